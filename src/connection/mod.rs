@@ -1,0 +1,5 @@
+//! A complete endpoint: a session with memory.
+
+mod output;
+
+pub use output::Output;

@@ -1,0 +1,256 @@
+//! The bytes that wait to be written, in one order.
+
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+use core::fmt;
+
+use bytes::{Buf, Bytes};
+
+/// Automatic Pongs that wait at most, in bytes; beyond that only the newest waits (RFC 6455,
+/// section 5.5.3).
+const MAX_PONGS: usize = 4096;
+
+/// What waits to be written: one ordered stream of bytes, read as a [`Buf`].
+///
+/// Write [`chunk`](Buf::chunk), or several at once with `chunks_vectored`, then
+/// [`advance`](Buf::advance) past what was written. It holds no memory when nothing waits.
+///
+/// ```
+/// use bytes::Buf;
+/// use websocket_proto::{Config, Connection, Negotiated};
+///
+/// static CONFIG: Config = Config::new();
+/// let mut connection = Connection::server(&CONFIG, &Negotiated::default());
+/// connection.send("Hi")?;
+/// let output = connection.output();
+/// assert_eq!(output.chunk(), b"\x81\x02Hi");
+/// output.advance(4);
+/// assert!(!output.has_remaining());
+/// # Ok::<(), websocket_proto::SendReason>(())
+/// ```
+#[derive(Default)]
+pub struct Output {
+    /// `bytes[start..end]` waits. All of `bytes` is initialised, so that frames are written and
+    /// masked in place.
+    bytes: Vec<u8>,
+    start: usize,
+    end: usize,
+    /// The latest automatic Pongs that stand side by side.
+    pongs: Run,
+    rare: Option<Box<Rare>>,
+}
+
+/// What most traffic does without.
+#[derive(Default)]
+struct Rare {
+    /// Payloads queued without a copy.
+    splices: VecDeque<Splice>,
+    /// Their bytes, taken together.
+    spliced: usize,
+    /// Runs of Pongs before the latest, which other frames separate.
+    pongs: VecDeque<Run>,
+    /// The newest Pong, while too many wait.
+    newest_pong: Vec<u8>,
+}
+
+/// A payload in memory of its own. It stands in the stream before `bytes[at]`.
+struct Splice {
+    at: usize,
+    payload: Bytes,
+}
+
+/// `bytes[end - len..end]` is automatic Pongs.
+#[derive(Clone, Copy, Default)]
+struct Run {
+    end: usize,
+    len: usize,
+}
+
+impl Run {
+    fn waiting(self, start: usize) -> usize {
+        self.end.saturating_sub(start).min(self.len)
+    }
+}
+
+impl Output {
+    /// Appends `len` bytes, to be written by the caller at once.
+    #[inline]
+    pub(crate) fn append(&mut self, len: usize) -> &mut [u8] {
+        if self.bytes.len() - self.end < len {
+            self.make_room(len);
+        }
+        let end = self.end;
+        self.end += len;
+        self.bytes.get_mut(end..self.end).unwrap_or_default()
+    }
+
+    /// Appends a copy of `bytes`.
+    #[inline]
+    pub(crate) fn push(&mut self, bytes: &[u8]) {
+        self.append(bytes.len()).copy_from_slice(bytes);
+    }
+
+    /// Appends `payload` without a copy.
+    pub(crate) fn push_counted(&mut self, payload: Bytes) {
+        let at = self.end;
+        let rare = self.rare.get_or_insert_default();
+        rare.spliced += payload.len();
+        rare.splices.push_back(Splice { at, payload });
+    }
+
+    /// Appends the frame of an automatic Pong. Each is kept while less than 4 KiB of them wait,
+    /// then only the newest.
+    pub(crate) fn push_pong(&mut self, frame: &[u8]) {
+        if self.waiting_pongs() >= MAX_PONGS {
+            let newest = &mut self.rare.get_or_insert_default().newest_pong;
+            newest.clear();
+            newest.extend_from_slice(frame);
+            return;
+        }
+        let run = self.pongs;
+        if run.end == self.end && run.waiting(self.start) > 0 {
+            self.pongs.len += frame.len();
+        } else {
+            if run.waiting(self.start) > 0 {
+                self.rare.get_or_insert_default().pongs.push_back(run);
+            }
+            self.pongs.len = frame.len();
+        }
+        self.push(frame);
+        self.pongs.end = self.end;
+    }
+
+    /// Appends the newest Pong if it was held back: before a Close, behind which nothing may come,
+    /// and as soon as the others are fewer.
+    pub(crate) fn release_newest_pong(&mut self) {
+        let Some(rare) = &mut self.rare else { return };
+        let frame = core::mem::take(&mut rare.newest_pong);
+        self.push(&frame);
+    }
+
+    fn waiting_pongs(&mut self) -> usize {
+        let start = self.start;
+        let earlier: usize = self.rare.as_mut().map_or(0, |rare| {
+            while rare.pongs.front().is_some_and(|run| run.waiting(start) == 0) {
+                rare.pongs.pop_front();
+            }
+            rare.pongs.iter().map(|run| run.waiting(start)).sum()
+        });
+        earlier + self.pongs.waiting(start)
+    }
+
+    /// Makes room for `len` bytes at the end: by moving what waits to the front where at least
+    /// half is free, otherwise by doubling.
+    #[cold]
+    fn make_room(&mut self, len: usize) {
+        let waiting = self.end - self.start;
+        let needed = waiting.saturating_add(len);
+        if needed <= self.bytes.len() / 2 {
+            self.bytes.copy_within(self.start..self.end, 0);
+        } else {
+            let mut grown = vec![0; needed.max(2 * waiting).max(128)];
+            if let (Some(to), Some(from)) =
+                (grown.get_mut(..waiting), self.bytes.get(self.start..self.end))
+            {
+                to.copy_from_slice(from);
+            }
+            self.bytes = grown;
+        }
+        let moved = self.start;
+        self.start = 0;
+        self.end = waiting;
+        let runs = self.rare.iter_mut().flat_map(|rare| rare.pongs.iter_mut());
+        for run in runs.chain([&mut self.pongs]) {
+            run.len = run.waiting(moved);
+            run.end = run.end.saturating_sub(moved);
+        }
+        for splice in self.rare.iter_mut().flat_map(|rare| rare.splices.iter_mut()) {
+            splice.at -= moved;
+        }
+    }
+
+    /// What of `bytes` comes before the next spliced payload.
+    fn contiguous(&self) -> &[u8] {
+        let next = self.rare.as_ref().and_then(|rare| rare.splices.front());
+        self.bytes.get(self.start..next.map_or(self.end, |splice| splice.at)).unwrap_or_default()
+    }
+}
+
+impl Buf for Output {
+    #[inline]
+    fn remaining(&self) -> usize {
+        self.end - self.start + self.rare.as_ref().map_or(0, |rare| rare.spliced)
+    }
+
+    #[inline]
+    fn has_remaining(&self) -> bool {
+        self.start < self.end || self.rare.as_ref().is_some_and(|rare| rare.spliced > 0)
+    }
+
+    fn chunk(&self) -> &[u8] {
+        let contiguous = self.contiguous();
+        match &self.rare {
+            Some(rare) if contiguous.is_empty() => {
+                rare.splices.front().map_or(contiguous, |splice| &splice.payload)
+            }
+            Some(_) | None => contiguous,
+        }
+    }
+
+    #[cfg(feature = "std")]
+    fn chunks_vectored<'a>(&'a self, out: &mut [std::io::IoSlice<'a>]) -> usize {
+        let mut from = self.start;
+        let splices = self.rare.iter().flat_map(|rare| rare.splices.iter());
+        let chunks = splices
+            .map(|splice| (splice.at, &*splice.payload))
+            .chain([(self.end, &[][..])])
+            .flat_map(|(at, payload)| {
+                let before = self.bytes.get(from..at).unwrap_or_default();
+                from = at;
+                [before, payload]
+            })
+            .filter(|chunk| !chunk.is_empty());
+        out.iter_mut().zip(chunks).map(|(out, chunk)| *out = std::io::IoSlice::new(chunk)).count()
+    }
+
+    /// # Panics
+    ///
+    /// If `len` exceeds [`remaining`](Buf::remaining).
+    fn advance(&mut self, mut len: usize) {
+        loop {
+            let step = self.contiguous().len().min(len);
+            self.start += step;
+            len -= step;
+            let Some(rare) = &mut self.rare else { break };
+            let Some(splice) = rare.splices.front_mut() else { break };
+            if splice.at > self.start {
+                break;
+            }
+            let step = splice.payload.len().min(len);
+            splice.payload.advance(step);
+            rare.spliced -= step;
+            len -= step;
+            if splice.payload.has_remaining() {
+                break;
+            }
+            rare.splices.pop_front();
+        }
+        assert!(len == 0, "advanced past the end of the output");
+        if self.rare.as_ref().is_some_and(|rare| !rare.newest_pong.is_empty())
+            && self.waiting_pongs() < MAX_PONGS
+        {
+            let frame = self.rare.as_mut().map(|rare| core::mem::take(&mut rare.newest_pong));
+            self.push_pong(&frame.unwrap_or_default());
+        }
+        if !self.has_remaining() {
+            *self = Self::default();
+        }
+    }
+}
+
+impl fmt::Debug for Output {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Output").field("remaining", &self.remaining()).finish_non_exhaustive()
+    }
+}

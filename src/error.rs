@@ -1,0 +1,121 @@
+//! What the peer did wrong, one variant per rule.
+
+use core::fmt;
+
+use crate::{CloseCode, Opcode};
+
+/// Why a connection failed after its opening handshake.
+///
+/// Each variant is one rule. [`close_code`](Self::close_code) is the code of the Close frame that
+/// the failure sends, or 1006 where none can be sent any more.
+///
+/// ```
+/// use websocket_proto::{CloseCode, ProtocolError};
+///
+/// let error = ProtocolError::ReservedOpcode(0x3);
+/// assert_eq!(error.close_code(), CloseCode::PROTOCOL_ERROR);
+/// assert_eq!(error.to_string(), "opcode 0x3 is reserved");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ProtocolError {
+    /// A reserved bit is set that no extension gave a meaning (section 5.2).
+    ReservedBits,
+    /// The opcode is one of those kept for the future (section 5.2).
+    ReservedOpcode(u8),
+    /// A control frame without FIN (section 5.5).
+    FragmentedControl(Opcode),
+    /// A control frame that announces more than 125 bytes (section 5.5).
+    ControlTooLong(Opcode),
+    /// A continuation where no message is under way (section 5.4).
+    UnexpectedContinuation,
+    /// A new text or binary frame inside an unfinished message (section 5.4).
+    UnfinishedMessage(Opcode),
+    /// A client's frame without a masking key (section 5.1).
+    MissingMask,
+    /// A server's frame with a masking key (section 5.1).
+    UnexpectedMask,
+    /// A payload length in more bytes than it needs (section 5.2).
+    NonMinimalLength,
+    /// A payload length with its topmost bit set (section 5.2).
+    LengthTooLarge,
+    /// A frame longer than [`Limits::max_frame`](crate::Limits::max_frame).
+    FrameTooLong,
+    /// A message longer than [`Limits::max_message`](crate::Limits::max_message).
+    MessageTooLong,
+    /// More empty fragments in one message than
+    /// [`Limits::max_empty_fragments`](crate::Limits::max_empty_fragments).
+    TooManyEmptyFragments,
+    /// A text message that is not UTF-8 (section 8.1).
+    InvalidUtf8,
+    /// A Close frame with a payload of one byte (section 5.5.1).
+    CloseTooShort,
+    /// A Close frame with a code that may not be sent (section 7.4).
+    InvalidCloseCode(u16),
+    /// A Close frame whose reason is not UTF-8 (section 5.5.1).
+    InvalidCloseReason,
+    /// The peer's stream ended before its Close frame (section 7.1.5).
+    UnexpectedEof,
+    /// The driver reported that the transport broke.
+    Aborted,
+    /// The source of entropy failed, so that no frame can be masked (section 5.3).
+    Entropy,
+}
+
+impl ProtocolError {
+    /// The code that goes with this failure: what the Close frame says that it sends, or
+    /// [`CloseCode::ABNORMAL`] (1006) for the failures that send none.
+    pub const fn close_code(self) -> CloseCode {
+        match self {
+            Self::ReservedBits
+            | Self::ReservedOpcode(_)
+            | Self::FragmentedControl(_)
+            | Self::ControlTooLong(_)
+            | Self::UnexpectedContinuation
+            | Self::UnfinishedMessage(_)
+            | Self::MissingMask
+            | Self::UnexpectedMask
+            | Self::NonMinimalLength
+            | Self::LengthTooLarge
+            | Self::CloseTooShort
+            | Self::InvalidCloseCode(_) => CloseCode::PROTOCOL_ERROR,
+            Self::InvalidUtf8 | Self::InvalidCloseReason => CloseCode::INVALID_PAYLOAD,
+            Self::TooManyEmptyFragments => CloseCode::POLICY_VIOLATION,
+            Self::FrameTooLong | Self::MessageTooLong => CloseCode::MESSAGE_TOO_BIG,
+            Self::UnexpectedEof | Self::Aborted | Self::Entropy => CloseCode::ABNORMAL,
+        }
+    }
+}
+
+impl fmt::Display for ProtocolError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ReservedBits => f.write_str("a reserved bit is set without an extension"),
+            Self::ReservedOpcode(bits) => write!(f, "opcode {bits:#x} is reserved"),
+            Self::FragmentedControl(opcode) => write!(f, "a {opcode:?} frame is fragmented"),
+            Self::ControlTooLong(opcode) => {
+                write!(f, "a {opcode:?} frame is longer than 125 bytes")
+            }
+            Self::UnexpectedContinuation => f.write_str("a continuation without a message"),
+            Self::UnfinishedMessage(opcode) => {
+                write!(f, "a {opcode:?} frame inside an unfinished message")
+            }
+            Self::MissingMask => f.write_str("a client's frame is not masked"),
+            Self::UnexpectedMask => f.write_str("a server's frame is masked"),
+            Self::NonMinimalLength => f.write_str("a payload length is not minimally encoded"),
+            Self::LengthTooLarge => f.write_str("a payload length exceeds 63 bits"),
+            Self::FrameTooLong => f.write_str("a frame exceeds the limit"),
+            Self::MessageTooLong => f.write_str("a message exceeds the limit"),
+            Self::TooManyEmptyFragments => f.write_str("too many empty fragments in a message"),
+            Self::InvalidUtf8 => f.write_str("a text message is not UTF-8"),
+            Self::CloseTooShort => f.write_str("a Close frame has a payload of one byte"),
+            Self::InvalidCloseCode(code) => write!(f, "close code {code} may not be sent"),
+            Self::InvalidCloseReason => f.write_str("a close reason is not UTF-8"),
+            Self::UnexpectedEof => f.write_str("the stream ended without a Close frame"),
+            Self::Aborted => f.write_str("the transport broke"),
+            Self::Entropy => f.write_str("the source of entropy failed"),
+        }
+    }
+}
+
+impl core::error::Error for ProtocolError {}

@@ -1,0 +1,102 @@
+//! Masking: XOR with a four-byte key, at any offset.
+
+/// Masks or unmasks `payload` in place (RFC 6455, section 5.3).
+///
+/// `offset` is where in the frame's payload these bytes begin, so that a payload can be masked in
+/// pieces. Masking twice gives back what was there.
+///
+/// ```
+/// let mut payload = *b"Hello";
+/// let key = [0x37, 0xfa, 0x21, 0x3d];
+/// websocket_proto::mask(&mut payload[..2], key, 0);
+/// websocket_proto::mask(&mut payload[2..], key, 2);
+/// assert_eq!(payload, [0x7f, 0x9f, 0x4d, 0x51, 0x58]);
+/// ```
+#[inline]
+pub fn mask(payload: &mut [u8], key: [u8; 4], offset: u64) {
+    let key = rotated(key, offset);
+    let word = word(key);
+    let (words, tail) = payload.as_chunks_mut::<8>();
+    for bytes in words {
+        *bytes = (u64::from_ne_bytes(*bytes) ^ word).to_ne_bytes();
+    }
+    for (byte, key) in tail.iter_mut().zip(key.into_iter().cycle()) {
+        *byte ^= key;
+    }
+}
+
+/// Copies `payload` to the start of `out` and masks it on the way, in one pass. `out` is at least
+/// as long.
+#[cfg(feature = "alloc")]
+#[inline]
+pub(crate) fn copy_masked(out: &mut [u8], payload: &[u8], key: [u8; 4]) {
+    debug_assert!(payload.len() <= out.len());
+    let word = word(key);
+    let (words, tail) = payload.as_chunks::<8>();
+    let (out_words, _) = out.as_chunks_mut::<8>();
+    for (out, bytes) in out_words.iter_mut().zip(words) {
+        *out = (u64::from_ne_bytes(*bytes) ^ word).to_ne_bytes();
+    }
+    let done = payload.len() - tail.len();
+    let tail = tail.iter().zip(key.into_iter().cycle());
+    for (out, (byte, key)) in out.iter_mut().skip(done).zip(tail) {
+        *out = byte ^ key;
+    }
+}
+
+/// The key as it applies to the byte at `offset`.
+#[inline]
+fn rotated(key: [u8; 4], offset: u64) -> [u8; 4] {
+    // In memory order, so that it holds on either byte order.
+    u32::from_le_bytes(key).rotate_right(8 * (offset % 4) as u32).to_le_bytes()
+}
+
+#[inline]
+fn word([a, b, c, d]: [u8; 4]) -> u64 {
+    u64::from_ne_bytes([a, b, c, d, a, b, c, d])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn naive(payload: &mut [u8], key: [u8; 4], offset: u64) {
+        for (i, byte) in payload.iter_mut().enumerate() {
+            *byte ^= key[((offset + i as u64) % 4) as usize];
+        }
+    }
+
+    fn bytes<const N: usize>() -> [u8; N] {
+        core::array::from_fn(|i| (i * 37 + 11) as u8)
+    }
+
+    #[test]
+    fn equals_the_naive_loop_at_every_length_start_and_offset() {
+        let key = [0x37, 0xfa, 0x21, 0x3d];
+        for start in 0..16 {
+            for len in 0..80 {
+                for offset in [0, 1, 2, 3, 4, 5, u64::from(u32::MAX) + 2, u64::MAX - 100] {
+                    let (mut fast, mut slow) = (bytes::<128>(), bytes::<128>());
+                    mask(&mut fast[start..start + len], key, offset);
+                    naive(&mut slow[start..start + len], key, offset);
+                    assert_eq!(fast, slow, "start {start}, length {len}, offset {offset}");
+                }
+            }
+        }
+    }
+
+    #[cfg(feature = "alloc")]
+    #[test]
+    fn copying_equals_the_naive_loop_at_every_length_and_writes_nothing_behind() {
+        let key = [1, 2, 3, 4];
+        for len in 0..100 {
+            let payload = bytes::<100>();
+            let mut fast = [0xee; 128];
+            let mut slow = [0xee; 128];
+            copy_masked(&mut fast, &payload[..len], key);
+            slow[..len].copy_from_slice(&payload[..len]);
+            naive(&mut slow[..len], key, 0);
+            assert_eq!(fast, slow, "length {len}");
+        }
+    }
+}
