@@ -42,9 +42,7 @@ pub use event::{Chunk, ChunkPayload, Event};
 pub use handshake::Negotiated;
 pub use limits::Limits;
 pub use mask::mask;
-#[cfg(feature = "alloc")]
-pub use message::Message;
-pub use message::{MessageType, Payload, Text};
+pub use message::{Message, MessageType, Payload, Text};
 pub use opcode::Opcode;
 pub use role::Role;
 pub use transport::{Outcome, Transport};
