@@ -102,6 +102,16 @@ impl Config {
         self
     }
 
+    /// The limits as they apply to what is received.
+    #[inline]
+    pub(crate) const fn incoming_limits(&self) -> Limits {
+        match self.delivery {
+            Delivery::Messages => self.limits,
+            // Pieces take no memory, however long the message.
+            Delivery::Chunks => Limits { max_message: u64::MAX, ..self.limits },
+        }
+    }
+
     /// Fills `out` from the source of this configuration.
     pub(crate) fn fill(&self, out: &mut [u8]) -> Result<(), EntropyError> {
         match &self.entropy {

@@ -1,7 +1,9 @@
-//! What the peer did wrong, one variant per rule.
+//! What the peer did wrong, one variant per rule; and why something can't be sent.
 
 use core::fmt;
 
+#[cfg(feature = "alloc")]
+use crate::Message;
 use crate::{CloseCode, Opcode};
 
 /// Why a connection failed after its opening handshake.
@@ -119,3 +121,121 @@ impl fmt::Display for ProtocolError {
 }
 
 impl core::error::Error for ProtocolError {}
+
+/// Why something can't be sent. The connection stays usable, except after
+/// [`Entropy`](Self::Entropy).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum SendReason {
+    /// The high-water mark is reached: try again when
+    /// [`can_send`](crate::Connection::can_send) says so.
+    Full,
+    /// A Close frame was sent, or the connection failed (section 5.5.1).
+    Closed,
+    /// The message that was begun is not finished (section 5.4).
+    Unfinished,
+    /// No message was begun that could go on (section 5.4).
+    NotBegun,
+    /// A control frame's payload of more than 125 bytes (section 5.5), or a frame of more than 63
+    /// bits of length.
+    TooLong,
+    /// The slice to write to is too short.
+    NoRoom,
+    /// The source of entropy failed; so has the connection.
+    Entropy,
+}
+
+impl fmt::Display for SendReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Full => "too much output waits",
+            Self::Closed => "the connection is closing",
+            Self::Unfinished => "the message begun before is not finished",
+            Self::NotBegun => "no message is begun",
+            Self::TooLong => "the payload is too long",
+            Self::NoRoom => "the slice is too short",
+            Self::Entropy => "the source of entropy failed",
+        })
+    }
+}
+
+impl core::error::Error for SendReason {}
+
+/// A message that was not sent, and why.
+#[cfg(feature = "alloc")]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SendError<'a> {
+    /// The message, unchanged.
+    pub message: Message<'a>,
+    /// Why it was not sent.
+    pub reason: SendReason,
+}
+
+#[cfg(feature = "alloc")]
+impl fmt::Display for SendError<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.reason.fmt(f)
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl core::error::Error for SendError<'_> {}
+
+#[cfg(feature = "alloc")]
+impl From<SendError<'_>> for SendReason {
+    fn from(error: SendError<'_>) -> Self {
+        error.reason
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::string::ToString;
+
+    #[test]
+    fn each_rule_has_its_close_code_and_its_wording() {
+        use ProtocolError::*;
+        for (error, code, wording) in [
+            (ReservedBits, 1002, "a reserved bit is set without an extension"),
+            (ReservedOpcode(11), 1002, "opcode 0xb is reserved"),
+            (FragmentedControl(Opcode::Ping), 1002, "a Ping frame is fragmented"),
+            (ControlTooLong(Opcode::Pong), 1002, "a Pong frame is longer than 125 bytes"),
+            (UnexpectedContinuation, 1002, "a continuation without a message"),
+            (UnfinishedMessage(Opcode::Text), 1002, "a Text frame inside an unfinished message"),
+            (MissingMask, 1002, "a client's frame is not masked"),
+            (UnexpectedMask, 1002, "a server's frame is masked"),
+            (NonMinimalLength, 1002, "a payload length is not minimally encoded"),
+            (LengthTooLarge, 1002, "a payload length exceeds 63 bits"),
+            (FrameTooLong, 1009, "a frame exceeds the limit"),
+            (MessageTooLong, 1009, "a message exceeds the limit"),
+            (TooManyEmptyFragments, 1008, "too many empty fragments in a message"),
+            (InvalidUtf8, 1007, "a text message is not UTF-8"),
+            (CloseTooShort, 1002, "a Close frame has a payload of one byte"),
+            (InvalidCloseCode(1005), 1002, "close code 1005 may not be sent"),
+            (InvalidCloseReason, 1007, "a close reason is not UTF-8"),
+            (UnexpectedEof, 1006, "the stream ended without a Close frame"),
+            (Aborted, 1006, "the transport broke"),
+            (Entropy, 1006, "the source of entropy failed"),
+        ] {
+            assert_eq!(error.close_code(), CloseCode(code), "{error:?}");
+            assert_eq!(error.to_string(), wording);
+        }
+        assert!(size_of::<ProtocolError>() <= 16);
+    }
+
+    #[test]
+    fn each_reason_has_its_wording() {
+        for (reason, wording) in [
+            (SendReason::Full, "too much output waits"),
+            (SendReason::Closed, "the connection is closing"),
+            (SendReason::Unfinished, "the message begun before is not finished"),
+            (SendReason::NotBegun, "no message is begun"),
+            (SendReason::TooLong, "the payload is too long"),
+            (SendReason::NoRoom, "the slice is too short"),
+            (SendReason::Entropy, "the source of entropy failed"),
+        ] {
+            assert_eq!(reason.to_string(), wording);
+        }
+    }
+}

@@ -68,3 +68,25 @@ impl ChunkPayload<'_> {
         }
     }
 }
+
+#[cfg(feature = "alloc")]
+impl Event<'_> {
+    /// The same, borrowing from nothing.
+    #[must_use]
+    pub fn into_owned(self) -> Event<'static> {
+        match self {
+            Self::Message(message) => Event::Message(message.into_owned()),
+            Self::Chunk(Chunk { payload, first, last }) => {
+                let payload = match payload {
+                    ChunkPayload::Text(text) => ChunkPayload::Text(text.into_owned()),
+                    ChunkPayload::Binary(payload) => ChunkPayload::Binary(payload.into_owned()),
+                };
+                Event::Chunk(Chunk { payload, first, last })
+            }
+            Self::Ping(payload) => Event::Ping(payload.into_owned()),
+            Self::Pong(payload) => Event::Pong(payload.into_owned()),
+            Self::Close(frame) => Event::Close(frame.map(CloseFrame::into_owned)),
+            Self::Failed(error) => Event::Failed(error),
+        }
+    }
+}

@@ -20,24 +20,31 @@ mod connection;
 mod entropy;
 mod error;
 mod event;
+mod extension;
+mod frame;
 pub mod handshake;
 mod limits;
 mod mask;
 mod message;
 mod opcode;
 mod role;
+mod session;
 mod transport;
+mod utf8;
 
 pub use close::{CloseCode, CloseFrame, CloseFrameError};
 #[cfg(feature = "alloc")]
 pub use config::{Config, Delivery, SharedConfig};
 #[cfg(feature = "alloc")]
-pub use connection::Output;
+pub use connection::{Connection, Output};
 #[cfg(feature = "getrandom")]
 pub use entropy::OsEntropy;
 pub use entropy::{Entropy, EntropyError};
-pub use error::ProtocolError;
+#[cfg(feature = "alloc")]
+pub use error::SendError;
+pub use error::{ProtocolError, SendReason};
 pub use event::{Chunk, ChunkPayload, Event};
+pub use frame::{EncodedHeader, FrameDecoder, FrameHeader, FramePiece, FrameRules, ReservedBits};
 #[cfg(feature = "alloc")]
 pub use handshake::Negotiated;
 pub use limits::Limits;
@@ -45,4 +52,6 @@ pub use mask::mask;
 pub use message::{Message, MessageType, Payload, Text};
 pub use opcode::Opcode;
 pub use role::Role;
+pub use session::{Fragment, Session};
 pub use transport::{Outcome, Transport};
+pub use utf8::{InvalidUtf8, Utf8Validator};

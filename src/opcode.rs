@@ -1,5 +1,7 @@
 //! The four bits that say what a frame is.
 
+use crate::MessageType;
+
 /// What a frame carries (RFC 6455, section 5.2).
 ///
 /// Only the six defined opcodes exist as values: a reserved one is refused where a header is
@@ -55,5 +57,16 @@ impl Opcode {
     #[inline]
     pub const fn is_control(self) -> bool {
         self as u8 & 0x8 != 0
+    }
+
+    /// The type of the message that a frame with this opcode begins, if it begins one.
+    #[inline]
+    #[must_use]
+    pub const fn message_type(self) -> Option<MessageType> {
+        match self {
+            Self::Text => Some(MessageType::Text),
+            Self::Binary => Some(MessageType::Binary),
+            Self::Continuation | Self::Close | Self::Ping | Self::Pong => None,
+        }
     }
 }

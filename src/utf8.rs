@@ -1,23 +1,22 @@
 //! UTF-8 checked as it arrives, each byte once.
 
-/// The characters of a text that arrives in pieces (RFC 6455, section 8.1).
+use core::fmt;
+
+/// The text of a message that arrives in pieces (RFC 6455, section 8.1).
 ///
-/// A piece may end inside a character. The bytes of that character, three at most, wait here until
-/// the next piece completes it. A byte that no UTF-8 text can have at its place is refused at
-/// once, wherever the cut is.
+/// A piece may end inside a character. That character's bytes, three at most, wait here until the
+/// next pieces complete it. A byte that can't stand where it does is refused at once, wherever the
+/// cuts are.
 ///
 /// ```
 /// use websocket_proto::Utf8Validator;
 ///
 /// let mut validator = Utf8Validator::new();
-/// let mut piece: &[u8] = b"caf\xc3";
-/// assert_eq!(validator.validate(&mut piece), Ok("caf"));
-/// assert!(!validator.is_complete());
-///
-/// let mut piece: &[u8] = b"\xa9!";
-/// assert_eq!(validator.complete(&mut piece), Ok(Some('é')));
-/// assert_eq!(validator.validate(&mut piece), Ok("!"));
-/// assert!(validator.is_complete());
+/// assert_eq!(validator.validate(b"caf\xc3"), Ok("caf"));
+/// assert!(validator.is_waiting());
+/// assert_eq!(validator.complete(0xa9), Ok(Some('é')));
+/// assert_eq!(validator.validate(b"!"), Ok("!"));
+/// assert!(!validator.is_waiting());
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Utf8Validator {
@@ -25,6 +24,200 @@ pub struct Utf8Validator {
     len: u8,
 }
 
-/// A byte that can't stand where it does, and the text before it.
+/// A byte that can't stand where it does in UTF-8.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct InvalidUtf8;
+pub struct InvalidUtf8<'a> {
+    /// The text before it in this piece.
+    pub valid: &'a str,
+}
+
+impl fmt::Display for InvalidUtf8<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "not UTF-8 after {} bytes", self.valid.len())
+    }
+}
+
+impl core::error::Error for InvalidUtf8<'_> {}
+
+impl Utf8Validator {
+    /// Nothing waits.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { waiting: [0; 3], len: 0 }
+    }
+
+    /// Whether the pieces so far end inside a character. If so, the next bytes go to
+    /// [`complete`](Self::complete), one by one; a text that ends here is not UTF-8.
+    #[inline]
+    #[must_use]
+    pub const fn is_waiting(&self) -> bool {
+        self.len > 0
+    }
+
+    /// Checks a piece and returns its whole characters. To be called when nothing waits.
+    #[inline]
+    pub fn validate<'a>(&mut self, piece: &'a [u8]) -> Result<&'a str, InvalidUtf8<'a>> {
+        debug_assert!(!self.is_waiting());
+        // The cut character is set apart first, so that what is before it is checked once.
+        let (whole, cut) = split_cut_character(piece);
+        match str::from_utf8(whole) {
+            Ok(text) if cut.is_empty() => Ok(text),
+            Ok(text) if is_start(cut) => {
+                for (waiting, byte) in self.waiting.iter_mut().zip(cut) {
+                    *waiting = *byte;
+                }
+                self.len = cut.len() as u8;
+                Ok(text)
+            }
+            Ok(text) => Err(InvalidUtf8 { valid: text }),
+            Err(error) => {
+                let valid = whole.get(..error.valid_up_to()).unwrap_or_default();
+                Err(InvalidUtf8 { valid: str::from_utf8(valid).unwrap_or_default() })
+            }
+        }
+    }
+
+    /// Takes the next byte of the character that waits, and returns it when it is complete.
+    pub fn complete(&mut self, byte: u8) -> Result<Option<char>, InvalidUtf8<'static>> {
+        let [a, b, c] = self.waiting;
+        let bytes = [a, b, c, 0];
+        let mut bytes = bytes;
+        let len = usize::from(self.len);
+        if let Some(next) = bytes.get_mut(len) {
+            *next = byte;
+        }
+        let bytes = bytes.get(..=len).unwrap_or_default();
+        match str::from_utf8(bytes) {
+            Ok(text) => {
+                self.len = 0;
+                Ok(text.chars().next())
+            }
+            Err(error) if error.error_len().is_none() => {
+                if let Some(next) = self.waiting.get_mut(len) {
+                    *next = byte;
+                }
+                self.len += 1;
+                Ok(None)
+            }
+            Err(_) => Err(InvalidUtf8 { valid: "" }),
+        }
+    }
+}
+
+/// Splits off the last character if its first byte announces more bytes than there are.
+#[inline]
+fn split_cut_character(piece: &[u8]) -> (&[u8], &[u8]) {
+    if piece.last().is_none_or(u8::is_ascii) {
+        return (piece, &[]);
+    }
+    for (back, byte) in (1..=3).zip(piece.iter().rev()) {
+        let announced = match byte {
+            0x80..=0xbf => continue,
+            0xc2..=0xdf => 2,
+            0xe0..=0xef => 3,
+            0xf0..=0xf4 => 4,
+            0x00..=0x7f | 0xc0..=0xc1 | 0xf5..=0xff => 1,
+        };
+        if announced > back {
+            return piece.split_at_checked(piece.len() - back).unwrap_or((piece, &[]));
+        }
+        break;
+    }
+    (piece, &[])
+}
+
+/// Whether these bytes can still become a character.
+fn is_start(cut: &[u8]) -> bool {
+    str::from_utf8(cut).is_err_and(|error| error.valid_up_to() == 0 && error.error_len().is_none())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{string::String, vec::Vec};
+
+    /// What `pieces` give: the text so far, and whether a byte was refused.
+    fn run(pieces: &[&[u8]]) -> (String, bool, bool) {
+        let mut validator = Utf8Validator::new();
+        let mut text = String::new();
+        for piece in pieces {
+            let mut rest = *piece;
+            while validator.is_waiting() {
+                let Some((&byte, after)) = rest.split_first() else { break };
+                rest = after;
+                match validator.complete(byte) {
+                    Ok(char) => text.extend(char),
+                    Err(_) => return (text, true, false),
+                }
+            }
+            if validator.is_waiting() {
+                continue;
+            }
+            match validator.validate(rest) {
+                Ok(valid) => text.push_str(valid),
+                Err(error) => {
+                    text.push_str(error.valid);
+                    return (text, true, false);
+                }
+            }
+        }
+        (text, false, validator.is_waiting())
+    }
+
+    #[track_caller]
+    fn check(bytes: &[u8]) {
+        let expected = match str::from_utf8(bytes) {
+            Ok(text) => (String::from(text), false, false),
+            Err(error) => (
+                String::from_utf8(bytes[..error.valid_up_to()].to_vec()).unwrap(),
+                error.error_len().is_some(),
+                error.error_len().is_none(),
+            ),
+        };
+        assert_eq!(run(&[bytes]), expected, "whole: {bytes:x?}");
+        for cut in 0..=bytes.len() {
+            assert_eq!(run(&[&bytes[..cut], &bytes[cut..]]), expected, "cut at {cut}: {bytes:x?}");
+        }
+        let single: Vec<&[u8]> = bytes.chunks(1).collect();
+        assert_eq!(run(&single), expected, "byte by byte: {bytes:x?}");
+    }
+
+    #[test]
+    fn every_sequence_of_three_bytes_is_judged_as_the_standard_library_does_at_any_cut() {
+        let interesting = [
+            0x00, 0x41, 0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf, 0xc0, 0xc1, 0xc2, 0xdf, 0xe0,
+            0xe1, 0xec, 0xed, 0xee, 0xef, 0xf0, 0xf1, 0xf3, 0xf4, 0xf5, 0xff,
+        ];
+        for a in interesting {
+            for b in interesting {
+                for c in interesting {
+                    check(&[a, b, c]);
+                    check(&[0xf0, a, b, c]);
+                    check(&[a, b, c, 0xf4, 0x8f, 0xbf, 0xbf]);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_character_survives_every_cut() {
+        for char in (0..=0x10ffff).step_by(97).filter_map(char::from_u32) {
+            let mut utf8 = [0; 4];
+            check(char.encode_utf8(&mut utf8).as_bytes());
+        }
+    }
+
+    #[test]
+    fn impossible_bytes_are_refused_at_once() {
+        for (bytes, accepted) in [
+            (&b"\xf4\x90"[..], 1), // above U+10FFFF
+            (b"\xed\xa0", 1),      // a surrogate
+            (b"\xc0", 0),          // overlong
+            (b"\xe0\x80", 1),      // overlong
+            (b"\xce\xba\xe1\xbd\xb9\xed\xa0", 6),
+        ] {
+            assert!(!run(&[&bytes[..accepted]]).1, "{bytes:x?}");
+            assert!(run(&[&bytes[..=accepted]]).1, "{bytes:x?}");
+        }
+    }
+}

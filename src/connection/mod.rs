@@ -1,5 +1,187 @@
 //! A complete endpoint: a session with memory.
 
+mod assembly;
+mod keys;
 mod output;
+mod receive;
+mod send;
 
 pub use output::Output;
+
+use bytes::Buf;
+use core::fmt;
+
+use assembly::Assembly;
+use keys::Keys;
+
+use crate::{Config, Negotiated, Outcome, ProtocolError, Role, Session, SharedConfig, Transport};
+
+/// A WebSocket connection after its opening handshake.
+///
+/// Bytes go in through [`receive`](Self::receive), which returns events; bytes come out of
+/// [`output`](Self::output); [`transport`](Self::transport) says what to do with the transport.
+/// The front page of the crate has the loop that drives it.
+///
+/// ```
+/// use bytes::Buf;
+/// use websocket_proto::{Config, Connection, Event, Negotiated};
+///
+/// static CONFIG: Config = Config::new();
+/// let mut connection = Connection::server(&CONFIG, &Negotiated::default());
+///
+/// let mut buffer = [0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58];
+/// let mut input = &mut buffer[..];
+/// while let Some(event) = connection.receive(&mut input) {
+///     if let Event::Message(message) = event {
+///         connection.send(message)?;
+///     }
+/// }
+/// assert_eq!(connection.output().chunk(), b"\x81\x05Hello");
+/// # Ok::<(), websocket_proto::SendReason>(())
+/// ```
+pub struct Connection {
+    session: Session,
+    config: SharedConfig,
+    output: Output,
+    assembly: Assembly,
+    keys: Keys,
+}
+
+impl Connection {
+    // --- Construction --------------------------------------------------------------------------
+
+    /// The server's end of a connection whose opening handshake is done.
+    #[must_use]
+    pub fn server(config: impl Into<SharedConfig>, negotiated: &Negotiated) -> Self {
+        Self::with_output(Role::Server, config.into(), negotiated, Output::default())
+    }
+
+    /// The client's end of a connection whose opening handshake is done.
+    #[must_use]
+    pub fn client(config: impl Into<SharedConfig>, negotiated: &Negotiated) -> Self {
+        Self::with_output(Role::Client, config.into(), negotiated, Output::default())
+    }
+
+    /// A connection behind what its handshake still has to write.
+    pub(crate) fn with_output(
+        role: Role,
+        config: SharedConfig,
+        _negotiated: &Negotiated,
+        output: Output,
+    ) -> Self {
+        Self {
+            session: Session::new(role),
+            config,
+            output,
+            assembly: Assembly::default(),
+            keys: Keys::default(),
+        }
+    }
+
+    // --- What the transport reports ------------------------------------------------------------
+
+    /// The peer's stream ended: a read returned 0 bytes. Before the peer's Close frame that is a
+    /// failure, which [`receive`](Self::receive) tells, also without input.
+    pub fn receive_eof(&mut self) {
+        self.session.receive_eof();
+        self.assembly = Assembly::default();
+    }
+
+    /// The transport broke: reading or writing failed. Nothing more is sent or received;
+    /// [`receive`](Self::receive) tells the failure, also without input.
+    pub fn abort(&mut self) {
+        self.session.abort();
+        self.assembly = Assembly::default();
+    }
+
+    // --- Output --------------------------------------------------------------------------------
+
+    /// What waits to be written.
+    #[inline]
+    pub fn output(&mut self) -> &mut Output {
+        &mut self.output
+    }
+
+    // --- Questions -----------------------------------------------------------------------------
+
+    /// What to do with the transport now.
+    #[must_use]
+    pub fn transport(&self) -> Transport {
+        match self.session.transport() {
+            Transport::Abort => Transport::Abort,
+            Transport::Open | Transport::Drain | Transport::Close
+                if self.output.has_remaining() =>
+            {
+                Transport::Open
+            }
+            transport @ (Transport::Open | Transport::Drain | Transport::Close) => transport,
+        }
+    }
+
+    /// Whether bytes from the transport, or their end, are awaited.
+    #[must_use]
+    pub fn wants_read(&self) -> bool {
+        self.session.wants_read()
+    }
+
+    /// Whether bytes wait to be written.
+    #[must_use]
+    pub fn wants_write(&self) -> bool {
+        self.output.has_remaining() && self.session.transport() != Transport::Abort
+    }
+
+    /// Whether a message would be accepted, with room for more: less than half the
+    /// [high-water mark](Config::high_water_mark) waits. After
+    /// [`Full`](crate::SendReason::Full), wait for this.
+    #[must_use]
+    pub fn can_send(&self) -> bool {
+        self.session.may_send() && self.output.remaining() < self.config.high_water_mark.div_ceil(2)
+    }
+
+    /// How the connection ended, `None` until the transport is to be closed.
+    #[must_use]
+    pub fn outcome(&self) -> Option<Outcome> {
+        match self.transport() {
+            Transport::Open => None,
+            Transport::Drain | Transport::Close | Transport::Abort => self.session.outcome(),
+        }
+    }
+
+    /// Why the connection failed, `None` if it did not.
+    #[must_use]
+    pub const fn error(&self) -> Option<ProtocolError> {
+        self.session.error()
+    }
+
+    /// Which end this is.
+    #[must_use]
+    pub const fn role(&self) -> Role {
+        self.session.role()
+    }
+
+    /// The configuration it was made with.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection")
+            .field("session", &self.session)
+            .field("output", &self.output)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_bounded() {
+        assert!(size_of::<Session>() <= 64, "session: {}", size_of::<Session>());
+        assert!(size_of::<Connection>() <= 192, "connection: {}", size_of::<Connection>());
+    }
+}

@@ -1,0 +1,111 @@
+//! From bytes to events: pieces become messages, and what the protocol answers by itself is
+//! answered.
+
+use alloc::boxed::Box;
+
+use super::Connection;
+use super::assembly::Assembly;
+use crate::frame::FramePiece;
+use crate::session::Step;
+use crate::{Delivery, EntropyError, Event, Role, SendReason, Session};
+
+impl Connection {
+    /// Takes what it can from `input`, moves it past what it took, and reports the next event.
+    /// `None` means that the input is used up.
+    ///
+    /// Payloads are unmasked in place, and an event borrows from them, never from the connection.
+    /// Bytes that were not taken are not modified. A Ping is answered and a Close too before the
+    /// event is returned: the reply is queued in the [`output`](Self::output). After the peer's
+    /// Close and after a failure all input is dropped.
+    ///
+    /// Also to be called, an empty slice will do, after [`receive_eof`](Self::receive_eof) and
+    /// [`abort`](Self::abort), to read what they led to.
+    #[inline]
+    pub fn receive<'a>(&mut self, input: &mut &'a mut [u8]) -> Option<Event<'a>> {
+        if input.is_empty() && !self.session.has_news() {
+            return None;
+        }
+        self.receive_input(input)
+    }
+
+    fn receive_input<'a>(&mut self, input: &mut &'a mut [u8]) -> Option<Event<'a>> {
+        // If that fails, the session tells it.
+        let _ = self.top_up_keys();
+        loop {
+            let step = self.session.step(input, &self.config.incoming_limits());
+            if self.session.owes_close() {
+                self.reply_close();
+            }
+            let event = match step? {
+                Step::Chunk(chunk) => match self.config.delivery {
+                    Delivery::Chunks => Some(Event::Chunk(chunk)),
+                    Delivery::Messages => self.assembly.add(chunk).map(Event::Message),
+                },
+                Step::Control(piece) => self.control(piece),
+                Step::Failed(error) => Some(Event::Failed(error)),
+            };
+            if event.is_some() {
+                return event;
+            }
+        }
+    }
+
+    /// Draws masking keys ahead, so that replies have theirs. Without, the connection fails.
+    #[inline]
+    pub(super) fn top_up_keys(&mut self) -> Result<(), SendReason> {
+        match self.session.role() {
+            Role::Server => Ok(()),
+            Role::Client => self.keys.top_up(&self.config).map_err(|EntropyError| {
+                self.session.fail_entropy();
+                SendReason::Entropy
+            }),
+        }
+    }
+
+    /// Puts a control frame together if the input cuts it, and answers it.
+    fn control<'a>(&mut self, piece: FramePiece<'a>) -> Option<Event<'a>> {
+        let opcode = piece.header.opcode();
+        let last = piece.last();
+        let event = if piece.first && last {
+            self.session.control(opcode, piece.payload)
+        } else {
+            let control = self.assembly.control.get_or_insert_with(|| Box::new([0; 125]));
+            // At most 125, by the header's rules.
+            let start = piece.offset as usize;
+            let end = start + piece.payload.len();
+            if let Some(to) = control.get_mut(start..end) {
+                to.copy_from_slice(piece.payload);
+            }
+            let payload = control.get(..end).unwrap_or_default();
+            if !last {
+                self.session.check_control(opcode, payload);
+                if self.session.owes_close() {
+                    self.reply_close();
+                }
+                return None;
+            }
+            let event = self.session.control(opcode, payload).into_owned();
+            self.assembly.control = None;
+            event
+        };
+        if let Event::Ping(payload) = &event {
+            // RFC 6455, section 5.5.2: a Pong for a Ping, but nothing after our Close.
+            let mut pong = [0; Session::MAX_REPLY];
+            let len = self.session.pong(payload, || self.keys.take(), &mut pong).unwrap_or(0);
+            self.output.push_pong(pong.get(..len).unwrap_or_default());
+        } else if self.session.owes_close() {
+            self.reply_close();
+        }
+        Some(event)
+    }
+
+    /// Queues the Close frame that is due. Nothing is received after it.
+    #[cold]
+    fn reply_close(&mut self) {
+        let mut close = [0; Session::MAX_REPLY];
+        let len = self.session.reply_close(|| self.keys.take(), &mut close).unwrap_or(0);
+        self.output.release_newest_pong();
+        self.output.push(close.get(..len).unwrap_or_default());
+        self.assembly = Assembly::default();
+    }
+}

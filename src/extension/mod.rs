@@ -1,0 +1,38 @@
+//! The seam for extensions (RFC 6455, section 9): who may use the reserved bits, and who transforms
+//! payloads. All that touches either asks here.
+
+use crate::Fragment;
+use crate::frame::ReservedBits;
+
+/// The extension that the opening handshake agreed on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Extension {
+    #[default]
+    None,
+}
+
+impl Extension {
+    /// The bits that the peer may set on the first frame of a message.
+    #[inline]
+    pub(crate) const fn received_bits(self) -> ReservedBits {
+        match self {
+            Self::None => ReservedBits::NONE,
+        }
+    }
+
+    /// The bits to set on a frame of ours.
+    #[inline]
+    pub(crate) const fn sent_bits(self, _fragment: Fragment) -> ReservedBits {
+        match self {
+            Self::None => ReservedBits::NONE,
+        }
+    }
+
+    /// What the unmasked payload of a message stands for, before its text is checked.
+    #[inline]
+    pub(crate) const fn decode(self, payload: &mut [u8]) -> &mut [u8] {
+        match self {
+            Self::None => payload,
+        }
+    }
+}

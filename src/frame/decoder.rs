@@ -1,0 +1,256 @@
+//! Cuts a stream into frames, wherever its buffers are cut.
+
+use super::{FrameHeader, FrameRules};
+use crate::{ProtocolError, mask};
+
+/// A push tokenizer: bytes in, pieces of frames out, unmasked in place.
+///
+/// It checks each header against the [`FrameRules`] it is given; what a header can't show (text,
+/// the closing handshake) is the [`Session`](crate::Session)'s.
+///
+/// ```
+/// use websocket_proto::{FrameDecoder, FrameRules, Role};
+///
+/// let mut decoder = FrameDecoder::new();
+/// let rules = FrameRules::new(Role::Server);
+///
+/// // RFC 6455, section 5.7: a masked "Hello", cut inside the payload.
+/// let mut first = [0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f];
+/// let mut input = &mut first[..];
+/// let piece = decoder.decode(&mut input, &rules)?.unwrap();
+/// assert_eq!(piece.payload, b"He");
+/// assert!(piece.first && !piece.last());
+/// assert_eq!(decoder.decode(&mut input, &rules)?, None);
+///
+/// let mut second = [0x4d, 0x51, 0x58];
+/// let piece = decoder.decode(&mut &mut second[..], &rules)?.unwrap();
+/// assert_eq!(piece.payload, b"llo");
+/// assert!(!piece.first && piece.last());
+/// # Ok::<(), websocket_proto::ProtocolError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct FrameDecoder {
+    state: State,
+}
+
+#[derive(Clone, Debug)]
+enum State {
+    /// The first bytes of a header.
+    Header { bytes: [u8; FrameHeader::MAX_LEN], len: u8 },
+    /// The header is read, and payload up to `offset`.
+    Payload { header: FrameHeader, offset: u64 },
+}
+
+/// A frame whose header is read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OpenFrame {
+    pub(crate) header: FrameHeader,
+    /// How much of its payload was taken.
+    offset: u64,
+    /// Whether the header was completed just now.
+    pub(crate) first: bool,
+}
+
+/// Payload of a frame, as much as is there.
+#[derive(Debug, PartialEq, Eq)]
+pub struct FramePiece<'a> {
+    /// The frame's header.
+    pub header: FrameHeader,
+    /// Where in the frame's payload the piece begins.
+    pub offset: u64,
+    /// The unmasked bytes: none if the header came alone.
+    pub payload: &'a mut [u8],
+    /// Whether the header was completed just now: the first piece of its frame.
+    pub first: bool,
+}
+
+impl FramePiece<'_> {
+    /// Whether the frame ends here.
+    #[inline]
+    #[must_use]
+    pub const fn last(&self) -> bool {
+        self.offset + self.payload.len() as u64 == self.header.payload_len()
+    }
+}
+
+impl FrameDecoder {
+    /// At the start of a frame.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { state: State::Header { bytes: [0; FrameHeader::MAX_LEN], len: 0 } }
+    }
+
+    /// Takes the next piece of a frame from `input` and moves it past what it took. `None` means
+    /// that the input is used up.
+    ///
+    /// `rules` may change from frame to frame, not within one. After an error the stream can't be
+    /// read any further.
+    #[inline]
+    pub fn decode<'a>(
+        &mut self,
+        input: &mut &'a mut [u8],
+        rules: &FrameRules,
+    ) -> Result<Option<FramePiece<'a>>, ProtocolError> {
+        let frame = self.decode_header(input, rules)?;
+        Ok(frame.and_then(|frame| self.decode_payload(frame, input, usize::MAX)))
+    }
+
+    /// Takes what is missing of a header, and nothing of its payload.
+    #[inline]
+    pub(crate) fn decode_header(
+        &mut self,
+        input: &mut &mut [u8],
+        rules: &FrameRules,
+    ) -> Result<Option<OpenFrame>, ProtocolError> {
+        let header = match &self.state {
+            State::Header { len: 0, .. } => match FrameHeader::decode(input, rules)? {
+                Some(header) => {
+                    take(input, header.encoded_len());
+                    header
+                }
+                None => {
+                    self.resume_header(input, rules)?;
+                    return Ok(None);
+                }
+            },
+            State::Header { .. } => match self.resume_header(input, rules)? {
+                Some(header) => header,
+                None => return Ok(None),
+            },
+            State::Payload { header, offset } => {
+                return Ok(Some(OpenFrame { header: *header, offset: *offset, first: false }));
+            }
+        };
+        Ok(Some(OpenFrame { header, offset: 0, first: true }))
+    }
+
+    /// Takes at most `max` bytes of the payload of `frame`, just returned by
+    /// [`decode_header`](Self::decode_header).
+    #[inline]
+    pub(crate) fn decode_payload<'a>(
+        &mut self,
+        frame: OpenFrame,
+        input: &mut &'a mut [u8],
+        max: usize,
+    ) -> Option<FramePiece<'a>> {
+        let OpenFrame { header, offset, first } = frame;
+        if !first && input.is_empty() {
+            return None;
+        }
+        let rest = header.payload_len() - offset;
+        let len = usize::try_from(rest).unwrap_or(usize::MAX).min(max);
+        let payload = take(input, len);
+        if let Some(key) = header.masking_key() {
+            mask(payload, key, offset);
+        }
+        let piece = FramePiece { header, offset, payload, first };
+        self.state = if piece.last() {
+            Self::new().state
+        } else {
+            State::Payload { header, offset: offset + piece.payload.len() as u64 }
+        };
+        Some(piece)
+    }
+
+    /// Goes on with a header that one buffer did not hold, byte by byte, so that it never takes
+    /// payload.
+    #[cold]
+    fn resume_header(
+        &mut self,
+        input: &mut &mut [u8],
+        rules: &FrameRules,
+    ) -> Result<Option<FrameHeader>, ProtocolError> {
+        let State::Header { bytes, len } = &mut self.state else { return Ok(None) };
+        while let Some((next, [byte, ..])) = bytes.get_mut(usize::from(*len)).zip(Some(&**input)) {
+            *next = *byte;
+            *len += 1;
+            take(input, 1);
+            let start = bytes.get(..usize::from(*len)).unwrap_or_default();
+            if let Some(header) = FrameHeader::decode(start, rules)? {
+                return Ok(Some(header));
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl Default for FrameDecoder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Splits the first `len` bytes off `input`; all of them, if there are not so many.
+#[inline]
+pub(crate) fn take<'a>(input: &mut &'a mut [u8], len: usize) -> &'a mut [u8] {
+    let whole = core::mem::take(input);
+    let len = len.min(whole.len());
+    let (taken, rest) = whole.split_at_mut(len);
+    *input = rest;
+    taken
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Opcode, Role};
+    use std::vec::Vec;
+
+    /// A frame with its payload.
+    type Frame = (FrameHeader, Vec<u8>);
+
+    fn stream() -> (Vec<u8>, Vec<Frame>) {
+        let (mut bytes, mut frames) = (Vec::new(), Vec::new());
+        for len in [0_u8, 1, 7, 125, 126, 255] {
+            let payload: Vec<u8> = (0..len).collect();
+            let key = [len, 0xfa, 0x21, 0x3d];
+            let header = FrameHeader::new(Opcode::Binary, len.into()).unwrap().masked(key);
+            bytes.extend_from_slice(&header.encode());
+            let start = bytes.len();
+            bytes.extend_from_slice(&payload);
+            mask(&mut bytes[start..], key, 0);
+            frames.push((header, payload));
+        }
+        (bytes, frames)
+    }
+
+    #[test]
+    fn frames_are_the_same_at_every_size_of_buffer() {
+        let (bytes, expected) = stream();
+        for size in 1..=bytes.len() {
+            let mut bytes = bytes.clone();
+            let mut decoder = FrameDecoder::new();
+            let mut frames: Vec<Frame> = Vec::new();
+            let mut complete = true;
+            for mut input in bytes.chunks_mut(size) {
+                while let Some(piece) =
+                    decoder.decode(&mut input, &FrameRules::new(Role::Server)).unwrap()
+                {
+                    assert_eq!(piece.first, complete);
+                    if complete {
+                        frames.push((piece.header, Vec::new()));
+                    }
+                    complete = piece.last();
+                    let (header, payload) = frames.last_mut().unwrap();
+                    assert_eq!(*header, piece.header);
+                    assert_eq!(piece.offset, payload.len() as u64);
+                    payload.extend_from_slice(piece.payload);
+                }
+                assert!(input.is_empty());
+            }
+            assert!(complete);
+            assert_eq!(frames, expected, "buffers of {size}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_taken_is_not_touched() {
+        let (bytes, _) = stream();
+        let mut copy = bytes.clone();
+        let mut input = &mut copy[..];
+        let mut decoder = FrameDecoder::new();
+        while decoder.decode(&mut input, &FrameRules::new(Role::Server)).unwrap().is_some() {
+            assert_eq!(*input, bytes[bytes.len() - input.len()..]);
+        }
+    }
+}

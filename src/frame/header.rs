@@ -1,0 +1,460 @@
+//! The header of a frame (RFC 6455, section 5.2).
+
+use core::ops::{BitOr, Deref};
+
+use crate::{Opcode, ProtocolError, Role};
+
+/// The three reserved bits, which only an extension gives a meaning (RFC 6455, section 9).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct ReservedBits(u8);
+
+impl ReservedBits {
+    /// None of them.
+    pub const NONE: Self = Self(0);
+    /// The first, as permessage-deflate uses it.
+    pub const RSV1: Self = Self(0x40);
+    /// The second.
+    pub const RSV2: Self = Self(0x20);
+    /// The third.
+    pub const RSV3: Self = Self(0x10);
+
+    /// Whether all of `other` are among these.
+    #[inline]
+    #[must_use]
+    pub const fn contains(self, other: Self) -> bool {
+        other.0 & !self.0 == 0
+    }
+}
+
+impl BitOr for ReservedBits {
+    type Output = Self;
+
+    fn bitor(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+/// What a header must obey where it stands, beyond its own grammar.
+///
+/// A [`Session`](crate::Session) derives it from its state for every frame; who uses a
+/// [`FrameDecoder`](crate::FrameDecoder) alone states it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FrameRules {
+    /// Who receives the frame: a server demands a masking key, a client refuses it.
+    pub receiver: Role,
+    /// The bits that an extension may have set on the first frame of a message.
+    pub reserved_bits: ReservedBits,
+    /// Whether a message is under way: then only a continuation may go on, otherwise none may.
+    pub in_message: bool,
+    /// Bytes of payload that a data frame may have.
+    pub max_frame: u64,
+    /// Bytes of payload that the message may still get.
+    pub max_message_rest: u64,
+    /// Empty fragments, the last one not counted, that the message may still get.
+    pub max_empty_fragments_rest: u32,
+}
+
+impl FrameRules {
+    /// For the first frame of a stream, without extensions and without limits.
+    #[must_use]
+    pub const fn new(receiver: Role) -> Self {
+        Self {
+            receiver,
+            reserved_bits: ReservedBits::NONE,
+            in_message: false,
+            max_frame: u64::MAX,
+            max_message_rest: u64::MAX,
+            max_empty_fragments_rest: u32::MAX,
+        }
+    }
+}
+
+/// The header of a frame. An illegal one can't be built.
+///
+/// ```
+/// use websocket_proto::{FrameHeader, FrameRules, Opcode, Role};
+///
+/// let header = FrameHeader::new(Opcode::Text, 5)?.masked([0x37, 0xfa, 0x21, 0x3d]);
+/// assert_eq!(*header.encode(), [0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d]);
+///
+/// let rules = FrameRules::new(Role::Server);
+/// assert_eq!(FrameHeader::decode(&header.encode(), &rules), Ok(Some(header)));
+/// assert_eq!(FrameHeader::decode(&header.encode()[..5], &rules), Ok(None));
+/// # Ok::<(), websocket_proto::ProtocolError>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct FrameHeader {
+    fin: bool,
+    reserved_bits: ReservedBits,
+    opcode: Opcode,
+    masking_key: Option<[u8; 4]>,
+    payload_len: u64,
+}
+
+impl FrameHeader {
+    /// Bytes of the longest header.
+    pub const MAX_LEN: usize = 14;
+
+    /// The header of a frame with FIN set, without reserved bits and masking key.
+    ///
+    /// Fails where the frame would be illegal: a control frame of more than 125 bytes, a length of
+    /// more than 63 bits.
+    #[inline]
+    pub const fn new(opcode: Opcode, payload_len: u64) -> Result<Self, ProtocolError> {
+        if opcode.is_control() && payload_len > 125 {
+            return Err(ProtocolError::ControlTooLong(opcode));
+        }
+        if payload_len >> 63 != 0 {
+            return Err(ProtocolError::LengthTooLarge);
+        }
+        let reserved_bits = ReservedBits::NONE;
+        Ok(Self { fin: true, reserved_bits, opcode, masking_key: None, payload_len })
+    }
+
+    /// The same without FIN: further fragments follow (section 5.4). Fails for a control frame.
+    pub const fn unfinished(self) -> Result<Self, ProtocolError> {
+        if self.opcode.is_control() {
+            return Err(ProtocolError::FragmentedControl(self.opcode));
+        }
+        Ok(Self { fin: false, ..self })
+    }
+
+    /// The same with a masking key, as a client must send it (section 5.3).
+    #[inline]
+    #[must_use]
+    pub const fn masked(self, key: [u8; 4]) -> Self {
+        Self { masking_key: Some(key), ..self }
+    }
+
+    /// The same with these reserved bits, as an extension defines them (section 5.8).
+    #[must_use]
+    pub const fn with_reserved_bits(self, reserved_bits: ReservedBits) -> Self {
+        Self { reserved_bits, ..self }
+    }
+
+    /// Whether this is the last frame of its message.
+    #[inline]
+    #[must_use]
+    pub const fn fin(&self) -> bool {
+        self.fin
+    }
+
+    /// The reserved bits that are set.
+    #[must_use]
+    pub const fn reserved_bits(&self) -> ReservedBits {
+        self.reserved_bits
+    }
+
+    /// What the frame carries.
+    #[inline]
+    #[must_use]
+    pub const fn opcode(&self) -> Opcode {
+        self.opcode
+    }
+
+    /// The masking key, if the payload is masked.
+    #[inline]
+    #[must_use]
+    pub const fn masking_key(&self) -> Option<[u8; 4]> {
+        self.masking_key
+    }
+
+    /// Bytes of payload behind this header, below 2⁶³.
+    #[inline]
+    #[must_use]
+    pub const fn payload_len(&self) -> u64 {
+        self.payload_len
+    }
+
+    /// Whether further fragments follow, and nothing is in this one.
+    #[inline]
+    pub(crate) const fn is_empty_fragment(&self) -> bool {
+        !self.fin && self.payload_len == 0
+    }
+
+    /// Bytes of this header: 2 to 14. Only the minimal length encoding is legal, so that every
+    /// header has one.
+    #[inline]
+    #[must_use]
+    pub const fn encoded_len(&self) -> usize {
+        let length = match self.payload_len {
+            0..=125 => 2,
+            126..=0xffff => 4,
+            _ => 10,
+        };
+        if self.masking_key.is_some() { length + 4 } else { length }
+    }
+
+    /// Reads the header at the start of `input`, `None` if it is not complete.
+    ///
+    /// Each rule is applied as soon as the bytes it needs are there, also where the header is not
+    /// complete: the first byte's at the first byte, and those of the length without waiting for
+    /// the masking key. So the same stream fails in the same way however it is cut.
+    #[inline]
+    pub fn decode(input: &[u8], rules: &FrameRules) -> Result<Option<Self>, ProtocolError> {
+        let Some(&first) = input.first() else { return Ok(None) };
+        let fin = first & 0x80 != 0;
+        let reserved_bits = ReservedBits(first & 0x70);
+        // RFC 6455, section 5.2: an unknown opcode fails the connection.
+        let Some(opcode) = Opcode::from_bits(first & 0x0f) else {
+            return Err(ProtocolError::ReservedOpcode(first & 0x0f));
+        };
+        // RFC 6455, section 5.2: reserved bits are 0 unless an extension defines them. Those of
+        // per-message extensions stand on a message's first frame only (RFC 7692, section 6).
+        let allowed = match opcode {
+            Opcode::Text | Opcode::Binary => rules.reserved_bits,
+            Opcode::Continuation | Opcode::Close | Opcode::Ping | Opcode::Pong => {
+                ReservedBits::NONE
+            }
+        };
+        if !allowed.contains(reserved_bits) {
+            return Err(ProtocolError::ReservedBits);
+        }
+        match opcode {
+            // RFC 6455, section 5.5: control frames are never fragmented.
+            Opcode::Close | Opcode::Ping | Opcode::Pong => {
+                if !fin {
+                    return Err(ProtocolError::FragmentedControl(opcode));
+                }
+            }
+            // RFC 6455, section 5.4: the fragments of one message stand together.
+            Opcode::Text | Opcode::Binary => {
+                if rules.in_message {
+                    return Err(ProtocolError::UnfinishedMessage(opcode));
+                }
+            }
+            Opcode::Continuation => {
+                if !rules.in_message {
+                    return Err(ProtocolError::UnexpectedContinuation);
+                }
+            }
+        }
+
+        let Some(&second) = input.get(1) else { return Ok(None) };
+        // RFC 6455, section 5.1: a client masks every frame, a server none.
+        let masked = second & 0x80 != 0;
+        match rules.receiver {
+            Role::Server if !masked => return Err(ProtocolError::MissingMask),
+            Role::Client if masked => return Err(ProtocolError::UnexpectedMask),
+            Role::Server | Role::Client => {}
+        }
+        let short = second & 0x7f;
+        if opcode.is_control() {
+            // RFC 6455, section 5.5: at most 125 bytes.
+            if short > 125 {
+                return Err(ProtocolError::ControlTooLong(opcode));
+            }
+            // RFC 6455, section 5.5.1: a Close payload begins with two bytes of code.
+            if short == 1 && matches!(opcode, Opcode::Close) {
+                return Err(ProtocolError::CloseTooShort);
+            }
+        }
+
+        // RFC 6455, section 5.2: the minimal number of bytes, and 63 bits.
+        let (payload_len, end) = match short {
+            126 => {
+                let Some(length) = chunk::<2>(input, 2) else { return Ok(None) };
+                let length = u64::from(u16::from_be_bytes(length));
+                if length < 126 {
+                    return Err(ProtocolError::NonMinimalLength);
+                }
+                (length, 4)
+            }
+            127 => {
+                let Some(length) = chunk::<8>(input, 2) else { return Ok(None) };
+                let length = u64::from_be_bytes(length);
+                if length >> 63 != 0 {
+                    return Err(ProtocolError::LengthTooLarge);
+                }
+                if length <= 0xffff {
+                    return Err(ProtocolError::NonMinimalLength);
+                }
+                (length, 10)
+            }
+            length => (u64::from(length), 2),
+        };
+        if !opcode.is_control() {
+            // RFC 6455, section 10.4: limits hold before anything is buffered.
+            if payload_len > rules.max_frame {
+                return Err(ProtocolError::FrameTooLong);
+            }
+            if payload_len > rules.max_message_rest {
+                return Err(ProtocolError::MessageTooLong);
+            }
+            if !fin && payload_len == 0 && rules.max_empty_fragments_rest == 0 {
+                return Err(ProtocolError::TooManyEmptyFragments);
+            }
+        }
+
+        let masking_key = if masked {
+            let Some(key) = chunk::<4>(input, end) else { return Ok(None) };
+            Some(key)
+        } else {
+            None
+        };
+        Ok(Some(Self { fin, reserved_bits, opcode, masking_key, payload_len }))
+    }
+
+    /// The bytes of this header.
+    #[inline]
+    #[must_use]
+    pub fn encode(&self) -> EncodedHeader {
+        let mut bytes = [0; Self::MAX_LEN];
+        let [first, second, rest @ ..] = &mut bytes;
+        *first = u8::from(self.fin) << 7 | self.reserved_bits.0 | self.opcode.bits();
+        let length: &[u8] = match self.payload_len {
+            length @ 0..=125 => {
+                *second = length as u8;
+                &[]
+            }
+            length @ 126..=0xffff => {
+                *second = 126;
+                &(length as u16).to_be_bytes()
+            }
+            length => {
+                *second = 127;
+                &length.to_be_bytes()
+            }
+        };
+        let key = match &self.masking_key {
+            Some(key) => {
+                *second |= 0x80;
+                &key[..]
+            }
+            None => &[],
+        };
+        for (to, from) in rest.iter_mut().zip(length.iter().chain(key)) {
+            *to = *from;
+        }
+        EncodedHeader { bytes, len: self.encoded_len() as u8 }
+    }
+}
+
+#[inline]
+fn chunk<const N: usize>(input: &[u8], at: usize) -> Option<[u8; N]> {
+    input.get(at..)?.first_chunk().copied()
+}
+
+/// The bytes of a [`FrameHeader`].
+#[derive(Clone, Copy, Debug)]
+pub struct EncodedHeader {
+    bytes: [u8; FrameHeader::MAX_LEN],
+    len: u8,
+}
+
+impl Deref for EncodedHeader {
+    type Target = [u8];
+
+    #[inline]
+    fn deref(&self) -> &[u8] {
+        self.bytes.get(..usize::from(self.len)).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LENGTHS: [u64; 9] = [0, 1, 125, 126, 127, 65535, 65536, 1 << 32, (1 << 63) - 1];
+
+    #[test]
+    fn what_is_encoded_decodes_to_the_same_and_every_prefix_is_incomplete() {
+        for opcode in [Opcode::Continuation, Opcode::Text, Opcode::Binary, Opcode::Ping] {
+            for length in LENGTHS {
+                let Ok(header) = FrameHeader::new(opcode, length) else {
+                    assert!(opcode.is_control() && length > 125);
+                    continue;
+                };
+                for (receiver, header) in
+                    [(Role::Client, header), (Role::Server, header.masked([1, 2, 3, 4]))]
+                {
+                    for header in [Ok(header), header.unfinished()].into_iter().flatten() {
+                        let mut rules = FrameRules::new(receiver);
+                        rules.in_message = opcode == Opcode::Continuation;
+                        let bytes = header.encode();
+                        assert_eq!(bytes.len(), header.encoded_len());
+                        assert_eq!(FrameHeader::decode(&bytes, &rules), Ok(Some(header)));
+                        for cut in 0..bytes.len() {
+                            assert_eq!(FrameHeader::decode(&bytes[..cut], &rules), Ok(None));
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn illegal_headers_can_not_be_built() {
+        assert_eq!(
+            FrameHeader::new(Opcode::Ping, 126),
+            Err(ProtocolError::ControlTooLong(Opcode::Ping))
+        );
+        assert_eq!(FrameHeader::new(Opcode::Text, 1 << 63), Err(ProtocolError::LengthTooLarge));
+        assert_eq!(
+            FrameHeader::new(Opcode::Close, 0).and_then(FrameHeader::unfinished),
+            Err(ProtocolError::FragmentedControl(Opcode::Close))
+        );
+    }
+
+    #[track_caller]
+    fn refused(bytes: &[u8], rules: &FrameRules, error: ProtocolError) {
+        assert_eq!(FrameHeader::decode(bytes, rules), Err(error), "{bytes:x?}");
+        let before = &bytes[..bytes.len() - 1];
+        assert_eq!(FrameHeader::decode(before, rules), Ok(None), "{before:x?}");
+    }
+
+    #[test]
+    fn each_rule_applies_at_the_byte_that_breaks_it() {
+        use ProtocolError::*;
+        let server = FrameRules::new(Role::Server);
+        let client = FrameRules::new(Role::Client);
+        let inside = FrameRules { in_message: true, ..client };
+        refused(&[0xc1], &server, ReservedBits);
+        refused(&[0x83], &server, ReservedOpcode(3));
+        refused(&[0x8b], &server, ReservedOpcode(0xb));
+        refused(&[0x09], &server, FragmentedControl(Opcode::Ping));
+        refused(&[0x80], &server, UnexpectedContinuation);
+        refused(&[0x81], &inside, UnfinishedMessage(Opcode::Text));
+        refused(&[0x81, 0x05], &server, MissingMask);
+        refused(&[0x81, 0x85], &client, UnexpectedMask);
+        refused(&[0x89, 126], &client, ControlTooLong(Opcode::Ping));
+        refused(&[0x88, 1], &client, CloseTooShort);
+        refused(&[0x81, 126, 0, 125], &client, NonMinimalLength);
+        refused(&[0x81, 0xfe, 0, 125], &server, NonMinimalLength);
+        refused(&[0x81, 127, 0, 0, 0, 0, 0, 0, 255, 255], &client, NonMinimalLength);
+        refused(&[0x81, 127, 128, 0, 0, 0, 0, 1, 0, 0], &client, LengthTooLarge);
+    }
+
+    #[test]
+    fn limits_are_inclusive_and_hold_at_the_last_byte_of_the_length() {
+        use ProtocolError::*;
+        let client = FrameRules::new(Role::Client);
+        let frame = FrameRules { max_frame: 300, ..client };
+        assert_eq!(FrameHeader::decode(&[0x82, 126, 1, 44], &frame).map(|h| h.is_some()), Ok(true));
+        refused(&[0x82, 126, 1, 45], &frame, FrameTooLong);
+        refused(
+            &[0x82, 0xfe, 1, 45],
+            &FrameRules { receiver: Role::Server, ..frame },
+            FrameTooLong,
+        );
+        let message = FrameRules { max_message_rest: 0, ..client };
+        assert_eq!(FrameHeader::decode(&[0x82, 0], &message).map(|h| h.is_some()), Ok(true));
+        refused(&[0x82, 1], &message, MessageTooLong);
+        // Control frames are not the message's.
+        assert_eq!(FrameHeader::decode(&[0x89, 125], &message).map(|h| h.is_some()), Ok(true));
+        let empty = FrameRules { in_message: true, max_empty_fragments_rest: 0, ..client };
+        refused(&[0x00, 0], &empty, TooManyEmptyFragments);
+        assert_eq!(FrameHeader::decode(&[0x80, 0], &empty).map(|h| h.is_some()), Ok(true));
+    }
+
+    #[test]
+    fn reserved_bits_are_for_the_first_frame_of_a_message() {
+        let rules =
+            FrameRules { reserved_bits: ReservedBits::RSV1, ..FrameRules::new(Role::Client) };
+        let header = FrameHeader::decode(&[0xc1, 0], &rules).unwrap().unwrap();
+        assert_eq!(header.reserved_bits(), ReservedBits::RSV1);
+        refused(&[0xe1], &rules, ProtocolError::ReservedBits);
+        refused(&[0xc9], &rules, ProtocolError::ReservedBits);
+        refused(&[0xc0], &FrameRules { in_message: true, ..rules }, ProtocolError::ReservedBits);
+    }
+}

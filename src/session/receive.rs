@@ -1,0 +1,201 @@
+//! From bytes to pieces: frame and fragment order, text, limits.
+
+use super::Session;
+use crate::close::check_payload;
+use crate::frame::{FrameHeader, FramePiece, FrameRules};
+use crate::{
+    Chunk, ChunkPayload, CloseCode, CloseFrame, Event, Limits, MessageType, Opcode, ProtocolError,
+    Text,
+};
+
+/// What the input brought: the events of a [`Session`], with control frames still in pieces.
+pub(crate) enum Step<'a> {
+    Chunk(Chunk<'a>),
+    /// A piece of a control frame, to be put together and handed to
+    /// [`control`](Session::control).
+    Control(FramePiece<'a>),
+    Failed(ProtocolError),
+}
+
+impl Session {
+    /// Takes what it can from `input`, moves it past what it took, and reports the next event.
+    /// `None` means that the input is used up.
+    ///
+    /// Payloads are unmasked in place; bytes that were not taken are not modified. A control
+    /// frame's payload is put together in `control` if the input cuts it: hand in the same array
+    /// each time. After the peer's Close and after a failure all input is dropped.
+    pub fn receive<'a>(
+        &mut self,
+        input: &mut &'a mut [u8],
+        control: &'a mut [u8; 125],
+        limits: &Limits,
+    ) -> Option<Event<'a>> {
+        let (opcode, len) = loop {
+            let piece = match self.step(input, limits)? {
+                Step::Chunk(chunk) => return Some(Event::Chunk(chunk)),
+                Step::Failed(error) => return Some(Event::Failed(error)),
+                Step::Control(piece) => piece,
+            };
+            let opcode = piece.header.opcode();
+            let last = piece.last();
+            if piece.first && last {
+                return Some(self.control(opcode, piece.payload));
+            }
+            // At most 125, by the header's rules.
+            let start = piece.offset as usize;
+            let end = start + piece.payload.len();
+            if let Some(to) = control.get_mut(start..end) {
+                to.copy_from_slice(piece.payload);
+            }
+            if last {
+                break (opcode, end);
+            }
+            self.check_control(opcode, control.get(..end).unwrap_or_default());
+        };
+        Some(self.control(opcode, control.get(..len).unwrap_or_default()))
+    }
+
+    /// Takes the next piece of a frame.
+    #[inline]
+    pub(crate) fn step<'a>(
+        &mut self,
+        input: &mut &'a mut [u8],
+        limits: &Limits,
+    ) -> Option<Step<'a>> {
+        loop {
+            if !self.closing.may_receive() {
+                *input = &mut [];
+                return self.closing.tell().map(Step::Failed);
+            }
+            let rules = self.rules(limits);
+            let frame = match self.frames.decode_header(input, &rules) {
+                Ok(Some(frame)) => frame,
+                Ok(None) => return None,
+                Err(error) => {
+                    self.closing.violate(error);
+                    continue;
+                }
+            };
+            if frame.header.opcode().is_control() {
+                return self.frames.decode_payload(frame, input, usize::MAX).map(Step::Control);
+            }
+            if frame.first {
+                self.begin_frame(&frame.header);
+            }
+            // A character that waits is completed first, on its own.
+            let max = if self.text.is_waiting() { 1 } else { usize::MAX };
+            let piece = self.frames.decode_payload(frame, input, max)?;
+            let last = piece.last() && frame.header.fin();
+            if let Some(chunk) = self.chunk(piece.payload, last) {
+                return Some(Step::Chunk(chunk));
+            }
+        }
+    }
+
+    /// What the next header must obey.
+    #[inline]
+    fn rules(&self, limits: &Limits) -> FrameRules {
+        FrameRules {
+            // RFC 6455, section 5.1: the masking direction follows from the role.
+            receiver: self.role,
+            reserved_bits: self.extension.received_bits(),
+            in_message: self.message.is_some(),
+            max_frame: limits.max_frame,
+            max_message_rest: limits.max_message.saturating_sub(self.message_len),
+            max_empty_fragments_rest: limits
+                .max_empty_fragments
+                .saturating_sub(self.empty_fragments),
+        }
+    }
+
+    /// Counts a data frame whose header was just accepted.
+    #[inline]
+    fn begin_frame(&mut self, header: &FrameHeader) {
+        if let Some(message_type) = header.opcode().message_type() {
+            self.message = Some(message_type);
+            self.first = true;
+        }
+        self.message_len += header.payload_len();
+        self.empty_fragments += u32::from(header.is_empty_fragment());
+    }
+
+    /// What to deliver of a message for this payload, `last` if the message ends with it.
+    #[inline]
+    fn chunk<'a>(&mut self, payload: &'a mut [u8], last: bool) -> Option<Chunk<'a>> {
+        let payload = self.extension.decode(payload);
+        let (payload, last) = match self.message? {
+            MessageType::Binary => (ChunkPayload::Binary((&*payload).into()), last),
+            MessageType::Text => {
+                let text = self.text(payload, last);
+                (ChunkPayload::Text(text), last && self.closing.error().is_none())
+            }
+        };
+        if payload.as_bytes().is_empty() && !last {
+            return None;
+        }
+        if last {
+            self.message = None;
+            self.message_len = 0;
+            self.empty_fragments = 0;
+        }
+        let first = core::mem::take(&mut self.first);
+        Some(Chunk { payload, first, last })
+    }
+
+    /// The whole characters of `payload`. What is not UTF-8, or ends inside a character, fails the
+    /// connection behind them.
+    #[inline]
+    fn text<'a>(&mut self, payload: &'a [u8], last: bool) -> Text<'a> {
+        let text: Result<Text<'a>, Text<'a>> = if self.text.is_waiting() {
+            match payload.first().map(|&byte| self.text.complete(byte)) {
+                Some(Ok(Some(char))) => Ok(char.into()),
+                None | Some(Ok(None)) => Ok("".into()),
+                Some(Err(_)) => Err("".into()),
+            }
+        } else {
+            self.text.validate(payload).map(Text::from).map_err(|error| error.valid.into())
+        };
+        // RFC 6455, section 8.1: text that is not UTF-8 fails the connection.
+        match text {
+            Ok(text) if last && self.text.is_waiting() => {
+                self.closing.violate(ProtocolError::InvalidUtf8);
+                text
+            }
+            Ok(text) => text,
+            Err(text) => {
+                self.closing.violate(ProtocolError::InvalidUtf8);
+                text
+            }
+        }
+    }
+
+    /// Checks the first bytes of a control frame's payload before the rest is there.
+    #[cold]
+    pub(crate) fn check_control(&mut self, opcode: Opcode, start: &[u8]) {
+        if let (Opcode::Close, Err(error)) = (opcode, check_payload(start)) {
+            self.closing.violate(error);
+        }
+    }
+
+    /// A control frame is complete.
+    pub(crate) fn control<'a>(&mut self, opcode: Opcode, payload: &'a [u8]) -> Event<'a> {
+        match opcode {
+            Opcode::Ping => Event::Ping(payload.into()),
+            Opcode::Pong => Event::Pong(payload.into()),
+            Opcode::Close | Opcode::Continuation | Opcode::Text | Opcode::Binary => {
+                match CloseFrame::decode(payload) {
+                    Ok(frame) => {
+                        let code = frame.as_ref().map_or(CloseCode::NO_STATUS, CloseFrame::code);
+                        self.closing.receive_close(code);
+                        Event::Close(frame)
+                    }
+                    Err(error) => {
+                        self.closing.violate(error);
+                        self.closing.tell();
+                        Event::Failed(error)
+                    }
+                }
+            }
+        }
+    }
+}

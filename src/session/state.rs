@@ -1,0 +1,199 @@
+//! The closing handshake (RFC 6455, section 7): every transition, and what follows from each
+//! state. It knows neither bytes nor frames.
+//!
+//! ```text
+//!                     receive_close                send_close
+//!          ┌─────────────────────▶ CloseReceived ─────────────┐
+//!          │                            │                     ▼
+//!        Open                           │ abort             Closed
+//!        │ │ │  send_close              │                     ▲
+//!        │ │ └─────────────▶ CloseSent ─┼─────────────────────┘
+//!        │ │                    │       │        receive_close
+//!        │ │ violate            │       │
+//!        │ └──▶ Failing ──┐     │ violate, receive_eof, abort
+//!        │     send_close,│     │       │
+//!        │          abort ▼     ▼       ▼
+//!        └───────────────▶  F a i l e d
+//!          receive_eof, abort
+//! ```
+//!
+//! What is not drawn changes nothing. `CloseReceived` and `Failing` owe the peer a Close frame.
+//! There is at most one each way: what sends it leads to a state that sends none, and so for
+//! receiving.
+
+use crate::{CloseCode, Outcome, ProtocolError, Role, Transport};
+
+/// Where the closing handshake stands.
+#[derive(Clone, Debug)]
+pub(crate) struct Closing {
+    state: State,
+    stream: PeerStream,
+    /// Whether the failure was reported.
+    told: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// Messages go both ways.
+    Open,
+    /// Ours is sent. The peer may go on until its own.
+    CloseSent,
+    /// The peer's came, with this code; ours is due.
+    CloseReceived(CloseCode),
+    /// Both were exchanged.
+    Closed(CloseCode),
+    /// The peer violated a rule; our Close is due.
+    Failing(ProtocolError),
+    /// Nothing more is sent or read. The code is that of the peer's Close, if there was one.
+    Failed(ProtocolError, CloseCode),
+}
+
+/// The transport's direction from the peer to here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum PeerStream {
+    Flowing,
+    Ended,
+    Broken,
+}
+
+impl Closing {
+    pub(crate) const fn new() -> Self {
+        Self { state: State::Open, stream: PeerStream::Flowing, told: false }
+    }
+
+    /// Our Close frame was sent.
+    pub(crate) fn send_close(&mut self) {
+        match self.state {
+            State::Open => self.state = State::CloseSent,
+            State::CloseReceived(code) => self.state = State::Closed(code),
+            State::Failing(error) => self.state = State::Failed(error, CloseCode::ABNORMAL),
+            State::CloseSent | State::Closed(_) | State::Failed(..) => {}
+        }
+    }
+
+    /// The peer's Close frame came, with this code, 1005 for none.
+    pub(crate) fn receive_close(&mut self, code: CloseCode) {
+        match self.state {
+            State::Open => self.state = State::CloseReceived(code),
+            State::CloseSent => self.state = State::Closed(code),
+            State::CloseReceived(_) | State::Closed(_) | State::Failing(_) | State::Failed(..) => {}
+        }
+    }
+
+    /// The peer violated a rule (section 7.1.7).
+    pub(crate) fn violate(&mut self, error: ProtocolError) {
+        match self.state {
+            State::Open => self.state = State::Failing(error),
+            State::CloseSent => self.state = State::Failed(error, CloseCode::ABNORMAL),
+            State::CloseReceived(_) | State::Closed(_) | State::Failing(_) | State::Failed(..) => {}
+        }
+    }
+
+    /// The peer's stream ended.
+    pub(crate) fn receive_eof(&mut self) {
+        if self.stream == PeerStream::Flowing {
+            self.stream = PeerStream::Ended;
+        }
+        match self.state {
+            State::Open | State::CloseSent => {
+                self.state = State::Failed(ProtocolError::UnexpectedEof, CloseCode::ABNORMAL);
+            }
+            State::CloseReceived(_) | State::Closed(_) | State::Failing(_) | State::Failed(..) => {}
+        }
+    }
+
+    /// Nothing can be sent any more: the transport broke, or what sending needs did.
+    pub(crate) fn abort(&mut self, error: ProtocolError) {
+        self.stream = PeerStream::Broken;
+        match self.state {
+            State::Open | State::CloseSent => {
+                self.state = State::Failed(error, CloseCode::ABNORMAL);
+            }
+            State::CloseReceived(code) => self.state = State::Failed(error, code),
+            // The violation came first.
+            State::Failing(error) => self.state = State::Failed(error, CloseCode::ABNORMAL),
+            State::Closed(_) | State::Failed(..) => {}
+        }
+    }
+
+    /// Whether messages may be sent. Between the peer's Close and ours they may (section 5.5.1).
+    #[inline]
+    pub(crate) const fn may_send(&self) -> bool {
+        matches!(self.state, State::Open | State::CloseReceived(_))
+    }
+
+    /// Whether a Close frame may be sent: once.
+    pub(crate) const fn may_close(&self) -> bool {
+        matches!(self.state, State::Open | State::CloseReceived(_) | State::Failing(_))
+    }
+
+    /// Whether frames are read. After the peer's Close and after a failure bytes are dropped.
+    #[inline]
+    pub(crate) const fn may_receive(&self) -> bool {
+        matches!(self.state, State::Open | State::CloseSent)
+    }
+
+    /// Whether bytes from the transport matter: to be read, or to be dropped until they end.
+    pub(crate) fn wants_read(&self) -> bool {
+        self.stream == PeerStream::Flowing
+    }
+
+    /// The code of the Close frame that is due: the peer's own, 1005 for an empty one, or the
+    /// failure's.
+    #[inline]
+    pub(crate) const fn due(&self) -> Option<CloseCode> {
+        match self.state {
+            State::CloseReceived(code) => Some(code),
+            State::Failing(error) => Some(error.close_code()),
+            State::Open | State::CloseSent | State::Closed(_) | State::Failed(..) => None,
+        }
+    }
+
+    /// Why the connection failed, if it did.
+    pub(crate) const fn error(&self) -> Option<ProtocolError> {
+        match self.state {
+            State::Failing(error) | State::Failed(error, _) => Some(error),
+            State::Open | State::CloseSent | State::CloseReceived(_) | State::Closed(_) => None,
+        }
+    }
+
+    /// Whether a failure was not reported yet.
+    #[inline]
+    pub(crate) const fn has_news(&self) -> bool {
+        !self.told && matches!(self.state, State::Failing(_) | State::Failed(..))
+    }
+
+    /// The failure, to be reported: once.
+    pub(crate) fn tell(&mut self) -> Option<ProtocolError> {
+        let error = self.error().filter(|_| !self.told)?;
+        self.told = true;
+        Some(error)
+    }
+
+    /// What to do with the transport once all output is taken.
+    pub(crate) const fn transport(&self, role: Role) -> Transport {
+        match (self.state, self.stream) {
+            (State::Failed(..) | State::Closed(_), PeerStream::Broken) => Transport::Abort,
+            (State::Failed(..) | State::Closed(_), PeerStream::Ended) => Transport::Close,
+            (State::Failed(..), PeerStream::Flowing) => Transport::Drain,
+            // RFC 6455, section 7.1.1: the server closes first, the client waits for it.
+            (State::Closed(_), PeerStream::Flowing) => match role {
+                Role::Server => Transport::Drain,
+                Role::Client => Transport::Open,
+            },
+            (
+                State::Open | State::CloseSent | State::CloseReceived(_) | State::Failing(_),
+                PeerStream::Flowing | PeerStream::Ended | PeerStream::Broken,
+            ) => Transport::Open,
+        }
+    }
+
+    /// How it ended (sections 7.1.4 and 7.1.5), if it did.
+    pub(crate) const fn outcome(&self) -> Option<Outcome> {
+        match self.state {
+            State::Closed(code) => Some(Outcome { clean: true, code }),
+            State::Failed(_, code) => Some(Outcome { clean: false, code }),
+            State::Open | State::CloseSent | State::CloseReceived(_) | State::Failing(_) => None,
+        }
+    }
+}
