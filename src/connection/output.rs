@@ -108,8 +108,11 @@ impl Output {
             newest.extend_from_slice(frame);
             return;
         }
+        let start_of_frame = self.end - self.start;
+        self.push(frame);
         let run = self.pongs;
-        if run.end == self.end && run.waiting(self.start) > 0 {
+        // `push` may have moved all that waits to the front.
+        if run.waiting(self.start) > 0 && run.end == self.start + start_of_frame {
             self.pongs.len += frame.len();
         } else {
             if run.waiting(self.start) > 0 {
@@ -117,7 +120,6 @@ impl Output {
             }
             self.pongs.len = frame.len();
         }
-        self.push(frame);
         self.pongs.end = self.end;
     }
 

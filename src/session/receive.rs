@@ -24,9 +24,9 @@ impl Session {
     /// Payloads are unmasked in place; bytes that were not taken are not modified. A control
     /// frame's payload is put together in `control` if the input cuts it: hand in the same array
     /// each time. After the peer's Close and after a failure all input is dropped.
-    pub fn receive<'a>(
+    pub fn receive<'a, 'b: 'a>(
         &mut self,
-        input: &mut &'a mut [u8],
+        input: &mut &'b mut [u8],
         control: &'a mut [u8; 125],
         limits: &Limits,
     ) -> Option<Event<'a>> {

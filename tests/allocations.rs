@@ -1,0 +1,240 @@
+//! Memory, counted: what takes none, and what takes no more than it should.
+
+mod support;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+use bytes::{Buf, Bytes};
+use support::*;
+use websocket_proto::{Config, Connection, Event, Limits, Negotiated, ProtocolError, Role};
+
+/// Counts for each thread, since tests run side by side.
+struct Counting;
+
+thread_local! {
+    static COUNT: Cell<usize> = const { Cell::new(0) };
+    static HELD: Cell<isize> = const { Cell::new(0) };
+    static PEAK: Cell<isize> = const { Cell::new(0) };
+}
+
+fn count(bytes: isize) {
+    let _ = HELD.try_with(|held| {
+        held.set(held.get() + bytes);
+        let _ = PEAK.try_with(|peak| peak.set(peak.get().max(held.get())));
+    });
+    if bytes > 0 {
+        let _ = COUNT.try_with(|count| count.set(count.get() + 1));
+    }
+}
+
+// SAFETY: every call goes to the system's allocator unchanged.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count(layout.size() as isize);
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        count(-(layout.size() as isize));
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count(size as isize - layout.size() as isize);
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// Allocations made by `work`, the bytes still held after it, and the most held during it.
+fn measure(work: impl FnOnce()) -> (usize, isize, isize) {
+    let (count, held) = (COUNT.get(), HELD.get());
+    PEAK.set(held);
+    work();
+    (COUNT.get() - count, HELD.get() - held, PEAK.get() - held)
+}
+
+static CONFIG: Config = Config::new();
+
+fn server() -> Connection {
+    Connection::server(&CONFIG, &Negotiated::default())
+}
+
+#[test]
+fn a_message_that_arrives_whole_in_one_buffer_allocates_nothing() {
+    for role in [Role::Server, Role::Client] {
+        for len in [0, 8, 125, 126, 65536, 1 << 20] {
+            let frames = [
+                peer_frame(role, 0x82, &vec![1; len]),
+                peer_frame(role, 0x81, &vec![b'a'; len]),
+                peer_frame(role, 0x8a, b"unsolicited"),
+            ]
+            .concat();
+            let mut connection = connection(role, Config::new());
+            receive(&mut connection, &frames);
+            let mut buffer = frames.clone();
+            let (allocations, held, _) = measure(|| {
+                let mut input = &mut buffer[..];
+                let mut events = 0;
+                while connection.receive(&mut input).is_some() {
+                    events += 1;
+                }
+                assert_eq!(events, 3);
+            });
+            assert_eq!((allocations, held), (0, 0), "{role:?}, {len} bytes");
+        }
+    }
+}
+
+#[test]
+fn an_idle_server_holds_no_heap_before_and_after_traffic() {
+    let (allocations, held, _) = measure(|| std::mem::forget(server()));
+    assert_eq!((allocations, held), (0, 0));
+    let mut server = server();
+    let traffic = [
+        peer_frame(Role::Server, 0x01, b"frag"),
+        peer_frame(Role::Server, 0x89, b"ping"),
+        peer_frame(Role::Server, 0x80, "mented é".as_bytes()),
+        peer_frame(Role::Server, 0x82, &[7; 70_000]),
+    ]
+    .concat();
+    let (allocations, held, _) = measure(|| {
+        for cut in [1, 5, 70, 5000] {
+            for piece in traffic.chunks(cut) {
+                let mut buffer = piece.to_vec();
+                let mut input = &mut buffer[..];
+                while let Some(event) = server.receive(&mut input) {
+                    if let Event::Message(message) = event {
+                        server.send(message).unwrap();
+                    }
+                }
+            }
+            take_output(&mut server);
+        }
+        server.send(Bytes::from(vec![1; 100_000])).unwrap();
+        for _ in 0..100 {
+            receive(&mut server, &peer_frame(Role::Server, 0x89, &[1; 125]));
+        }
+        take_output(&mut server);
+    });
+    assert!(allocations > 0);
+    assert_eq!(held, 0, "bytes held by an idle server");
+}
+
+#[test]
+fn an_idle_client_holds_its_block_of_masking_keys_and_600_bytes_in_all() {
+    static ENTROPY: fn(&mut [u8]) -> Result<(), websocket_proto::EntropyError> = |out| {
+        out.fill(1);
+        Ok(())
+    };
+    let config = std::sync::Arc::new(Config::new().static_entropy(&ENTROPY));
+    let mut client = Connection::client(&config, &Negotiated::default());
+    let (_, held, _) = measure(|| {
+        receive(&mut client, &peer_frame(Role::Client, 0x89, b"ping"));
+        client.send("message").unwrap();
+        take_output(&mut client);
+    });
+    assert!(held > 0 && held as usize + size_of::<Connection>() <= 600, "{held}");
+}
+
+#[test]
+fn a_declared_length_is_never_allocated() {
+    for (header, expected) in [
+        (&[0x82, 0xff, 0x3f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff][..], true),
+        (&[0x82, 0xff, 0, 0, 0, 0, 0x04, 0, 0, 0], false), // the limit itself
+    ] {
+        let mut server = server();
+        let mut bytes = [header, &[0; 4], &[1; 100]].concat();
+        let (_, _, peak) = measure(|| {
+            let mut input = &mut bytes[..];
+            let event = server.receive(&mut input);
+            let failed = event == Some(Event::Failed(ProtocolError::MessageTooLong));
+            assert_eq!(failed, expected);
+        });
+        assert!(peak <= 4096, "{peak} bytes");
+    }
+}
+
+#[test]
+fn memory_is_at_most_twice_the_bytes_received_however_they_come() {
+    let payload = vec![b'x'; 100_000];
+    for (first, fragment, read) in [
+        (2_u8, 100_000, 1000),
+        (2, 100_000, 1),
+        (2, 1, 64),
+        (1, 1, 64),
+        (1, 777, 1000),
+        (2, 50_000, 65536),
+    ] {
+        let mut stream = Vec::new();
+        let count = payload.chunks(fragment).count();
+        for (i, piece) in payload.chunks(fragment).enumerate() {
+            let opcode = if i == 0 { first } else { 0 };
+            let fin = if i + 1 == count { 0x80 } else { 0 };
+            stream.extend(peer_frame(Role::Server, fin | opcode, piece));
+        }
+        let mut server = server();
+        let mut received = 0;
+        measure(|| {
+            let before = HELD.get();
+            for piece in stream.chunks_mut(read) {
+                received += piece.len();
+                let mut input = piece;
+                while server.receive(&mut input).is_some() {}
+                let peak = PEAK.get() - before;
+                assert!(peak <= 2 * received as isize + 4096, "{peak} bytes after {received}");
+            }
+        });
+    }
+}
+
+#[test]
+fn unread_pings_are_answered_in_bounded_memory() {
+    let mut server = server();
+    let pings: Vec<u8> =
+        (0..1000).flat_map(|_| peer_frame(Role::Server, 0x89, &[0; 125])).collect();
+    let (_, _, peak) = measure(|| {
+        for _ in 0..100 {
+            let mut buffer = pings.clone();
+            let mut input = &mut buffer[..];
+            while server.receive(&mut input).is_some() {}
+        }
+    });
+    assert!(peak <= pings.len() as isize + 16 * 1024, "{peak} bytes");
+    assert!(server.output().remaining() <= 4096 + 127);
+}
+
+#[test]
+fn pongs_in_great_number_leave_nothing_behind() {
+    let mut server = server();
+    let mut pongs: Vec<u8> =
+        (0..1000).flat_map(|i: u16| peer_frame(Role::Server, 0x8a, &i.to_be_bytes())).collect();
+    let (allocations, held, _) = measure(|| {
+        for _ in 0..1000 {
+            // The bytes are unmasked in place: another payload each time, which is as good.
+            let mut input = &mut pongs[..];
+            while server.receive(&mut input).is_some() {}
+        }
+    });
+    assert_eq!((allocations, held), (0, 0));
+    assert_eq!(server.error(), None);
+}
+
+#[test]
+fn limits_of_zero_and_of_everything_hold() {
+    for (max, len, accepted) in
+        [(0, 0, true), (0, 1, false), (1, 1, true), (1, 2, false), (u64::MAX, 2, true)]
+    {
+        for limits in [
+            Limits { max_message: max, ..Limits::DEFAULT },
+            Limits { max_frame: max, ..Limits::DEFAULT },
+        ] {
+            let mut server = connection(Role::Server, Config::new().limits(limits));
+            let events = receive(&mut server, &peer_frame(Role::Server, 0x82, &vec![1; len]));
+            assert_eq!(matches!(events[..], [Event::Message(_)]), accepted, "{limits:?} {len}");
+        }
+    }
+}

@@ -1,0 +1,308 @@
+//! The first property: the same bytes lead to the same events, errors and output, however they are
+//! cut.
+
+mod support;
+
+use proptest::prelude::*;
+use support::*;
+use websocket_proto::{ChunkPayload, Config, Delivery, Event, Limits, Role};
+
+/// What the peer does next.
+#[derive(Debug, Clone)]
+enum Step {
+    Message { text: bool, fragments: Vec<usize>, ping_between: bool },
+    Pings { count: usize, len: usize },
+    Pong(usize),
+    Close { code: u16, reason: usize },
+    Garbage(Vec<u8>),
+}
+
+fn length() -> impl Strategy<Value = usize> {
+    prop_oneof![
+        6 => 0_usize..20,
+        4 => prop::sample::select(vec![0, 1, 124, 125, 126, 127, 128, 255, 256]),
+        1 => prop::sample::select(vec![65534, 65535, 65536, 65537]),
+        2 => 0_usize..5000,
+    ]
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        10 => (any::<bool>(), prop::collection::vec(length(), 1..4), any::<bool>()).prop_map(
+            |(text, fragments, ping_between)| Step::Message { text, fragments, ping_between }
+        ),
+        4 => (1_usize..70, prop::sample::select(vec![0_usize, 1, 4, 60, 125]))
+            .prop_map(|(count, len)| Step::Pings { count, len }),
+        1 => (0_usize..126).prop_map(Step::Pong),
+        1 => (prop::sample::select(vec![0_u16, 1, 999, 1000, 1005, 3000]), 0_usize..123)
+            .prop_map(|(code, reason)| Step::Close { code, reason }),
+        1 => prop::collection::vec(any::<u8>(), 1..20).prop_map(Step::Garbage),
+    ]
+}
+
+/// Text of exactly `len` bytes with characters of every length, so that cuts fall inside them.
+fn sample_text(len: usize) -> String {
+    let mut text = String::with_capacity(len);
+    for char in "aé漢🎉".chars().cycle() {
+        if text.len() + char.len_utf8() > len {
+            break;
+        }
+        text.push(char);
+    }
+    while text.len() < len {
+        text.push('.');
+    }
+    text
+}
+
+/// The peer's bytes. Fragments of text are cut anywhere, inside characters too.
+fn stream(role: Role, steps: &[Step]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for step in steps {
+        match step {
+            Step::Message { text, fragments, ping_between } => {
+                let total: usize = fragments.iter().sum();
+                let payload = if *text {
+                    sample_text(total).into_bytes()
+                } else {
+                    (0..total).map(|i| (i * 7) as u8).collect()
+                };
+                let mut rest = &payload[..];
+                for (i, len) in fragments.iter().enumerate() {
+                    let opcode = match (i, text) {
+                        (0, true) => 1,
+                        (0, false) => 2,
+                        _ => 0,
+                    };
+                    let fin = if i + 1 == fragments.len() { 0x80 } else { 0 };
+                    let (fragment, after) = rest.split_at(*len);
+                    bytes.extend(peer_frame(role, fin | opcode, fragment));
+                    rest = after;
+                    if *ping_between {
+                        bytes.extend(peer_frame(role, 0x89, b"between"));
+                    }
+                }
+            }
+            Step::Pings { count, len } => {
+                for i in 0..*count {
+                    bytes.extend(peer_frame(role, 0x89, &vec![i as u8; *len]));
+                }
+            }
+            Step::Pong(len) => bytes.extend(peer_frame(role, 0x8a, &vec![0; *len])),
+            Step::Close { code: 0, .. } => bytes.extend(peer_frame(role, 0x88, b"")),
+            Step::Close { code: 1, .. } => bytes.extend(peer_frame(role, 0x88, b"x")),
+            Step::Close { code, reason } => {
+                bytes.extend(peer_close(role, *code, &sample_text(*reason)));
+            }
+            Step::Garbage(garbage) => bytes.extend(garbage),
+        }
+    }
+    bytes
+}
+
+/// How a run treats a stream, apart from where it cuts it.
+#[derive(Debug, Clone)]
+struct Driver {
+    role: Role,
+    delivery: Delivery,
+    echo: bool,
+    high_water_mark: usize,
+    /// Stream offsets at which all output is taken.
+    drains: Vec<usize>,
+    eof: bool,
+}
+
+/// Feeds `bytes`, cut at `cuts` and at the drains.
+fn run(driver: &Driver, bytes: &[u8], cuts: &[usize]) -> Record {
+    let config = Config::new()
+        .delivery(driver.delivery)
+        .high_water_mark(driver.high_water_mark)
+        .limits(Limits { max_message: 200_000, max_frame: 150_000, ..Limits::DEFAULT });
+    let mut connection = connection(driver.role, config);
+    let mut ends: Vec<usize> = cuts.iter().chain(&driver.drains).copied().collect();
+    ends.push(bytes.len());
+    ends.retain(|end| *end <= bytes.len());
+    ends.sort_unstable();
+    let (mut events, mut replies, mut output) = (Vec::new(), Vec::new(), Vec::new());
+    let mut start = 0;
+    for end in ends {
+        let original = &bytes[start..end];
+        let mut buffer = original.to_vec();
+        let mut input = &mut buffer[..];
+        while let Some(event) = connection.receive(&mut input) {
+            if let Event::Message(message) = &event
+                && driver.echo
+            {
+                replies.push(connection.send(message.clone()).map_err(|error| error.reason));
+            }
+            events.push(event.into_owned());
+            // Bytes that were not taken are never modified.
+            assert_eq!(*input, original[original.len() - input.len()..]);
+        }
+        assert!(input.is_empty());
+        if driver.drains.contains(&end) && start != end {
+            output.extend(take_output(&mut connection));
+        }
+        start = end;
+    }
+    if driver.eof {
+        connection.receive_eof();
+        events.extend(receive(&mut connection, b""));
+    }
+    let mut record = Record::of(&mut connection, events);
+    record.replies = replies;
+    record.output.splice(0..0, output);
+    if driver.delivery == Delivery::Chunks {
+        record.events = joined(record.events);
+    }
+    record
+}
+
+/// The events with the pieces of each message put together; they must be marked rightly.
+fn joined(events: Vec<Event<'static>>) -> Vec<Event<'static>> {
+    let mut joined = Vec::new();
+    // Where in `joined` the message under way stands: control frames may come between.
+    let mut open: Option<usize> = None;
+    for event in events {
+        let Event::Chunk(chunk) = event else {
+            joined.push(event);
+            continue;
+        };
+        assert_eq!(chunk.first, open.is_none(), "exactly one piece is the first");
+        assert!(chunk.last || !chunk.payload.as_bytes().is_empty(), "an empty piece is the last");
+        let last = chunk.last;
+        match open {
+            None => {
+                open = Some(joined.len());
+                joined.push(Event::Chunk(chunk));
+            }
+            Some(at) => {
+                let Event::Chunk(whole) = &mut joined[at] else { unreachable!() };
+                whole.last = last;
+                whole.payload = match (&whole.payload, &chunk.payload) {
+                    (ChunkPayload::Text(a), ChunkPayload::Text(b)) => {
+                        ChunkPayload::Text(format!("{a}{b}").into())
+                    }
+                    (ChunkPayload::Binary(a), ChunkPayload::Binary(b)) => {
+                        ChunkPayload::Binary([&a[..], &b[..]].concat().into())
+                    }
+                    mixed => panic!("a message changes its type: {mixed:?}"),
+                };
+            }
+        }
+        if last {
+            open = None;
+        }
+    }
+    // The place of a message among control frames is where its first piece came, which depends on
+    // the cut when empty fragments lead; so messages are compared apart from control frames.
+    let (chunks, mut others): (Vec<_>, Vec<_>) =
+        joined.into_iter().partition(|event| matches!(event, Event::Chunk(_)));
+    others.extend(chunks);
+    others
+}
+
+fn driver() -> impl Strategy<Value = Driver> {
+    (
+        prop::sample::select(vec![Role::Client, Role::Server]),
+        prop::sample::select(vec![Delivery::Messages, Delivery::Messages, Delivery::Chunks]),
+        any::<bool>(),
+        prop::sample::select(vec![0_usize, 1000, 100_000, 1 << 20]),
+        prop::collection::vec(0_usize..20_000, 0..4),
+        any::<bool>(),
+    )
+        .prop_map(|(role, delivery, echo, high_water_mark, drains, eof)| Driver {
+            role,
+            delivery,
+            echo,
+            high_water_mark,
+            drains,
+            eof,
+        })
+}
+
+fn compare(driver: &Driver, bytes: &[u8], cuts: &[usize]) -> Result<(), TestCaseError> {
+    let whole = run(driver, bytes, &[]);
+    let cut = run(driver, bytes, cuts);
+    prop_assert_eq!(&whole.events, &cut.events);
+    prop_assert_eq!(&whole, &cut);
+    Ok(())
+}
+
+proptest! {
+    #[test]
+    fn any_cut_of_any_prefix_leads_to_the_same_events_errors_and_output(
+        driver in driver(),
+        steps in prop::collection::vec(step(), 1..8),
+        keep in 0.0..1.2_f64,
+        cuts in prop::collection::vec(0.0..1.0_f64, 0..40),
+    ) {
+        let mut bytes = stream(driver.role, &steps);
+        bytes.truncate((bytes.len() as f64 * keep) as usize);
+        let cuts: Vec<usize> = cuts.iter().map(|at| (at * bytes.len() as f64) as usize).collect();
+        compare(&driver, &bytes, &cuts)?;
+    }
+
+    #[test]
+    fn byte_by_byte_is_the_same_as_whole(
+        driver in driver(),
+        steps in prop::collection::vec(step(), 1..4),
+    ) {
+        let mut bytes = stream(driver.role, &steps);
+        bytes.truncate(3000);
+        let cuts: Vec<usize> = (0..bytes.len()).collect();
+        compare(&driver, &bytes, &cuts)?;
+    }
+
+    #[test]
+    fn a_changed_byte_fails_in_the_same_way_at_any_cut(
+        driver in driver(),
+        steps in prop::collection::vec(step(), 1..4),
+        at in 0.0..1.0_f64,
+        change in 1_u8..,
+        size in 1_usize..300,
+    ) {
+        let mut bytes = stream(driver.role, &steps);
+        bytes.truncate(20_000);
+        let len = bytes.len();
+        if let Some(byte) = bytes.get_mut((at * len as f64) as usize) {
+            *byte ^= change;
+        }
+        let cuts: Vec<usize> = (0..len).step_by(size).collect();
+        compare(&driver, &bytes, &cuts)?;
+    }
+}
+
+/// Every single cut, and every pair of neighbouring cuts, of messages at the lengths where the
+/// encoding of the length changes.
+#[test]
+fn every_single_cut_at_the_boundaries_of_the_length_encoding() {
+    for role in [Role::Client, Role::Server] {
+        for len in [0, 1, 125, 126, 127, 65535, 65536] {
+            for (text, echo) in [(true, true), (false, false)] {
+                let steps = [
+                    Step::Message { text, fragments: vec![len], ping_between: true },
+                    Step::Message { text, fragments: vec![1, len, 0], ping_between: true },
+                    Step::Close { code: 1000, reason: 5 },
+                ];
+                let bytes = stream(role, &steps);
+                let driver = Driver {
+                    role,
+                    delivery: Delivery::Messages,
+                    echo,
+                    high_water_mark: 1 << 20,
+                    drains: vec![],
+                    eof: true,
+                };
+                let whole = run(&driver, &bytes, &[]);
+                assert!(whole.outcome.is_some_and(|outcome| outcome.clean), "{whole:?}");
+                let step = if len < 1000 { 1 } else { 997 };
+                let near_ends = (0..20).chain(bytes.len().saturating_sub(40)..bytes.len());
+                for at in near_ends.chain((0..bytes.len()).step_by(step)) {
+                    let cut = run(&driver, &bytes, &[at, at + 1]);
+                    assert!(whole == cut, "{role:?}, {len} bytes, cut at {at}: {cut:?}");
+                }
+            }
+        }
+    }
+}
