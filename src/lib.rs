@@ -2,10 +2,18 @@
 
 #![no_std]
 #![forbid(unsafe_code)]
+// What a peer sends must not be able to panic.
 #![cfg_attr(
-    test,
-    allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic)
+    not(test),
+    warn(
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::unreachable,
+        clippy::unwrap_used
+    )
 )]
+#![warn(clippy::wildcard_enum_match_arm)]
 
 #[cfg(feature = "alloc")]
 extern crate alloc;

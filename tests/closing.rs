@@ -212,7 +212,8 @@ fn a_transport_that_breaks_after_both_closes_leaves_the_outcome_clean() {
 
 #[test]
 fn without_entropy_a_client_sends_nothing_and_fails() {
-    let uses: [fn(&mut Connection) -> Result<(), SendReason>; 3] = [
+    type Use = fn(&mut Connection) -> Result<(), SendReason>;
+    let uses: [Use; 3] = [
         |connection| connection.send("x").map_err(|error| error.reason),
         |connection| connection.ping(b""),
         |connection| connection.close(None),

@@ -88,11 +88,7 @@ impl Connection {
         self.check_room()?;
         self.top_up_keys()?;
         let mut frame = [0; Session::MAX_REPLY];
-        let key = || self.keys.take();
-        let len = match opcode {
-            Opcode::Pong => self.session.pong(payload, key, &mut frame)?,
-            _ => self.session.ping(payload, key, &mut frame)?,
-        };
+        let len = self.session.control_frame(opcode, payload, || self.keys.take(), &mut frame)?;
         self.output.push(frame.get(..len).unwrap_or_default());
         Ok(())
     }

@@ -4,6 +4,7 @@ mod receive;
 mod reply;
 mod state;
 
+#[cfg(feature = "alloc")]
 pub(crate) use receive::Step;
 use state::Closing;
 
@@ -225,9 +226,10 @@ impl Session {
         self.closing.wants_read()
     }
 
-    /// Whether [`receive`](Self::receive) has something to tell without any input.
+    /// Whether [`receive`](Self::receive) has a failure to tell, also without input.
     #[inline]
-    pub(crate) const fn has_news(&self) -> bool {
+    #[must_use]
+    pub const fn has_news(&self) -> bool {
         self.closing.has_news()
     }
 

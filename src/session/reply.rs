@@ -2,7 +2,7 @@
 
 use super::Session;
 use crate::frame::FrameHeader;
-use crate::{CloseCode, CloseFrame, EntropyError, Event, Opcode, SendReason, mask};
+use crate::{CloseCode, CloseFrame, EntropyError, Event, Opcode, Role, SendReason, mask};
 
 impl Session {
     /// Writes what the protocol demands in answer to `event` to the start of `out`, and returns
@@ -47,7 +47,7 @@ impl Session {
         masking_key: impl FnOnce() -> Result<[u8; 4], EntropyError>,
         out: &mut [u8],
     ) -> Result<usize, SendReason> {
-        self.write_control(Opcode::Ping, payload, masking_key, out)
+        self.control_frame(Opcode::Ping, payload, masking_key, out)
     }
 
     /// Writes a Pong (RFC 6455, section 5.5.3) with at most 125 bytes of payload to the start of
@@ -58,7 +58,7 @@ impl Session {
         masking_key: impl FnOnce() -> Result<[u8; 4], EntropyError>,
         out: &mut [u8],
     ) -> Result<usize, SendReason> {
-        self.write_control(Opcode::Pong, payload, masking_key, out)
+        self.control_frame(Opcode::Pong, payload, masking_key, out)
     }
 
     /// Writes a Close (RFC 6455, section 5.5.1), empty for `None`, to the start of `out`, and
@@ -100,7 +100,8 @@ impl Session {
         Ok(written)
     }
 
-    fn write_control(
+    /// Writes a Ping or a Pong.
+    pub(crate) fn control_frame(
         &mut self,
         opcode: Opcode,
         payload: &[u8],
@@ -124,8 +125,8 @@ impl Session {
         let header = FrameHeader::new(opcode, payload.len() as u64);
         let header = header.map_err(|_| SendReason::TooLong)?;
         let key = match self.role {
-            crate::Role::Client => 4,
-            crate::Role::Server => 0,
+            Role::Client => 4,
+            Role::Server => 0,
         };
         let len = header.encoded_len() + key + payload.len();
         let Some(out) = out.get_mut(..len) else { return Err(SendReason::NoRoom) };

@@ -2,6 +2,8 @@
 //! that repeats, and a driver that records all that a connection does.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::indexing_slicing)]
 
+pub mod cuts;
+
 use std::sync::Mutex;
 
 use bytes::Buf;

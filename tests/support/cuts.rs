@@ -1,0 +1,107 @@
+//! Runs a stream through a connection, cut in any way.
+
+use websocket_proto::{ChunkPayload, Config, Delivery, Event, Limits, Role};
+
+use super::{Record, connection, receive, take_output};
+
+/// How a run treats a stream, apart from where it cuts it.
+#[derive(Debug, Clone)]
+pub struct Driver {
+    pub role: Role,
+    pub delivery: Delivery,
+    pub echo: bool,
+    pub high_water_mark: usize,
+    /// Stream offsets at which all output is taken.
+    pub drains: Vec<usize>,
+    pub eof: bool,
+}
+
+/// Feeds `bytes`, cut at `cuts` and at the drains.
+pub fn run(driver: &Driver, bytes: &[u8], cuts: &[usize]) -> Record {
+    let config = Config::new()
+        .delivery(driver.delivery)
+        .high_water_mark(driver.high_water_mark)
+        .limits(Limits { max_message: 200_000, max_frame: 150_000, ..Limits::DEFAULT });
+    let mut connection = connection(driver.role, config);
+    let mut ends: Vec<usize> = cuts.iter().chain(&driver.drains).copied().collect();
+    ends.push(bytes.len());
+    ends.retain(|end| *end <= bytes.len());
+    ends.sort_unstable();
+    let (mut events, mut replies, mut output) = (Vec::new(), Vec::new(), Vec::new());
+    let mut start = 0;
+    for end in ends {
+        let original = &bytes[start..end];
+        let mut buffer = original.to_vec();
+        let mut input = &mut buffer[..];
+        while let Some(event) = connection.receive(&mut input) {
+            if let Event::Message(message) = &event
+                && driver.echo
+            {
+                replies.push(connection.send(message.clone()).map_err(|error| error.reason));
+            }
+            events.push(event.into_owned());
+            // Bytes that were not taken are never modified.
+            assert_eq!(*input, original[original.len() - input.len()..]);
+        }
+        assert!(input.is_empty());
+        if driver.drains.contains(&end) && start != end {
+            output.extend(take_output(&mut connection));
+        }
+        start = end;
+    }
+    if driver.eof {
+        connection.receive_eof();
+        events.extend(receive(&mut connection, b""));
+    }
+    let mut record = Record::of(&mut connection, events);
+    record.replies = replies;
+    record.output.splice(0..0, output);
+    if driver.delivery == Delivery::Chunks {
+        record.events = joined(record.events);
+    }
+    record
+}
+
+/// The events with the pieces of each message put together; they must be marked rightly.
+fn joined(events: Vec<Event<'static>>) -> Vec<Event<'static>> {
+    let mut joined = Vec::new();
+    // Where in `joined` the message under way stands: control frames may come between.
+    let mut open: Option<usize> = None;
+    for event in events {
+        let Event::Chunk(chunk) = event else {
+            joined.push(event);
+            continue;
+        };
+        assert_eq!(chunk.first, open.is_none(), "exactly one piece is the first");
+        assert!(chunk.last || !chunk.payload.as_bytes().is_empty(), "an empty piece is the last");
+        let last = chunk.last;
+        match open {
+            None => {
+                open = Some(joined.len());
+                joined.push(Event::Chunk(chunk));
+            }
+            Some(at) => {
+                let Event::Chunk(whole) = &mut joined[at] else { unreachable!() };
+                whole.last = last;
+                whole.payload = match (&whole.payload, &chunk.payload) {
+                    (ChunkPayload::Text(a), ChunkPayload::Text(b)) => {
+                        ChunkPayload::Text(format!("{a}{b}").into())
+                    }
+                    (ChunkPayload::Binary(a), ChunkPayload::Binary(b)) => {
+                        ChunkPayload::Binary([&a[..], &b[..]].concat().into())
+                    }
+                    mixed => panic!("a message changes its type: {mixed:?}"),
+                };
+            }
+        }
+        if last {
+            open = None;
+        }
+    }
+    // The place of a message among control frames is where its first piece came, which depends on
+    // the cut when empty fragments lead; so messages are compared apart from control frames.
+    let (chunks, mut others): (Vec<_>, Vec<_>) =
+        joined.into_iter().partition(|event| matches!(event, Event::Chunk(_)));
+    others.extend(chunks);
+    others
+}
