@@ -66,11 +66,11 @@ async function startServer() {
 }
 
 // A plain HTTP request. The target goes out as it stands.
-function get(url, target = "/", method = "GET") {
+function get(url, target = "/") {
   const { hostname, port } = new URL(url);
   return new Promise((resolve, reject) => {
-    const request = http.request({ hostname, port, path: target, method, timeout: PATIENCE });
-    request.on("timeout", () => request.destroy(new Error(`no answer to ${method} ${target}`)));
+    const request = http.request({ hostname, port, path: target, timeout: PATIENCE });
+    request.on("timeout", () => request.destroy(new Error(`no answer to GET ${target}`)));
     request.on("error", reject);
     request.on("response", (response) => {
       const parts = [];
