@@ -1,0 +1,173 @@
+#!/usr/bin/env python3
+"""Judges a report of the Autobahn suite, more strictly than the suite does.
+
+    check.py REPORT_DIR    prints every case that is not clean, then `N clean, N not`
+    check.py --self-test   shows that doctored reports are refused
+
+A runner of the suite exits 0 on NON-STRICT, on an unclean close and on cases that
+never ran. Here exactly the cases of groups 1 to 7, 9 and 10 must have run, and both
+`behavior` and `behaviorClose` of each must be OK.
+"""
+
+import json
+import pathlib
+import sys
+import tempfile
+
+# How many cases each subgroup has; they are numbered from 1.
+SUBGROUPS = {
+    "1.1": 8, "1.2": 8,
+    "2": 11,
+    "3": 7,
+    "4.1": 5, "4.2": 5,
+    "5": 20,
+    "6.1": 3, "6.2": 4, "6.3": 2, "6.4": 4, "6.5": 5, "6.6": 11, "6.7": 4, "6.8": 2,
+    "6.9": 4, "6.10": 3, "6.11": 5, "6.12": 8, "6.13": 5, "6.14": 10, "6.15": 1,
+    "6.16": 3, "6.17": 5, "6.18": 5, "6.19": 5, "6.20": 7, "6.21": 8, "6.22": 34,
+    "6.23": 7,
+    "7.1": 6, "7.3": 6, "7.5": 1, "7.7": 13, "7.9": 9, "7.13": 2,
+    "9.1": 6, "9.2": 6, "9.3": 9, "9.4": 9, "9.5": 6, "9.6": 6, "9.7": 6, "9.8": 6,
+    "10.1": 1,
+}  # fmt: skip
+
+EXPECTED = [f"{group}.{n}" for group, count in SUBGROUPS.items() for n in range(1, count + 1)]
+
+# The suite has no expectation in these: it reports what it saw and judges nothing.
+INFORMATIONAL = {"7.1.6", "7.13.1", "7.13.2"}
+
+
+def judge(report):
+    """The failures in a parsed report, as a dictionary from case to what is wrong."""
+    if len(report) != 1:
+        return dict.fromkeys(EXPECTED, "not run")
+    (cases,) = report.values()
+    failures = {}
+    for case in EXPECTED:
+        allowed = {"OK", "INFORMATIONAL"} if case in INFORMATIONAL else {"OK"}
+        entry = cases.get(case)
+        if entry is None:
+            failures[case] = "not run"
+            continue
+        wrong = [
+            f"{key} {entry.get(key)}"
+            for key in ("behavior", "behaviorClose")
+            if entry.get(key) not in allowed
+        ]
+        if wrong:
+            failures[case] = ", ".join(wrong)
+    for case in cases:
+        if case not in EXPECTED:
+            failures[case] = "ran, but was not to"
+    return failures
+
+
+def detail(directory, report, case):
+    """What the case's own report says of the failure, where there is one."""
+    (cases,) = report.values()
+    try:
+        name = cases[case]["reportfile"]
+        entry = json.loads((directory / name).read_text())
+    except (KeyError, OSError, ValueError):
+        return []
+    lines = [f"{key}: {entry[key]}" for key in ("result", "resultClose") if entry.get(key)]
+    lines.append(
+        f"closed with {entry.get('remoteCloseCode')} {entry.get('remoteCloseReason')!r},"
+        f" clean: {entry.get('wasClean')} {entry.get('wasNotCleanReason') or ''}".rstrip()
+    )
+    return lines
+
+
+def check(directory, out):
+    """Prints the verdict on a report directory; whether all of it is clean."""
+    try:
+        report = json.loads((directory / "index.json").read_text())
+    except (OSError, ValueError) as error:
+        print(f"no report: {error}", file=out)
+        report = {}
+    failures = judge(report)
+    if len(report) == 1:
+        for case, wrong in failures.items():
+            print(f"  case {case}: {wrong}", file=out)
+            for line in detail(directory, report, case):
+                print(f"    {line}", file=out)
+    else:
+        print(f"the report is to name one agent, not {sorted(report)}", file=out)
+    passed = len(set(EXPECTED) - set(failures))
+    print(f"{passed} clean, {len(failures)} not", file=out)
+    return not failures
+
+
+def clean_report():
+    """A report in which all is well."""
+    cases = {case: {"behavior": "OK", "behaviorClose": "OK"} for case in EXPECTED}
+    for case in INFORMATIONAL:
+        cases[case] = {"behavior": "INFORMATIONAL", "behaviorClose": "INFORMATIONAL"}
+    return {"agent": cases}
+
+
+def self_test():
+    """Whether the judge refuses what it must, and nothing else."""
+
+    def without(case):
+        report = clean_report()
+        del report["agent"][case]
+        return report
+
+    def having(case, key, value):
+        report = clean_report()
+        report["agent"].setdefault(case, {"behavior": "OK", "behaviorClose": "OK"})[key] = value
+        return report
+
+    def lacking(case, key):
+        report = clean_report()
+        del report["agent"][case][key]
+        return report
+
+    two_agents = {**clean_report(), "another": clean_report()["agent"]}
+    tests = [
+        ("a clean report", clean_report(), set()),
+        ("a missing case", without("6.4.3"), {"6.4.3"}),
+        ("a missing last case", without("10.1.1"), {"10.1.1"}),
+        ("a case too many", having("12.1.1", "behavior", "OK"), {"12.1.1"}),
+        ("NON-STRICT", having("6.4.3", "behavior", "NON-STRICT"), {"6.4.3"}),
+        ("FAILED", having("9.1.6", "behavior", "FAILED"), {"9.1.6"}),
+        ("UNIMPLEMENTED", having("10.1.1", "behavior", "UNIMPLEMENTED"), {"10.1.1"}),
+        ("INFORMATIONAL elsewhere", having("7.1.5", "behavior", "INFORMATIONAL"), {"7.1.5"}),
+        ("an unclean close", having("7.3.6", "behaviorClose", "UNCLEAN"), {"7.3.6"}),
+        ("a wrong close code", having("7.9.1", "behaviorClose", "WRONG CODE"), {"7.9.1"}),
+        ("FAILED where INFORMATIONAL may be", having("7.13.1", "behavior", "FAILED"), {"7.13.1"}),
+        ("an unclean close there", having("7.1.6", "behaviorClose", "UNCLEAN"), {"7.1.6"}),
+        ("a case without a verdict", lacking("1.1.1", "behavior"), {"1.1.1"}),
+        ("a close without a verdict", lacking("1.1.1", "behaviorClose"), {"1.1.1"}),
+        ("no case at all", {"agent": {}}, set(EXPECTED)),
+        ("no agent at all", {}, set(EXPECTED)),
+        ("two agents", two_agents, set(EXPECTED)),
+    ]
+    wrong = [] if len(EXPECTED) == len(set(EXPECTED)) == 301 else ["the list of cases"]
+    with tempfile.TemporaryDirectory() as name:
+        directory = pathlib.Path(name)
+        with open("/dev/null", "w") as null:
+            if check(directory, null):
+                wrong.append("no report")
+            for what, report, failures in tests:
+                (directory / "index.json").write_text(json.dumps(report))
+                if set(judge(report)) != failures or check(directory, null) != (not failures):
+                    wrong.append(what)
+    for what in wrong:
+        print(f"the checker misjudges {what}")
+    if not wrong:
+        print(f"the checker refuses {len(tests)} doctored reports and passes the clean one")
+    return not wrong
+
+
+def main(arguments):
+    if arguments == ["--self-test"]:
+        return 0 if self_test() else 1
+    if len(arguments) != 1:
+        print(__doc__, file=sys.stderr)
+        return 2
+    return 0 if check(pathlib.Path(arguments[0]), sys.stdout) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

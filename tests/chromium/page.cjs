@@ -1,0 +1,361 @@
+// Opens the page of the echo server in headless Chromium and uses it as a person would:
+// types, sends, pings, closes. What crosses the page's WebSocket is watched from outside the
+// page, so that nothing rests on the page's own word.
+//
+//   NODE_PATH=DIR/node_modules node page.cjs SERVER WORK
+//
+// SERVER is the program to start, WORK a directory for the browser's profile and pictures.
+"use strict";
+
+const assert = require("node:assert/strict");
+const { spawn } = require("node:child_process");
+const fs = require("node:fs");
+const http = require("node:http");
+const path = require("node:path");
+const { chromium } = require("playwright-core");
+
+const [program, work] = process.argv.slice(2);
+const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
+const PATIENCE = 15_000; // milliseconds for one thing to happen
+const LIMIT = 180_000; // milliseconds for all of it
+
+const MIB = 1024 * 1024;
+
+let passed = 0;
+let failed = 0;
+
+async function check(what, test) {
+  try {
+    await test();
+    passed += 1;
+    console.log(`ok      ${what}`);
+  } catch (error) {
+    failed += 1;
+    console.log(`FAILED  ${what}\n${String(error?.stack ?? error).replace(/^/gm, "        ")}`);
+  }
+}
+
+// Until `test` returns something true, which it returns.
+async function until(what, test) {
+  const end = Date.now() + PATIENCE;
+  for (;;) {
+    const value = await test();
+    if (value) return value;
+    if (Date.now() > end) throw new Error(`waited in vain for ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+// A running echo server; `lines` is what it has printed so far.
+async function startServer() {
+  const child = spawn(program, ["127.0.0.1:0"], { stdio: ["ignore", "pipe", "pipe"] });
+  process.on("exit", () => child.kill());
+  const server = { child, output: "", errors: "", ended: false };
+  server.lines = () => server.output.split("\n").slice(0, -1);
+  child.stdout.setEncoding("utf8").on("data", (text) => (server.output += text));
+  child.stderr.setEncoding("utf8").on("data", (text) => (server.errors += text));
+  child.on("error", (error) => (server.errors += error));
+  child.on("close", () => (server.ended = true));
+  const line = await until("the server to listen", () => {
+    if (server.ended) throw new Error(`the server has ended: ${server.errors}`);
+    return server.lines().find((line) => line.startsWith("listening on "));
+  });
+  server.url = /^listening on (http:\/\/127\.0\.0\.1:\d+\/)$/.exec(line)?.[1];
+  assert.ok(server.url, `an unexpected first line: ${line}`);
+  return server;
+}
+
+// A plain HTTP request. The target goes out as it stands.
+function get(url, target = "/") {
+  const { hostname, port } = new URL(url);
+  return new Promise((resolve, reject) => {
+    const request = http.request({ hostname, port, path: target, timeout: PATIENCE });
+    request.on("timeout", () => request.destroy(new Error(`no answer to GET ${target}`)));
+    request.on("error", reject);
+    request.on("response", (response) => {
+      const parts = [];
+      response.on("data", (part) => parts.push(part));
+      response.on("error", reject);
+      response.on("end", () => resolve({ status: response.statusCode, headers: response.headers, body: Buffer.concat(parts) }));
+    });
+    request.end();
+  });
+}
+
+// A page with the server's page in it, and what crosses its sockets, in order.
+async function open(browser, url, options) {
+  const context = await browser.newContext(options);
+  context.setDefaultTimeout(PATIENCE);
+  const page = await context.newPage();
+  const seen = { problems: [], sockets: [] };
+  page.on("console", (message) => {
+    if (["error", "warning"].includes(message.type())) seen.problems.push(`console: ${message.text()}`);
+  });
+  page.on("pageerror", (error) => seen.problems.push(`script: ${error}`));
+  page.on("requestfailed", (request) => seen.problems.push(`request: ${request.url()}`));
+  page.on("request", (request) => {
+    if (!request.url().startsWith(url) && !request.url().startsWith("data:")) {
+      seen.problems.push(`a request elsewhere: ${request.url()}`);
+    }
+  });
+  page.on("websocket", (socket) => {
+    const record = { url: socket.url(), sent: [], received: [], errors: [] };
+    socket.on("framesent", ({ payload }) => record.sent.push(payload));
+    socket.on("framereceived", ({ payload }) => record.received.push(payload));
+    socket.on("socketerror", (error) => record.errors.push(error));
+    seen.sockets.push(record);
+  });
+  await page.goto(url);
+  await state(page, "open");
+  return { context, page, seen };
+}
+
+function state(page, name) {
+  return page.locator(`#state[data-state="${name}"]`).waitFor();
+}
+
+// The newest row of the list once it is no longer pending.
+async function newest(page, count) {
+  await until(`row ${count}`, async () => (await page.locator("#log li").count()) === count);
+  const row = page.locator("#log li").first();
+  await until("an echo", async () => (await row.getAttribute("data-state")) !== "pending");
+  return {
+    state: await row.getAttribute("data-state"),
+    kind: await row.getAttribute("data-kind"),
+    what: await row.locator(".what").textContent(),
+    time: await row.locator(".time").textContent(),
+  };
+}
+
+// What the page lists of a text.
+function shown(text) {
+  if (text === "") return "(empty)";
+  return text.length <= 200 ? text : `${text.slice(0, 200)}… (${Buffer.byteLength(text).toLocaleString("en")} bytes)`;
+}
+
+function assertEchoed(row, kind, what) {
+  assert.deepEqual([row.state, row.kind, row.what], ["echoed", kind, what]);
+  assert.match(row.time, /^\d+(\.\d+)? ms$/, "a round-trip time is shown");
+}
+
+// The contents, without the output that a comparison of megabytes would print.
+function assertSame(received, sent) {
+  assert.ok(Buffer.isBuffer(sent) && Buffer.isBuffer(received), "binary both ways");
+  assert.equal(received.length, sent.length);
+  assert.ok(received.equals(sent), "the same contents");
+}
+
+async function main() {
+  const server = await startServer();
+  const closed = (text) => server.lines().filter((line) => /^closed \S+:\d+: /.test(line) && line.endsWith(`: ${text}`));
+
+  await check("GET / gives the page", async () => {
+    const { status, headers, body } = await get(server.url);
+    assert.equal(status, 200);
+    assert.match(headers["content-type"], /^text\/html; *charset=utf-8$/i);
+    assert.match(body.toString(), /<html[^]*<\/html>\s*$/, "all of it");
+  });
+  await check("other paths give 404", async () => {
+    for (const target of ["/nope", "/index.html", "/page.html/", "//", "/..%2f"]) {
+      assert.equal((await get(server.url, target)).status, 404, target);
+    }
+  });
+
+  const browser = await chromium.launch({
+    executablePath: CHROMIUM,
+    args: [
+      "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+      "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    ],
+  });
+  console.log(`Chromium ${browser.version()}`);
+
+  const { context, page, seen } = await open(browser, server.url, { viewport: { width: 1000, height: 800 } });
+  await check("the page connects back", async () => {
+    assert.equal(seen.sockets.length, 1);
+    assert.equal(seen.sockets[0].url, server.url.replace("http:", "ws:"));
+    assert.equal(await page.locator("#state").textContent(), "Open");
+  });
+  const wire = seen.sockets[0];
+
+  let rows = 0;
+  const texts = ["hello", "grüße, 世界", "👋🏽 family: 👩‍👩‍👧‍👦, flag: 🇩🇪", "", "ß".repeat(70_000)];
+  for (const text of texts) {
+    const name = text === "" ? "no text at all" : text.length > 50 ? `${text.length} characters` : text;
+    await check(`typed and echoed: ${name}`, async () => {
+      await page.locator("#text").fill(text);
+      await page.locator("#text").press("Enter");
+      const row = await newest(page, (rows += 1));
+      assertEchoed(row, "text", shown(text));
+      if (text === "") return; // the driver does not tell of empty payloads
+      assert.ok(wire.sent.at(-1) === text, "what was sent");
+      assert.ok(wire.received.at(-1) === text, "what came back");
+    });
+  }
+
+  for (const [size, what] of [[0, "0 bytes"], [65536, "65,536 bytes"], [MIB, "1,048,576 bytes"], [16 * MIB, "16,777,216 bytes"]]) {
+    await check(`binary sent and echoed: ${what}`, async () => {
+      await page.locator("#size").selectOption(String(size));
+      await page.locator("#send-binary").click();
+      assertEchoed(await newest(page, (rows += 1)), "binary", what);
+      if (size === 0) return; // as above
+      assert.equal(wire.sent.at(-1).length, size);
+      assertSame(wire.received.at(-1), wire.sent.at(-1));
+    });
+  }
+
+  await check("ping shows a time", async () => {
+    for (const n of [1, 2, 3]) {
+      await page.locator("#ping").click();
+      assertEchoed(await newest(page, (rows += 1)), "ping", `ping ${n}`);
+    }
+    assert.match(await page.locator("#times").textContent(), /^\d+ round trips, median [\d.]+ ms, least [\d.]+ ms$/);
+  });
+
+  await check("many at once come back in order", async () => {
+    const before = wire.received.length;
+    await page.evaluate(() => {
+      for (let i = 0; i < 150; i += 1) document.getElementById("ping").click();
+    });
+    await newest(page, Math.min((rows += 150), 200));
+    await until("all echoes", async () => (await page.locator('#log li[data-state="pending"]').count()) === 0);
+    assert.deepEqual(wire.received.slice(before), wire.sent.slice(before));
+  });
+
+  await page.screenshot({ path: path.join(work, "open.png") });
+
+  await check("a close that the page may not send is refused", async () => {
+    for (const [code, reason] of [["1001", ""], ["999", ""], ["5000", ""], ["", "no code"], ["4000", "ü".repeat(62)]]) {
+      await page.locator("#code").fill(code);
+      await page.locator("#reason").fill(reason);
+      await page.locator("#close").click();
+      assert.notEqual(await page.locator("#close-problem").textContent(), "", `${code} ${reason}`);
+      assert.equal(await page.locator("#state").textContent(), "Open");
+    }
+  });
+
+  // What the page closes with, the code its browser is told, what the server prints.
+  const longest = "ü".repeat(61) + "!";
+  const closes = [
+    ["4001", "done here", "4001", "4001 done here"],
+    ["1000", "", "1000", "1000"],
+    ["3000", "grüße 👋", "3000", "3000 grüße 👋"],
+    ["4999", longest, "4999", `4999 ${longest}`],
+    ["", "", "1005", "1005"],
+  ];
+  for (const [i, [code, reason, told, printed]] of closes.entries()) {
+    await check(`both sides report the close: ${printed}`, async () => {
+      if (i > 0) {
+        await page.locator("#reconnect").click();
+        await state(page, "open");
+        assert.ok(!(await page.locator("#end").isVisible()), "the last ending is no longer shown");
+      }
+      const before = closed(printed).length;
+      await page.locator("#code").fill(code);
+      await page.locator("#reason").fill(reason);
+      await page.locator("#close").click();
+      await state(page, "closed");
+      assert.equal(await page.locator("#end-code").textContent(), told);
+      const how = await page.locator("#end-how").textContent();
+      assert.ok(how.includes(reason === "" ? told.replace("1005", "no code") : `${code} “${reason}”`), how);
+      assert.equal(await page.locator("#end").getAttribute("data-clean"), "true");
+      await until(`the line "closed ADDRESS: ${printed}"`, () => closed(printed).length > before).catch((error) => {
+        throw new Error(`${error.message}; printed: ${JSON.stringify(server.lines().slice(-5))}`);
+      });
+      assert.equal(closed(printed).length, before + 1);
+      if (i === 0) {
+        await page.evaluate(() => window.scrollTo(0, 0));
+        await page.screenshot({ path: path.join(work, "closed.png") });
+      }
+    });
+  }
+
+  await check("a page that leaves is told as 1001", async () => {
+    const another = await open(browser, server.url);
+    await another.page.goto("about:blank");
+    await another.context.close();
+    await until("the line", () => closed("1001").length === 1);
+  });
+
+  await check("a dozen sockets at once, a mebibyte each", async () => {
+    const another = await open(browser, server.url);
+    const wrong = await another.page.evaluate(async () => {
+      const exchange = (n) =>
+        new Promise((resolve, reject) => {
+          const socket = new WebSocket(`ws://${location.host}/any/path?n=${n}`);
+          const data = new Uint8Array(1048576).map((_, i) => i * (n + 3) + (i >> 8));
+          socket.binaryType = "arraybuffer";
+          socket.onopen = () => socket.send(data);
+          socket.onerror = () => reject(new Error(`socket ${n} failed`));
+          socket.onmessage = (event) => {
+            const back = new Uint8Array(event.data);
+            const equal = back.length === data.length && back.every((byte, i) => byte === data[i]);
+            socket.onclose = (end) => resolve(equal && end.wasClean && end.code === 4100 + n ? [] : [n]);
+            socket.close(4100 + n, `socket ${n}`);
+          };
+        });
+      return (await Promise.all(Array.from({ length: 12 }, (_, n) => exchange(n)))).flat();
+    });
+    assert.deepEqual(wrong, []);
+    for (let n = 0; n < 12; n += 1) await until(`the line of ${n}`, () => closed(`${4100 + n} socket ${n}`).length === 1);
+    assert.deepEqual(another.seen.problems, []);
+    await another.context.close();
+  });
+
+  for (const colorScheme of ["light", "dark"]) {
+    await check(`fits a phone, ${colorScheme}`, async () => {
+      const phone = await open(browser, server.url, { viewport: { width: 360, height: 740 }, colorScheme, isMobile: true, hasTouch: true, deviceScaleFactor: 2 });
+      await phone.page.locator("#text").fill("a word that is not to be broken: " + "x".repeat(100));
+      await phone.page.locator("#send").tap();
+      await newest(phone.page, 1);
+      await phone.page.locator("#code").fill("4001");
+      await phone.page.locator("#reason").fill("enough for today");
+      await phone.page.locator("#close").tap();
+      await state(phone.page, "closed");
+      await phone.page.screenshot({ path: path.join(work, `phone-${colorScheme}.png`), fullPage: true });
+      assert.ok(await phone.page.evaluate(() => document.documentElement.scrollWidth <= window.innerWidth), "no sideways scrolling");
+      assert.deepEqual(phone.seen.problems, []);
+      await phone.context.close();
+    });
+  }
+
+  await check("nothing on the page's console, no request elsewhere, no error on a socket", async () => {
+    assert.deepEqual(seen.problems, []);
+    assert.deepEqual(seen.sockets.flatMap((socket) => socket.errors), []);
+  });
+
+  await check("the server is still there and has not panicked", async () => {
+    assert.ok(!server.ended, "it has ended");
+    assert.doesNotMatch(server.errors, /panicked/);
+  });
+
+  await check("a server that vanishes shows as 1006", async () => {
+    await page.locator("#reconnect").click();
+    await state(page, "open");
+    server.child.kill("SIGKILL");
+    await state(page, "closed");
+    assert.equal(await page.locator("#end-code").textContent(), "1006");
+    assert.equal(await page.locator("#end").getAttribute("data-clean"), "false");
+  });
+
+  await context.close();
+  await browser.close();
+}
+
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => process.exit(1));
+setTimeout(() => {
+  console.log(`FAILED  not done after ${LIMIT / 1000} seconds`);
+  console.log(`${passed} passed, ${failed + 1} failed`);
+  process.exit(1);
+}, LIMIT).unref();
+
+fs.mkdirSync(work, { recursive: true });
+main()
+  .catch((error) => {
+    failed += 1;
+    console.log(`FAILED  ${error?.stack ?? error}`);
+  })
+  .finally(() => {
+    console.log(`${passed} passed, ${failed} failed`);
+    process.exit(failed === 0 && passed > 0 ? 0 : 1);
+  });
