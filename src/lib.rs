@@ -32,14 +32,14 @@ pub use close::{CloseCode, CloseFrame, CloseFrameError};
 #[cfg(feature = "alloc")]
 pub use config::{Config, Delivery, SharedConfig};
 #[cfg(feature = "alloc")]
-pub use connection::Output;
+pub use connection::{Connection, Output};
 #[cfg(feature = "getrandom")]
 pub use entropy::OsEntropy;
 pub use entropy::{Entropy, EntropyError};
 pub use error::ProtocolError;
 pub use event::{Chunk, ChunkPayload, Event};
 #[cfg(feature = "alloc")]
-pub use handshake::Negotiated;
+pub use handshake::{Established, Negotiated};
 pub use limits::Limits;
 pub use mask::mask;
 pub use message::{Message, MessageType, Payload, Text};
