@@ -54,7 +54,7 @@ pub use error::{ProtocolError, SendReason};
 pub use event::{Chunk, ChunkPayload, Event};
 pub use frame::{EncodedHeader, FrameDecoder, FrameHeader, FramePiece, FrameRules, ReservedBits};
 #[cfg(feature = "alloc")]
-pub use handshake::Negotiated;
+pub use handshake::{Established, Negotiated};
 pub use limits::Limits;
 pub use mask::mask;
 pub use message::{Message, MessageType, Payload, Text};

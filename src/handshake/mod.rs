@@ -1,38 +1,58 @@
 //! The opening handshake (RFC 6455, section 4).
+//!
+//! Without an allocator: [`RequestParser`] and [`ResponseParser`] read heads that the caller
+//! gathers, [`RequestHead::upgrade`] and [`ClientRequest::is_accepted`] check them, and
+//! [`Upgrade::accept`], [`Rejection::write`], [`write_response`] and [`ClientRequest::write`] write
+//! the answers into the caller's buffer.
+//!
+//! With `alloc`, [`ServerHandshake`] and [`ClientHandshake`] put these together into machines that
+//! are driven as a [`Connection`](crate::Connection) is, and end in one.
+
+mod accept_key;
+#[cfg(feature = "alloc")]
+mod client;
+mod error;
+mod extension;
+mod field;
+mod head;
+mod limits;
+mod list;
+mod offer;
+mod rejection;
+mod request;
+mod response;
+#[cfg(feature = "alloc")]
+mod server;
+mod upgrade;
+mod uri;
+mod write;
+
+pub use accept_key::{accept_key, key_from_nonce};
+#[cfg(feature = "alloc")]
+pub use client::{ClientEvent, ClientHandshake};
+pub use error::{HandshakeError, HeadError};
+pub use extension::{Extension, Extensions, Parameter, ParameterValue, Parameters};
+pub use field::{Field, Fields};
+pub use limits::HeadLimits;
+pub use offer::ClientRequest;
+pub use rejection::{Rejection, write_response};
+pub use request::{RequestHead, RequestParser};
+pub use response::{ResponseHead, ResponseParser};
+#[cfg(feature = "alloc")]
+pub use server::{ServerEvent, ServerHandshake};
+pub use upgrade::{Acceptance, Upgrade};
+pub use uri::{Uri, UriError};
+pub use write::{HeadBuffer, HeadWriter};
 
 #[cfg(feature = "alloc")]
 use alloc::string::String;
-
-/// How much of a handshake's head is accepted. All limits are inclusive.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct HeadLimits {
-    /// Bytes of the whole head: 32 KiB (431).
-    pub max_head: usize,
-    /// Bytes of a field line: 16 KiB (431).
-    pub max_field_line: usize,
-    /// Field lines: 128 (431).
-    pub max_fields: usize,
-    /// Bytes of the request target: 8 KiB (414).
-    pub max_target: usize,
-}
-
-impl HeadLimits {
-    /// The defaults named at each field.
-    pub const DEFAULT: Self =
-        Self { max_head: 32 << 10, max_field_line: 16 << 10, max_fields: 128, max_target: 8 << 10 };
-}
-
-impl Default for HeadLimits {
-    fn default() -> Self {
-        Self::DEFAULT
-    }
-}
 
 /// What the opening handshake agreed on.
 #[cfg(feature = "alloc")]
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Negotiated {
     pub(crate) subprotocol: Option<String>,
+    pub(crate) extensions: Option<String>,
 }
 
 #[cfg(feature = "alloc")]
@@ -42,4 +62,19 @@ impl Negotiated {
     pub fn subprotocol(&self) -> Option<&str> {
         self.subprotocol.as_deref()
     }
+
+    /// The extensions in use, as the server's `Sec-WebSocket-Extensions` lists them.
+    pub fn extensions(&self) -> Extensions<'_> {
+        Extensions::of(self.extensions.as_deref().unwrap_or_default())
+    }
+}
+
+/// A connection that the opening handshake established.
+#[cfg(feature = "alloc")]
+#[derive(Debug)]
+pub struct Established {
+    /// The connection. On the server's side its output begins with the response that accepts.
+    pub connection: crate::Connection,
+    /// What was agreed on.
+    pub negotiated: Negotiated,
 }

@@ -1,0 +1,315 @@
+//! The grammar of an HTTP/1.1 head (RFC 9112): what a start line and a field section share.
+
+use super::{HandshakeError, HeadLimits};
+
+/// A set of characters.
+#[derive(Clone, Copy)]
+pub(super) enum Class {
+    /// `tchar` (RFC 9110, section 5.6.2).
+    Token = 1,
+    /// Visible ASCII but `#`: what stands in a request target. Browsers send characters of it
+    /// that RFC 3986 wants encoded.
+    Target = 2,
+    /// Everything but control characters, and the tab: a field's value with the white space
+    /// around it (RFC 9110, section 5.5).
+    Value = 4,
+    /// `reg-name` (RFC 3986, section 3.2.2) without percent-encoding, which no name needs.
+    Host = 8,
+}
+
+static CLASSES: [u8; 256] = classes();
+
+const fn classes() -> [u8; 256] {
+    let mut table = [0; 256];
+    let mut rest: &mut [u8] = &mut table;
+    let mut byte = 0u8;
+    while let [first, tail @ ..] = rest {
+        *first = classes_of(byte);
+        byte = byte.wrapping_add(1);
+        rest = tail;
+    }
+    table
+}
+
+const fn classes_of(byte: u8) -> u8 {
+    let mut classes = 0;
+    if byte.is_ascii_alphanumeric() {
+        classes |= Class::Token as u8 | Class::Host as u8;
+    }
+    if is_one_of(byte, b"!#$%&'*+-.^_`|~") {
+        classes |= Class::Token as u8;
+    }
+    if is_one_of(byte, b"-._~!$&'()*+,;=") {
+        classes |= Class::Host as u8;
+    }
+    if byte.is_ascii_graphic() && byte != b'#' {
+        classes |= Class::Target as u8;
+    }
+    if byte == b'\t' || !byte.is_ascii_control() {
+        classes |= Class::Value as u8;
+    }
+    classes
+}
+
+const fn is_one_of(byte: u8, mut set: &[u8]) -> bool {
+    while let [first, rest @ ..] = set {
+        if *first == byte {
+            return true;
+        }
+        set = rest;
+    }
+    false
+}
+
+impl Class {
+    #[inline]
+    pub(super) fn has(self, byte: u8) -> bool {
+        CLASSES.get(usize::from(byte)).is_some_and(|bits| bits & self as u8 != 0)
+    }
+
+    /// How many bytes at the start of `bytes` are of this class.
+    #[inline]
+    pub(super) fn run(self, bytes: &[u8]) -> usize {
+        let words = match self {
+            Self::Value => words_without_control(bytes),
+            Self::Token | Self::Target | Self::Host => 0,
+        };
+        let rest = bytes.get(words..).unwrap_or_default();
+        words + rest.iter().position(|&byte| !self.has(byte)).unwrap_or(rest.len())
+    }
+
+    /// Whether `bytes` is made of this class, and not empty.
+    pub(super) fn is_all(self, bytes: &[u8]) -> bool {
+        !bytes.is_empty() && self.run(bytes) == bytes.len()
+    }
+}
+
+/// How many bytes at the start of `bytes` surely have no control character, eight at a time: the
+/// first byte after them has one, or fewer than eight are left.
+#[inline]
+fn words_without_control(bytes: &[u8]) -> usize {
+    const ONES: u64 = u64::MAX / 0xff;
+    let mut clear = 0;
+    for word in bytes.chunks_exact(8) {
+        let word = word.try_into().map_or(0, u64::from_le_bytes);
+        let delete = word ^ (ONES * 0x7f);
+        let below_space = word.wrapping_sub(ONES * 0x20) & !word;
+        let is_delete = delete.wrapping_sub(ONES) & !delete;
+        // The lowest hit is exact, those above it may be false.
+        let hits = (below_space | is_delete) & (ONES * 0x80);
+        if hits != 0 {
+            return clear + hits.trailing_zeros() as usize / 8;
+        }
+        clear += 8;
+    }
+    clear
+}
+
+/// Walks over a head that grows, and looks at each byte once.
+#[derive(Clone, Debug)]
+pub(super) struct Scanner {
+    limits: HeadLimits,
+    /// Bytes taken.
+    pub(super) at: usize,
+    /// Where the line or part that is being read began.
+    start: usize,
+    /// Where it must have ended, and what it breaks otherwise.
+    limit: usize,
+    too_long: HandshakeError,
+    /// Bytes looked at.
+    pub(super) scanned: usize,
+    fields: usize,
+    state: FieldState,
+}
+
+/// Where in a field section the scanner is.
+#[derive(Clone, Copy, Debug)]
+enum FieldState {
+    Name,
+    Value,
+    ValueLf,
+    LastLf,
+}
+
+impl Scanner {
+    pub(super) const fn new(limits: HeadLimits) -> Self {
+        Self {
+            limits,
+            at: 0,
+            start: 0,
+            limit: limits.max_head,
+            too_long: HandshakeError::HeadTooLong,
+            scanned: 0,
+            fields: 0,
+            state: FieldState::Name,
+        }
+    }
+
+    /// Begins a part of the head of which at most `max` bytes are accepted.
+    pub(super) fn begin(&mut self, max: usize, too_long: HandshakeError) {
+        self.start = self.at;
+        let limit = self.at.saturating_add(max);
+        (self.limit, self.too_long) = if limit < self.limits.max_head {
+            (limit, too_long)
+        } else {
+            (self.limits.max_head, HandshakeError::HeadTooLong)
+        };
+    }
+
+    /// Begins a part that only the whole head's limit bounds.
+    pub(super) fn begin_unlimited(&mut self) {
+        self.begin(usize::MAX, HandshakeError::HeadTooLong);
+    }
+
+    pub(super) fn begin_target(&mut self) {
+        // The space that ends it is no part of it.
+        self.begin(self.limits.max_target.saturating_add(1), HandshakeError::TargetTooLong);
+    }
+
+    /// Bytes taken since the part began, before the one that was taken last.
+    #[inline]
+    pub(super) fn len(&self) -> usize {
+        self.at - self.start - 1
+    }
+
+    /// Takes what is of `class` and the byte after it, which it returns; `None` if that has not
+    /// arrived.
+    #[inline]
+    pub(super) fn after(
+        &mut self,
+        head: &[u8],
+        class: Class,
+    ) -> Result<Option<u8>, HandshakeError> {
+        let rest = self.rest(head);
+        let run = class.run(rest);
+        self.take(rest.get(run).copied(), run)
+    }
+
+    /// Takes one byte.
+    #[inline]
+    pub(super) fn next(&mut self, head: &[u8]) -> Result<Option<u8>, HandshakeError> {
+        let next = self.rest(head).first().copied();
+        self.take(next, 0)
+    }
+
+    #[inline]
+    fn rest<'a>(&self, head: &'a [u8]) -> &'a [u8] {
+        head.get(self.at..head.len().min(self.limit)).unwrap_or_default()
+    }
+
+    #[inline]
+    fn take(&mut self, byte: Option<u8>, run: usize) -> Result<Option<u8>, HandshakeError> {
+        let taken = run + usize::from(byte.is_some());
+        self.at += taken;
+        self.scanned += taken;
+        if byte.is_none() && self.at == self.limit { Err(self.too_long) } else { Ok(byte) }
+    }
+
+    /// Takes `HTTP/1.` and a digit, with which the part began; `None` if more has to arrive.
+    pub(super) fn minor_version(&mut self, head: &[u8]) -> Result<Option<u8>, HandshakeError> {
+        loop {
+            let taken = self.at - self.start;
+            let Some(byte) = self.next(head)? else { return Ok(None) };
+            match (taken, byte) {
+                (7, b'0'..=b'9') => return Ok(Some(byte - b'0')),
+                (5, b'0' | b'2'..=b'9') => return Err(HandshakeError::UnsupportedHttpVersion),
+                _ if b"HTTP/1.".get(taken) == Some(&byte) => {}
+                _ => return Err(HandshakeError::InvalidHttpVersion),
+            }
+        }
+    }
+
+    /// Takes the LF behind a CR; `false` if it has not arrived.
+    #[inline]
+    pub(super) fn lf(&mut self, head: &[u8]) -> Result<bool, HandshakeError> {
+        match self.next(head)? {
+            None => Ok(false),
+            Some(b'\n') => Ok(true),
+            // RFC 9112, section 2.2: a recipient of a bare CR must consider it invalid (or
+            // replace it).
+            Some(_) => Err(HandshakeError::LoneCr),
+        }
+    }
+
+    pub(super) fn begin_fields(&mut self) {
+        self.begin(self.limits.max_field_line, HandshakeError::FieldLineTooLong);
+    }
+
+    /// Takes field lines and the empty line that ends them; `false` if more has to arrive.
+    pub(super) fn fields(&mut self, head: &[u8]) -> Result<bool, HandshakeError> {
+        loop {
+            self.state = match self.state {
+                FieldState::Name if self.fields == self.limits.max_fields => {
+                    match self.next(head)? {
+                        None => return Ok(false),
+                        Some(b'\r') => FieldState::LastLf,
+                        Some(_) => return Err(HandshakeError::TooManyFields),
+                    }
+                }
+                FieldState::Name => {
+                    let Some(byte) = self.after(head, Class::Token)? else { return Ok(false) };
+                    match (byte, self.len()) {
+                        (b'\r', 0) => FieldState::LastLf,
+                        (b':', 1..) => FieldState::Value,
+                        (byte, length) => return Err(not_a_name(byte, length)),
+                    }
+                }
+                FieldState::Value => match self.after(head, Class::Value)? {
+                    None => return Ok(false),
+                    Some(b'\r') => FieldState::ValueLf,
+                    Some(b'\n') => return Err(HandshakeError::BareLf),
+                    // RFC 9110, section 5.5: values with CR, LF or NUL are invalid and
+                    // dangerous; other control characters are invalid as well.
+                    Some(_) => return Err(HandshakeError::InvalidFieldValue),
+                },
+                FieldState::ValueLf => {
+                    if !self.lf(head)? {
+                        return Ok(false);
+                    }
+                    self.fields += 1;
+                    self.begin_fields();
+                    FieldState::Name
+                }
+                FieldState::LastLf => return self.lf(head),
+            }
+        }
+    }
+}
+
+/// Why `byte`, behind `length` characters of a token, does not make a field's name of them.
+#[cold]
+fn not_a_name(byte: u8, length: usize) -> HandshakeError {
+    match (byte, length) {
+        (b'\n', _) => HandshakeError::BareLf,
+        (b':', _) => HandshakeError::EmptyFieldName,
+        // RFC 9112, section 5.2: a server must reject a line folded so, or replace the folding;
+        // section 2.2 says the same of the first line.
+        (b' ' | b'\t', 0) => HandshakeError::FoldedLine,
+        // RFC 9112, section 5.1: no white space between name and colon: 400.
+        (b' ' | b'\t', _) => HandshakeError::SpaceBeforeColon,
+        _ => HandshakeError::InvalidFieldName,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_of_value_characters_is_what_a_byte_at_a_time_finds() {
+        for byte in 0..=255 {
+            for at in 0..20 {
+                let mut bytes = [b'v'; 24];
+                bytes[at] = byte;
+                bytes[22] = 0;
+                let naive =
+                    bytes.iter().position(|b| *b != b'\t' && (*b < 0x20 || *b == 0x7f)).unwrap();
+                assert_eq!(Class::Value.run(&bytes), naive, "{byte:#x} at {at}");
+                bytes[at + 1] = 0x1f;
+                let naive =
+                    bytes.iter().position(|b| *b != b'\t' && (*b < 0x20 || *b == 0x7f)).unwrap();
+                assert_eq!(Class::Value.run(&bytes), naive, "{byte:#x} at {at}");
+            }
+        }
+    }
+}

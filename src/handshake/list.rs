@@ -1,0 +1,58 @@
+//! Lists in field values (RFC 9110, section 5.6.1), whose elements have no quoted strings.
+
+use core::str;
+
+use super::field::trim;
+use super::head::Class;
+
+/// The elements of a list: what commas separate, without the white space around it.
+// RFC 9110, section 5.6.1.2: a recipient must parse and ignore a reasonable number of empty
+// elements.
+pub(super) fn elements(list: &[u8]) -> impl Iterator<Item = &[u8]> + Clone {
+    list.split(|&byte| byte == b',').map(trim).filter(|element| !element.is_empty())
+}
+
+/// Whether the list names `token`, in any case.
+pub(super) fn names(list: &[u8], token: &str) -> bool {
+    elements(list).any(|element| element.eq_ignore_ascii_case(token.as_bytes()))
+}
+
+/// Whether the list is `1#token`.
+pub(super) fn is_tokens(list: &[u8]) -> bool {
+    elements(list).all(|element| Class::Token.is_all(element)) && elements(list).next().is_some()
+}
+
+/// The elements of several lists that are tokens.
+pub(super) fn tokens<'a>(
+    lists: impl Iterator<Item = &'a [u8]> + Clone,
+) -> impl Iterator<Item = &'a str> + Clone {
+    lists
+        .flat_map(elements)
+        .filter(|element| Class::Token.is_all(element))
+        .filter_map(|token| str::from_utf8(token).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_found_in_lists_whole_and_in_any_case() {
+        for list in ["upgrade", "Upgrade", "keep-alive, Upgrade", ",,\tUPGRADE ,", "a,upgrade,b"] {
+            assert!(names(list.as_bytes(), "upgrade"), "{list}");
+        }
+        for list in ["", ",", "upgraded", "keep-alive Upgrade", "\"upgrade\"", "upgrade;q=1"] {
+            assert!(!names(list.as_bytes(), "upgrade"), "{list}");
+        }
+    }
+
+    #[test]
+    fn a_list_of_tokens_has_at_least_one() {
+        for list in ["chat", "chat, superchat", "v1.chat ,,\t soap"] {
+            assert!(is_tokens(list.as_bytes()), "{list}");
+        }
+        for list in ["", ",", " , ,", "a b", "a;b", "chat, \u{fc}", "\"chat\"", "a/b"] {
+            assert!(!is_tokens(list.as_bytes()), "{list}");
+        }
+    }
+}

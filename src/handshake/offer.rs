@@ -1,0 +1,198 @@
+//! A client's request, and the check of what answers it (RFC 6455, section 4.1).
+
+use super::extension::{are_offered, is_extension_list};
+use super::head::Class;
+use super::list::names;
+use super::uri::Authority;
+use super::{
+    Extensions, Field, HandshakeError, HeadBuffer, HeadError, HeadWriter, ResponseHead, Uri,
+    accept_key,
+};
+
+/// What a client asks for.
+///
+/// ```
+/// use websocket_proto::handshake::{ClientRequest, Field, Uri, key_from_nonce};
+///
+/// let fields = [Field::new("Origin", "http://example.com")];
+/// let request = ClientRequest::new(&Uri::parse("ws://server.example.com/chat")?)
+///     .subprotocols(&["chat", "superchat"])
+///     .fields(&fields);
+///
+/// let key = key_from_nonce(b"the sample nonce");
+/// let mut head = [0; 512];
+/// let length = request.write(key, &mut head)?;
+/// assert_eq!(
+///     &head[..length],
+///     b"GET /chat HTTP/1.1\r\nHost: server.example.com\r\nUpgrade: websocket\r\n\
+///     Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+///     Sec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: chat, superchat\r\n\
+///     Origin: http://example.com\r\n\r\n"
+/// );
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct ClientRequest<'a> {
+    authority: &'a str,
+    /// A path, and perhaps `?` and a query.
+    target: [&'a str; 3],
+    pub(super) subprotocols: &'a [&'a str],
+    pub(super) extensions: Option<&'a str>,
+    fields: &'a [Field<'a>],
+}
+
+impl<'a> ClientRequest<'a> {
+    /// A request for a URI.
+    #[must_use]
+    pub fn new(uri: &Uri<'a>) -> Self {
+        let (mark, query) = uri.query().map_or(("", ""), |query| ("?", query));
+        let request = Self::to(uri.authority(), uri.path());
+        Self { target: [uri.path(), mark, query], ..request }
+    }
+
+    /// A request to `authority`, a host with a port if that is not the default one, for `target`,
+    /// which begins with `/`.
+    #[must_use]
+    pub const fn to(authority: &'a str, target: &'a str) -> Self {
+        Self {
+            authority,
+            target: [target, "", ""],
+            subprotocols: &[],
+            extensions: None,
+            fields: &[],
+        }
+    }
+
+    /// The subprotocols to offer, the preferred ones first.
+    #[must_use]
+    pub const fn subprotocols(mut self, subprotocols: &'a [&'a str]) -> Self {
+        self.subprotocols = subprotocols;
+        self
+    }
+
+    /// The extensions to offer, with their parameters, as `Sec-WebSocket-Extensions` lists them.
+    #[must_use]
+    pub const fn extensions(mut self, extensions: &'a str) -> Self {
+        self.extensions = Some(extensions);
+        self
+    }
+
+    /// Further fields, written in this order and case: `Origin`, `Cookie`, `Authorization`.
+    #[must_use]
+    pub const fn fields(mut self, fields: &'a [Field<'a>]) -> Self {
+        self.fields = fields;
+        self
+    }
+
+    /// Writes the request. `key` comes from a nonce of 16 bytes, drawn afresh for each connection
+    /// ([`key_from_nonce`](super::key_from_nonce)). Returns its length in bytes.
+    ///
+    /// # Errors
+    ///
+    /// What of it cannot be sent.
+    pub fn write<'b>(
+        &self,
+        key: [u8; 24],
+        buffer: impl Into<HeadBuffer<'b>>,
+    ) -> Result<usize, HeadError> {
+        // RFC 6455, section 3: the resource name begins with a path, which begins with a slash.
+        if !self.target.iter().find(|part| !part.is_empty()).is_some_and(|p| p.starts_with('/')) {
+            return Err(HeadError::Target);
+        }
+        Authority::parse(self.authority).map_err(|_| HeadError::Host)?;
+        let mut head = HeadWriter::request_in_parts(buffer.into(), "GET", &self.target)?;
+        head.field(Field::new("Host", self.authority))?;
+        head.field(Field::new("Upgrade", "websocket"))?;
+        head.field(Field::new("Connection", "Upgrade"))?;
+        head.field(Field::new("Sec-WebSocket-Key", &key))?;
+        head.field(Field::new("Sec-WebSocket-Version", "13"))?;
+        if !self.subprotocols.is_empty() {
+            self.write_subprotocols(&mut head)?;
+        }
+        if let Some(extensions) = self.extensions {
+            if !is_extension_list(extensions.as_bytes()) {
+                return Err(HeadError::Extensions);
+            }
+            head.field(Field::new("Sec-WebSocket-Extensions", extensions))?;
+        }
+        head.extra_fields(self.fields)?;
+        head.finish()
+    }
+
+    fn write_subprotocols(&self, head: &mut HeadWriter<'_>) -> Result<(), HeadError> {
+        for (index, subprotocol) in self.subprotocols.iter().enumerate() {
+            // RFC 6455, section 4.1, item 10: tokens, and all unique.
+            if !Class::Token.is_all(subprotocol.as_bytes())
+                || self.subprotocols.iter().take(index).any(|other| other == subprotocol)
+            {
+                return Err(HeadError::Subprotocol);
+            }
+        }
+        let separators = core::iter::once("").chain(core::iter::repeat(", "));
+        let parts = separators.zip(self.subprotocols).flat_map(|(separator, s)| [separator, s]);
+        head.field_in_parts(b"Sec-WebSocket-Protocol", parts.map(str::as_bytes))
+    }
+
+    /// Checks a response against this request and the key with which it was written: `false` if
+    /// the status is not 101, which the caller handles as HTTP has it.
+    ///
+    /// # Errors
+    ///
+    /// What a response of 101 breaks of section 4.1.
+    pub fn is_accepted(
+        &self,
+        key: &[u8; 24],
+        response: &ResponseHead<'_>,
+    ) -> Result<bool, HandshakeError> {
+        let is_offered = |subprotocol: &str| self.subprotocols.contains(&subprotocol);
+        let extensions = Extensions::of(self.extensions.unwrap_or_default());
+        is_accepted(response, &accept_key(key), is_offered, &extensions)
+    }
+}
+
+/// Whether `response` accepts a request, to whose key `accept` is the answer.
+pub(super) fn is_accepted(
+    response: &ResponseHead<'_>,
+    accept: &[u8; 28],
+    is_offered: impl Fn(&str) -> bool,
+    offered_extensions: &Extensions<'_>,
+) -> Result<bool, HandshakeError> {
+    if response.status() != 101 {
+        return Ok(false);
+    }
+    // RFC 9110, section 15.2: there is no 1xx in HTTP/1.0.
+    if response.minor_version() == 0 {
+        return Err(HandshakeError::UnsupportedHttpVersion);
+    }
+    // RFC 6455, section 4.1, items 2 and 3 of the response.
+    if !response.values("upgrade").any(|list| names(list, "websocket")) {
+        return Err(HandshakeError::MissingUpgrade);
+    }
+    if !response.values("connection").any(|list| names(list, "upgrade")) {
+        return Err(HandshakeError::MissingConnectionUpgrade);
+    }
+    // Item 4. The texts are compared: nothing of the peer's is decoded.
+    let mut answers = response.values("sec-websocket-accept");
+    match (answers.next(), answers.next()) {
+        (None, _) => return Err(HandshakeError::MissingAccept),
+        (Some(_), Some(_)) => return Err(HandshakeError::RepeatedAccept),
+        (Some(answer), None) if answer != accept => return Err(HandshakeError::WrongAccept),
+        (Some(_), None) => {}
+    }
+    // Item 5.
+    if !response.values("sec-websocket-extensions").all(is_extension_list) {
+        return Err(HandshakeError::InvalidExtensions);
+    }
+    if !are_offered(&response.extensions(), offered_extensions) {
+        return Err(HandshakeError::UnrequestedExtension);
+    }
+    // Item 6.
+    let mut subprotocols = response.values("sec-websocket-protocol");
+    match (subprotocols.next(), subprotocols.next()) {
+        (_, Some(_)) => Err(HandshakeError::RepeatedSubprotocol),
+        (Some(chosen), None) if !core::str::from_utf8(chosen).is_ok_and(is_offered) => {
+            Err(HandshakeError::UnrequestedSubprotocol)
+        }
+        (Some(_) | None, None) => Ok(true),
+    }
+}

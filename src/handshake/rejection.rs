@@ -1,0 +1,186 @@
+//! Responses that are not 101.
+
+use super::write::decimal;
+use super::{Field, HeadBuffer, HeadError, HeadWriter};
+
+/// An answer to a request that is not accepted, ready to be sent.
+///
+/// Each closes the connection: what a client sent behind its request must not be taken for another
+/// one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Rejection {
+    /// 400 Bad Request.
+    BadRequest,
+    /// 403 Forbidden: the origin, most of all (RFC 6455, section 4.2.2).
+    Forbidden,
+    /// 404 Not Found: there is no such resource (RFC 6455, section 4.2.2).
+    NotFound,
+    /// 405 Method Not Allowed, with `Allow: GET`.
+    MethodNotAllowed,
+    /// 414 URI Too Long.
+    UriTooLong,
+    /// 426 Upgrade Required, with `Sec-WebSocket-Version: 13` (RFC 6455, section 4.4).
+    UpgradeRequired,
+    /// 431 Request Header Fields Too Large.
+    FieldsTooLarge,
+    /// 503 Service Unavailable, with `Retry-After`.
+    Unavailable {
+        /// Seconds after which the client may try again.
+        retry_after: u32,
+    },
+    /// 505 HTTP Version Not Supported.
+    HttpVersionNotSupported,
+}
+
+impl Rejection {
+    /// The status.
+    #[must_use]
+    pub const fn status(self) -> u16 {
+        match self {
+            Self::BadRequest => 400,
+            Self::Forbidden => 403,
+            Self::NotFound => 404,
+            Self::MethodNotAllowed => 405,
+            Self::UriTooLong => 414,
+            Self::UpgradeRequired => 426,
+            Self::FieldsTooLarge => 431,
+            Self::Unavailable { .. } => 503,
+            Self::HttpVersionNotSupported => 505,
+        }
+    }
+
+    /// The reason phrase.
+    #[must_use]
+    pub const fn reason(self) -> &'static str {
+        reason(self.status())
+    }
+
+    /// Writes the response, with `body` as plain text. Returns its length in bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`HeadError::BufferFull`].
+    pub fn write<'a>(
+        self,
+        buffer: impl Into<HeadBuffer<'a>>,
+        body: &str,
+    ) -> Result<usize, HeadError> {
+        let mut head = HeadWriter::response(buffer, self.status(), self.reason())?;
+        match self {
+            Self::MethodNotAllowed => head.field(Field::new("Allow", "GET"))?,
+            Self::UpgradeRequired => {
+                // RFC 9110, section 15.5.22, and with `Upgrade` section 7.8.
+                head.field(Field::new("Upgrade", "websocket"))?;
+                head.field(Field::new("Sec-WebSocket-Version", "13"))?;
+            }
+            Self::Unavailable { retry_after } => {
+                head.field_in_parts(b"Retry-After", [decimal(retry_after.into(), &mut [0; 20])])?;
+            }
+            Self::BadRequest
+            | Self::Forbidden
+            | Self::NotFound
+            | Self::UriTooLong
+            | Self::FieldsTooLarge
+            | Self::HttpVersionNotSupported => {}
+        }
+        let connection = match self {
+            Self::UpgradeRequired => "close, Upgrade",
+            Self::BadRequest
+            | Self::Forbidden
+            | Self::NotFound
+            | Self::MethodNotAllowed
+            | Self::UriTooLong
+            | Self::FieldsTooLarge
+            | Self::Unavailable { .. }
+            | Self::HttpVersionNotSupported => "close",
+        };
+        head.field(Field::new("Connection", connection))?;
+        head.field(Field::new("Content-Type", "text/plain; charset=utf-8"))?;
+        content_length(&mut head, body.as_bytes())?;
+        head.finish_with_body(body.as_bytes())
+    }
+}
+
+/// Writes a response that closes the connection: an error page, a redirect, or the answer to a
+/// plain HTTP request. Returns its length in bytes.
+///
+/// `Connection: close` and `Content-Length` are written here. The body is left out, but for its
+/// length, if `method`, that of the request, is HEAD.
+///
+/// # Errors
+///
+/// [`HeadError::Status`] if that is not from 200 to 999, [`HeadError::Body`] for a body with 204
+/// or 304, what [`HeadWriter`] refuses, and [`HeadError::ReservedField`].
+///
+/// ```
+/// use websocket_proto::handshake::{Field, write_response};
+///
+/// let mut buffer = [0; 256];
+/// let length =
+///     write_response(&mut buffer, "GET", 302, &[Field::new("Location", "/chat")], b"")?;
+/// assert!(buffer[..length].starts_with(b"HTTP/1.1 302 Found\r\nLocation: /chat\r\n"));
+/// # Ok::<(), websocket_proto::handshake::HeadError>(())
+/// ```
+pub fn write_response<'a>(
+    buffer: impl Into<HeadBuffer<'a>>,
+    method: &str,
+    status: u16,
+    fields: &[Field<'_>],
+    body: &[u8],
+) -> Result<usize, HeadError> {
+    if status < 200 {
+        return Err(HeadError::Status);
+    }
+    let bodiless = matches!(status, 204 | 304);
+    if bodiless && !body.is_empty() {
+        return Err(HeadError::Body);
+    }
+    let mut head = HeadWriter::response(buffer, status, reason(status))?;
+    head.extra_fields(fields)?;
+    head.field(Field::new("Connection", "close"))?;
+    // RFC 9110, section 8.6: no Content-Length with 204, and with 304 only that of the body that
+    // 200 would have had.
+    if !bodiless {
+        content_length(&mut head, body)?;
+    }
+    // RFC 9110, section 9.3.2: no body answers HEAD.
+    head.finish_with_body(if method == "HEAD" { b"" } else { body })
+}
+
+fn content_length(head: &mut HeadWriter<'_>, body: &[u8]) -> Result<(), HeadError> {
+    head.field_in_parts(b"Content-Length", [decimal(body.len() as u64, &mut [0; 20])])
+}
+
+/// The reason phrase of the statuses that a handshake is likely to meet.
+pub(super) const fn reason(status: u16) -> &'static str {
+    match status {
+        101 => "Switching Protocols",
+        200 => "OK",
+        204 => "No Content",
+        301 => "Moved Permanently",
+        302 => "Found",
+        303 => "See Other",
+        304 => "Not Modified",
+        307 => "Temporary Redirect",
+        308 => "Permanent Redirect",
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        407 => "Proxy Authentication Required",
+        410 => "Gone",
+        414 => "URI Too Long",
+        421 => "Misdirected Request",
+        426 => "Upgrade Required",
+        429 => "Too Many Requests",
+        431 => "Request Header Fields Too Large",
+        500 => "Internal Server Error",
+        501 => "Not Implemented",
+        502 => "Bad Gateway",
+        503 => "Service Unavailable",
+        504 => "Gateway Timeout",
+        505 => "HTTP Version Not Supported",
+        _ => "",
+    }
+}

@@ -1,0 +1,291 @@
+//! A request's head.
+
+use core::str;
+
+use super::field::Fields;
+use super::head::{Class, Scanner};
+use super::list::tokens;
+use super::uri::{Authority, Target};
+use super::{Extensions, HandshakeError, HeadLimits};
+
+/// Parses the head of an HTTP/1.1 request (RFC 9112).
+///
+/// The caller accumulates what arrives in one buffer of its own and offers the whole of it each
+/// time; the parser goes on where it stopped, so that it looks at each byte once however the head
+/// was cut. It reports what is wrong at the first byte that is, and stays failed.
+///
+/// One empty line before the request line is ignored, as RFC 9112, section 2.2 asks. Everything
+/// else is refused that its grammar doesn't allow, whatever other recipients tolerate.
+///
+/// ```
+/// use websocket_proto::handshake::{HeadLimits, RequestParser};
+///
+/// let mut parser = RequestParser::new(HeadLimits::DEFAULT);
+/// assert!(parser.parse(b"GET /chat HTTP/1.1\r\nHost: exa")?.is_none());
+/// let received = b"GET /chat HTTP/1.1\r\nHost: example.com\r\n\r\nand more";
+/// let request = parser.parse(received)?.expect("the head is complete");
+/// assert_eq!(request.target(), "/chat");
+/// assert_eq!(request.field("host"), Some(&b"example.com"[..]));
+/// assert_eq!(&received[request.as_bytes().len()..], b"and more");
+/// # Ok::<(), websocket_proto::handshake::HandshakeError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct RequestParser {
+    scanner: Scanner,
+    state: State,
+    parts: Parts,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum State {
+    Start,
+    EmptyLineLf,
+    Method,
+    Target,
+    Version,
+    LineCr,
+    LineLf,
+    Fields,
+    Complete,
+    Failed(HandshakeError),
+}
+
+/// Where the parts of the request line are.
+#[derive(Clone, Copy, Debug)]
+struct Parts {
+    method: usize,
+    method_end: usize,
+    target_end: usize,
+    minor_version: u8,
+    fields: usize,
+}
+
+impl RequestParser {
+    /// A parser that has seen nothing.
+    #[must_use]
+    pub const fn new(limits: HeadLimits) -> Self {
+        Self {
+            scanner: Scanner::new(limits),
+            state: State::Start,
+            parts: Parts { method: 0, method_end: 0, target_end: 0, minor_version: 0, fields: 0 },
+        }
+    }
+
+    /// Looks at what has arrived since the last call. `received` begins where the head does and
+    /// holds all that came; behind the head it may hold more.
+    ///
+    /// `None` if the head is not complete. Once it is, further calls give it again, without
+    /// looking at it again.
+    ///
+    /// # Errors
+    ///
+    /// What the head breaks, the same in every call from then on.
+    pub fn parse<'a>(
+        &mut self,
+        received: &'a [u8],
+    ) -> Result<Option<RequestHead<'a>>, HandshakeError> {
+        match self.advance(received) {
+            Ok(true) => Ok(self.head(received)),
+            Ok(false) => Ok(None),
+            Err(error) => {
+                self.state = State::Failed(error);
+                Err(error)
+            }
+        }
+    }
+
+    /// How many bytes were looked at: never more than there are.
+    #[must_use]
+    pub const fn scanned(&self) -> usize {
+        self.scanner.scanned
+    }
+
+    /// The head in `received`, if it is complete.
+    pub(super) fn head<'a>(&self, received: &'a [u8]) -> Option<RequestHead<'a>> {
+        let State::Complete = self.state else { return None };
+        let head = received.get(..self.scanner.at)?;
+        let parts = self.parts;
+        Some(RequestHead {
+            head,
+            method: head.get(parts.method..parts.method_end)?,
+            target: head.get(parts.method_end + 1..parts.target_end)?,
+            minor_version: parts.minor_version,
+            fields: head.get(parts.fields..)?,
+        })
+    }
+
+    fn advance(&mut self, received: &[u8]) -> Result<bool, HandshakeError> {
+        let scanner = &mut self.scanner;
+        loop {
+            self.state = match self.state {
+                // RFC 9112, section 2.2: a server should ignore at least one empty line before
+                // the request line.
+                State::Start => match received.first() {
+                    None => return Ok(false),
+                    Some(b'\r') => {
+                        scanner.next(received)?;
+                        State::EmptyLineLf
+                    }
+                    Some(_) => State::Method,
+                },
+                State::EmptyLineLf => {
+                    if !scanner.lf(received)? {
+                        return Ok(false);
+                    }
+                    self.parts.method = scanner.at;
+                    scanner.begin_unlimited();
+                    State::Method
+                }
+                State::Method => {
+                    let Some(byte) = scanner.after(received, Class::Token)? else {
+                        return Ok(false);
+                    };
+                    match (byte, scanner.len()) {
+                        (b' ', 1..) => {
+                            self.parts.method_end = scanner.at - 1;
+                            scanner.begin_target();
+                            State::Target
+                        }
+                        (b'\n', _) => return Err(HandshakeError::BareLf),
+                        _ => return Err(HandshakeError::InvalidMethod),
+                    }
+                }
+                State::Target => {
+                    let Some(byte) = scanner.after(received, Class::Target)? else {
+                        return Ok(false);
+                    };
+                    match (byte, scanner.len()) {
+                        (b' ', 1..) => {
+                            self.parts.target_end = scanner.at - 1;
+                            scanner.begin_unlimited();
+                            State::Version
+                        }
+                        (b'\n', _) => return Err(HandshakeError::BareLf),
+                        (b'\r', 1..) => return Err(HandshakeError::InvalidHttpVersion),
+                        _ => return Err(HandshakeError::InvalidTarget),
+                    }
+                }
+                State::Version => {
+                    let Some(minor_version) = scanner.minor_version(received)? else {
+                        return Ok(false);
+                    };
+                    self.parts.minor_version = minor_version;
+                    State::LineCr
+                }
+                State::LineCr => match scanner.next(received)? {
+                    None => return Ok(false),
+                    Some(b'\r') => State::LineLf,
+                    Some(b'\n') => return Err(HandshakeError::BareLf),
+                    Some(_) => return Err(HandshakeError::InvalidHttpVersion),
+                },
+                State::LineLf => {
+                    if !scanner.lf(received)? {
+                        return Ok(false);
+                    }
+                    self.parts.fields = scanner.at;
+                    scanner.begin_fields();
+                    State::Fields
+                }
+                State::Fields => {
+                    if !scanner.fields(received)? {
+                        return Ok(false);
+                    }
+                    State::Complete
+                }
+                State::Complete => return Ok(true),
+                State::Failed(error) => return Err(error),
+            };
+        }
+    }
+}
+
+/// The head of a request, borrowed from where it arrived.
+///
+/// Nothing of WebSocket is checked yet: [`upgrade`](Self::upgrade) does that.
+#[derive(Clone, Copy, Debug)]
+pub struct RequestHead<'a> {
+    head: &'a [u8],
+    method: &'a [u8],
+    target: &'a [u8],
+    minor_version: u8,
+    fields: &'a [u8],
+}
+
+impl<'a> RequestHead<'a> {
+    /// All of it, with the empty line that ends it. What was received behind it is not HTTP any
+    /// more if the request is an upgrade, and a body or the next request if it is not.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &'a [u8] {
+        self.head
+    }
+
+    /// The method.
+    #[must_use]
+    pub fn method(&self) -> &'a str {
+        str::from_utf8(self.method).unwrap_or_default()
+    }
+
+    /// The request target as sent; see also [`path`](Self::path) and [`query`](Self::query).
+    #[must_use]
+    pub fn target(&self) -> &'a str {
+        str::from_utf8(self.target).unwrap_or_default()
+    }
+
+    /// The path in the target, not decoded; the target itself where it has none (`*`).
+    #[must_use]
+    pub fn path(&self) -> &'a str {
+        Target::of(self.target()).map_or(self.target(), |target| target.path)
+    }
+
+    /// What follows `?` in the target, not decoded.
+    #[must_use]
+    pub fn query(&self) -> Option<&'a str> {
+        Target::of(self.target())?.query
+    }
+
+    /// The authority that the request is for: that of a target in absolute form, otherwise `Host`
+    /// (RFC 9112, section 3.2.2). Empty if there is none, or if it is not a host with an optional
+    /// port.
+    #[must_use]
+    pub fn authority(&self) -> &'a str {
+        let of_target = Target::of(self.target()).and_then(|target| target.authority);
+        let of_host = || self.field("host").and_then(|host| str::from_utf8(host).ok());
+        let authority = of_target.or_else(of_host).unwrap_or_default();
+        if Authority::parse(authority).is_ok() { authority } else { "" }
+    }
+
+    /// The minor version of HTTP/1.
+    #[must_use]
+    pub const fn minor_version(&self) -> u8 {
+        self.minor_version
+    }
+
+    /// All fields, in their order.
+    #[must_use]
+    pub const fn fields(&self) -> Fields<'a> {
+        Fields::new(self.fields)
+    }
+
+    /// The value of the first field called `name`, in any case.
+    #[must_use]
+    pub fn field(&self, name: &str) -> Option<&'a [u8]> {
+        self.values(name).next()
+    }
+
+    /// The values of all fields called `name`, in any case.
+    pub fn values(&self, name: &str) -> impl Iterator<Item = &'a [u8]> + Clone {
+        self.fields().values(name)
+    }
+
+    /// The subprotocols that the client offers, those that it prefers first (RFC 6455, section
+    /// 11.3.4).
+    pub fn subprotocols(&self) -> impl Iterator<Item = &'a str> + Clone {
+        tokens(self.values("sec-websocket-protocol"))
+    }
+
+    /// The extensions that the client offers (RFC 6455, section 9.1).
+    #[must_use]
+    pub fn extensions(&self) -> Extensions<'a> {
+        Extensions::new(self.fields())
+    }
+}

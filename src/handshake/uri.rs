@@ -1,0 +1,275 @@
+//! `ws` and `wss` URIs (RFC 6455, section 3), and the parts of other URIs that a handshake meets.
+
+use core::fmt;
+use core::net::Ipv6Addr;
+
+use super::head::Class;
+
+/// A `ws` or `wss` URI, borrowed from its text.
+///
+/// ```
+/// use websocket_proto::handshake::Uri;
+///
+/// let uri = Uri::parse("wss://[::1]:9001/chat?room=1")?;
+/// assert!(uri.is_secure());
+/// assert_eq!((uri.host(), uri.port()), ("::1", 9001));
+/// assert_eq!(uri.authority(), "[::1]:9001");
+/// assert_eq!((uri.path(), uri.query()), ("/chat", Some("room=1")));
+/// # Ok::<(), websocket_proto::handshake::UriError>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Uri<'a> {
+    secure: bool,
+    authority: Authority<'a>,
+    target: Target<'a>,
+}
+
+impl<'a> Uri<'a> {
+    /// Takes a URI apart. Characters beyond ASCII have to be encoded: in the host as IDNA has it,
+    /// elsewhere by percent signs.
+    ///
+    /// # Errors
+    ///
+    /// The part that is not as RFC 6455, section 3 has it. User information is refused: it would
+    /// be lost; [`basic_credentials`](super::BasicCredentials) make an `Authorization` of it.
+    pub fn parse(uri: &'a str) -> Result<Self, UriError> {
+        let (scheme, rest) = uri.split_once("://").ok_or(UriError::Scheme)?;
+        let secure = if scheme.eq_ignore_ascii_case("wss") {
+            true
+        } else if scheme.eq_ignore_ascii_case("ws") {
+            false
+        } else {
+            return Err(UriError::Scheme);
+        };
+        // RFC 6455, section 3: fragment identifiers are meaningless in a WebSocket URI and must
+        // not be used.
+        if rest.contains('#') {
+            return Err(UriError::Fragment);
+        }
+        let (authority, target) = split_authority(rest);
+        if authority.contains('@') {
+            return Err(UriError::UserInformation);
+        }
+        if !target.is_empty() && !Class::Target.is_all(target.as_bytes()) {
+            return Err(UriError::Path);
+        }
+        Ok(Self { secure, authority: Authority::parse(authority)?, target: Target::split(target) })
+    }
+
+    /// Whether the connection is made over TLS: `wss`.
+    #[must_use]
+    pub const fn is_secure(&self) -> bool {
+        self.secure
+    }
+
+    /// The host, an IPv6 address without its brackets: what to connect to, and the name that TLS
+    /// verifies.
+    #[must_use]
+    pub fn host(&self) -> &'a str {
+        let host = self.authority.host;
+        host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
+    }
+
+    /// The port; 80, with TLS 443, if none is given.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.authority.port.unwrap_or(self.default_port())
+    }
+
+    /// The host, and the port if it is not the default one: the value of `Host`.
+    #[must_use]
+    pub fn authority(&self) -> &'a str {
+        // RFC 6455, section 4.1, item 4 of the request.
+        if self.port() == self.default_port() { self.authority.host } else { self.authority.text }
+    }
+
+    /// The path, `/` if the URI has none.
+    #[must_use]
+    pub const fn path(&self) -> &'a str {
+        self.target.path
+    }
+
+    /// What follows `?`.
+    #[must_use]
+    pub const fn query(&self) -> Option<&'a str> {
+        self.target.query
+    }
+
+    const fn default_port(&self) -> u16 {
+        if self.secure { 443 } else { 80 }
+    }
+}
+
+/// Why a text is not a `ws` or `wss` URI.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum UriError {
+    /// The scheme is neither `ws` nor `wss`.
+    Scheme,
+    /// User information before the host.
+    UserInformation,
+    /// The host is missing or not one.
+    Host,
+    /// The port is not a number from 1 to 65535.
+    Port,
+    /// A character in the path or the query that has to be encoded.
+    Path,
+    /// A fragment.
+    Fragment,
+}
+
+impl fmt::Display for UriError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Scheme => "the scheme is neither ws nor wss",
+            Self::UserInformation => "the URI has user information",
+            Self::Host => "the host is invalid",
+            Self::Port => "the port is invalid",
+            Self::Path => "the path or query has a character that must be encoded",
+            Self::Fragment => "the URI has a fragment",
+        })
+    }
+}
+
+impl core::error::Error for UriError {}
+
+/// `host [ ":" port ]`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Authority<'a> {
+    pub(super) text: &'a str,
+    /// An IPv6 address in its brackets.
+    pub(super) host: &'a str,
+    pub(super) port: Option<u16>,
+}
+
+impl<'a> Authority<'a> {
+    pub(super) fn parse(text: &'a str) -> Result<Self, UriError> {
+        let host_len = match text.strip_prefix('[') {
+            Some(rest) => {
+                let (address, _) = rest.split_once(']').ok_or(UriError::Host)?;
+                let _: Ipv6Addr = address.parse().map_err(|_| UriError::Host)?;
+                address.len() + 2
+            }
+            None => Class::Host.run(text.as_bytes()),
+        };
+        let (host, rest) = text.split_at_checked(host_len).ok_or(UriError::Host)?;
+        if host.is_empty() {
+            return Err(UriError::Host);
+        }
+        let port = match rest.strip_prefix(':') {
+            // RFC 3986, section 3.2.3: an empty port is the default one.
+            Some("") => None,
+            Some(port) if port.bytes().all(|byte| byte.is_ascii_digit()) => {
+                Some(port.parse().ok().filter(|&port| port > 0).ok_or(UriError::Port)?)
+            }
+            Some(_) => return Err(UriError::Port),
+            None if rest.is_empty() => None,
+            None => return Err(UriError::Host),
+        };
+        Ok(Self { text, host, port })
+    }
+}
+
+/// The parts of a request target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Target<'a> {
+    pub(super) authority: Option<&'a str>,
+    pub(super) path: &'a str,
+    pub(super) query: Option<&'a str>,
+}
+
+impl<'a> Target<'a> {
+    /// The parts of a target in origin form or absolute form (RFC 9112, section 3.2).
+    pub(super) fn of(target: &'a str) -> Option<Self> {
+        if target.starts_with('/') {
+            return Some(Self::split(target));
+        }
+        // RFC 6455, section 4.1, item 3: an absolute http or https URI.
+        let (scheme, rest) = target.split_once("://")?;
+        if !scheme.eq_ignore_ascii_case("http") && !scheme.eq_ignore_ascii_case("https") {
+            return None;
+        }
+        let (authority, target) = split_authority(rest);
+        Some(Self { authority: Some(authority), ..Self::split(target) })
+    }
+
+    fn split(target: &'a str) -> Self {
+        let (path, query) = match target.split_once('?') {
+            Some((path, query)) => (path, Some(query)),
+            None => (target, None),
+        };
+        Self { authority: None, path: if path.is_empty() { "/" } else { path }, query }
+    }
+}
+
+/// What comes before the path or query, and these.
+fn split_authority(rest: &str) -> (&str, &str) {
+    let end = rest.find(['/', '?']).unwrap_or(rest.len());
+    rest.split_at_checked(end).unwrap_or((rest, ""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts() {
+        for (uri, secure, host, port, authority, path, query) in [
+            ("ws://example.com", false, "example.com", 80, "example.com", "/", None),
+            ("WSS://Example.com:443/a", true, "Example.com", 443, "Example.com", "/a", None),
+            ("ws://h:443?", false, "h", 443, "h:443", "/", Some("")),
+            ("ws://h:/?a?b/c", false, "h", 80, "h", "/", Some("a?b/c")),
+            ("ws://[::1]/", false, "::1", 80, "[::1]", "/", None),
+            ("wss://[2001:db8::1]:80", true, "2001:db8::1", 80, "[2001:db8::1]:80", "/", None),
+            (
+                "ws://127.0.0.1:9001?x=1",
+                false,
+                "127.0.0.1",
+                9001,
+                "127.0.0.1:9001",
+                "/",
+                Some("x=1"),
+            ),
+            ("ws://h/%20|^", false, "h", 80, "h", "/%20|^", None),
+        ] {
+            let parsed = Uri::parse(uri).unwrap();
+            assert_eq!(parsed.is_secure(), secure, "{uri}");
+            assert_eq!((parsed.host(), parsed.port()), (host, port), "{uri}");
+            assert_eq!(parsed.authority(), authority, "{uri}");
+            assert_eq!((parsed.path(), parsed.query()), (path, query), "{uri}");
+        }
+    }
+
+    #[test]
+    fn refusals() {
+        for (uri, error) in [
+            ("http://h/", UriError::Scheme),
+            ("ws:/h/", UriError::Scheme),
+            ("h", UriError::Scheme),
+            ("ws://h/#", UriError::Fragment),
+            ("ws://h#x", UriError::Fragment),
+            ("ws://u:p@h/", UriError::UserInformation),
+            ("ws://", UriError::Host),
+            ("ws:///chat", UriError::Host),
+            ("ws://:80/", UriError::Host),
+            ("ws://a b/", UriError::Host),
+            ("ws://h%41/", UriError::Host),
+            ("ws://b\u{fc}cher/", UriError::Host),
+            ("ws://::1/", UriError::Host),
+            ("ws://[::1/", UriError::Host),
+            ("ws://[::1]x/", UriError::Host),
+            ("ws://[fe80::1%25eth0]/", UriError::Host),
+            ("ws://[127.0.0.1]/", UriError::Host),
+            ("ws://h:0/", UriError::Port),
+            ("ws://h:65536/", UriError::Port),
+            ("ws://h:+80/", UriError::Port),
+            ("ws://h:8a/", UriError::Port),
+            ("ws://h:80:80/", UriError::Port),
+            ("ws://h/a b", UriError::Path),
+            ("ws://h/\r\nX: y", UriError::Path),
+            ("ws://h/\u{e4}", UriError::Path),
+        ] {
+            assert_eq!(Uri::parse(uri), Err(error), "{uri}");
+        }
+    }
+}

@@ -1,0 +1,248 @@
+//! Building a head. What a caller supplies is checked here, in every place where it can stand.
+
+#[cfg(feature = "alloc")]
+use alloc::vec::Vec;
+
+use super::head::Class;
+use super::{Field, HeadError};
+
+/// Where a head is written: a slice, from its beginning, or with `alloc` a `Vec`, at its end.
+/// Made by `into()`.
+#[derive(Debug)]
+pub struct HeadBuffer<'a>(Buffer<'a>);
+
+#[derive(Debug)]
+enum Buffer<'a> {
+    Slice {
+        bytes: &'a mut [u8],
+        written: usize,
+    },
+    #[cfg(feature = "alloc")]
+    Vec {
+        bytes: &'a mut Vec<u8>,
+        written: usize,
+    },
+}
+
+impl<'a> From<&'a mut [u8]> for HeadBuffer<'a> {
+    fn from(bytes: &'a mut [u8]) -> Self {
+        Self(Buffer::Slice { bytes, written: 0 })
+    }
+}
+
+impl<'a, const N: usize> From<&'a mut [u8; N]> for HeadBuffer<'a> {
+    fn from(bytes: &'a mut [u8; N]) -> Self {
+        Self::from(&mut bytes[..])
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl<'a> From<&'a mut Vec<u8>> for HeadBuffer<'a> {
+    fn from(bytes: &'a mut Vec<u8>) -> Self {
+        Self(Buffer::Vec { bytes, written: 0 })
+    }
+}
+
+impl HeadBuffer<'_> {
+    fn push(&mut self, new: &[u8]) -> Result<(), HeadError> {
+        match &mut self.0 {
+            Buffer::Slice { bytes, written } => {
+                let end = written.saturating_add(new.len());
+                bytes.get_mut(*written..end).ok_or(HeadError::BufferFull)?.copy_from_slice(new);
+                *written = end;
+            }
+            #[cfg(feature = "alloc")]
+            Buffer::Vec { bytes, written } => {
+                bytes.extend_from_slice(new);
+                *written += new.len();
+            }
+        }
+        Ok(())
+    }
+
+    fn written(&self) -> usize {
+        match &self.0 {
+            Buffer::Slice { written, .. } => *written,
+            #[cfg(feature = "alloc")]
+            Buffer::Vec { written, .. } => *written,
+        }
+    }
+}
+
+/// Writes the head of a request or a response, without an allocation of its own.
+///
+/// Everything it is given is checked: a CR, LF or NUL that is meant to stand in a head is an
+/// error, and so is whatever else would be read back as something different. After an error, what
+/// has been written is worth nothing.
+///
+/// ```
+/// use websocket_proto::handshake::{Field, HeadError, HeadWriter};
+///
+/// let mut buffer = [0; 256];
+/// let mut head = HeadWriter::response(&mut buffer, 404, "Not Found")?;
+/// head.field(Field::new("Connection", "close"))?;
+/// let length = head.finish()?;
+/// assert_eq!(&buffer[..length], b"HTTP/1.1 404 Not Found\r\nConnection: close\r\n\r\n");
+///
+/// let mut head = HeadWriter::request(&mut buffer, "GET", "/")?;
+/// assert_eq!(head.field(Field::new("Cookie", "a\r\nHost: b")), Err(HeadError::FieldValue));
+/// # Ok::<(), HeadError>(())
+/// ```
+#[derive(Debug)]
+pub struct HeadWriter<'a> {
+    buffer: HeadBuffer<'a>,
+}
+
+impl<'a> HeadWriter<'a> {
+    /// Begins a request of HTTP/1.1.
+    ///
+    /// # Errors
+    ///
+    /// [`HeadError::Method`], [`HeadError::Target`], [`HeadError::BufferFull`].
+    pub fn request(
+        buffer: impl Into<HeadBuffer<'a>>,
+        method: &str,
+        target: &str,
+    ) -> Result<Self, HeadError> {
+        Self::request_in_parts(buffer.into(), method, &[target])
+    }
+
+    pub(super) fn request_in_parts(
+        mut buffer: HeadBuffer<'a>,
+        method: &str,
+        target: &[&str],
+    ) -> Result<Self, HeadError> {
+        if !Class::Token.is_all(method.as_bytes()) {
+            return Err(HeadError::Method);
+        }
+        buffer.push(method.as_bytes())?;
+        buffer.push(b" ")?;
+        let target_start = buffer.written();
+        for part in target {
+            if Class::Target.run(part.as_bytes()) < part.len() {
+                return Err(HeadError::Target);
+            }
+            buffer.push(part.as_bytes())?;
+        }
+        if buffer.written() == target_start {
+            return Err(HeadError::Target);
+        }
+        buffer.push(b" HTTP/1.1\r\n")?;
+        Ok(Self { buffer })
+    }
+
+    /// Begins a response of HTTP/1.1.
+    ///
+    /// # Errors
+    ///
+    /// [`HeadError::Status`] if that is not from 100 to 999, [`HeadError::Reason`],
+    /// [`HeadError::BufferFull`].
+    pub fn response(
+        buffer: impl Into<HeadBuffer<'a>>,
+        status: u16,
+        reason: &str,
+    ) -> Result<Self, HeadError> {
+        let mut buffer = buffer.into();
+        if !(100..=999).contains(&status) {
+            return Err(HeadError::Status);
+        }
+        if Class::Value.run(reason.as_bytes()) < reason.len() {
+            return Err(HeadError::Reason);
+        }
+        buffer.push(b"HTTP/1.1 ")?;
+        buffer.push(decimal(status.into(), &mut [0; 20]))?;
+        buffer.push(b" ")?;
+        buffer.push(reason.as_bytes())?;
+        buffer.push(b"\r\n")?;
+        Ok(Self { buffer })
+    }
+
+    /// Writes a field line.
+    ///
+    /// # Errors
+    ///
+    /// [`HeadError::FieldName`], [`HeadError::FieldValue`], [`HeadError::BufferFull`].
+    pub fn field(&mut self, field: Field<'_>) -> Result<(), HeadError> {
+        self.field_in_parts(field.name_bytes(), [field.value()])
+    }
+
+    /// Writes a field line whose value is put together from `parts`.
+    pub(super) fn field_in_parts<'v>(
+        &mut self,
+        name: &[u8],
+        parts: impl IntoIterator<Item = &'v [u8]>,
+    ) -> Result<(), HeadError> {
+        if !Class::Token.is_all(name) {
+            return Err(HeadError::FieldName);
+        }
+        self.buffer.push(name)?;
+        self.buffer.push(b": ")?;
+        let (mut first, mut last) = (None, None);
+        for part in parts {
+            if Class::Value.run(part) < part.len() {
+                return Err(HeadError::FieldValue);
+            }
+            first = first.or(part.first().copied());
+            last = part.last().copied().or(last);
+            self.buffer.push(part)?;
+        }
+        // RFC 9110, section 5.5: a value has no white space at its ends; a recipient would remove
+        // it.
+        if matches!(first, Some(b' ' | b'\t')) || matches!(last, Some(b' ' | b'\t')) {
+            return Err(HeadError::FieldValue);
+        }
+        self.buffer.push(b"\r\n")
+    }
+
+    /// Writes fields of the caller, in their order and case, none of which may be one that the
+    /// handshake writes itself.
+    pub(super) fn extra_fields(&mut self, fields: &[Field<'_>]) -> Result<(), HeadError> {
+        for field in fields {
+            if is_reserved(field) {
+                return Err(HeadError::ReservedField);
+            }
+            self.field(*field)?;
+        }
+        Ok(())
+    }
+
+    /// Ends the head. Returns its length in bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`HeadError::BufferFull`].
+    pub fn finish(self) -> Result<usize, HeadError> {
+        self.finish_with_body(b"")
+    }
+
+    /// Ends the head and writes a body behind it. Returns the length of both.
+    pub(super) fn finish_with_body(mut self, body: &[u8]) -> Result<usize, HeadError> {
+        self.buffer.push(b"\r\n")?;
+        self.buffer.push(body)?;
+        Ok(self.buffer.written())
+    }
+}
+
+fn is_reserved(field: &Field<'_>) -> bool {
+    let names = ["host", "connection", "upgrade", "content-length", "transfer-encoding"];
+    let prefix = b"sec-websocket-";
+    names.iter().any(|name| field.is(name))
+        || field
+            .name_bytes()
+            .get(..prefix.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+}
+
+/// `number` in decimal digits, at the end of `out`.
+pub(super) fn decimal(mut number: u64, out: &mut [u8; 20]) -> &[u8] {
+    let mut start = out.len();
+    for digit in out.iter_mut().rev() {
+        *digit = b'0' + (number % 10) as u8;
+        number /= 10;
+        start -= 1;
+        if number == 0 {
+            break;
+        }
+    }
+    out.get(start..).unwrap_or_default()
+}
