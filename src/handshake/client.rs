@@ -164,6 +164,9 @@ impl ClientHandshake {
                 State::Head { interim } => {
                     let interim = *interim;
                     match self.read_head(input, interim) {
+                        Ok(true) if matches!(self.state, State::Accepted) => {
+                            return Some(ClientEvent::Accepted);
+                        }
                         Ok(true) => {}
                         Ok(false) => return None,
                         Err(error) => self.fail(error),

@@ -30,8 +30,8 @@ impl<'a> Uri<'a> {
     ///
     /// # Errors
     ///
-    /// The part that is not as RFC 6455, section 3 has it. User information is refused: it would
-    /// be lost; [`basic_credentials`](super::BasicCredentials) make an `Authorization` of it.
+    /// The part that is not as RFC 6455, section 3 has it. User information is refused: the RFC
+    /// has none, and it belongs into an `Authorization` field.
     pub fn parse(uri: &'a str) -> Result<Self, UriError> {
         let (scheme, rest) = uri.split_once("://").ok_or(UriError::Scheme)?;
         let secure = if scheme.eq_ignore_ascii_case("wss") {

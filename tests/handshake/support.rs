@@ -1,0 +1,195 @@
+//! Runs a head through the parsers and the machines, whole, byte by byte and at every single cut.
+
+use bytes::Buf;
+use websocket_proto::handshake::{
+    ClientEvent, ClientHandshake, ClientRequest, HandshakeError, HeadLimits, RequestParser,
+    ResponseParser, ServerEvent, ServerHandshake,
+};
+use websocket_proto::{Config, EntropyError, Output};
+
+/// The nonce of the RFC's example, again and again.
+pub(crate) fn sample_nonce(out: &mut [u8]) -> Result<(), EntropyError> {
+    out.iter_mut().zip(b"the sample nonce".iter().cycle()).for_each(|(out, byte)| *out = *byte);
+    Ok(())
+}
+
+pub(crate) static CONFIG: Config = Config::new();
+
+pub(crate) fn client_config() -> Config {
+    Config::new().entropy(sample_nonce)
+}
+
+pub(crate) fn taken(output: &mut Output) -> String {
+    let bytes = output.copy_to_bytes(output.remaining());
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// What is behind a head and must stay in the input.
+const BEHIND: &[u8] = b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58";
+
+/// What a server is to make of a head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Request {
+    Upgrade,
+    Http,
+    /// More has to arrive.
+    Incomplete,
+    /// Refused at the byte with this index, with this status.
+    Refused(HandshakeError, u16, usize),
+}
+
+/// What a client is to make of one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Response {
+    Accepted,
+    Refused(u16),
+    Incomplete,
+    Failed(HandshakeError, usize),
+}
+
+/// Cuts `bytes` in two at every place, and into single bytes.
+fn cuts(bytes: &[u8]) -> impl Iterator<Item = Vec<&[u8]>> {
+    let halves = (0..=bytes.len()).map(|at| vec![&bytes[..at], &bytes[at..]]);
+    halves.chain([bytes.chunks(1).collect()])
+}
+
+/// Checks the parser and [`ServerHandshake`] on `head`.
+#[track_caller]
+pub(crate) fn check_request(name: &str, head: &[u8], expected: Request, limits: HeadLimits) {
+    // The parser, byte by byte: the error comes with the byte that breaks the rule.
+    let mut parser = RequestParser::new(limits);
+    let mut outcome = Request::Incomplete;
+    for length in 0..=head.len() {
+        outcome = match parser.parse(&head[..length]) {
+            Ok(None) => Request::Incomplete,
+            Ok(Some(request)) => {
+                assert_eq!(request.as_bytes().len(), head.len(), "{name}: length");
+                match request.upgrade() {
+                    Ok(Some(_)) => Request::Upgrade,
+                    Ok(None) => Request::Http,
+                    Err(error) => Request::Refused(error, error.status().unwrap(), length - 1),
+                }
+            }
+            Err(error) => Request::Refused(error, error.status().unwrap(), length - 1),
+        };
+        assert!(parser.scanned() <= length, "{name}: looked at bytes twice");
+        if outcome != Request::Incomplete {
+            break;
+        }
+    }
+    assert_eq!(outcome, expected, "{name}: byte by byte");
+
+    let expected = match expected {
+        Request::Refused(error, status, _) => Request::Refused(error, status, 0),
+        other => other,
+    };
+    let config = std::sync::Arc::new(Config::new().head_limits(limits));
+    let complete = matches!(expected, Request::Upgrade | Request::Http);
+    let mut stream = head.to_vec();
+    if complete {
+        stream.extend_from_slice(BEHIND);
+    }
+    for pieces in cuts(&stream) {
+        let mut handshake = ServerHandshake::new(&config);
+        let mut outcome = Request::Incomplete;
+        let mut left = 0;
+        for piece in pieces {
+            let mut piece = piece.to_vec();
+            let before = piece.clone();
+            let mut input = &mut piece[..];
+            match handshake.receive(&mut input) {
+                None => {}
+                Some(ServerEvent::Upgrade) => outcome = Request::Upgrade,
+                Some(ServerEvent::Http) => outcome = Request::Http,
+                Some(ServerEvent::Failed(error)) => {
+                    assert_eq!(outcome, Request::Incomplete, "{name}: told twice");
+                    let response = taken(handshake.output());
+                    let status = response[9..12].parse().unwrap();
+                    assert!(response.contains("\r\nConnection: close"), "{name}: {response}");
+                    outcome = Request::Refused(error, status, 0);
+                }
+            }
+            left += input.len();
+            if complete {
+                assert!(before.ends_with(input), "{name}: bytes were modified");
+            }
+        }
+        assert_eq!(outcome, expected, "{name}: cut");
+        assert_eq!(left, if complete { BEHIND.len() } else { 0 }, "{name}: bytes left");
+        if complete {
+            assert_eq!(handshake.request().unwrap().as_bytes(), head, "{name}");
+        }
+    }
+}
+
+/// Checks the parser and [`ClientHandshake`], that made `request`, on `head`.
+#[track_caller]
+pub(crate) fn check_response(
+    name: &str,
+    request: &ClientRequest<'_>,
+    head: &[u8],
+    expected: Response,
+    limits: HeadLimits,
+) {
+    let key = websocket_proto::handshake::key_from_nonce(b"the sample nonce");
+    let mut parser = ResponseParser::new(limits);
+    let mut outcome = Response::Incomplete;
+    for length in 0..=head.len() {
+        outcome = match parser.parse(&head[..length]) {
+            Ok(None) => Response::Incomplete,
+            Ok(Some(response)) => {
+                assert_eq!(response.as_bytes().len(), head.len(), "{name}: length");
+                match request.is_accepted(&key, &response) {
+                    Ok(true) => Response::Accepted,
+                    Ok(false) => Response::Refused(response.status()),
+                    Err(error) => Response::Failed(error, length - 1),
+                }
+            }
+            Err(error) => Response::Failed(error, length - 1),
+        };
+        assert!(parser.scanned() <= length, "{name}: looked at bytes twice");
+        if outcome != Response::Incomplete {
+            break;
+        }
+    }
+    assert_eq!(outcome, expected, "{name}: byte by byte");
+
+    let expected = match expected {
+        Response::Failed(error, _) => Response::Failed(error, 0),
+        other => other,
+    };
+    let accepted = expected == Response::Accepted;
+    let mut stream = head.to_vec();
+    if accepted {
+        stream.extend_from_slice(BEHIND);
+    }
+    let config = std::sync::Arc::new(client_config().head_limits(limits));
+    for pieces in cuts(&stream) {
+        let mut handshake = ClientHandshake::new(&config, request).unwrap();
+        let mut outcome = Response::Incomplete;
+        let mut left = 0;
+        let mut note = |event| {
+            assert_eq!(outcome, Response::Incomplete, "{name}: told twice");
+            outcome = match event {
+                ClientEvent::Accepted => Response::Accepted,
+                ClientEvent::Refused { status } => Response::Refused(status),
+                ClientEvent::Failed(error) => Response::Failed(error, 0),
+            };
+        };
+        for piece in pieces {
+            let mut piece = piece.to_vec();
+            let mut input = &mut piece[..];
+            handshake.receive(&mut input).into_iter().for_each(&mut note);
+            left += input.len();
+        }
+        if matches!(expected, Response::Refused(_)) {
+            handshake.receive_eof();
+            handshake.receive(&mut &mut [][..]).into_iter().for_each(&mut note);
+        }
+        assert_eq!(outcome, expected, "{name}: cut");
+        assert_eq!(left, if accepted { BEHIND.len() } else { 0 }, "{name}: bytes left");
+        if outcome != Response::Incomplete && !matches!(outcome, Response::Failed(..)) {
+            assert_eq!(handshake.response().unwrap().as_bytes(), head, "{name}");
+        }
+    }
+}
