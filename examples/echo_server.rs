@@ -69,8 +69,7 @@ fn serve(mut socket: TcpStream) -> io::Result<()> {
         match handshake.receive(&mut input) {
             None => {}
             Some(ServerEvent::Upgrade) => {
-                let established =
-                    handshake.accept(&Acceptance::new()).map_err(io::Error::other)?;
+                let established = handshake.accept(&Acceptance::new()).map_err(io::Error::other)?;
                 // What came behind the request is the connection's.
                 let rest = length - input.len()..length;
                 return echo(established.connection, socket, peer, buffer, rest);
@@ -82,9 +81,7 @@ fn serve(mut socket: TcpStream) -> io::Result<()> {
 }
 
 /// Plain HTTP on the same port: the page, and nothing else.
-fn answer(
-    handshake: &mut ServerHandshake,
-) -> Result<(), websocket_proto::handshake::HeadError> {
+fn answer(handshake: &mut ServerHandshake) -> Result<(), websocket_proto::handshake::HeadError> {
     let request = handshake.request();
     let is_read = request.is_some_and(|request| matches!(request.method(), "GET" | "HEAD"));
     let is_page = request.is_some_and(|request| request.path() == "/");

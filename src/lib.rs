@@ -1,4 +1,144 @@
-//! A complete WebSocket endpoint as a pure state machine.
+//! A complete WebSocket endpoint (RFC 6455) as a pure state machine: bytes in, events and bytes out.
+//!
+//! It opens no socket, reads no clock, draws no randomness of its own, spawns nothing and blocks on
+//! nothing. Blocking sockets, an async runtime, an interrupt handler on a microcontroller or a
+//! fuzzer drive it with the same calls, and get the same events whatever their buffers look like.
+//!
+//! ```text
+//!               your read buffer                             your socket
+//!                      │                                          ▲
+//!              receive │ unmasked in place                        │ output
+//!                      ▼                                          │
+//!   FrameDecoder   header ─▶ payload                            Output
+//!                      │                                     one ordered
+//!   Session        fragments, text, limits,                 stream of bytes
+//!                  closing handshake ──── Pong, Close ─────────▶ ▲
+//!                      │                                          │ header, masked payload
+//!   Connection     whole messages                                 │
+//!                      ▼                                          │ send
+//!                    Event ───────────▶  you  ────────────────▶ Message
+//! ```
+//!
+//! # The driving loop
+//!
+//! After the opening handshake ([`ServerHandshake`](handshake::ServerHandshake),
+//! [`ClientHandshake`](handshake::ClientHandshake), driven in the same way) this is all there is
+//! to a driver. A failure needs no second path: the right Close frame is queued, told by
+//! [`Event::Failed`], written by this very loop, and [`transport`](Connection::transport) ends it.
+//!
+#![cfg_attr(feature = "std", doc = "```")]
+#![cfg_attr(not(feature = "std"), doc = "```ignore")]
+//! use std::io::{self, Read, Write};
+//! use std::net::{Shutdown, TcpStream};
+//!
+//! use bytes::Buf;
+//! use websocket_proto::{Connection, Event, Transport};
+//!
+//! fn echo(mut connection: Connection, mut socket: TcpStream) -> io::Result<()> {
+//!     let mut buffer = [0; 16 * 1024];
+//!     loop {
+//!         while connection.output().has_remaining() {
+//!             let written = socket.write(connection.output().chunk())?;
+//!             connection.output().advance(written);
+//!         }
+//!         match connection.transport() {
+//!             Transport::Open => {}
+//!             Transport::Drain => socket.shutdown(Shutdown::Write)?,
+//!             Transport::Close | Transport::Abort => return Ok(()),
+//!         }
+//!         let length = socket.read(&mut buffer)?;
+//!         if length == 0 {
+//!             connection.receive_eof();
+//!         }
+//!         let mut input = &mut buffer[..length];
+//!         while let Some(event) = connection.receive(&mut input) {
+//!             match event {
+//!                 // Borrowed from `buffer`. All output was written, so there is room.
+//!                 Event::Message(message) => drop(connection.send(message)),
+//!                 Event::Failed(error) => eprintln!("{error}"),
+//!                 // A Ping and a Close are answered already.
+//!                 _ => {}
+//!             }
+//!         }
+//!     }
+//! }
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # use websocket_proto::{CloseCode, CloseFrame, Config, EntropyError, Message, Negotiated, Outcome};
+//! # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+//! # let mut socket = TcpStream::connect(listener.local_addr()?)?;
+//! # let accepted = listener.accept()?.0;
+//! # static CONFIG: Config = Config::new();
+//! # let server = Connection::server(&CONFIG, &Negotiated::default());
+//! # let server = std::thread::spawn(move || echo(server, accepted));
+//! # let config = Config::new().entropy(|out: &mut [u8]| getrandom::fill(out).map_err(|_| EntropyError));
+//! # let mut client = Connection::client(config, &Negotiated::default());
+//! # client.send("Hello")?;
+//! # client.send(vec![7; 100_000])?;
+//! # let (mut messages, mut buffer) = (Vec::new(), [0; 1024]);
+//! # loop {
+//! #     while client.output().has_remaining() {
+//! #         let written = socket.write(client.output().chunk())?;
+//! #         client.output().advance(written);
+//! #     }
+//! #     if client.transport() != Transport::Open {
+//! #         break;
+//! #     }
+//! #     let length = socket.read(&mut buffer)?;
+//! #     if length == 0 {
+//! #         client.receive_eof();
+//! #     }
+//! #     let mut input = &mut buffer[..length];
+//! #     while let Some(event) = client.receive(&mut input) {
+//! #         if let Event::Message(message) = event {
+//! #             messages.push(message.into_owned());
+//! #             if messages.len() == 2 {
+//! #                 client.close(CloseFrame::new(CloseCode::NORMAL, "")?)?;
+//! #             }
+//! #         }
+//! #     }
+//! # }
+//! # assert_eq!(messages, [Message::from("Hello"), Message::from(vec![7; 100_000])]);
+//! # assert_eq!(client.outcome(), Some(Outcome { clean: true, code: CloseCode::NORMAL }));
+//! # drop(socket);
+//! # server.join().unwrap()?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! What it leaves out for brevity: a bound on [`Transport::Drain`], and what to do when `send`
+//! answers [`Full`](SendReason::Full) because output was left unwritten. The example `echo_server`
+//! has both.
+//!
+//! # Two tiers
+//!
+//! | | needs | for |
+//! |---|---|---|
+//! | [`Session`], [`FrameDecoder`], [`mask`](mask()), [`Utf8Validator`], the parsers of [`handshake`] | `core` | firmware, proxies, other stacks |
+//! | [`Connection`], the machines of [`handshake`] | `alloc` | all else |
+//!
+//! The second is made of the first: there is one state machine.
+//!
+//! # Features
+//!
+//! | feature | adds |
+//! |---|---|
+//! | `std` (default) | vectored output; implies `alloc` |
+//! | `alloc` | the second tier |
+//! | `getrandom` | the operating system's entropy, as the default for clients |
+//!
+//! # Choices
+//!
+//! Where RFC 6455 leaves a choice:
+//!
+//! - A Ping is answered by its own Pong while less than 4 KiB of Pongs wait, then only the newest
+//!   is (section 5.5.3).
+//! - The reply to a Close repeats its code without its reason, and is sent at once (section 5.5.1).
+//! - After our own Close the peer's messages are delivered until its Close, and its Pings are not
+//!   answered (section 1.4).
+//! - A failure sends a Close frame with its code, then drops what comes (section 7.1.7).
+//! - A server ends its direction of the transport first, a client waits for that (section 7.1.1).
+//! - Codes 1004, 1005, 1006, 1015, those from 1016 to 2999 and those above 4999 are refused in a
+//!   Close frame (section 7.4).
 
 #![no_std]
 #![forbid(unsafe_code)]
@@ -63,3 +203,7 @@ pub use role::Role;
 pub use session::{Fragment, Session};
 pub use transport::{Outcome, Transport};
 pub use utf8::{InvalidUtf8, Utf8Validator};
+
+#[cfg(all(doctest, feature = "std"))]
+#[doc = include_str!("../README.md")]
+struct Readme;
