@@ -12,7 +12,9 @@ use std::time::{Duration, Instant};
 
 use bytes::Buf;
 use websocket_proto::handshake::{Acceptance, Field, ServerEvent, ServerHandshake};
-use websocket_proto::{Config, Connection, Event, Output, SendError, SendReason, Transport};
+use websocket_proto::{
+    CloseCode, CloseFrame, Config, Connection, Event, Output, SendError, SendReason, Transport,
+};
 
 static CONFIG: Config = Config::new();
 static PAGE: &str = include_str!("page.html");
@@ -36,9 +38,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         };
         let serving = thread::Builder::new().stack_size(256 << 10).spawn(|| {
             let peer = socket.peer_addr();
-            match (serve(socket), peer) {
-                (Err(error), Ok(peer)) => eprintln!("{peer}: {error}"),
-                (Ok(()) | Err(_), _) => {}
+            if let (Err(error), Ok(peer)) = (serve(socket), peer) {
+                eprintln!("{peer}: {error}");
             }
         });
         if let Err(error) = serving {
@@ -125,13 +126,13 @@ fn echo(
                         }
                     }
                 }
-                Event::Close(frame) => match &frame {
-                    Some(frame) if frame.reason().is_empty() => {
-                        println!("closed {peer}: {}", frame.code());
-                    }
-                    Some(frame) => println!("closed {peer}: {} {}", frame.code(), frame.reason()),
-                    None => println!("closed {peer}: 1005"),
-                },
+                Event::Close(frame) => {
+                    let code = frame.as_ref().map_or(CloseCode::NO_STATUS, CloseFrame::code);
+                    let reason = frame.as_ref().map_or("", CloseFrame::reason);
+                    let line = format!("closed {peer}: {code} {reason}");
+                    // Nobody may be listening any more.
+                    let _ = writeln!(io::stdout(), "{}", line.trim_end());
+                }
                 Event::Failed(error) => eprintln!("{peer}: {error}"),
                 // Answered already.
                 _ => {}

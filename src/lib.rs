@@ -43,7 +43,7 @@
 //!         }
 //!         match connection.transport() {
 //!             Transport::Open => {}
-//!             Transport::Drain => socket.shutdown(Shutdown::Write)?,
+//!             Transport::Drain => drop(socket.shutdown(Shutdown::Write)),
 //!             Transport::Close | Transport::Abort => return Ok(()),
 //!         }
 //!         let length = socket.read(&mut buffer)?;

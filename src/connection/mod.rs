@@ -180,6 +180,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_connection_may_move_and_be_shared_between_threads() {
+        fn check<T: Send + Sync>() {}
+        check::<Connection>();
+        check::<Session>();
+        check::<Config>();
+        check::<crate::Event<'static>>();
+    }
+
+    #[test]
     fn sizes_are_bounded() {
         assert!(size_of::<Session>() <= 64, "session: {}", size_of::<Session>());
         assert!(size_of::<Connection>() <= 192, "connection: {}", size_of::<Connection>());
