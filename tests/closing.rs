@@ -139,6 +139,69 @@ fn a_violation_sends_its_code_is_told_once_and_ends_reading() {
 }
 
 #[test]
+fn a_close_frame_fails_at_the_byte_that_breaks_it() {
+    for role in ROLES {
+        let header = if role == Role::Server { 6 } else { 2 };
+        for (payload, legal, error) in [
+            (&b"\x03\xed and more"[..], 1, ProtocolError::InvalidCloseCode(1005)),
+            (b"\x03\xe8ab\xc0 and more", 4, ProtocolError::InvalidCloseReason),
+            (b"\x03\xe8a\xe2\x82x and more", 5, ProtocolError::InvalidCloseReason),
+            (b"\x03\xe8a\xe2\x82", 4, ProtocolError::InvalidCloseReason),
+        ] {
+            let frame = peer_frame(role, 0x88, payload);
+            let (before, after) = frame.split_at(header + legal);
+            for size in [1, 100] {
+                let mut connection = connection(role, Config::new());
+                for piece in before.chunks(size) {
+                    assert_eq!(receive(&mut connection, piece), [], "{payload:x?}");
+                }
+                let events = receive(&mut connection, &after[..1]);
+                assert_eq!(events, [Event::Failed(error)], "{payload:x?}");
+            }
+        }
+        // One byte can't hold a code: the header says so.
+        let mut connection = connection(role, Config::new());
+        let frame = peer_frame(role, 0x88, b"x");
+        let events = receive(&mut connection, &frame[..2]);
+        assert_eq!(events, [Event::Failed(ProtocolError::CloseTooShort)]);
+    }
+}
+
+#[test]
+fn limits_are_inclusive_and_count_anew_for_every_message() {
+    for role in ROLES {
+        let limits = Limits { max_message: 10, max_frame: 6, max_empty_fragments: 2 };
+        let mut connection = connection(role, Config::new().limits(limits));
+        let whole = [
+            peer_frame(role, 0x02, b""),
+            peer_frame(role, 0x00, b"123456"),
+            peer_frame(role, 0x00, b""),
+            peer_frame(role, 0x80, b"7890"),
+        ]
+        .concat();
+        for _ in 0..3 {
+            assert_eq!(receive(&mut connection, &whole), [binary(b"1234567890")]);
+        }
+        for (frames, error) in [
+            (&[(0x82, &b"1234567"[..])][..], ProtocolError::FrameTooLong),
+            (&[(0x02, b"123456"), (0x80, b"78901")], ProtocolError::MessageTooLong),
+            (
+                &[(0x02, b""), (0x00, b"x"), (0x00, b""), (0x00, b"")],
+                ProtocolError::TooManyEmptyFragments,
+            ),
+        ] {
+            let mut connection = support::connection(role, Config::new().limits(limits));
+            receive(&mut connection, &whole);
+            let bytes: Vec<u8> = frames
+                .iter()
+                .flat_map(|(first, payload)| peer_frame(role, *first, payload))
+                .collect();
+            assert_eq!(receive(&mut connection, &bytes), [Event::Failed(error)]);
+        }
+    }
+}
+
+#[test]
 fn a_violation_after_our_close_sends_no_second_one() {
     for role in ROLES {
         let mut connection = connection(role, Config::new());

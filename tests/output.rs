@@ -130,10 +130,31 @@ fn advancing_past_the_end_is_a_bug_of_the_driver() {
     server.output().advance(4);
 }
 
+#[test]
+fn a_pong_held_back_is_sent_before_the_reply_to_a_close() {
+    let mut server = server(1 << 20);
+    for i in 0..100 {
+        receive(&mut server, &peer_frame(Role::Server, 0x89, &[i; 125]));
+    }
+    receive(&mut server, &peer_close(Role::Server, 1000, ""));
+    let frames = parse_frames(&take_output(&mut server));
+    let [.., pong, close] = &frames[..] else { panic!("{frames:?}") };
+    assert_eq!((pong.0, pong.1[0]), (0x8a, 99));
+    assert_eq!(close.0, 0x88);
+}
+
 #[derive(Debug, Clone)]
 enum Op {
-    Send { len: usize, counted: bool },
+    Send {
+        len: usize,
+        counted: bool,
+    },
     Ping(usize),
+    /// The peer's, which is answered.
+    PeerPings {
+        count: usize,
+        len: usize,
+    },
     Take(usize),
     TakeVectored(usize),
 }
@@ -143,20 +164,56 @@ fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
         3 => (len, any::<bool>()).prop_map(|(len, counted)| Op::Send { len, counted }),
         2 => (0_usize..126).prop_map(Op::Ping),
+        3 => (1_usize..30, 0_usize..126).prop_map(|(count, len)| Op::PeerPings { count, len }),
         2 => (0_usize..3000).prop_map(Op::Take),
         2 => (0_usize..100_000).prop_map(Op::TakeVectored),
     ]
 }
 
+/// The queue as contract and RFC have it: whole frames in a list.
+#[derive(Default)]
+struct Model {
+    /// First byte, payload, and bytes on the wire.
+    frames: Vec<(u8, Vec<u8>, usize)>,
+    taken: usize,
+    newest_pong: Option<(u8, Vec<u8>, usize)>,
+}
+
+impl Model {
+    fn frame(role: Role, first: u8, payload: Vec<u8>) -> (u8, Vec<u8>, usize) {
+        let key = (role == Role::Client).then_some([0; 4]);
+        let len = frame(first, &payload, key).len();
+        (first, payload, len)
+    }
+
+    fn waiting_pongs(&self) -> usize {
+        let mut end = 0;
+        let mut waiting = 0;
+        for (first, _, len) in &self.frames {
+            end += len;
+            if *first == 0x8a && end > self.taken {
+                waiting += (end - self.taken).min(*len);
+            }
+        }
+        waiting
+    }
+
+    fn release(&mut self) {
+        if self.waiting_pongs() < 4096 {
+            self.frames.extend(self.newest_pong.take());
+        }
+    }
+}
+
 proptest! {
-    /// Against a queue of whole frames, which a partial write never splits.
+    /// Against a list of whole frames, which a partial write never splits.
     #[test]
     fn what_is_taken_in_any_steps_is_the_frames_in_order(
         role in prop::sample::select(vec![Role::Client, Role::Server]),
         ops in prop::collection::vec(op(), 1..60),
     ) {
         let mut connection = connection(role, Config::new().high_water_mark(usize::MAX));
-        let mut expected = Vec::new();
+        let mut model = Model::default();
         let mut taken = Vec::new();
         let mut number = 0_u8;
         for op in ops {
@@ -164,7 +221,7 @@ proptest! {
             match op {
                 Op::Send { len, counted } => {
                     let payload = vec![number; len];
-                    expected.push((0x82, payload.clone()));
+                    model.frames.push(Model::frame(role, 0x82, payload.clone()));
                     if counted {
                         connection.send(payload).unwrap();
                     } else {
@@ -172,14 +229,28 @@ proptest! {
                     }
                 }
                 Op::Ping(len) => {
-                    expected.push((0x89, vec![number; len]));
+                    model.frames.push(Model::frame(role, 0x89, vec![number; len]));
                     connection.ping(&vec![number; len]).unwrap();
+                }
+                Op::PeerPings { count, len } => {
+                    for i in 0..count {
+                        let payload = vec![i as u8; len];
+                        receive(&mut connection, &peer_frame(role, 0x89, &payload));
+                        let pong = Model::frame(role, 0x8a, payload);
+                        if model.waiting_pongs() < 4096 {
+                            model.frames.push(pong);
+                        } else {
+                            model.newest_pong = Some(pong);
+                        }
+                    }
                 }
                 Op::Take(max) => {
                     let output = connection.output();
                     let len = output.chunk().len().min(max);
                     taken.extend_from_slice(&output.chunk()[..len]);
                     output.advance(len);
+                    model.taken += len;
+                    model.release();
                 }
                 Op::TakeVectored(max) => {
                     let output = connection.output();
@@ -192,11 +263,18 @@ proptest! {
                     let len = bytes.len().min(max);
                     taken.extend_from_slice(&bytes[..len]);
                     output.advance(len);
+                    model.taken += len;
+                    model.release();
                 }
             }
-            prop_assert_eq!(connection.wants_write(), connection.output().remaining() > 0);
+            let waiting: usize = model.frames.iter().map(|(_, _, len)| len).sum();
+            prop_assert_eq!(connection.output().remaining(), waiting - model.taken);
+            prop_assert_eq!(connection.wants_write(), waiting > model.taken);
         }
         taken.extend(take_output(&mut connection));
+        model.frames.extend(model.newest_pong);
+        let expected: Vec<(u8, Vec<u8>)> =
+            model.frames.into_iter().map(|(first, payload, _)| (first, payload)).collect();
         prop_assert_eq!(parse_frames(&taken), expected);
     }
 }
