@@ -232,7 +232,7 @@ fn echo(uri: &str, mut seen: impl FnMut(&Message<'_>)) -> Result<()> {
                 seen(&message);
                 let mut unsent = Some(message);
                 while let Some(message) = unsent.take() {
-                    if let Err(SendError { message, reason: SendReason::Full }) =
+                    if let Err(SendError { unsent: message, reason: SendReason::Full }) =
                         connection.send(message)
                     {
                         write_all(connection.output(), &mut socket)?;

@@ -117,7 +117,7 @@ fn echo(
                         match connection.send(message) {
                             Ok(()) => {}
                             // Too much waits: nothing is received until it is written.
-                            Err(SendError { message, reason: SendReason::Full }) => {
+                            Err(SendError { unsent: message, reason: SendReason::Full }) => {
                                 write_all(connection.output(), &mut socket)?;
                                 unsent = Some(message);
                             }

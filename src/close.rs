@@ -50,6 +50,12 @@ impl CloseCode {
     pub const BAD_GATEWAY: Self = Self(1014);
     /// 1015: the TLS handshake failed. Never on the wire.
     pub const TLS_HANDSHAKE: Self = Self(1015);
+    /// 3000: the endpoint must be authorized. Registered, as those that follow.
+    pub const UNAUTHORIZED: Self = Self(3000);
+    /// 3003: the endpoint is authorized, but not for this.
+    pub const FORBIDDEN: Self = Self(3003);
+    /// 3008: the endpoint took too long.
+    pub const TIMEOUT: Self = Self(3008);
 
     /// Whether the code may stand in a Close frame: 1000 to 1003, 1007 to 1014 and 3000 to 4999.
     #[must_use]

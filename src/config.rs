@@ -3,6 +3,8 @@
 #[cfg(target_has_atomic = "ptr")]
 use alloc::sync::Arc;
 use core::fmt;
+use core::num::NonZeroUsize;
+use core::time::Duration;
 
 use crate::handshake::HeadLimits;
 use crate::{Entropy, EntropyError, Limits};
@@ -16,6 +18,66 @@ pub enum Delivery {
     /// Piece by piece as they arrive, as [`Event::Chunk`](crate::Event::Chunk), in constant
     /// memory. [`Limits::max_message`] does not apply.
     Chunks,
+}
+
+/// How long things may take, on the caller's clock; `None` bounds nothing and costs nothing.
+///
+/// | time | [`MIDDLEBOXES`](Self::MIDDLEBOXES) | precedent |
+/// |---|---|---|
+/// | [`opening`](Self::opening) | 10 s | Python's websockets (`open_timeout`) |
+/// | [`ping`](Self::ping) | 20 s | Python's websockets (`ping_interval`); nginx and AWS cut a silent path after 60 s, some mobile networks after 30 |
+/// | [`pong`](Self::pong) | 20 s | Python's websockets (`ping_timeout`) |
+/// | [`idle`](Self::idle) | none | the application knows best |
+/// | [`closing`](Self::closing) | 10 s | Python's websockets (`close_timeout`) |
+///
+/// ```
+/// use std::time::Duration;
+/// use websocket_proto::{Config, Timeouts};
+///
+/// let idle = Some(Duration::from_secs(600));
+/// let config = Config::new().timeouts(Timeouts { idle, ..Timeouts::MIDDLEBOXES });
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Timeouts {
+    /// The opening handshake, from its first call.
+    pub opening: Option<Duration>,
+    /// Silence after which a Ping is sent: nothing but Pongs that answer no Ping came from the
+    /// peer, and no output was taken.
+    pub ping: Option<Duration>,
+    /// Such silence after a Ping that was not answered, after which the peer counts as dead: the
+    /// connection fails, the transport is to be aborted. Without [`ping`](Self::ping) it has no
+    /// effect.
+    pub pong: Option<Duration>,
+    /// No message passed, either way: the connection fails with close code 3008.
+    pub idle: Option<Duration>,
+    /// From the first Close frame, either way, or the failure, to the end of the transport.
+    pub closing: Option<Duration>,
+}
+
+impl Timeouts {
+    /// No bounds, no clock.
+    pub const NONE: Self =
+        Self { opening: None, ping: None, pong: None, idle: None, closing: None };
+
+    /// What keeps a path through proxies and address translators open and notices a peer that is
+    /// gone: middleboxes drop silent connections, mostly after a minute, and say so to nobody.
+    pub const MIDDLEBOXES: Self = Self {
+        opening: Some(Duration::from_secs(10)),
+        ping: Some(Duration::from_secs(20)),
+        pong: Some(Duration::from_secs(20)),
+        idle: None,
+        closing: Some(Duration::from_secs(10)),
+    };
+}
+
+/// At most so many control frames from the peer in each span of time; more fail the connection
+/// with close code 1008. Counted only with a clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ControlRate {
+    /// Pings and Pongs.
+    pub frames: u16,
+    /// The span.
+    pub per: Duration,
 }
 
 /// What connections and handshakes share.
@@ -33,6 +95,12 @@ pub struct Config {
     pub(crate) head_limits: HeadLimits,
     pub(crate) high_water_mark: usize,
     pub(crate) delivery: Delivery,
+    pub(crate) timeouts: Timeouts,
+    pub(crate) control_rate: Option<ControlRate>,
+    pub(crate) counters: bool,
+    pub(crate) fragment_size: usize,
+    pub(crate) manual_pong: bool,
+    pub(crate) manual_close: bool,
     entropy: Source,
 }
 
@@ -53,6 +121,12 @@ impl Config {
             head_limits: HeadLimits::DEFAULT,
             high_water_mark: 1 << 20,
             delivery: Delivery::Messages,
+            timeouts: Timeouts::NONE,
+            control_rate: None,
+            counters: false,
+            fragment_size: usize::MAX,
+            manual_pong: false,
+            manual_close: false,
             entropy: Source::Default,
         }
     }
@@ -87,6 +161,53 @@ impl Config {
         self
     }
 
+    /// Bounds on time. With any of them, the driver tells the time with
+    /// [`Connection::handle_timeout`](crate::Connection::handle_timeout).
+    #[must_use]
+    pub const fn timeouts(mut self, timeouts: Timeouts) -> Self {
+        self.timeouts = timeouts;
+        self
+    }
+
+    /// A bound on the peer's control frames. It needs the time, as [`timeouts`](Self::timeouts) do.
+    #[must_use]
+    pub const fn control_rate(mut self, rate: ControlRate) -> Self {
+        self.control_rate = Some(rate);
+        self
+    }
+
+    /// Counts messages, bytes and Pings: [`Connection::counters`](crate::Connection::counters).
+    #[must_use]
+    pub const fn counters(mut self) -> Self {
+        self.counters = true;
+        self
+    }
+
+    /// Sends messages longer than this many bytes of payload in fragments of this size, so that
+    /// control frames pass between them. Without, each message is one frame.
+    #[must_use]
+    pub const fn fragment_size(mut self, bytes: NonZeroUsize) -> Self {
+        self.fragment_size = bytes.get();
+        self
+    }
+
+    /// Leaves Pings for the application to answer, with
+    /// [`Connection::pong`](crate::Connection::pong).
+    #[must_use]
+    pub const fn manual_pong(mut self) -> Self {
+        self.manual_pong = true;
+        self
+    }
+
+    /// Leaves the peer's Close for the application to answer, with
+    /// [`Connection::close`](crate::Connection::close): until then it may finish what it sends
+    /// (RFC 6455, section 5.5.1).
+    #[must_use]
+    pub const fn manual_close(mut self) -> Self {
+        self.manual_close = true;
+        self
+    }
+
     /// The source of masking keys and nonces, from a `static`.
     #[must_use]
     pub fn static_entropy(mut self, entropy: &'static dyn Entropy) -> Self {
@@ -110,6 +231,11 @@ impl Config {
             // Pieces take no memory, however long the message.
             Delivery::Chunks => Limits { max_message: u64::MAX, ..self.limits },
         }
+    }
+
+    /// Whether connections keep time or counts.
+    pub(crate) fn has_timers(&self) -> bool {
+        self.timeouts != Timeouts::NONE || self.control_rate.is_some() || self.counters
     }
 
     /// Fills `out` from the source of this configuration.
@@ -139,6 +265,7 @@ impl fmt::Debug for Config {
             .field("head_limits", &self.head_limits)
             .field("high_water_mark", &self.high_water_mark)
             .field("delivery", &self.delivery)
+            .field("timeouts", &self.timeouts)
             .finish_non_exhaustive()
     }
 }

@@ -2,8 +2,6 @@
 
 use core::fmt;
 
-#[cfg(feature = "alloc")]
-use crate::Message;
 use crate::{CloseCode, Opcode};
 
 /// Why a connection failed after its opening handshake.
@@ -62,6 +60,15 @@ pub enum ProtocolError {
     Aborted,
     /// The source of entropy failed, so that no frame can be masked (section 5.3).
     Entropy,
+    /// More control frames in a while than [`ControlRate`](crate::ControlRate) allows.
+    TooManyControlFrames,
+    /// No message passed, either way, for [`Timeouts::idle`](crate::Timeouts::idle).
+    IdleTimeout,
+    /// No sign of life after a Ping for [`Timeouts::pong`](crate::Timeouts::pong).
+    PongTimeout,
+    /// The closing handshake, or the end of the peer's stream after it, took longer than
+    /// [`Timeouts::closing`](crate::Timeouts::closing).
+    ClosingTimeout,
 }
 
 impl ProtocolError {
@@ -82,9 +89,14 @@ impl ProtocolError {
             | Self::CloseTooShort
             | Self::InvalidCloseCode(_) => CloseCode::PROTOCOL_ERROR,
             Self::InvalidUtf8 | Self::InvalidCloseReason => CloseCode::INVALID_PAYLOAD,
-            Self::TooManyEmptyFragments => CloseCode::POLICY_VIOLATION,
+            Self::TooManyEmptyFragments | Self::TooManyControlFrames => CloseCode::POLICY_VIOLATION,
             Self::FrameTooLong | Self::MessageTooLong => CloseCode::MESSAGE_TOO_BIG,
-            Self::UnexpectedEof | Self::Aborted | Self::Entropy => CloseCode::ABNORMAL,
+            Self::IdleTimeout => CloseCode::TIMEOUT,
+            Self::UnexpectedEof
+            | Self::Aborted
+            | Self::Entropy
+            | Self::PongTimeout
+            | Self::ClosingTimeout => CloseCode::ABNORMAL,
         }
     }
 }
@@ -116,6 +128,10 @@ impl fmt::Display for ProtocolError {
             Self::UnexpectedEof => f.write_str("the stream ended without a Close frame"),
             Self::Aborted => f.write_str("the transport broke"),
             Self::Entropy => f.write_str("the source of entropy failed"),
+            Self::TooManyControlFrames => f.write_str("too many control frames in a while"),
+            Self::IdleTimeout => f.write_str("no message passed for too long"),
+            Self::PongTimeout => f.write_str("a Ping was not answered in time"),
+            Self::ClosingTimeout => f.write_str("closing took too long"),
         }
     }
 }
@@ -136,6 +152,8 @@ pub enum SendReason {
     Unfinished,
     /// No message was begun that could go on (section 5.4).
     NotBegun,
+    /// A piece of text for a binary message, or the reverse (section 5.4).
+    OtherType,
     /// A control frame's payload of more than 125 bytes (section 5.5), or a frame of more than 63
     /// bits of length.
     TooLong,
@@ -152,6 +170,7 @@ impl fmt::Display for SendReason {
             Self::Closed => "the connection is closing",
             Self::Unfinished => "the message begun before is not finished",
             Self::NotBegun => "no message is begun",
+            Self::OtherType => "the message begun is of the other type",
             Self::TooLong => "the payload is too long",
             Self::NoRoom => "the slice is too short",
             Self::Entropy => "the source of entropy failed",
@@ -161,29 +180,25 @@ impl fmt::Display for SendReason {
 
 impl core::error::Error for SendReason {}
 
-/// A message that was not sent, and why.
-#[cfg(feature = "alloc")]
+/// What was not sent, a message or a piece of one, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SendError<'a> {
-    /// The message, unchanged.
-    pub message: Message<'a>,
-    /// Why it was not sent.
+pub struct SendError<T> {
+    /// What was to be sent, unchanged.
+    pub unsent: T,
+    /// Why it was not.
     pub reason: SendReason,
 }
 
-#[cfg(feature = "alloc")]
-impl fmt::Display for SendError<'_> {
+impl<T> fmt::Display for SendError<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.reason.fmt(f)
     }
 }
 
-#[cfg(feature = "alloc")]
-impl core::error::Error for SendError<'_> {}
+impl<T: fmt::Debug> core::error::Error for SendError<T> {}
 
-#[cfg(feature = "alloc")]
-impl From<SendError<'_>> for SendReason {
-    fn from(error: SendError<'_>) -> Self {
+impl<T> From<SendError<T>> for SendReason {
+    fn from(error: SendError<T>) -> Self {
         error.reason
     }
 }
@@ -217,6 +232,10 @@ mod tests {
             (UnexpectedEof, 1006, "the stream ended without a Close frame"),
             (Aborted, 1006, "the transport broke"),
             (Entropy, 1006, "the source of entropy failed"),
+            (TooManyControlFrames, 1008, "too many control frames in a while"),
+            (IdleTimeout, 3008, "no message passed for too long"),
+            (PongTimeout, 1006, "a Ping was not answered in time"),
+            (ClosingTimeout, 1006, "closing took too long"),
         ] {
             assert_eq!(error.close_code(), CloseCode(code), "{error:?}");
             assert_eq!(error.to_string(), wording);
@@ -231,6 +250,7 @@ mod tests {
             (SendReason::Closed, "the connection is closing"),
             (SendReason::Unfinished, "the message begun before is not finished"),
             (SendReason::NotBegun, "no message is begun"),
+            (SendReason::OtherType, "the message begun is of the other type"),
             (SendReason::TooLong, "the payload is too long"),
             (SendReason::NoRoom, "the slice is too short"),
             (SendReason::Entropy, "the source of entropy failed"),

@@ -182,15 +182,13 @@ mod utf8;
 
 pub use close::{CloseCode, CloseFrame, CloseFrameError};
 #[cfg(feature = "alloc")]
-pub use config::{Config, Delivery, SharedConfig};
+pub use config::{Config, ControlRate, Delivery, SharedConfig, Timeouts};
 #[cfg(feature = "alloc")]
-pub use connection::{Connection, Output};
+pub use connection::{Buffers, Connection, Counters, Output, PreparedMessage, Traffic};
 #[cfg(feature = "getrandom")]
 pub use entropy::OsEntropy;
 pub use entropy::{Entropy, EntropyError};
-#[cfg(feature = "alloc")]
-pub use error::SendError;
-pub use error::{ProtocolError, SendReason};
+pub use error::{ProtocolError, SendError, SendReason};
 pub use event::{Chunk, ChunkPayload, Event};
 pub use frame::{EncodedHeader, FrameDecoder, FrameHeader, FramePiece, FrameRules, ReservedBits};
 #[cfg(feature = "alloc")]

@@ -9,6 +9,8 @@ use alloc::{string::String, vec::Vec};
 #[cfg(feature = "alloc")]
 use bytes::Bytes;
 
+use crate::Opcode;
+
 /// The two types of messages (RFC 6455, section 5.6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum MessageType {
@@ -16,6 +18,18 @@ pub enum MessageType {
     Text,
     /// Any bytes.
     Binary,
+}
+
+impl MessageType {
+    /// The opcode of the first or only frame of such a message.
+    #[inline]
+    #[must_use]
+    pub const fn opcode(self) -> Opcode {
+        match self {
+            Self::Text => Opcode::Text,
+            Self::Binary => Opcode::Binary,
+        }
+    }
 }
 
 /// Text: a `str`, borrowed or owned.
@@ -324,6 +338,16 @@ impl Message<'_> {
         }
     }
 
+    /// The memory of its own that it has.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn into_memory(self) -> Option<Vec<u8>> {
+        match self {
+            Self::Text(Text(TextInner::Owned(text))) => Some(text.into_bytes()),
+            Self::Binary(Payload(PayloadInner::Owned(bytes))) => Some(bytes),
+            Self::Text(_) | Self::Binary(_) => None,
+        }
+    }
+
     /// The payload as counted bytes, if that takes no copy.
     #[cfg(feature = "alloc")]
     pub(crate) fn into_counted(self) -> Result<Bytes, Self> {
@@ -354,6 +378,16 @@ impl<'a, const N: usize> From<&'a [u8; N]> for Message<'a> {
     #[inline]
     fn from(bytes: &'a [u8; N]) -> Self {
         Self::Binary(bytes.into())
+    }
+}
+
+impl<'a> From<&'a Message<'_>> for Message<'a> {
+    #[inline]
+    fn from(message: &'a Message<'_>) -> Self {
+        match message {
+            Message::Text(text) => Self::Text((&**text).into()),
+            Message::Binary(payload) => Self::Binary((&**payload).into()),
+        }
     }
 }
 

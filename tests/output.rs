@@ -19,7 +19,7 @@ fn a_message_of_any_size_is_accepted_below_the_mark_and_given_back_above() {
     server.send(vec![1; 5000]).unwrap();
     let refused = server.send("no room").unwrap_err();
     assert_eq!(refused.reason, SendReason::Full);
-    assert_eq!(refused.message, Message::from("no room"));
+    assert_eq!(refused.unsent, Message::from("no room"));
     assert_eq!(server.ping(b""), Err(SendReason::Full));
     assert!(!server.can_send());
 

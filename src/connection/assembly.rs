@@ -4,7 +4,7 @@ use alloc::{boxed::Box, string::String, vec::Vec};
 
 use crate::{Chunk, ChunkPayload, Message};
 
-/// What is under way. It holds no memory when nothing is.
+/// What is under way. It holds no memory when nothing is, unless some is lent.
 #[derive(Default)]
 pub(super) struct Assembly {
     message: Parts,
@@ -16,6 +16,8 @@ pub(super) struct Assembly {
 enum Parts {
     #[default]
     None,
+    /// Lent memory, empty.
+    Spare(Vec<u8>),
     Text(String),
     Binary(Vec<u8>),
 }
@@ -36,7 +38,7 @@ impl Assembly {
             return None;
         }
         match core::mem::take(&mut self.message) {
-            Parts::None => None,
+            Parts::None | Parts::Spare(_) => None,
             Parts::Text(text) => Some(text.into()),
             Parts::Binary(bytes) => Some(bytes.into()),
         }
@@ -44,11 +46,38 @@ impl Assembly {
 
     /// Memory doubles with the bytes received, whatever a header announced.
     fn push(&mut self, payload: &ChunkPayload<'_>) {
+        if let Parts::None | Parts::Spare(_) = self.message {
+            let memory = self.take_spare();
+            self.message = match payload {
+                // Empty, so nothing is checked.
+                ChunkPayload::Text(_) => Parts::Text(String::from_utf8(memory).unwrap_or_default()),
+                ChunkPayload::Binary(_) => Parts::Binary(memory),
+            };
+        }
         match (&mut self.message, payload) {
             (Parts::Text(text), ChunkPayload::Text(piece)) => text.push_str(piece),
             (Parts::Binary(bytes), ChunkPayload::Binary(piece)) => bytes.extend_from_slice(piece),
-            (message, ChunkPayload::Text(piece)) => *message = Parts::Text(String::from(&**piece)),
-            (message, ChunkPayload::Binary(piece)) => *message = Parts::Binary(piece.to_vec()),
+            // A message keeps its type: a continuation has none of its own.
+            (Parts::None | Parts::Spare(_) | Parts::Text(_) | Parts::Binary(_), _) => {}
+        }
+    }
+
+    /// Memory for the next message, kept until [`take_spare`](Self::take_spare).
+    pub(super) fn lend(&mut self, mut memory: Vec<u8>) {
+        if let Parts::None = self.message {
+            memory.clear();
+            self.message = Parts::Spare(memory);
+        }
+    }
+
+    /// The memory that was lent and is not in use.
+    pub(super) fn take_spare(&mut self) -> Vec<u8> {
+        match core::mem::take(&mut self.message) {
+            Parts::Spare(memory) => memory,
+            message @ (Parts::None | Parts::Text(_) | Parts::Binary(_)) => {
+                self.message = message;
+                Vec::new()
+            }
         }
     }
 }

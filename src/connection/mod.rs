@@ -1,18 +1,27 @@
 //! A complete endpoint: a session with memory.
 
 mod assembly;
+mod buffers;
 mod keys;
 mod output;
+mod prepared;
 mod receive;
 mod send;
+mod timers;
 
+pub use buffers::Buffers;
 pub use output::Output;
+pub use prepared::PreparedMessage;
+pub use timers::{Counters, Traffic};
+
+use alloc::boxed::Box;
+use core::fmt;
 
 use bytes::Buf;
-use core::fmt;
 
 use assembly::Assembly;
 use keys::Keys;
+use timers::Timers;
 
 use crate::{Config, Negotiated, Outcome, ProtocolError, Role, Session, SharedConfig, Transport};
 
@@ -45,6 +54,7 @@ pub struct Connection {
     output: Output,
     assembly: Assembly,
     keys: Keys,
+    timers: Option<Box<Timers>>,
 }
 
 impl Connection {
@@ -71,6 +81,7 @@ impl Connection {
     ) -> Self {
         Self {
             session: Session::new(role),
+            timers: config.has_timers().then(Default::default),
             config,
             output,
             assembly: Assembly::default(),

@@ -36,14 +36,19 @@ pub struct Output {
     bytes: Vec<u8>,
     start: usize,
     end: usize,
-    /// The latest automatic Pongs that stand side by side.
-    pongs: Run,
+    /// The latest automatic Pongs that stand side by side: a [`Run`], its fields apart for size.
+    pongs_end: usize,
+    pongs_len: u16,
+    /// Whether memory is kept when nothing waits, to be given back.
+    lent: bool,
+    /// Bytes ever taken, modulo 2³².
+    taken: u32,
     rare: Option<Box<Rare>>,
 }
 
 /// What most traffic does without.
 #[derive(Default)]
-struct Rare {
+pub(super) struct Rare {
     /// Payloads queued without a copy.
     splices: VecDeque<Splice>,
     /// Their bytes, taken together.
@@ -110,17 +115,17 @@ impl Output {
         }
         let start_of_frame = self.end - self.start;
         self.push(frame);
-        let run = self.pongs;
+        let run = self.latest_pongs();
         // `push` may have moved all that waits to the front.
         if run.waiting(self.start) > 0 && run.end == self.start + start_of_frame {
-            self.pongs.len += frame.len();
+            self.pongs_len += frame.len() as u16;
         } else {
             if run.waiting(self.start) > 0 {
                 self.rare.get_or_insert_default().pongs.push_back(run);
             }
-            self.pongs.len = frame.len();
+            self.pongs_len = frame.len() as u16;
         }
-        self.pongs.end = self.end;
+        self.pongs_end = self.end;
     }
 
     /// Appends the newest Pong if it was held back: before a Close, behind which nothing may come,
@@ -131,6 +136,11 @@ impl Output {
         self.push(&frame);
     }
 
+    /// At most 4 KiB and a frame, so that its length fits.
+    fn latest_pongs(&self) -> Run {
+        Run { end: self.pongs_end, len: self.pongs_len.into() }
+    }
+
     fn waiting_pongs(&mut self) -> usize {
         let start = self.start;
         let earlier: usize = self.rare.as_mut().map_or(0, |rare| {
@@ -139,7 +149,7 @@ impl Output {
             }
             rare.pongs.iter().map(|run| run.waiting(start)).sum()
         });
-        earlier + self.pongs.waiting(start)
+        earlier + self.latest_pongs().waiting(start)
     }
 
     /// Makes room for `len` bytes at the end: by moving what waits to the front where at least
@@ -162,13 +172,60 @@ impl Output {
         let moved = self.start;
         self.start = 0;
         self.end = waiting;
-        let runs = self.rare.iter_mut().flat_map(|rare| rare.pongs.iter_mut());
-        for run in runs.chain([&mut self.pongs]) {
+        self.pongs_len = self.latest_pongs().waiting(moved) as u16;
+        self.pongs_end = self.pongs_end.saturating_sub(moved);
+        for run in self.rare.iter_mut().flat_map(|rare| rare.pongs.iter_mut()) {
             run.len = run.waiting(moved);
             run.end = run.end.saturating_sub(moved);
         }
         for splice in self.rare.iter_mut().flat_map(|rare| rare.splices.iter_mut()) {
             splice.at -= moved;
+        }
+    }
+
+    /// Bytes ever taken, modulo 2³².
+    pub(super) fn taken(&self) -> u32 {
+        self.taken
+    }
+
+    /// Whether memory is lent.
+    pub(super) fn is_lent(&self) -> bool {
+        self.lent
+    }
+
+    /// Memory to use for a turn.
+    pub(super) fn lend(&mut self, bytes: &mut Vec<u8>, rare: &mut Option<Box<Rare>>) {
+        if self.bytes.is_empty() {
+            self.bytes = core::mem::take(bytes);
+        }
+        if self.rare.is_none() {
+            self.rare = rare.take();
+        }
+        self.lent = true;
+    }
+
+    /// The memory again, unless something waits in it; then it is freed when nothing does.
+    pub(super) fn give_back(&mut self) -> (Vec<u8>, Option<Box<Rare>>) {
+        self.lent = false;
+        if self.has_remaining() {
+            return (Vec::new(), None);
+        }
+        (core::mem::take(&mut self.bytes), self.rare.take())
+    }
+
+    /// Nothing waits any more.
+    fn clear(&mut self) {
+        self.start = 0;
+        self.end = 0;
+        self.pongs_end = 0;
+        self.pongs_len = 0;
+        if self.lent {
+            if let Some(rare) = &mut self.rare {
+                rare.pongs.clear();
+            }
+        } else {
+            self.bytes = Vec::new();
+            self.rare = None;
         }
     }
 
@@ -220,6 +277,7 @@ impl Buf for Output {
     ///
     /// If `len` exceeds [`remaining`](Buf::remaining).
     fn advance(&mut self, mut len: usize) {
+        self.taken = self.taken.wrapping_add(len as u32);
         loop {
             let step = self.contiguous().len().min(len);
             self.start += step;
@@ -246,7 +304,7 @@ impl Buf for Output {
             self.push_pong(&frame.unwrap_or_default());
         }
         if !self.has_remaining() {
-            *self = Self::default();
+            self.clear();
         }
     }
 }

@@ -7,7 +7,7 @@ use super::Connection;
 use super::assembly::Assembly;
 use crate::frame::FramePiece;
 use crate::session::Step;
-use crate::{Delivery, EntropyError, Event, Role, SendReason, Session};
+use crate::{Delivery, EntropyError, Event, ProtocolError, Role, SendReason, Session};
 
 impl Connection {
     /// Takes what it can from `input`, moves it past what it took, and reports the next event.
@@ -25,7 +25,12 @@ impl Connection {
         if input.is_empty() && !self.session.has_news() {
             return None;
         }
-        self.receive_input(input)
+        let before = input.len();
+        let event = self.receive_input(input);
+        if let Some(timers) = &mut self.timers {
+            timers.received(before - input.len());
+        }
+        event
     }
 
     fn receive_input<'a>(&mut self, input: &mut &'a mut [u8]) -> Option<Event<'a>> {
@@ -33,14 +38,19 @@ impl Connection {
         let _ = self.top_up_keys();
         loop {
             let step = self.session.step(input, &self.config.incoming_limits());
-            if self.session.owes_close() {
+            if self.session.is_failing() {
                 self.reply_close();
             }
             let event = match step? {
-                Step::Chunk(chunk) => match self.config.delivery {
-                    Delivery::Chunks => Some(Event::Chunk(chunk)),
-                    Delivery::Messages => self.assembly.add(chunk).map(Event::Message),
-                },
+                Step::Chunk(chunk) => {
+                    if let Some(timers) = &mut self.timers {
+                        timers.received_chunk(chunk.payload.as_bytes().len(), chunk.last);
+                    }
+                    match self.config.delivery {
+                        Delivery::Chunks => Some(Event::Chunk(chunk)),
+                        Delivery::Messages => self.assembly.add(chunk).map(Event::Message),
+                    }
+                }
                 Step::Control(piece) => self.control(piece),
                 Step::Failed(error) => Some(Event::Failed(error)),
             };
@@ -56,7 +66,7 @@ impl Connection {
         match self.session.role() {
             Role::Server => Ok(()),
             Role::Client => self.keys.top_up(&self.config).map_err(|EntropyError| {
-                self.session.fail_entropy();
+                self.session.fail(ProtocolError::Entropy);
                 SendReason::Entropy
             }),
         }
@@ -79,7 +89,7 @@ impl Connection {
             let payload = control.get(..end).unwrap_or_default();
             if !last {
                 self.session.check_control(opcode, payload);
-                if self.session.owes_close() {
+                if self.session.is_failing() {
                     self.reply_close();
                 }
                 return None;
@@ -88,20 +98,54 @@ impl Connection {
             self.assembly.control = None;
             event
         };
-        if let Event::Ping(payload) = &event {
-            // RFC 6455, section 5.5.2: a Pong for a Ping, but nothing after our Close.
-            let mut pong = [0; Session::MAX_REPLY];
-            let len = self.session.pong(payload, || self.keys.take(), &mut pong).unwrap_or(0);
-            self.output.push_pong(pong.get(..len).unwrap_or_default());
-        } else if self.session.owes_close() {
-            self.reply_close();
+        match &event {
+            Event::Ping(_) | Event::Pong(_) if self.exceeds_control_rate() => {
+                self.session.violate(ProtocolError::TooManyControlFrames);
+                self.reply_close();
+                return None;
+            }
+            Event::Ping(payload) => {
+                if let Some(timers) = &mut self.timers {
+                    timers.received_ping();
+                }
+                if !self.config.manual_pong {
+                    self.reply_pong(payload);
+                }
+            }
+            Event::Pong(payload) => {
+                if let Some(timers) = &mut self.timers {
+                    timers.received_pong(payload);
+                }
+            }
+            Event::Close(_) if self.config.manual_close => {}
+            Event::Close(_) | Event::Failed(_) => {
+                if self.session.owes_close() {
+                    self.reply_close();
+                }
+            }
+            Event::Message(_) | Event::Chunk(_) => {}
         }
         Some(event)
     }
 
+    fn exceeds_control_rate(&mut self) -> bool {
+        match (&mut self.timers, self.config.control_rate) {
+            (Some(timers), Some(rate)) => timers.exceeds(rate),
+            (None, _) | (_, None) => false,
+        }
+    }
+
+    /// Queues the Pong that answers a Ping (RFC 6455, section 5.5.2), but none after our Close.
+    fn reply_pong(&mut self, payload: &[u8]) {
+        let mut pong = [0; Session::MAX_REPLY];
+        if let Ok(len) = self.session.pong(payload, || self.keys.take(), &mut pong) {
+            self.output.push_pong(pong.get(..len).unwrap_or_default());
+        }
+    }
+
     /// Queues the Close frame that is due. Nothing is received after it.
     #[cold]
-    fn reply_close(&mut self) {
+    pub(super) fn reply_close(&mut self) {
         let mut close = [0; Session::MAX_REPLY];
         let len = self.session.reply_close(|| self.keys.take(), &mut close).unwrap_or(0);
         self.output.release_newest_pong();

@@ -1,16 +1,20 @@
 //! From messages to bytes.
 
-use bytes::Buf;
+use bytes::{Buf, Bytes};
 
-use super::Connection;
-use crate::frame::FrameHeader;
-use crate::{CloseFrame, Fragment, Message, Opcode, SendError, SendReason, Session, mask};
+use super::{Connection, PreparedMessage};
+use crate::{
+    Chunk, ChunkPayload, CloseFrame, Fragment, Message, MessageType, Opcode, Role, SendError,
+    SendReason, Session, mask,
+};
 
 /// Payloads with memory of their own are queued as they are from this size on; copying smaller
 /// ones is cheaper.
 const COUNTED: usize = 2048;
 
 impl Connection {
+    // --- Messages ------------------------------------------------------------------------------
+
     /// Queues a message (RFC 6455, section 6.1).
     ///
     /// It is accepted, whatever its size, if less than the
@@ -22,61 +26,211 @@ impl Connection {
     /// What is handed over with memory of its own (`Vec`, `String`, `Bytes`) is queued without a
     /// copy by a server, from 2 KiB on; a client masks it as it copies.
     #[inline]
-    pub fn send<'m>(&mut self, message: impl Into<Message<'m>>) -> Result<(), SendError<'m>> {
-        let message = message.into();
-        match self.begin(&message) {
-            Ok(header) => {
-                self.queue(&header, message);
+    pub fn send<'m>(
+        &mut self,
+        message: impl Into<Message<'m>>,
+    ) -> Result<(), SendError<Message<'m>>> {
+        self.send_part(message.into(), true, true)
+    }
+
+    /// Queues a piece of a message: the mirror of what [`Delivery::Chunks`](crate::Delivery::Chunks)
+    /// delivers.
+    ///
+    /// Each piece is a fragment (section 5.4), so that Pings, Pongs and a Close pass between two,
+    /// but no other message: until the last piece, [`send`](Self::send) answers
+    /// [`Unfinished`](SendReason::Unfinished). A message that is begun and can't be finished
+    /// leaves nothing but [`close`](Self::close). Otherwise as `send`.
+    ///
+    /// ```
+    /// use bytes::Buf;
+    /// use websocket_proto::{Chunk, ChunkPayload, Config, Connection, Negotiated};
+    ///
+    /// static CONFIG: Config = Config::new();
+    /// let mut connection = Connection::server(&CONFIG, &Negotiated::default());
+    /// let piece = |text, first, last| {
+    ///     Chunk { payload: ChunkPayload::Text(text), first, last }
+    /// };
+    /// connection.send_chunk(piece("Hel".into(), true, false))?;
+    /// connection.ping(b"")?;
+    /// connection.send_chunk(piece("lo".into(), false, true))?;
+    /// assert_eq!(connection.output().chunk(), b"\x01\x03Hel\x89\x00\x80\x02lo");
+    /// # Ok::<(), websocket_proto::SendReason>(())
+    /// ```
+    pub fn send_chunk<'m>(&mut self, chunk: Chunk<'m>) -> Result<(), SendError<Chunk<'m>>> {
+        let Chunk { payload, first, last } = chunk;
+        let part = match payload {
+            ChunkPayload::Text(text) => Message::Text(text),
+            ChunkPayload::Binary(payload) => Message::Binary(payload),
+        };
+        self.send_part(part, first, last).map_err(|SendError { unsent, reason }| {
+            let payload = match unsent {
+                Message::Text(text) => ChunkPayload::Text(text),
+                Message::Binary(payload) => ChunkPayload::Binary(payload),
+            };
+            SendError { unsent: Chunk { payload, first, last }, reason }
+        })
+    }
+
+    /// Queues a message that was encoded before, sharing its memory where it can. Otherwise as
+    /// [`send`](Self::send).
+    pub fn send_prepared(&mut self, message: &PreparedMessage) -> Result<(), SendReason> {
+        let payload = message.payload();
+        match self.session.role() {
+            Role::Server if payload.len() >= COUNTED => {
+                self.check(message.message_type(), true)?;
+                let fragment = Fragment::Whole(message.message_type());
+                self.session.send(fragment, payload.len() as u64, || self.keys.take())?;
+                self.output.push_counted(message.frame().clone());
+            }
+            Role::Server | Role::Client => {
+                self.check(message.message_type(), true)?;
+                self.queue_frame(Fragment::Whole(message.message_type()), payload)?;
+            }
+        }
+        self.count_sent(payload.len(), true);
+        Ok(())
+    }
+
+    fn send_part<'m>(
+        &mut self,
+        part: Message<'m>,
+        first: bool,
+        last: bool,
+    ) -> Result<(), SendError<Message<'m>>> {
+        let message_type = part.message_type();
+        let len = part.as_bytes().len();
+        if let Err(reason) = self.check(message_type, first) {
+            return Err(SendError { unsent: part, reason });
+        }
+        let part = match self.session.role() {
+            Role::Server if len >= COUNTED => match part.into_counted() {
+                Ok(bytes) => {
+                    self.queue_counted(message_type, first, last, bytes);
+                    self.count_sent(len, last);
+                    return Ok(());
+                }
+                Err(part) => part,
+            },
+            Role::Server | Role::Client => part,
+        };
+        match self.queue_copy(message_type, first, last, part.as_bytes()) {
+            Ok(()) => {
+                self.count_sent(len, last);
                 Ok(())
             }
-            Err(reason) => Err(SendError { message, reason }),
+            Err(reason) => Err(SendError { unsent: part, reason }),
         }
     }
 
-    fn begin(&mut self, message: &Message<'_>) -> Result<FrameHeader, SendReason> {
-        let fragment = Fragment::Whole(message.message_type());
+    /// Whether a message of this type may begin, or go on, and there is room.
+    #[inline]
+    fn check(&self, message_type: MessageType, first: bool) -> Result<(), SendReason> {
+        let fragment = if first { Fragment::Whole(message_type) } else { Fragment::Middle };
         self.session.check_send(fragment)?;
-        self.check_room()?;
-        self.top_up_keys()?;
-        self.session.send(fragment, message.as_bytes().len() as u64, || self.keys.take())
+        if !first && self.session.sending() != Some(message_type) {
+            return Err(SendReason::OtherType);
+        }
+        self.check_room()
+    }
+
+    fn check_room(&self) -> Result<(), SendReason> {
+        if self.output.remaining() < self.config.high_water_mark {
+            Ok(())
+        } else {
+            Err(SendReason::Full)
+        }
+    }
+
+    /// Queues a copy of the payload, in one frame or in several.
+    fn queue_copy(
+        &mut self,
+        message_type: MessageType,
+        first: bool,
+        last: bool,
+        payload: &[u8],
+    ) -> Result<(), SendReason> {
+        let size = self.config.fragment_size;
+        if payload.len() <= size {
+            return self.queue_frame(fragment(message_type, first, last), payload);
+        }
+        let mut rest = payload;
+        while !rest.is_empty() {
+            let (piece, after) = rest.split_at(rest.len().min(size));
+            let first = first && rest.len() == payload.len();
+            let last = last && after.is_empty();
+            self.queue_frame(fragment(message_type, first, last), piece)?;
+            rest = after;
+        }
+        Ok(())
     }
 
     /// Queues a frame: header and payload side by side, so that they leave in one write.
-    fn queue(&mut self, header: &FrameHeader, message: Message<'_>) {
+    #[inline]
+    fn queue_frame(&mut self, fragment: Fragment, payload: &[u8]) -> Result<(), SendReason> {
+        if fragment == Fragment::Middle && payload.is_empty() {
+            return Ok(());
+        }
+        self.top_up_keys()?;
+        let header = self.session.send(fragment, payload.len() as u64, || self.keys.take())?;
         let encoded = header.encode();
-        let payload = message.as_bytes();
+        let out = self.output.append(encoded.len() + payload.len());
+        let (head, body) = out.split_at_mut(encoded.len());
+        head.copy_from_slice(&encoded);
         match header.masking_key() {
-            Some(key) => {
-                let out = self.output.append(encoded.len() + payload.len());
-                let (head, body) = out.split_at_mut(encoded.len());
-                head.copy_from_slice(&encoded);
-                mask::copy_masked(body, payload, key);
+            Some(key) => mask::copy_masked(body, payload, key),
+            None => body.copy_from_slice(payload),
+        }
+        Ok(())
+    }
+
+    /// Queues a server's payload without a copy, in one frame or in several.
+    fn queue_counted(
+        &mut self,
+        message_type: MessageType,
+        first: bool,
+        last: bool,
+        mut payload: Bytes,
+    ) {
+        let mut first = first;
+        while !payload.is_empty() {
+            let piece = payload.split_to(payload.len().min(self.config.fragment_size));
+            let fragment = fragment(message_type, first, last && payload.is_empty());
+            first = false;
+            // Nothing stands against it any more: a server needs no key.
+            let Ok(header) = self.session.send(fragment, piece.len() as u64, || self.keys.take())
+            else {
+                return;
+            };
+            self.output.push(&header.encode());
+            if piece.len() < COUNTED {
+                self.output.push(&piece);
+            } else {
+                self.output.push_counted(piece);
             }
-            None if payload.len() < COUNTED => self.queue_copy(&encoded, payload),
-            None => match message.into_counted() {
-                Ok(payload) => {
-                    self.output.push(&encoded);
-                    self.output.push_counted(payload);
-                }
-                Err(message) => self.queue_copy(&encoded, message.as_bytes()),
-            },
         }
     }
 
-    fn queue_copy(&mut self, header: &[u8], payload: &[u8]) {
-        let out = self.output.append(header.len() + payload.len());
-        let (head, body) = out.split_at_mut(header.len());
-        head.copy_from_slice(header);
-        body.copy_from_slice(payload);
+    #[inline]
+    fn count_sent(&mut self, payload_len: usize, last: bool) {
+        if let Some(timers) = &mut self.timers {
+            timers.sent(payload_len, last);
+        }
     }
+
+    // --- Control frames ------------------------------------------------------------------------
 
     /// Queues a Ping with at most 125 bytes of payload (RFC 6455, section 5.5.2).
     pub fn ping(&mut self, payload: &[u8]) -> Result<(), SendReason> {
-        self.queue_control(Opcode::Ping, payload)
+        self.queue_control(Opcode::Ping, payload)?;
+        if let Some(timers) = &mut self.timers {
+            timers.sent_ping();
+        }
+        Ok(())
     }
 
-    /// Queues a Pong with at most 125 bytes of payload that answers no Ping (RFC 6455, section
-    /// 5.5.3). Those that do are queued by [`receive`](Self::receive).
+    /// Queues a Pong with at most 125 bytes of payload (RFC 6455, section 5.5.3). Those that
+    /// answer a Ping are queued by [`receive`](Self::receive), unless
+    /// [`manual_pong`](crate::Config::manual_pong) is configured.
     pub fn pong(&mut self, payload: &[u8]) -> Result<(), SendReason> {
         self.queue_control(Opcode::Pong, payload)
     }
@@ -113,12 +267,15 @@ impl Connection {
         self.output.push(close.get(..len).unwrap_or_default());
         Ok(())
     }
+}
 
-    fn check_room(&self) -> Result<(), SendReason> {
-        if self.output.remaining() < self.config.high_water_mark {
-            Ok(())
-        } else {
-            Err(SendReason::Full)
-        }
+/// What a piece is to its message.
+#[inline]
+const fn fragment(message_type: MessageType, first: bool, last: bool) -> Fragment {
+    match (first, last) {
+        (true, true) => Fragment::Whole(message_type),
+        (true, false) => Fragment::First(message_type),
+        (false, false) => Fragment::Middle,
+        (false, true) => Fragment::Last,
     }
 }

@@ -2,6 +2,8 @@
 
 use core::ops::{BitOr, Deref};
 
+#[cfg(feature = "alloc")]
+use crate::MessageType;
 use crate::{Opcode, ProtocolError, Role};
 
 /// The three reserved bits, which only an extension gives a meaning (RFC 6455, section 9).
@@ -109,6 +111,18 @@ impl FrameHeader {
         }
         let reserved_bits = ReservedBits::NONE;
         Ok(Self { fin: true, reserved_bits, opcode, masking_key: None, payload_len })
+    }
+
+    /// The header of a whole message in one frame. Nothing in memory is longer than 63 bits.
+    #[cfg(feature = "alloc")]
+    pub(crate) const fn whole(message_type: MessageType, payload_len: usize) -> Self {
+        Self {
+            fin: true,
+            reserved_bits: ReservedBits::NONE,
+            opcode: message_type.opcode(),
+            masking_key: None,
+            payload_len: payload_len as u64 & (u64::MAX >> 1),
+        }
     }
 
     /// The same without FIN: further fragments follow (section 5.4). Fails for a control frame.

@@ -66,8 +66,8 @@ pub struct Session {
     /// Bytes that its frames announced so far.
     message_len: u64,
     empty_fragments: u32,
-    /// Whether a message of ours is begun and not finished.
-    sending: bool,
+    /// The type of the message of ours that is begun and not finished.
+    sending: Option<MessageType>,
 }
 
 /// What a frame of ours is to its message (RFC 6455, section 5.4).
@@ -101,7 +101,7 @@ impl Session {
             first: false,
             message_len: 0,
             empty_fragments: 0,
-            sending: false,
+            sending: None,
         }
     }
 
@@ -132,18 +132,18 @@ impl Session {
         masking_key: impl FnOnce() -> Result<[u8; 4], EntropyError>,
     ) -> Result<FrameHeader, SendReason> {
         self.check_send(fragment)?;
-        let (opcode, fin) = match fragment {
-            Fragment::Whole(message_type) => (message_type.opcode(), true),
-            Fragment::First(message_type) => (message_type.opcode(), false),
-            Fragment::Middle => (Opcode::Continuation, false),
-            Fragment::Last => (Opcode::Continuation, true),
+        let (opcode, fin, sending) = match fragment {
+            Fragment::Whole(message_type) => (message_type.opcode(), true, None),
+            Fragment::First(message_type) => (message_type.opcode(), false, Some(message_type)),
+            Fragment::Middle => (Opcode::Continuation, false, self.sending),
+            Fragment::Last => (Opcode::Continuation, true, None),
         };
         let header = FrameHeader::new(opcode, payload_len).map_err(|_| SendReason::TooLong)?;
         let header = if fin { Ok(header) } else { header.unfinished() };
         let header = header.map_err(|_| SendReason::TooLong)?;
         let header = header.with_reserved_bits(self.extension.sent_bits(fragment));
         let header = self.masked(header, masking_key)?;
-        self.sending = !fin;
+        self.sending = sending;
         Ok(header)
     }
 
@@ -153,11 +153,17 @@ impl Session {
             return Err(SendReason::Closed);
         }
         match (fragment, self.sending) {
-            (Fragment::Whole(_) | Fragment::First(_), true) => Err(SendReason::Unfinished),
-            (Fragment::Middle | Fragment::Last, false) => Err(SendReason::NotBegun),
-            (Fragment::Whole(_) | Fragment::First(_), false)
-            | (Fragment::Middle | Fragment::Last, true) => Ok(()),
+            (Fragment::Whole(_) | Fragment::First(_), Some(_)) => Err(SendReason::Unfinished),
+            (Fragment::Middle | Fragment::Last, None) => Err(SendReason::NotBegun),
+            (Fragment::Whole(_) | Fragment::First(_), None)
+            | (Fragment::Middle | Fragment::Last, Some(_)) => Ok(()),
         }
+    }
+
+    /// The type of the message of ours that is begun and not finished.
+    #[must_use]
+    pub const fn sending(&self) -> Option<MessageType> {
+        self.sending
     }
 
     /// The header with a fresh masking key if this is a client.
@@ -240,18 +246,34 @@ impl Session {
         self.closing.due().is_some()
     }
 
-    /// The source of entropy failed where no frame could report it.
+    /// Whether it has failed and the Close frame for that is due.
     #[cfg(feature = "alloc")]
-    pub(crate) fn fail_entropy(&mut self) {
-        self.closing.abort(ProtocolError::Entropy);
+    #[inline]
+    pub(crate) const fn is_failing(&self) -> bool {
+        self.closing.is_failing()
     }
-}
 
-impl MessageType {
-    const fn opcode(self) -> Opcode {
-        match self {
-            Self::Text => Opcode::Text,
-            Self::Binary => Opcode::Binary,
-        }
+    /// Fails without a Close frame, for what makes sending impossible or pointless.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn fail(&mut self, error: ProtocolError) {
+        self.closing.abort(error);
+    }
+
+    /// Fails with the Close frame that the error calls for.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn violate(&mut self, error: ProtocolError) {
+        self.closing.violate(error);
+    }
+
+    /// The closing handshake's time is over, and so is waiting for the peer.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn expire(&mut self) {
+        self.closing.expire();
+    }
+
+    /// Whether no Close frame was sent or received and nothing failed.
+    #[cfg(feature = "alloc")]
+    pub(crate) const fn is_open(&self) -> bool {
+        self.closing.is_open()
     }
 }

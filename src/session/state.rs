@@ -52,6 +52,7 @@ enum State {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum PeerStream {
     Flowing,
+    /// It ended, or is not waited for any more.
     Ended,
     Broken,
 }
@@ -114,6 +115,36 @@ impl Closing {
             State::Failing(error) => self.state = State::Failed(error, CloseCode::ABNORMAL),
             State::Closed(_) | State::Failed(..) => {}
         }
+    }
+
+    /// Waiting for the peer is over: for its Close frame, or for the end of its stream.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn expire(&mut self) {
+        if self.stream == PeerStream::Flowing {
+            self.stream = PeerStream::Ended;
+        }
+        let error = ProtocolError::ClosingTimeout;
+        match self.state {
+            State::Open | State::CloseSent => {
+                self.state = State::Failed(error, CloseCode::ABNORMAL);
+            }
+            State::CloseReceived(code) => self.state = State::Failed(error, code),
+            State::Failing(error) => self.state = State::Failed(error, CloseCode::ABNORMAL),
+            State::Closed(_) | State::Failed(..) => {}
+        }
+    }
+
+    /// Whether nothing of the closing handshake has happened.
+    #[cfg(feature = "alloc")]
+    pub(crate) const fn is_open(&self) -> bool {
+        matches!(self.state, State::Open)
+    }
+
+    /// Whether a rule was violated and our Close frame for that is due.
+    #[cfg(feature = "alloc")]
+    #[inline]
+    pub(crate) const fn is_failing(&self) -> bool {
+        matches!(self.state, State::Failing(_))
     }
 
     /// Whether messages may be sent. Between the peer's Close and ours they may (section 5.5.1).

@@ -1,0 +1,96 @@
+//! Memory that one thread lends to each of its connections in turn.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use super::Connection;
+use super::output::Rare;
+use crate::Message;
+
+/// A pair of buffers, for output and for messages put together, that serves any number of
+/// connections, one at a time.
+///
+/// A connection holds memory only while something waits, so steady traffic takes and frees some
+/// for each message. To spare that, lend it these for a turn of the driving loop:
+///
+/// ```
+/// use bytes::Buf;
+/// use websocket_proto::{Buffers, Config, Connection, Event, Negotiated};
+///
+/// static CONFIG: Config = Config::new();
+/// let mut buffers = Buffers::new();
+/// let mut connections: Vec<_> =
+///     (0..3).map(|_| Connection::server(&CONFIG, &Negotiated::default())).collect();
+///
+/// for connection in &mut connections {
+///     connection.lend(&mut buffers);
+///     let mut read = [0x81, 0x82, 0, 0, 0, 0, b'h', b'i'];
+///     let mut input = &mut read[..];
+///     while let Some(event) = connection.receive(&mut input) {
+///         if let Event::Message(message) = event {
+///             connection.send(&message)?;
+///             connection.recycle(message);
+///         }
+///     }
+///     let output = connection.output();
+///     assert_eq!(output.chunk(), b"\x81\x02hi");
+///     output.advance(4);
+///     connection.give_back(&mut buffers);
+/// }
+/// # Ok::<(), websocket_proto::SendReason>(())
+/// ```
+#[derive(Default)]
+pub struct Buffers {
+    output: Vec<u8>,
+    rare: Option<Box<Rare>>,
+    assembly: Vec<u8>,
+}
+
+impl Buffers {
+    /// Bytes of each buffer above which it is freed rather than kept: 1 MiB.
+    pub const MAX_KEPT: usize = 1 << 20;
+
+    /// Empty buffers. They grow as connections need it.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { output: Vec::new(), rare: None, assembly: Vec::new() }
+    }
+}
+
+impl Connection {
+    /// Lends memory for a turn, until [`give_back`](Self::give_back).
+    #[inline]
+    pub fn lend(&mut self, buffers: &mut Buffers) {
+        self.output.lend(&mut buffers.output, &mut buffers.rare);
+        self.assembly.lend(core::mem::take(&mut buffers.assembly));
+    }
+
+    /// Ends a turn: what was lent comes back, unless output or a part of a message waits in it.
+    /// Such memory stays with the connection until nothing does.
+    #[inline]
+    pub fn give_back(&mut self, buffers: &mut Buffers) {
+        let (output, rare) = self.output.give_back();
+        keep(&mut buffers.output, output);
+        buffers.rare = buffers.rare.take().or(rare);
+        keep(&mut buffers.assembly, self.assembly.take_spare());
+    }
+
+    /// Takes the memory of a message that was put together for the next one, until
+    /// [`give_back`](Self::give_back). A borrowed message has none.
+    #[inline]
+    pub fn recycle(&mut self, message: Message<'_>) {
+        if self.output.is_lent()
+            && let Some(memory) = message.into_memory()
+        {
+            self.assembly.lend(memory);
+        }
+    }
+}
+
+/// Keeps the larger of the two.
+#[inline]
+fn keep(kept: &mut Vec<u8>, memory: Vec<u8>) {
+    if memory.capacity() > kept.capacity() && memory.capacity() <= Buffers::MAX_KEPT {
+        *kept = memory;
+    }
+}
