@@ -164,7 +164,9 @@ impl Connection {
             timers.alive_at = Some(now);
             timers.active_at = Some(now);
         } else if newly_taken > 0 {
-            timers.alive_at = Some(now);
+            // At the wake-up before: what was taken right behind its own `handle_timeout`, a Ping
+            // say, is no news now.
+            timers.alive_at = timers.now;
             if timers.ping_blocked {
                 timers.ping_blocked = false;
                 timers.ping = None;
