@@ -23,8 +23,9 @@ impl Time {
         Duration::from_nanos(self.0.get() - 1)
     }
 
+    /// Later, also by a span of nothing.
     fn plus(self, span: Duration) -> Self {
-        Self::new(self.since_origin().saturating_add(span))
+        Self::new(self.since_origin().saturating_add(span.max(Duration::from_nanos(1))))
     }
 
     fn minus(self, earlier: Self) -> Duration {
@@ -176,10 +177,12 @@ impl Connection {
             timers.closing_since = timers.now.or(Some(now));
         }
         timers.now = Some(now);
-        while let Some((at, deadline)) = self.next_deadline()
-            && at <= now
-        {
-            self.expire(deadline, now);
+        // At most a Ping, the idle limit, and what that leads to: also at the end of time.
+        for _ in 0..3 {
+            match self.next_deadline() {
+                Some((at, deadline)) if at <= now => self.expire(deadline, now),
+                Some(_) | None => break,
+            }
         }
     }
 
