@@ -105,15 +105,25 @@ impl Timers {
         self.counters.received.wire_bytes += wire_bytes as u64;
     }
 
-    pub(super) fn received_chunk(&mut self, payload_len: usize, last: bool) {
+    /// A sign of life.
+    fn alive(&mut self) {
         self.alive_at = self.now;
+        // No Ping left, so none is unanswered.
+        if self.ping_blocked {
+            self.ping_blocked = false;
+            self.ping = None;
+        }
+    }
+
+    pub(super) fn received_chunk(&mut self, payload_len: usize, last: bool) {
+        self.alive();
         self.active_at = self.now;
         self.counters.received.payload_bytes += payload_len as u64;
         self.counters.received.messages += u64::from(last);
     }
 
     pub(super) fn received_ping(&mut self) {
-        self.alive_at = self.now;
+        self.alive();
         self.counters.received.pings += 1;
     }
 
@@ -167,11 +177,7 @@ impl Connection {
         } else if newly_taken > 0 {
             // At the wake-up before: what was taken right behind its own `handle_timeout`, a Ping
             // say, is no news now.
-            timers.alive_at = timers.now;
-            if timers.ping_blocked {
-                timers.ping_blocked = false;
-                timers.ping = None;
-            }
+            timers.alive();
         }
         if timers.closing_since.is_none() && !self.session.is_open() {
             timers.closing_since = timers.now.or(Some(now));
