@@ -99,7 +99,7 @@ fn close() -> impl Strategy<Value = Op> {
 }
 
 fn timeouts() -> impl Strategy<Value = Timeouts> {
-    let span = |max| (0..max).prop_map(|ms| Some(Duration::from_millis(ms)));
+    let span = |max| (1..max).prop_map(|ms| Some(Duration::from_millis(ms)));
     let pong = prop_oneof![4 => span(3000_u64), 1 => Just(None)];
     (span(3000), pong, span(5000), span(3000)).prop_map(|(ping, pong, idle, closing)| Timeouts {
         opening: None,

@@ -42,7 +42,7 @@ impl Choices<'_> {
 
     fn time(&mut self) -> Option<Duration> {
         let byte = u64::from(self.byte());
-        (byte != 0).then(|| Duration::from_millis((byte - 1) * 16))
+        (byte != 0).then(|| Duration::from_millis(byte * 16))
     }
 
     fn end(&mut self) -> Setup {
