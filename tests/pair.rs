@@ -369,7 +369,10 @@ fn keepalive_measures_the_round_trip_and_lets_a_healthy_connection_live() {
         let mut pair = Pair::new(&PairSetup { delay, ..one_with(role, TIMEOUTS) });
         assert_eq!(pair.end(role).connection.rtt(), None);
         for round in 1..100 {
-            pair.advance(SECOND * 20 + delay * 2);
+            pair.advance(SECOND * 20);
+            // Comes before the Pong, and is none.
+            pair.send(other(role), "meanwhile");
+            pair.advance(delay * 2);
             assert_eq!(pair.end(role).connection.rtt(), Some(delay * 2));
             assert_eq!(
                 pair.end(role).connection.poll_timeout(),
@@ -459,6 +462,26 @@ fn a_close_that_is_never_answered_ends_at_its_deadline() {
             assert_eq!(end.connection.outcome(), unclean(1006));
             pair.check();
         }
+    }
+}
+
+#[test]
+fn a_peer_that_ends_its_stream_before_its_close_still_gets_what_waits() {
+    for role in ROLES {
+        let mut pair = Pair::new(&PairSetup { window: 1000, delay: SECOND, ..Default::default() });
+        pair.apply(&Op::Send { role, text: false, len: 50_000, memory: Memory::Owned });
+        pair.send(other(role), "the last");
+        pair.settle();
+        pair.apply(&Op::HalfClose { role: other(role) });
+        assert!(pair.run(SECOND * 1000));
+        let end = pair.end(role);
+        assert_eq!(lengths(end), [8]);
+        assert_eq!(end.events.last(), Some(&Event::Failed(ProtocolError::UnexpectedEof)));
+        assert_eq!(end.connection.outcome(), unclean(1006));
+        assert!(matches!(end.ended, Some((_, Transport::Close))));
+        assert_eq!(lengths(pair.end(other(role))), [50_000]);
+        assert_eq!(pair.network.resets, 0);
+        pair.check();
     }
 }
 

@@ -11,7 +11,7 @@ use std::io::IoSlice;
 use std::time::Duration;
 
 use bytes::Buf;
-use websocket_proto::{Buffers, Message, Outcome, Role, Transport};
+use websocket_proto::{Buffers, Event, Message, Outcome, Role, Transport};
 
 pub use end::message;
 #[allow(unused_imports)]
@@ -377,6 +377,12 @@ impl Pair {
             if !genuine {
                 continue;
             }
+            let code = to.events.iter().find_map(|event| match event {
+                Event::Close(frame) => Some(frame.as_ref().map_or(1005, |frame| frame.code().0)),
+                _ => None,
+            });
+            let outcome = to.connection.outcome();
+            assert!(outcome.is_none_or(|it| it.code.0 == code.unwrap_or(1006)), "{outcome:?}");
             let received: Vec<_> = to.messages().collect();
             let sent: Vec<_> = from.sent.iter().take(received.len()).collect();
             assert!(received == sent, "lost or reordered on the way from the {role:?}");

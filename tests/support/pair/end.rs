@@ -134,8 +134,10 @@ pub struct End {
     pub receiving: Option<(MessageType, Vec<u8>)>,
     /// The most output that ever waited.
     pub most_waiting: usize,
-    /// Pings that the application sent.
-    pub pings: u64,
+    /// Pings that were received before its own Close.
+    owed: Vec<Vec<u8>>,
+    /// Pongs that the application sent.
+    pongs: usize,
     /// To be sent, in order.
     pending: VecDeque<Item>,
     /// Whether the first of them was refused for want of room.
@@ -176,7 +178,8 @@ impl End {
             events: Vec::new(),
             receiving: None,
             most_waiting: 0,
-            pings: 0,
+            owed: Vec::new(),
+            pongs: 0,
             pending: VecDeque::new(),
             refused: false,
             begun: None,
@@ -321,12 +324,11 @@ impl End {
                 };
                 (result, Item::Chunk(chunk))
             }
-            Item::Ping(payload) => {
-                let result = self.connection.ping(&payload);
-                self.pings += u64::from(result.is_ok());
-                (result, Item::Ping(payload))
+            Item::Ping(payload) => (self.connection.ping(&payload), Item::Ping(payload)),
+            Item::Pong(payload) => {
+                self.pongs += 1;
+                (self.connection.pong(&payload), Item::Pong(payload))
             }
-            Item::Pong(payload) => (self.connection.pong(&payload), Item::Pong(payload)),
             Item::Close(code, reason) => {
                 let frame =
                     (code != 1005).then(|| CloseFrame::new(CloseCode(code), &*reason).unwrap());
@@ -440,6 +442,9 @@ impl End {
                 if self.setup.manual_pong {
                     self.unanswered = Some(payload.to_vec());
                 }
+                if !self.closed {
+                    self.owed.push(payload.to_vec());
+                }
                 self.events.push(Event::Ping(payload.into_owned()));
                 None
             }
@@ -533,6 +538,25 @@ impl End {
         }
         assert!(messages == self.sent, "what is on the wire is not what was accepted");
         assert_eq!(open, self.sending);
+
+        if self.pongs == 0 {
+            // Some may be left out, the newest never.
+            let mut pongs =
+                frames.iter().filter(|(first, _)| *first == 0x8a).map(|(_, payload)| payload);
+            let newest = pongs.clone().next_back();
+            let mut pings = self.owed.iter();
+            assert!(pongs.all(|pong| pings.any(|ping| ping == pong)), "out of order");
+            assert_eq!(newest, self.owed.last(), "the newest Ping is not answered");
+        }
+
+        // The reply to a Close repeats its code.
+        if let Some(Event::Close(frame)) = self.events.last()
+            && !self.closed
+            && !self.setup.manual_close
+        {
+            let code = frame.as_ref().map_or(vec![], |it| it.code().0.to_be_bytes().to_vec());
+            assert_eq!(frames.last(), Some(&(0x88, code)));
+        }
 
         if let Some(counters) = counters {
             let (sent, received) = (counters.sent, counters.received);
