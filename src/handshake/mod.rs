@@ -17,6 +17,7 @@ mod field;
 mod head;
 mod limits;
 mod list;
+mod noted;
 mod offer;
 mod rejection;
 mod request;

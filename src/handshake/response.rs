@@ -155,7 +155,7 @@ impl ResponseParser {
                     State::Fields
                 }
                 State::Fields => {
-                    if !scanner.fields(received)? {
+                    if !scanner.fields(received, |_, _| {})? {
                         return Ok(false);
                     }
                     State::Complete

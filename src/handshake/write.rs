@@ -157,6 +157,12 @@ impl<'a> HeadWriter<'a> {
         Ok(Self { buffer })
     }
 
+    /// Begins with lines that are known to be right.
+    pub(super) fn begin(mut buffer: HeadBuffer<'a>, lines: &[u8]) -> Result<Self, HeadError> {
+        buffer.push(lines)?;
+        Ok(Self { buffer })
+    }
+
     /// Writes a field line.
     ///
     /// # Errors
