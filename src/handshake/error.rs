@@ -78,6 +78,9 @@ pub enum HandshakeError {
     InvalidKey,
     /// More than one `Origin`: whose policy would count? (RFC 6454, section 7.3)
     RepeatedOrigin,
+    /// The origin is not one that the server's [`OriginPolicy`](super::OriginPolicy) allows
+    /// (section 4.2.2, item 4).
+    ForbiddenOrigin,
     /// `Sec-WebSocket-Protocol` is not a list of tokens (section 4.1, item 10).
     InvalidSubprotocols,
     /// `Sec-WebSocket-Extensions` breaks the grammar of section 9.1.
@@ -132,6 +135,7 @@ impl HandshakeError {
             | Self::RepeatedOrigin
             | Self::InvalidSubprotocols
             | Self::InvalidExtensions => Rejection::BadRequest,
+            Self::ForbiddenOrigin => Rejection::Forbidden,
             Self::MethodNotGet => Rejection::MethodNotAllowed,
             Self::TargetTooLong => Rejection::UriTooLong,
             Self::UnsupportedVersion => Rejection::UpgradeRequired,
@@ -193,6 +197,7 @@ impl HandshakeError {
             Self::RepeatedKey => "Sec-WebSocket-Key occurs more than once",
             Self::InvalidKey => "Sec-WebSocket-Key is not 16 bytes in base64",
             Self::RepeatedOrigin => "Origin occurs more than once",
+            Self::ForbiddenOrigin => "the origin is not allowed",
             Self::InvalidSubprotocols => "Sec-WebSocket-Protocol is not a list of tokens",
             Self::InvalidExtensions => "Sec-WebSocket-Extensions is malformed",
             Self::MissingUpgrade => "Upgrade does not list websocket",

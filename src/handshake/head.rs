@@ -221,7 +221,7 @@ impl Scanner {
         let taken = run + usize::from(byte.is_some());
         self.at += taken;
         self.scanned += taken;
-        
+
         // A part that must go on and has no room for it is too long already.
         let least = self.at + usize::from(byte.is_none());
         if least > self.limit { Err(self.too_long) } else { Ok(byte) }

@@ -11,6 +11,8 @@
 mod accept_key;
 #[cfg(feature = "alloc")]
 mod client;
+#[cfg(feature = "alloc")]
+mod credentials;
 mod error;
 mod extension;
 mod field;
@@ -19,11 +21,13 @@ mod limits;
 mod list;
 mod noted;
 mod offer;
+mod origin;
 mod rejection;
 mod request;
 mod response;
 #[cfg(feature = "alloc")]
 mod server;
+mod subprotocol;
 mod upgrade;
 mod uri;
 mod write;
@@ -31,16 +35,20 @@ mod write;
 pub use accept_key::{accept_key, key_from_nonce};
 #[cfg(feature = "alloc")]
 pub use client::{ClientEvent, ClientHandshake};
+#[cfg(feature = "alloc")]
+pub use credentials::{CREDENTIAL_FIELDS, basic_credentials, bearer_credentials};
 pub use error::{HandshakeError, HeadError};
 pub use extension::{Extension, Extensions, Parameter, ParameterValue, Parameters};
 pub use field::{Field, Fields};
 pub use limits::HeadLimits;
 pub use offer::ClientRequest;
+pub use origin::OriginPolicy;
 pub use rejection::{Rejection, write_response};
 pub use request::{RequestHead, RequestParser};
 pub use response::{ResponseHead, ResponseParser};
 #[cfg(feature = "alloc")]
 pub use server::{ServerEvent, ServerHandshake};
+pub use subprotocol::{Preference, choose_subprotocol};
 pub use upgrade::{Acceptance, Upgrade};
 pub use uri::{Uri, UriError};
 pub use write::{HeadBuffer, HeadWriter};

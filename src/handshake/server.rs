@@ -14,7 +14,8 @@ use crate::{Connection, Output, Role, SharedConfig, Transport};
 /// What [`ServerHandshake::receive`] tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ServerEvent {
-    /// A client asks for a WebSocket, in the right way. Now [`ServerHandshake::accept`] or
+    /// A client asks for a WebSocket, in the right way and from an origin that the configuration
+    /// allows. Now [`ServerHandshake::accept`] or
     /// [`ServerHandshake::reject`] it; until then nothing more is read.
     Upgrade,
     /// A client asks for something else, in good HTTP. Now
@@ -296,6 +297,9 @@ impl ServerHandshake {
         };
         let length = request.as_bytes().len();
         let kind = match request.upgrade()? {
+            Some(_) if !self.config.origin_policy.allows(&request) => {
+                return Err(HandshakeError::ForbiddenOrigin);
+            }
             Some(upgrade) => Kind::Upgrade { key: upgrade.key() },
             None => Kind::Http,
         };

@@ -59,9 +59,9 @@ impl<'a> RequestHead<'a> {
             if host.is_empty() {
                 return Err(HandshakeError::InvalidHost);
             }
-        } else if !Target::of(self.target())
+        } else if Target::of(self.target())
             .and_then(|target| target.authority)
-            .is_some_and(|authority| Authority::parse(authority).is_ok())
+            .is_none_or(|authority| Authority::parse(authority).is_err())
         {
             return Err(HandshakeError::InvalidTarget);
         }

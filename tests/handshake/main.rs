@@ -3,6 +3,7 @@
 #![allow(missing_docs)]
 
 mod client;
+mod origin;
 mod request_heads;
 mod response_heads;
 mod server;
