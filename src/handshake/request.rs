@@ -258,7 +258,7 @@ impl<'a> RequestHead<'a> {
     /// All fields, in their order.
     #[must_use]
     pub fn fields(&self) -> Fields<'a> {
-        Fields::new(self.head.get(self.line.fields as usize..).unwrap_or_default())
+        Fields::of_lines(self.head.get(self.line.fields as usize..).unwrap_or_default())
     }
 
     /// The value of the first field called `name`, in any case.

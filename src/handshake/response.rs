@@ -205,7 +205,7 @@ impl<'a> ResponseHead<'a> {
     /// All fields, in their order.
     #[must_use]
     pub const fn fields(&self) -> Fields<'a> {
-        Fields::new(self.fields)
+        Fields::of_lines(self.fields)
     }
 
     /// The value of the first field called `name`, in any case.

@@ -1,6 +1,6 @@
 //! The server's side of the opening handshake.
 
-use alloc::string::{String, ToString};
+use alloc::string::ToString;
 use alloc::vec::Vec;
 
 use bytes::Buf;
@@ -189,10 +189,7 @@ impl ServerHandshake {
         };
         let mut response = Vec::with_capacity(256);
         Upgrade::checked(request, key).accept(acceptance, &mut response)?;
-        let negotiated = Negotiated {
-            subprotocol: acceptance.subprotocol.map(String::from),
-            extensions: acceptance.extensions.map(String::from),
-        };
+        let negotiated = Negotiated::from(acceptance);
         let mut output = core::mem::take(&mut self.output);
         output.push(&response);
         let config = self.config.clone();

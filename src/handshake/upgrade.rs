@@ -3,7 +3,9 @@
 use core::str;
 
 use super::extension::{are_offered, is_extension_list};
+use super::field::Fields;
 use super::head::Class;
+use super::list::tokens;
 use super::noted::Once;
 use super::uri::{Authority, Target};
 use super::{
@@ -147,20 +149,11 @@ impl<'a> Upgrade<'a> {
     ) -> Result<usize, HeadError> {
         let mut head = HeadWriter::begin(buffer.into(), SWITCHING_PROTOCOLS)?;
         head.field(Field::new("Sec-WebSocket-Accept", &accept_key(&self.key)))?;
+        acceptance.check(self.request.fields())?;
         if let Some(subprotocol) = acceptance.subprotocol {
-            // RFC 6455, section 4.2.2, item 4: one of the values that the client sent.
-            if !self.request.subprotocols().any(|offered| offered == subprotocol) {
-                return Err(HeadError::Subprotocol);
-            }
             head.field(Field::new("Sec-WebSocket-Protocol", subprotocol))?;
         }
         if let Some(extensions) = acceptance.extensions {
-            // RFC 6455, section 4.2.2, item 4: none that the client does not list.
-            if !is_extension_list(extensions.as_bytes())
-                || !are_offered(&Extensions::of(extensions), &self.request.extensions())
-            {
-                return Err(HeadError::Extensions);
-            }
             head.field(Field::new("Sec-WebSocket-Extensions", extensions))?;
         }
         head.extra_fields(acceptance.fields)?;
@@ -211,6 +204,28 @@ impl<'a> Acceptance<'a> {
     pub const fn fields(mut self, fields: &'a [Field<'a>]) -> Self {
         self.fields = fields;
         self
+    }
+
+    /// Checks what is chosen against the fields of the request.
+    pub(super) fn check(&self, request: Fields<'_>) -> Result<(), HeadError> {
+        // RFC 6455, section 4.2.2, item 4: one of the subprotocols that the client sent, and no
+        // extension that it does not list.
+        if let Some(subprotocol) = self.subprotocol {
+            let mut offered = tokens(request.clone().values("sec-websocket-protocol"));
+            if !offered.any(|offered| offered == subprotocol) {
+                return Err(HeadError::Subprotocol);
+            }
+        }
+        let offered = Extensions::new(request);
+        match self.extensions {
+            Some(list)
+                if !is_extension_list(list.as_bytes())
+                    || !are_offered(&Extensions::of(list), &offered) =>
+            {
+                Err(HeadError::Extensions)
+            }
+            Some(_) | None => Ok(()),
+        }
     }
 }
 

@@ -106,6 +106,10 @@ impl<'a> Uri<'a> {
             && is_same_host(self.authority.host, other.authority.host)
     }
 
+    pub(super) const fn parsed_authority(&self) -> Authority<'a> {
+        self.authority
+    }
+
     const fn default_port(&self) -> u16 {
         if self.secure { 443 } else { 80 }
     }
