@@ -1,13 +1,20 @@
 //! Credentials in fields, and where they may go.
 
+#[cfg(feature = "alloc")]
 use alloc::string::String;
+#[cfg(feature = "alloc")]
 use alloc::vec;
 
+#[cfg(feature = "alloc")]
 use base64::Engine;
+#[cfg(feature = "alloc")]
 use base64::engine::general_purpose::STANDARD;
 
+use super::Field;
+#[cfg(feature = "alloc")]
+use super::HeadError;
+#[cfg(feature = "alloc")]
 use super::head::Class;
-use super::{Field, HeadError};
 
 /// The fields that carry credentials. Whoever follows a redirect to another origin
 /// ([`Uri::is_same_origin`](super::Uri::is_same_origin)) leaves them out: the server there is not
@@ -36,6 +43,7 @@ impl Field<'_> {
 /// assert_eq!(basic_credentials("Aladdin", "open sesame")?, "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
 /// # Ok::<(), websocket_proto::handshake::HeadError>(())
 /// ```
+#[cfg(feature = "alloc")]
 pub fn basic_credentials(user: &str, password: &str) -> Result<String, HeadError> {
     let is_control = |text: &str| text.chars().any(char::is_control);
     if user.contains(':') || is_control(user) || is_control(password) {
@@ -54,6 +62,7 @@ pub fn basic_credentials(user: &str, password: &str) -> Result<String, HeadError
 /// # Errors
 ///
 /// [`HeadError::FieldValue`] if the token has a character that the scheme does not allow.
+#[cfg(feature = "alloc")]
 pub fn bearer_credentials(token: &str) -> Result<String, HeadError> {
     let letters = token.trim_end_matches('=');
     let is_token = letters
@@ -65,7 +74,7 @@ pub fn bearer_credentials(token: &str) -> Result<String, HeadError> {
     Ok(["Bearer ", token].concat())
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "alloc"))]
 mod tests {
     use super::*;
 

@@ -12,7 +12,6 @@ mod accept_key;
 #[cfg(feature = "alloc")]
 mod client;
 mod connect;
-#[cfg(feature = "alloc")]
 mod credentials;
 mod error;
 #[cfg(feature = "alloc")]
@@ -22,6 +21,8 @@ mod extended_connect;
 mod extension;
 mod field;
 mod head;
+#[cfg(feature = "http")]
+mod http;
 mod limits;
 mod list;
 #[cfg(feature = "alloc")]
@@ -45,13 +46,16 @@ pub use accept_key::{accept_key, key_from_nonce};
 #[cfg(feature = "alloc")]
 pub use client::{ClientEvent, ClientHandshake};
 pub use connect::write_connect;
+pub use credentials::CREDENTIAL_FIELDS;
 #[cfg(feature = "alloc")]
-pub use credentials::{CREDENTIAL_FIELDS, basic_credentials, bearer_credentials};
+pub use credentials::{basic_credentials, bearer_credentials};
 pub use error::{HandshakeError, HeadError};
 pub use extended_client::ConnectProtocol;
 pub use extended_connect::ExtendedConnect;
 pub use extension::{Extension, Extensions, Parameter, ParameterValue, Parameters};
 pub use field::{Field, Fields};
+#[cfg(feature = "http")]
+pub use http::{write_http_request, write_http_response};
 pub use limits::HeadLimits;
 #[cfg(feature = "alloc")]
 pub use negotiated::{Established, Negotiated};

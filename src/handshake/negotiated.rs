@@ -4,7 +4,7 @@ use alloc::string::String;
 use core::str;
 
 use super::field::Fields;
-use super::{Acceptance, Extensions};
+use super::{Acceptance, Extensions, Field};
 use crate::Connection;
 
 /// What the opening handshake agreed on.
@@ -57,6 +57,13 @@ impl Negotiated {
     /// The extensions in use, as the server's `Sec-WebSocket-Extensions` lists them.
     pub fn extensions(&self) -> Extensions<'_> {
         Extensions::of(self.extensions.as_deref().unwrap_or_default())
+    }
+
+    /// What the fields of a response choose that
+    /// [`is_connect_accepted`](super::ClientRequest::is_connect_accepted) has checked.
+    #[must_use]
+    pub fn from_response(fields: &[Field<'_>]) -> Self {
+        Self::chosen_in(Fields::of_list(fields))
     }
 
     /// What the fields of a response that was checked choose.

@@ -118,7 +118,10 @@ impl<'a> ClientRequest<'a> {
     /// Checks what a request offers, in every version of HTTP.
     pub(super) fn check(&self) -> Result<(), HeadError> {
         // RFC 6455, section 3: the resource name begins with a path, which begins with a slash.
-        if !self.target.iter().find(|part| !part.is_empty()).is_some_and(|p| p.starts_with('/')) {
+        let mut parts = self.target.iter().filter(|part| !part.is_empty()).peekable();
+        if !parts.peek().is_some_and(|first| first.starts_with('/'))
+            || !parts.all(|part| Class::Target.is_all(part.as_bytes()))
+        {
             return Err(HeadError::Target);
         }
         Authority::parse(self.authority).map_err(|_| HeadError::Host)?;
