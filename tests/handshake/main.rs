@@ -2,6 +2,8 @@
 
 #![allow(missing_docs)]
 
+mod advisories;
+mod allocations;
 mod client;
 mod differential;
 mod errors;
