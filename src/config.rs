@@ -6,7 +6,7 @@ use core::fmt;
 use core::num::NonZeroUsize;
 use core::time::Duration;
 
-use crate::handshake::HeadLimits;
+use crate::handshake::{HeadLimits, OriginPolicy};
 use crate::{Entropy, EntropyError, Limits};
 
 /// How the messages of a [`Connection`](crate::Connection) are delivered.
@@ -93,6 +93,7 @@ pub struct ControlRate {
 pub struct Config {
     pub(crate) limits: Limits,
     pub(crate) head_limits: HeadLimits,
+    pub(crate) origin_policy: OriginPolicy<'static>,
     pub(crate) high_water_mark: usize,
     pub(crate) delivery: Delivery,
     pub(crate) timeouts: Timeouts,
@@ -113,12 +114,13 @@ enum Source {
 }
 
 impl Config {
-    /// The defaults: [`Limits::DEFAULT`], [`HeadLimits::DEFAULT`], whole messages, a high-water
+    /// The defaults: [`Limits::DEFAULT`], [`HeadLimits::DEFAULT`], [`OriginPolicy::same`], whole messages, a high-water
     /// mark of 1 MiB, and with the feature `getrandom` the operating system's entropy.
     pub const fn new() -> Self {
         Self {
             limits: Limits::DEFAULT,
             head_limits: HeadLimits::DEFAULT,
+            origin_policy: OriginPolicy::same(),
             high_water_mark: 1 << 20,
             delivery: Delivery::Messages,
             timeouts: Timeouts::NONE,
@@ -142,6 +144,16 @@ impl Config {
     #[must_use]
     pub const fn head_limits(mut self, limits: HeadLimits) -> Self {
         self.head_limits = limits;
+        self
+    }
+
+    /// Whose pages a server lets connect; its own by default, for there is no other that is safe
+    /// with cookies. A list that is not `'static` is applied by the caller, to
+    /// [`ServerHandshake::request`](crate::handshake::ServerHandshake::request), with
+    /// [`OriginPolicy::any`] here.
+    #[must_use]
+    pub const fn origin_policy(mut self, policy: OriginPolicy<'static>) -> Self {
+        self.origin_policy = policy;
         self
     }
 
@@ -263,6 +275,7 @@ impl fmt::Debug for Config {
         f.debug_struct("Config")
             .field("limits", &self.limits)
             .field("head_limits", &self.head_limits)
+            .field("origin_policy", &self.origin_policy)
             .field("high_water_mark", &self.high_water_mark)
             .field("delivery", &self.delivery)
             .field("timeouts", &self.timeouts)

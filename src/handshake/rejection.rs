@@ -23,6 +23,8 @@ pub enum Rejection {
     UpgradeRequired,
     /// 431 Request Header Fields Too Large.
     FieldsTooLarge,
+    /// 501 Not Implemented (RFC 9220, section 3).
+    NotImplemented,
     /// 503 Service Unavailable, with `Retry-After`.
     Unavailable {
         /// Seconds after which the client may try again.
@@ -44,6 +46,7 @@ impl Rejection {
             Self::UriTooLong => 414,
             Self::UpgradeRequired => 426,
             Self::FieldsTooLarge => 431,
+            Self::NotImplemented => 501,
             Self::Unavailable { .. } => 503,
             Self::HttpVersionNotSupported => 505,
         }
@@ -81,6 +84,7 @@ impl Rejection {
             | Self::NotFound
             | Self::UriTooLong
             | Self::FieldsTooLarge
+            | Self::NotImplemented
             | Self::HttpVersionNotSupported => {}
         }
         let connection = match self {
@@ -91,6 +95,7 @@ impl Rejection {
             | Self::MethodNotAllowed
             | Self::UriTooLong
             | Self::FieldsTooLarge
+            | Self::NotImplemented
             | Self::Unavailable { .. }
             | Self::HttpVersionNotSupported => "close",
         };

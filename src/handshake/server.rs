@@ -1,6 +1,6 @@
 //! The server's side of the opening handshake.
 
-use alloc::string::{String, ToString};
+use alloc::string::ToString;
 use alloc::vec::Vec;
 
 use bytes::Buf;
@@ -14,7 +14,8 @@ use crate::{Connection, Output, Role, SharedConfig, Transport};
 /// What [`ServerHandshake::receive`] tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ServerEvent {
-    /// A client asks for a WebSocket, in the right way. Now [`ServerHandshake::accept`] or
+    /// A client asks for a WebSocket, in the right way and from an origin that the configuration
+    /// allows. Now [`ServerHandshake::accept`] or
     /// [`ServerHandshake::reject`] it; until then nothing more is read.
     Upgrade,
     /// A client asks for something else, in good HTTP. Now
@@ -188,10 +189,7 @@ impl ServerHandshake {
         };
         let mut response = Vec::with_capacity(256);
         Upgrade::checked(request, key).accept(acceptance, &mut response)?;
-        let negotiated = Negotiated {
-            subprotocol: acceptance.subprotocol.map(String::from),
-            extensions: acceptance.extensions.map(String::from),
-        };
+        let negotiated = Negotiated::from(acceptance);
         let mut output = core::mem::take(&mut self.output);
         output.push(&response);
         let config = self.config.clone();
@@ -296,6 +294,9 @@ impl ServerHandshake {
         };
         let length = request.as_bytes().len();
         let kind = match request.upgrade()? {
+            Some(_) if !self.config.origin_policy.allows(&request) => {
+                return Err(HandshakeError::ForbiddenOrigin);
+            }
             Some(upgrade) => Kind::Upgrade { key: upgrade.key() },
             None => Kind::Http,
         };

@@ -4,6 +4,7 @@ use core::fmt;
 use core::net::Ipv6Addr;
 
 use super::head::Class;
+use super::origin::is_same_host;
 
 /// A `ws` or `wss` URI, borrowed from its text.
 ///
@@ -93,6 +94,20 @@ impl<'a> Uri<'a> {
     #[must_use]
     pub const fn query(&self) -> Option<&'a str> {
         self.target.query
+    }
+
+    /// Whether `other` is of the same origin: scheme, host and port (RFC 6454, section 5). For who
+    /// follows a redirect: to another origin, no credentials go along
+    /// ([`Field::is_credential`](super::Field::is_credential)).
+    #[must_use]
+    pub fn is_same_origin(&self, other: &Self) -> bool {
+        self.secure == other.secure
+            && self.port() == other.port()
+            && is_same_host(self.authority.host, other.authority.host)
+    }
+
+    pub(super) const fn parsed_authority(&self) -> Authority<'a> {
+        self.authority
     }
 
     const fn default_port(&self) -> u16 {
