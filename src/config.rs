@@ -20,15 +20,8 @@ pub enum Delivery {
     Chunks,
 }
 
-/// How long things may take, on the caller's clock; `None` bounds nothing and costs nothing.
-///
-/// | time | [`MIDDLEBOXES`](Self::MIDDLEBOXES) | precedent |
-/// |---|---|---|
-/// | [`opening`](Self::opening) | 10 s | Python's websockets (`open_timeout`) |
-/// | [`ping`](Self::ping) | 20 s | Python's websockets (`ping_interval`); nginx and AWS cut a silent path after 60 s, some mobile networks after 30 |
-/// | [`pong`](Self::pong) | 20 s | Python's websockets (`ping_timeout`) |
-/// | [`idle`](Self::idle) | none | the application knows best |
-/// | [`closing`](Self::closing) | 10 s | Python's websockets (`close_timeout`) |
+/// How long things may take, on the caller's clock; `None` bounds nothing and costs nothing. The
+/// front page of the crate lists the [defaults](crate#limits-and-times).
 ///
 /// ```
 /// use std::time::Duration;

@@ -2,6 +2,7 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use super::exchange::Exchange;
 use super::list::elements;
@@ -86,7 +87,7 @@ impl ClientHandshake {
         let key = key_from_nonce(&nonce);
         let mut head = Vec::with_capacity(512);
         request.write(key, &mut head)?;
-        let mut exchange = Exchange::new(config.head_limits, &head);
+        let mut exchange = Exchange::new(config.head_limits, config.timeouts.opening, &head);
         if drawn.is_err() {
             exchange.fail(HandshakeError::Entropy);
         }
@@ -124,6 +125,20 @@ impl ClientHandshake {
     /// The transport broke: nothing can be read or written any more.
     pub fn abort(&mut self) {
         self.exchange.abort();
+    }
+
+    /// Tells the time, as [`Connection::handle_timeout`] has it: once for each wake-up, before
+    /// [`receive`](Self::receive). A response that takes longer than
+    /// [`Timeouts::opening`](crate::Timeouts::opening) fails the handshake.
+    pub fn handle_timeout(&mut self, now: Duration) {
+        self.exchange.handle_timeout(now);
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) is to be called at the latest, `None` if time
+    /// changes nothing. Before the first call that is at once.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Duration> {
+        self.exchange.poll_timeout()
     }
 }
 

@@ -116,6 +116,8 @@ pub enum HandshakeError {
     Aborted,
     /// The source of entropy failed, so that there is no nonce (section 4.1, item 7).
     Entropy,
+    /// The handshake took longer than `Timeouts::opening`.
+    Timeout,
 }
 
 impl HandshakeError {
@@ -148,6 +150,7 @@ impl HandshakeError {
             Self::ForbiddenOrigin => Rejection::Forbidden,
             Self::UnsupportedProtocol => Rejection::NotImplemented,
             Self::MethodNotGet => Rejection::MethodNotAllowed,
+            Self::Timeout => Rejection::RequestTimeout,
             Self::TargetTooLong => Rejection::UriTooLong,
             Self::UnsupportedVersion => Rejection::UpgradeRequired,
             Self::FieldLineTooLong | Self::TooManyFields | Self::HeadTooLong => {
@@ -225,6 +228,7 @@ impl HandshakeError {
             Self::UnexpectedEof => "the stream ended before the head did",
             Self::Aborted => "the transport broke",
             Self::Entropy => "the source of entropy failed",
+            Self::Timeout => "the opening handshake took too long",
         }
     }
 }

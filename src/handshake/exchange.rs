@@ -3,9 +3,11 @@
 
 use alloc::vec::Vec;
 use core::str;
+use core::time::Duration;
 
 use bytes::Buf;
 
+use super::deadline::Deadline;
 use super::{ClientEvent, HandshakeError, HeadLimits, ResponseHead, ResponseParser};
 use crate::{Output, Transport};
 
@@ -22,6 +24,7 @@ pub(super) struct Exchange {
     state: State,
     /// Whether the peer's direction of the stream has ended.
     eof: bool,
+    deadline: Deadline,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -63,7 +66,7 @@ pub(super) struct Accepted {
 }
 
 impl Exchange {
-    pub(super) fn new(limits: HeadLimits, request: &[u8]) -> Self {
+    pub(super) fn new(limits: HeadLimits, opening: Option<Duration>, request: &[u8]) -> Self {
         let mut output = Output::default();
         output.push(request);
         Self {
@@ -74,6 +77,7 @@ impl Exchange {
             output,
             state: State::Head { interim: 0 },
             eof: false,
+            deadline: Deadline::new(opening),
         }
     }
 
@@ -144,6 +148,27 @@ impl Exchange {
         self.output = Output::default();
     }
 
+    pub(super) fn handle_timeout(&mut self, now: Duration) {
+        if self.deadline.has_passed(now) {
+            match self.state {
+                State::Head { .. } => self.fail(HandshakeError::Timeout),
+                // The answer is known; more of its body is not waited for.
+                State::Body { .. } => {
+                    self.output = Output::default();
+                    self.state = State::Refused { told: false };
+                }
+                State::Accepted | State::Refused { .. } | State::Failed { .. } | State::Spent => {}
+            }
+        }
+    }
+
+    pub(super) fn poll_timeout(&self) -> Option<Duration> {
+        match self.state {
+            State::Head { .. } | State::Body { .. } => self.deadline.poll(),
+            State::Accepted | State::Refused { .. } | State::Failed { .. } | State::Spent => None,
+        }
+    }
+
     pub(super) fn fail(&mut self, error: HandshakeError) {
         self.output = Output::default();
         self.state = State::Failed { error, told: false };
@@ -182,9 +207,10 @@ impl Exchange {
                 Transport::Drain
             }
             State::Body { .. } => Transport::Open,
-            State::Failed { error: HandshakeError::Aborted | HandshakeError::Entropy, .. } => {
-                Transport::Abort
-            }
+            State::Failed {
+                error: HandshakeError::Aborted | HandshakeError::Entropy | HandshakeError::Timeout,
+                ..
+            } => Transport::Abort,
             State::Refused { .. } | State::Failed { .. } | State::Spent => Transport::Close,
         }
     }

@@ -13,6 +13,8 @@ mod accept_key;
 mod client;
 mod connect;
 mod credentials;
+#[cfg(feature = "alloc")]
+mod deadline;
 mod error;
 #[cfg(feature = "alloc")]
 mod exchange;

@@ -1,12 +1,11 @@
 //! A tunnel through an HTTP proxy.
 
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use super::exchange::Exchange;
-use super::{
-    ClientEvent, Field, HandshakeError, HeadError, HeadLimits, ResponseHead, Uri, write_connect,
-};
-use crate::{Output, Transport};
+use super::{ClientEvent, Field, HandshakeError, HeadError, ResponseHead, Uri, write_connect};
+use crate::{Output, SharedConfig, Transport};
 
 /// A tunnel through a proxy, before TLS and the opening handshake with the server.
 ///
@@ -17,13 +16,15 @@ use crate::{Output, Transport};
 ///
 /// ```
 /// use websocket_proto::handshake::{
-///     ClientEvent, Field, HeadLimits, ProxyHandshake, Uri, basic_credentials,
+///     ClientEvent, Field, ProxyHandshake, Uri, basic_credentials,
 /// };
+/// use websocket_proto::Config;
 ///
+/// static CONFIG: Config = Config::new();
 /// let credentials = basic_credentials("ednamode", "nocapes!")?;
 /// let fields = [Field::new("Proxy-Authorization", &credentials)];
 /// let uri = Uri::parse("ws://example.com/chat")?;
-/// let mut proxy = ProxyHandshake::new(HeadLimits::DEFAULT, &uri, &fields)?;
+/// let mut proxy = ProxyHandshake::new(&CONFIG, &uri, &fields)?;
 /// // Write `proxy.output()`, then read:
 /// let mut response = *b"HTTP/1.1 200 Connection established\r\n\r\n";
 /// assert_eq!(proxy.receive(&mut &mut response[..]), Some(ClientEvent::Accepted));
@@ -40,10 +41,16 @@ impl ProxyHandshake {
     /// # Errors
     ///
     /// What of the request cannot be sent.
-    pub fn new(limits: HeadLimits, uri: &Uri<'_>, fields: &[Field<'_>]) -> Result<Self, HeadError> {
+    pub fn new(
+        config: impl Into<SharedConfig>,
+        uri: &Uri<'_>,
+        fields: &[Field<'_>],
+    ) -> Result<Self, HeadError> {
+        let config = config.into();
         let mut request = Vec::with_capacity(256);
         write_connect(uri, fields, &mut request)?;
-        Ok(Self { exchange: Exchange::new(limits, &request) })
+        let opening = config.timeouts.opening;
+        Ok(Self { exchange: Exchange::new(config.head_limits, opening, &request) })
     }
 
     /// Takes the proxy's response from `input` and nothing behind it. `None` if more has to
@@ -64,6 +71,20 @@ impl ProxyHandshake {
     /// The transport broke: nothing can be read or written any more.
     pub fn abort(&mut self) {
         self.exchange.abort();
+    }
+
+    /// Tells the time, as [`Connection::handle_timeout`](crate::Connection::handle_timeout) has it: once for each wake-up, before
+    /// [`receive`](Self::receive). A response that takes longer than
+    /// [`Timeouts::opening`](crate::Timeouts::opening) fails the handshake.
+    pub fn handle_timeout(&mut self, now: Duration) {
+        self.exchange.handle_timeout(now);
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) is to be called at the latest, `None` if time
+    /// changes nothing. Before the first call that is at once.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Duration> {
+        self.exchange.poll_timeout()
     }
 
     /// The response's head, as soon as it is complete.

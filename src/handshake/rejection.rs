@@ -17,6 +17,8 @@ pub enum Rejection {
     NotFound,
     /// 405 Method Not Allowed, with `Allow: GET`.
     MethodNotAllowed,
+    /// 408 Request Timeout.
+    RequestTimeout,
     /// 414 URI Too Long.
     UriTooLong,
     /// 426 Upgrade Required, with `Sec-WebSocket-Version: 13` (RFC 6455, section 4.4).
@@ -43,6 +45,7 @@ impl Rejection {
             Self::Forbidden => 403,
             Self::NotFound => 404,
             Self::MethodNotAllowed => 405,
+            Self::RequestTimeout => 408,
             Self::UriTooLong => 414,
             Self::UpgradeRequired => 426,
             Self::FieldsTooLarge => 431,
@@ -82,6 +85,7 @@ impl Rejection {
             Self::BadRequest
             | Self::Forbidden
             | Self::NotFound
+            | Self::RequestTimeout
             | Self::UriTooLong
             | Self::FieldsTooLarge
             | Self::NotImplemented
@@ -93,6 +97,7 @@ impl Rejection {
             | Self::Forbidden
             | Self::NotFound
             | Self::MethodNotAllowed
+            | Self::RequestTimeout
             | Self::UriTooLong
             | Self::FieldsTooLarge
             | Self::NotImplemented
@@ -174,6 +179,7 @@ pub(super) const fn reason(status: u16) -> &'static str {
         404 => "Not Found",
         405 => "Method Not Allowed",
         407 => "Proxy Authentication Required",
+        408 => "Request Timeout",
         410 => "Gone",
         414 => "URI Too Long",
         421 => "Misdirected Request",

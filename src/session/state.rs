@@ -282,19 +282,20 @@ mod tests {
                         self.mute = true;
                     }
                 }
-                Input::Abort | Input::Expire => {
-                    let error = match input {
-                        Input::Abort => ProtocolError::Aborted,
-                        _ => ProtocolError::ClosingTimeout,
-                    };
-                    self.broken |= error == ProtocolError::Aborted;
-                    self.ended = true;
-                    if !settled {
-                        self.failure = Some(error);
-                    }
-                    self.mute = true;
+                Input::Abort => {
+                    self.broken = true;
+                    self.give_up(settled, ProtocolError::Aborted);
                 }
+                Input::Expire => self.give_up(settled, ProtocolError::ClosingTimeout),
                 Input::SendClose | Input::ReceiveClose | Input::Violate => {}
+            }
+        }
+
+        fn give_up(&mut self, settled: bool, error: ProtocolError) {
+            self.ended = true;
+            self.mute = true;
+            if !settled {
+                self.failure = Some(error);
             }
         }
 

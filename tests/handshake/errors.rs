@@ -50,6 +50,7 @@ fn wording_and_status() {
         (UnexpectedEof, None, "the stream ended before the head did"),
         (Aborted, None, "the transport broke"),
         (Entropy, None, "the source of entropy failed"),
+        (Timeout, Some(408), "the opening handshake took too long"),
     ] {
         assert_eq!(error.to_string(), wording);
         assert_eq!(error.status(), status, "{error}");

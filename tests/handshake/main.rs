@@ -18,3 +18,4 @@ mod request_heads;
 mod response_heads;
 mod server;
 mod support;
+mod time;

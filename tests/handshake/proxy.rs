@@ -1,15 +1,15 @@
 //! Tunnels through proxies.
 
-use websocket_proto::Transport;
 use websocket_proto::handshake::{
-    CREDENTIAL_FIELDS, ClientEvent, Field, HandshakeError, HeadError, HeadLimits, ProxyHandshake,
-    Uri, basic_credentials, write_connect,
+    CREDENTIAL_FIELDS, ClientEvent, Field, HandshakeError, HeadError, ProxyHandshake, Uri,
+    basic_credentials, write_connect,
 };
+use websocket_proto::{Config, Transport};
 
 use crate::support::taken;
 
 fn tunnel(uri: &str, fields: &[Field<'_>]) -> ProxyHandshake {
-    ProxyHandshake::new(HeadLimits::DEFAULT, &Uri::parse(uri).unwrap(), fields).unwrap()
+    ProxyHandshake::new(Config::new(), &Uri::parse(uri).unwrap(), fields).unwrap()
 }
 
 fn receive(proxy: &mut ProxyHandshake, bytes: &[u8]) -> (Option<ClientEvent>, usize) {
