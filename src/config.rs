@@ -85,6 +85,8 @@ pub struct ControlRate {
 #[derive(Clone)]
 pub struct Config {
     pub(crate) limits: Limits,
+    /// As they apply to what is delivered in this way.
+    pub(crate) incoming_limits: Limits,
     pub(crate) head_limits: HeadLimits,
     pub(crate) origin_policy: OriginPolicy<'static>,
     pub(crate) high_water_mark: usize,
@@ -112,6 +114,7 @@ impl Config {
     pub const fn new() -> Self {
         Self {
             limits: Limits::DEFAULT,
+            incoming_limits: Limits::DEFAULT,
             head_limits: HeadLimits::DEFAULT,
             origin_policy: OriginPolicy::same(),
             high_water_mark: 1 << 20,
@@ -130,7 +133,7 @@ impl Config {
     #[must_use]
     pub const fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
-        self
+        self.with_incoming_limits()
     }
 
     /// Limits on the peer's handshake head.
@@ -163,6 +166,15 @@ impl Config {
     #[must_use]
     pub const fn delivery(mut self, delivery: Delivery) -> Self {
         self.delivery = delivery;
+        self.with_incoming_limits()
+    }
+
+    const fn with_incoming_limits(mut self) -> Self {
+        self.incoming_limits = match self.delivery {
+            Delivery::Messages => self.limits,
+            // Pieces take no memory, however long the message.
+            Delivery::Chunks => Limits { max_message: u64::MAX, ..self.limits },
+        };
         self
     }
 
@@ -226,16 +238,6 @@ impl Config {
     pub fn entropy(mut self, entropy: impl Entropy + 'static) -> Self {
         self.entropy = Source::Shared(Arc::new(entropy));
         self
-    }
-
-    /// The limits as they apply to what is received.
-    #[inline]
-    pub(crate) const fn incoming_limits(&self) -> Limits {
-        match self.delivery {
-            Delivery::Messages => self.limits,
-            // Pieces take no memory, however long the message.
-            Delivery::Chunks => Limits { max_message: u64::MAX, ..self.limits },
-        }
     }
 
     /// Whether connections keep time or counts.

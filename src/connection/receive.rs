@@ -7,7 +7,7 @@ use super::Connection;
 use super::assembly::Assembly;
 use crate::frame::FramePiece;
 use crate::session::Step;
-use crate::{Delivery, EntropyError, Event, ProtocolError, Role, SendReason, Session};
+use crate::{Chunk, Delivery, EntropyError, Event, ProtocolError, Role, SendReason, Session};
 
 impl Connection {
     /// Takes what it can from `input`, moves it past what it took, and reports the next event.
@@ -26,7 +26,11 @@ impl Connection {
             return None;
         }
         let before = input.len();
-        let event = self.receive_input(input);
+        let event = match self.session.whole_message(input, &self.config.incoming_limits) {
+            Some(chunk) if chunk.last => self.deliver(chunk),
+            Some(valid) => self.fail_behind(valid, input),
+            None => self.receive_input(input),
+        };
         if let Some(timers) = &mut self.timers {
             timers.received(before - input.len());
         }
@@ -37,20 +41,12 @@ impl Connection {
         // If that fails, the session tells it.
         let _ = self.top_up_keys();
         loop {
-            let step = self.session.step(input, &self.config.incoming_limits());
+            let step = self.session.step(input, &self.config.incoming_limits);
             if self.session.is_failing() {
                 self.reply_close();
             }
             let event = match step? {
-                Step::Chunk(chunk) => {
-                    if let Some(timers) = &mut self.timers {
-                        timers.received_chunk(chunk.payload.as_bytes().len(), chunk.last);
-                    }
-                    match self.config.delivery {
-                        Delivery::Chunks => Some(Event::Chunk(chunk)),
-                        Delivery::Messages => self.assembly.add(chunk).map(Event::Message),
-                    }
-                }
+                Step::Chunk(chunk) => self.deliver(chunk),
                 Step::Control(piece) => self.control(piece),
                 Step::Failed(error) => Some(Event::Failed(error)),
             };
@@ -58,6 +54,28 @@ impl Connection {
                 return event;
             }
         }
+    }
+
+    /// A piece as the application wants it: on its own, or put together.
+    #[inline]
+    fn deliver<'a>(&mut self, chunk: Chunk<'a>) -> Option<Event<'a>> {
+        if let Some(timers) = &mut self.timers {
+            timers.received_chunk(chunk.payload.as_bytes().len(), chunk.last);
+        }
+        match self.config.delivery {
+            Delivery::Chunks => Some(Event::Chunk(chunk)),
+            // What came before the violation will never be a message.
+            Delivery::Messages if self.session.error().is_some() => None,
+            Delivery::Messages => self.assembly.add(chunk).map(Event::Message),
+        }
+    }
+
+    /// The message was not UTF-8 behind `valid`.
+    #[cold]
+    fn fail_behind<'a>(&mut self, valid: Chunk<'a>, input: &mut &'a mut [u8]) -> Option<Event<'a>> {
+        let _ = self.top_up_keys();
+        self.reply_close();
+        self.deliver(valid).or_else(|| self.receive_input(input))
     }
 
     /// Draws masking keys ahead, so that replies have theirs. Without, the connection fails.

@@ -95,6 +95,33 @@ impl FrameDecoder {
         Ok(frame.and_then(|frame| self.decode_payload(frame, input, usize::MAX)))
     }
 
+    /// Takes the next frame if it is a message in itself and all of it is in `input`; otherwise
+    /// nothing.
+    #[cfg(feature = "alloc")]
+    #[inline]
+    pub(crate) fn decode_whole<'a>(
+        &self,
+        input: &mut &'a mut [u8],
+        rules: &FrameRules,
+    ) -> Option<(FrameHeader, &'a mut [u8])> {
+        let State::Header { len: 0, .. } = self.state else { return None };
+        let header = FrameHeader::decode(input, rules).ok()??;
+        if !header.fin() || header.opcode().message_type().is_none() {
+            return None;
+        }
+        let start = header.encoded_len();
+        let end = usize::try_from(header.payload_len()).ok()?.checked_add(start)?;
+        if input.len() < end {
+            return None;
+        }
+        take(input, start);
+        let payload = take(input, end - start);
+        if let Some(key) = header.masking_key() {
+            mask(payload, key, 0);
+        }
+        Some((header, payload))
+    }
+
     /// Takes what is missing of a header, and nothing of its payload.
     #[inline]
     pub(crate) fn decode_header(

@@ -92,6 +92,27 @@ impl Session {
         }
     }
 
+    /// The next message, if all of it is in `input` in one frame: most are. What
+    /// [`step`](Self::step) would do, with nothing to remember.
+    ///
+    /// Otherwise nothing, or, of text that is not UTF-8, what is valid: then the session has
+    /// failed.
+    #[cfg(feature = "alloc")]
+    #[inline]
+    pub(crate) fn whole_message<'a>(
+        &mut self,
+        input: &mut &'a mut [u8],
+        limits: &Limits,
+    ) -> Option<Chunk<'a>> {
+        if !self.closing.may_receive() || self.message.is_some() {
+            return None;
+        }
+        let (header, payload) = self.frames.decode_whole(input, &self.rules(limits))?;
+        self.message = header.opcode().message_type();
+        self.first = true;
+        self.chunk(payload, true)
+    }
+
     /// What the next header must obey.
     #[inline]
     fn rules(&self, limits: &Limits) -> FrameRules {
