@@ -342,6 +342,15 @@ pub struct EncodedHeader {
     len: u8,
 }
 
+impl EncodedHeader {
+    /// The bytes, and zeros behind them.
+    #[cfg(feature = "alloc")]
+    #[inline]
+    pub(crate) const fn padded(&self) -> &[u8; 16] {
+        &self.bytes
+    }
+}
+
 impl Deref for EncodedHeader {
     type Target = [u8];
 
