@@ -11,7 +11,7 @@ use websocket_proto::handshake::{
 use websocket_proto::{
     CloseCode, CloseFrame, Config, Connection, Event, Message, Negotiated, Outcome,
 };
-use websocket_proto_h2::{drive, request, request_fields, response, response_fields};
+use websocket_proto_stacks::{drive, request, request_fields, response, response_fields};
 
 static CONFIG: Config = Config::new();
 
