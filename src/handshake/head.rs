@@ -134,11 +134,11 @@ pub(super) struct Scanner {
     pub(super) at: usize,
     /// Where the line or part that is being read began.
     start: usize,
-    /// Where the colon of the field line is.
-    colon: usize,
     /// Where it must have ended, and what it breaks otherwise.
     limit: usize,
     too_long: HandshakeError,
+    /// Where the colon of the field line is.
+    colon: usize,
     /// Bytes looked at.
     pub(super) scanned: usize,
     fields: usize,
@@ -163,9 +163,9 @@ impl Scanner {
             limits,
             at: 0,
             start: 0,
-            colon: 0,
             limit: limits.max_head,
             too_long: HandshakeError::HeadTooLong,
+            colon: 0,
             scanned: 0,
             fields: 0,
             state: FieldState::Name,
