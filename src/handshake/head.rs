@@ -82,8 +82,11 @@ impl Class {
             Self::Value => words_without_controls(bytes),
             Self::Token | Self::Target | Self::Host | Self::Base64 => 0,
         };
-        let rest = bytes.get(words..).unwrap_or_default();
-        words + rest.iter().position(|&byte| !self.has(byte)).unwrap_or(rest.len())
+        let mut run = words;
+        while bytes.get(run).is_some_and(|&byte| self.has(byte)) {
+            run += 1;
+        }
+        run
     }
 
     /// Whether `bytes` is made of this class, and not empty.
@@ -131,11 +134,11 @@ pub(super) struct Scanner {
     pub(super) at: usize,
     /// Where the line or part that is being read began.
     start: usize,
-    /// Where the colon of the field line is.
-    colon: usize,
     /// Where it must have ended, and what it breaks otherwise.
     limit: usize,
     too_long: HandshakeError,
+    /// Where the colon of the field line is.
+    colon: usize,
     /// Bytes looked at.
     pub(super) scanned: usize,
     fields: usize,
@@ -160,9 +163,9 @@ impl Scanner {
             limits,
             at: 0,
             start: 0,
-            colon: 0,
             limit: limits.max_head,
             too_long: HandshakeError::HeadTooLong,
+            colon: 0,
             scanned: 0,
             fields: 0,
             state: FieldState::Name,
@@ -204,27 +207,36 @@ impl Scanner {
         head: &[u8],
         class: Class,
     ) -> Result<Option<u8>, HandshakeError> {
-        let rest = head.get(self.at..).unwrap_or_default();
+        let Some(rest) = head.get(self.at..) else { return Ok(None) };
         let run = class.run(rest);
-        self.take(run, rest.get(run).copied())
+        match rest.get(run) {
+            Some(&byte) => self.take(run + 1, byte),
+            None => self.take_all(run),
+        }
     }
 
     /// Takes one byte.
     #[inline]
     pub(super) fn next(&mut self, head: &[u8]) -> Result<Option<u8>, HandshakeError> {
-        self.take(0, head.get(self.at).copied())
+        match head.get(self.at) {
+            Some(&byte) => self.take(1, byte),
+            None => self.take_all(0),
+        }
     }
 
-    /// Takes `run` bytes and the one that follows, if it has arrived.
+    /// Takes so many bytes, of which `byte` is the last.
     #[inline]
-    fn take(&mut self, run: usize, byte: Option<u8>) -> Result<Option<u8>, HandshakeError> {
-        let taken = run + usize::from(byte.is_some());
-        self.at += taken;
-        self.scanned += taken;
+    fn take(&mut self, count: usize, byte: u8) -> Result<Option<u8>, HandshakeError> {
+        self.at += count;
+        self.scanned += count;
+        if self.at > self.limit { Err(self.too_long) } else { Ok(Some(byte)) }
+    }
 
-        // A part that must go on and has no room for it is too long already.
-        let least = self.at + usize::from(byte.is_none());
-        if least > self.limit { Err(self.too_long) } else { Ok(byte) }
+    /// Takes all that has arrived, behind which more must come.
+    fn take_all(&mut self, count: usize) -> Result<Option<u8>, HandshakeError> {
+        self.at += count;
+        self.scanned += count;
+        if self.at >= self.limit { Err(self.too_long) } else { Ok(None) }
     }
 
     /// Takes `HTTP/1.` and a digit, with which the part began; `None` if more has to arrive.
@@ -232,7 +244,7 @@ impl Scanner {
         const START: &[u8] = b"HTTP/1.";
         if self.at == self.start && head.get(self.at..).is_some_and(|rest| rest.starts_with(START))
         {
-            self.take(START.len() - 1, START.last().copied())?;
+            self.take(START.len(), b'.')?;
         }
         loop {
             let taken = self.at - self.start;

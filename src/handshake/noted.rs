@@ -46,6 +46,14 @@ impl Place {
 }
 
 impl Once {
+    /// The value, empty where there is none or more than one.
+    pub(super) fn of(self, head: &[u8]) -> &[u8] {
+        match self {
+            Self::At(place) => place.of(head),
+            Self::Missing | Self::Repeated => b"",
+        }
+    }
+
     fn note(&mut self, value: Range<usize>) {
         *self = match self {
             Self::Missing => Self::At(Place { start: place(value.start), end: place(value.end) }),

@@ -4,7 +4,8 @@ use core::net::Ipv6Addr;
 use core::str;
 
 use super::RequestHead;
-use super::uri::Authority;
+use super::noted::Once;
+use super::uri::{Authority, split_scheme};
 
 /// Whose pages may open a connection to a server.
 ///
@@ -78,10 +79,15 @@ impl<'a> OriginPolicy<'a> {
         Self(Policy::None)
     }
 
-    /// Whether the request may be accepted.
+    /// Whether the request may be accepted. One with several origins is of none.
     #[must_use]
     pub fn allows(&self, request: &RequestHead<'_>) -> bool {
-        self.allows_origin(request.field("origin"), request.authority())
+        match (self.0, request.noted.origin) {
+            (Policy::Any, _) | (_, Once::Missing) => true,
+            (_, origin) => {
+                self.allows_origin(Some(origin.of(request.as_bytes())), request.stated_authority())
+            }
+        }
     }
 
     /// Whether a page of `origin`, the value of `Origin`, may connect to `authority`, which is
@@ -115,7 +121,7 @@ struct Origin<'a> {
 
 impl<'a> Origin<'a> {
     fn parse(text: &'a str) -> Option<Self> {
-        let (scheme, authority) = text.split_once("://")?;
+        let (scheme, authority) = split_scheme(text)?;
         let Authority { host, port, .. } = Authority::parse(authority).ok()?;
         Some(Self { scheme, host, port: port.or(default_port(scheme)) })
     }

@@ -243,10 +243,18 @@ impl<'a> RequestHead<'a> {
     /// port.
     #[must_use]
     pub fn authority(&self) -> &'a str {
-        let of_target = Target::of(self.target()).and_then(|target| target.authority);
-        let of_host = || self.field("host").and_then(|host| str::from_utf8(host).ok());
-        let authority = of_target.or_else(of_host).unwrap_or_default();
+        let authority = self.stated_authority();
         if Authority::parse(authority).is_ok() { authority } else { "" }
+    }
+
+    /// The same, not checked.
+    pub(super) fn stated_authority(&self) -> &'a str {
+        if !self.target().starts_with('/')
+            && let Some(authority) = Target::of(self.target()).and_then(|target| target.authority)
+        {
+            return authority;
+        }
+        str::from_utf8(self.noted.host.of(self.head)).unwrap_or_default()
     }
 
     /// The minor version of HTTP/1.

@@ -34,7 +34,7 @@ impl<'a> Uri<'a> {
     /// The part that is not as RFC 6455, section 3 has it. User information is refused: the RFC
     /// has none, and it belongs into an `Authorization` field.
     pub fn parse(uri: &'a str) -> Result<Self, UriError> {
-        let (scheme, rest) = uri.split_once("://").ok_or(UriError::Scheme)?;
+        let (scheme, rest) = split_scheme(uri).ok_or(UriError::Scheme)?;
         let secure = if scheme.eq_ignore_ascii_case("wss") {
             true
         } else if scheme.eq_ignore_ascii_case("ws") {
@@ -200,7 +200,7 @@ impl<'a> Target<'a> {
             return Some(Self::split(target));
         }
         // RFC 6455, section 4.1, item 3: an absolute http or https URI.
-        let (scheme, rest) = target.split_once("://")?;
+        let (scheme, rest) = split_scheme(target)?;
         if !scheme.eq_ignore_ascii_case("http") && !scheme.eq_ignore_ascii_case("https") {
             return None;
         }
@@ -215,6 +215,12 @@ impl<'a> Target<'a> {
         };
         Self { authority: None, path: if path.is_empty() { "/" } else { path }, query }
     }
+}
+
+/// What comes before `://`, and what behind it.
+pub(super) fn split_scheme(uri: &str) -> Option<(&str, &str)> {
+    let (scheme, rest) = uri.split_once(':')?;
+    Some((scheme, rest.strip_prefix("//")?))
 }
 
 /// What comes before the path or query, and these.

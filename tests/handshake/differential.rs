@@ -97,7 +97,7 @@ fn theirs(headers: &[httparse::Header<'_>], length: usize) -> Parts {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(4096))]
+    #![proptest_config(ProptestConfig::with_cases(16 * ProptestConfig::default().cases))]
 
     #[test]
     fn requests(head in head(STARTS)) {
