@@ -157,6 +157,9 @@ fn a_declared_length_is_never_allocated() {
             let event = server.receive(&mut input);
             let failed = event == Some(Event::Failed(ProtocolError::MessageTooLong));
             assert_eq!(failed, expected);
+            if let Some(space) = server.payload_space() {
+                assert!(space.len() <= 4096);
+            }
         });
         assert!(peak <= 4096, "{peak} bytes");
     }
@@ -192,6 +195,33 @@ fn memory_is_at_most_twice_the_bytes_received_however_they_come() {
                 assert!(peak <= 2 * received as isize + 4096, "{peak} bytes after {received}");
             }
         });
+    }
+}
+
+#[test]
+fn memory_is_at_most_twice_the_bytes_read_to_where_they_belong() {
+    let header = [0x82, 0xff, 0, 0, 0, 0, 0, 0x0f, 0x42, 0x40, 0, 0, 0, 0]; // 1,000,000
+    for read in [1, 1000, 100_000] {
+        let mut server = server();
+        receive(&mut server, &header);
+        let mut received = 0;
+        let (_, held, _) = measure(|| {
+            let before = HELD.get();
+            loop {
+                let space = server.payload_space().unwrap();
+                let len = space.len().min(read);
+                space[..len].fill(7);
+                received += len;
+                if let Some(event) = server.payload_filled(len) {
+                    assert_eq!(event, binary(&vec![7; 1_000_000]));
+                    break;
+                }
+                let peak = PEAK.get() - before;
+                assert!(peak <= 2 * received as isize + 4096, "{peak} bytes after {received}");
+            }
+        });
+        assert_eq!((received, held), (1_000_000, 0));
+        assert!(server.payload_space().is_none());
     }
 }
 

@@ -37,6 +37,54 @@ impl Connection {
         event
     }
 
+    /// Where the next bytes from the transport belong, if they can go there without being copied:
+    /// into the binary message that is being put together.
+    ///
+    /// `None` for all else: then, or if the driver does not care, they go to
+    /// [`receive`](Self::receive). Both may alternate in any way. Large messages gain from it: read
+    /// into this slice, then tell how much with [`payload_filled`](Self::payload_filled). Its
+    /// length follows the bytes received, never the length that a header announced.
+    ///
+    /// ```
+    /// use websocket_proto::{Config, Connection, Event, Message, Negotiated};
+    ///
+    /// static CONFIG: Config = Config::new();
+    /// let mut connection = Connection::server(&CONFIG, &Negotiated::default());
+    /// # let mut socket = &[7; 99_999][..];
+    /// # let mut read = |to: &mut [u8]| std::io::Read::read(&mut socket, to);
+    /// // The header of 100,000 bytes, masked, and the first of them.
+    /// let mut buffer = *b"\x82\xff\0\0\0\0\0\x01\x86\xa0\0\0\0\0\x07";
+    /// assert_eq!(connection.receive(&mut &mut buffer[..]), None);
+    /// let message = loop {
+    ///     let space = connection.payload_space().expect("a binary message is under way");
+    ///     let length = read(space)?;
+    ///     if let Some(Event::Message(message)) = connection.payload_filled(length) {
+    ///         break message;
+    ///     }
+    /// };
+    /// assert_eq!(message, Message::from(vec![7; 100_000]));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn payload_space(&mut self) -> Option<&mut [u8]> {
+        match (self.config.delivery, self.session.binary_rest()) {
+            (Delivery::Chunks, _) | (Delivery::Messages, 0) => None,
+            (Delivery::Messages, rest) => self.assembly.space(rest),
+        }
+    }
+
+    /// Takes the first `len` bytes of [`payload_space`](Self::payload_space), which were read to
+    /// it. Returns the message if they complete it.
+    pub fn payload_filled(&mut self, len: usize) -> Option<Event<'static>> {
+        let payload = self.assembly.fill(len);
+        let len = payload.len();
+        let last = self.session.continue_binary(payload);
+        if let Some(timers) = &mut self.timers {
+            timers.received(len);
+            timers.received_chunk(len, last);
+        }
+        if last { self.assembly.finish().map(Event::Message) } else { None }
+    }
+
     fn receive_input<'a>(&mut self, input: &mut &'a mut [u8]) -> Option<Event<'a>> {
         // If that fails, the session tells it.
         let _ = self.top_up_keys();

@@ -179,6 +179,34 @@ impl FrameDecoder {
         Some(piece)
     }
 
+    /// Bytes of the data frame under way that have not come, 0 between frames and in a control
+    /// frame.
+    #[cfg(feature = "alloc")]
+    pub(crate) const fn data_rest(&self) -> u64 {
+        match &self.state {
+            State::Payload { header, offset } if !header.opcode().is_control() => {
+                header.payload_len() - *offset
+            }
+            State::Payload { .. } | State::Header { .. } => 0,
+        }
+    }
+
+    /// Goes on with the frame under way: `payload`, at most [`data_rest`](Self::data_rest) bytes,
+    /// was put where it belongs and is unmasked there. Whether the message ends with it.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn continue_payload(&mut self, payload: &mut [u8]) -> bool {
+        let State::Payload { header, offset } = &mut self.state else { return false };
+        if let Some(key) = header.masking_key() {
+            mask(payload, key, *offset);
+        }
+        *offset += payload.len() as u64;
+        let (last, fin) = (*offset == header.payload_len(), header.fin());
+        if last {
+            self.state = Self::new().state;
+        }
+        last && fin
+    }
+
     /// Goes on with a header that one buffer did not hold, byte by byte, so that it never takes
     /// payload.
     #[cold]

@@ -113,6 +113,33 @@ impl Session {
         self.chunk(payload, true)
     }
 
+    /// Bytes of the binary frame under way that have not come; 0 if none is.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn binary_rest(&self) -> u64 {
+        match self.message {
+            Some(MessageType::Binary) if self.closing.may_receive() => self.frames.data_rest(),
+            Some(MessageType::Binary | MessageType::Text) | None => 0,
+        }
+    }
+
+    /// Takes `payload` of that frame, which was read to where it belongs. Whether the message ends
+    /// with it.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn continue_binary(&mut self, payload: &mut [u8]) -> bool {
+        self.first &= payload.is_empty();
+        let last = self.frames.continue_payload(payload);
+        if last {
+            self.end_message();
+        }
+        last
+    }
+
+    fn end_message(&mut self) {
+        self.message = None;
+        self.message_len = 0;
+        self.empty_fragments = 0;
+    }
+
     /// What the next header must obey.
     #[inline]
     fn rules(&self, limits: &Limits) -> FrameRules {
@@ -155,9 +182,7 @@ impl Session {
             return None;
         }
         if last {
-            self.message = None;
-            self.message_len = 0;
-            self.empty_fragments = 0;
+            self.end_message();
         }
         let first = core::mem::take(&mut self.first);
         Some(Chunk { payload, first, last })
