@@ -16,9 +16,8 @@ use embedded_websocket::{
 use rand::RngCore;
 use rand::rngs::ThreadRng;
 
-use super::{is_server, message_sized};
+use super::is_server;
 use crate::Job;
-use crate::case::Case;
 use crate::scene::{Pipe, Scene};
 
 pub struct Peer;
@@ -26,10 +25,6 @@ pub struct Peer;
 impl super::Peer for Peer {
     fn name(&self) -> &'static str {
         "[embedded-websocket]"
-    }
-
-    fn chunk(&self, case: &Case) -> usize {
-        message_sized(case)
     }
 
     fn receive(&self, scene: &Scene) -> Option<Job> {

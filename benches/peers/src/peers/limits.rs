@@ -4,9 +4,8 @@
 
 use std::hint::black_box;
 
-use super::message_sized;
 use crate::Job;
-use crate::case::{Case, Role};
+use crate::case::Role;
 use crate::scene::{Scene, answer};
 use crate::table::ANSWER;
 
@@ -30,10 +29,6 @@ impl super::Peer for Memory {
 
     fn is_limit(&self) -> bool {
         true
-    }
-
-    fn chunk(&self, case: &Case) -> usize {
-        message_sized(case)
     }
 
     fn receive(&self, scene: &Scene) -> Option<Job> {
@@ -71,10 +66,6 @@ impl super::Peer for Xor {
 
     fn is_limit(&self) -> bool {
         true
-    }
-
-    fn chunk(&self, case: &Case) -> usize {
-        message_sized(case)
     }
 
     fn receive(&self, scene: &Scene) -> Option<Job> {

@@ -13,9 +13,9 @@ use sockudo_ws::handshake::{client_handshake, server_handshake};
 use sockudo_ws::protocol::Protocol;
 use sockudo_ws::{Message, Role};
 
-use super::{is_server, message_sized};
+use super::is_server;
 use crate::Job;
-use crate::case::Case;
+use crate::case::{Case, Work};
 use crate::scene::{Pipe, Scene, run};
 
 pub struct Peer;
@@ -26,7 +26,10 @@ impl super::Peer for Peer {
     }
 
     fn chunk(&self, case: &Case) -> usize {
-        message_sized(case)
+        match case.work {
+            Work::Echo => 64 << 10,
+            Work::Receive | Work::Send | Work::Accept | Work::Connect => 16 << 10,
+        }
     }
 
     fn receive(&self, scene: &Scene) -> Option<Job> {

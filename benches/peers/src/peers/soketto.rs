@@ -9,9 +9,8 @@ use soketto::connection::{Builder, Mode};
 use soketto::handshake::{self, ServerResponse, server::Response};
 use soketto::{Data, Receiver, Sender};
 
-use super::{is_server, message_sized};
+use super::is_server;
 use crate::Job;
-use crate::case::Case;
 use crate::scene::{Pipe, Scene, run};
 
 pub struct Peer;
@@ -19,10 +18,6 @@ pub struct Peer;
 impl super::Peer for Peer {
     fn name(&self) -> &'static str {
         "soketto"
-    }
-
-    fn chunk(&self, case: &Case) -> usize {
-        message_sized(case)
     }
 
     fn receive(&self, scene: &Scene) -> Option<Job> {

@@ -7,9 +7,8 @@ use std::any::Any;
 use tokio::io::BufReader;
 use web_socket::{DataType, Event, Stream, WebSocket};
 
-use super::{is_server, message_sized};
+use super::is_server;
 use crate::Job;
-use crate::case::Case;
 use crate::scene::{Pipe, Scene, run};
 
 pub struct Peer;
@@ -17,10 +16,6 @@ pub struct Peer;
 impl super::Peer for Peer {
     fn name(&self) -> &'static str {
         "[web-socket]"
-    }
-
-    fn chunk(&self, case: &Case) -> usize {
-        message_sized(case)
     }
 
     fn receive(&self, scene: &Scene) -> Option<Job> {

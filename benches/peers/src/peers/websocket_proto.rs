@@ -13,9 +13,8 @@ use websocket_proto::handshake::{
 };
 use websocket_proto::{Config, Connection, Event, Message, Negotiated, Output};
 
-use super::{is_server, message_sized};
+use super::is_server;
 use crate::Job;
-use crate::case::Case;
 use crate::scene::{Pipe, Scene};
 
 static CONFIG: Config = Config::new();
@@ -25,10 +24,6 @@ pub struct Peer;
 impl super::Peer for Peer {
     fn name(&self) -> &'static str {
         "websocket-proto"
-    }
-
-    fn chunk(&self, case: &Case) -> usize {
-        message_sized(case)
     }
 
     fn receive(&self, scene: &Scene) -> Option<Job> {

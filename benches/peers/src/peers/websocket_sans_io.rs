@@ -10,9 +10,8 @@ use websocket_sans_io::{
     FrameInfo, Opcode, WebsocketFrameDecoder, WebsocketFrameEncoder, WebsocketFrameEvent,
 };
 
-use super::{is_server, message_sized};
+use super::is_server;
 use crate::Job;
-use crate::case::Case;
 use crate::scene::{Pipe, Scene};
 
 pub struct Peer;
@@ -20,10 +19,6 @@ pub struct Peer;
 impl super::Peer for Peer {
     fn name(&self) -> &'static str {
         "[websocket-sans-io]"
-    }
-
-    fn chunk(&self, case: &Case) -> usize {
-        message_sized(case)
     }
 
     fn receive(&self, scene: &Scene) -> Option<Job> {

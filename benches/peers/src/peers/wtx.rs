@@ -14,9 +14,8 @@ use wtx::web_socket::{
     WebSocketPayloadOrigin,
 };
 
-use super::{is_server, message_sized};
+use super::is_server;
 use crate::Job;
-use crate::case::Case;
 use crate::scene::{Pipe, Scene, run};
 
 pub struct Peer;
@@ -24,10 +23,6 @@ pub struct Peer;
 impl super::Peer for Peer {
     fn name(&self) -> &'static str {
         "wtx"
-    }
-
-    fn chunk(&self, case: &Case) -> usize {
-        message_sized(case)
     }
 
     fn receive(&self, scene: &Scene) -> Option<Job> {
