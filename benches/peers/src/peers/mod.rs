@@ -85,7 +85,8 @@ pub trait Peer {
 
 pub fn all() -> Vec<Box<dyn Peer>> {
     vec![
-        Box::new(websocket_proto::Peer),
+        Box::new(websocket_proto::Peer::<false>),
+        Box::new(websocket_proto::Peer::<true>),
         Box::new(tungstenite::Peer),
         Box::new(fastwebsockets::Peer),
         Box::new(tokio_websockets::Peer),

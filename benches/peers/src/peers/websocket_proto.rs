@@ -1,8 +1,8 @@
-//! This crate: a complete endpoint with its limits and checks, driven by the loop of its front
-//! page with vectored writes. Messages are borrowed from the read buffer. The keys come from the
-//! operating system.
+//! This crate: a complete endpoint with its limits and checks. Messages are borrowed from the read
+//! buffer where they lie in it whole. The masking keys come from the operating system.
 //!
-//! Another way to drive it is another [`Peer`] in this file, beside this one in `all`.
+//! Driven by the loop of its front page with vectored writes, and by the same loop with memory
+//! lent for each turn.
 
 use std::any::Any;
 use std::io::{IoSlice, Write};
@@ -11,7 +11,7 @@ use bytes::{Buf, Bytes};
 use websocket_proto::handshake::{
     Acceptance, ClientEvent, ClientHandshake, ClientRequest, ServerEvent, ServerHandshake, Uri,
 };
-use websocket_proto::{Config, Connection, Event, Message, Negotiated, Output};
+use websocket_proto::{Buffers, Config, Connection, Event, Message, Negotiated, Output};
 
 use super::is_server;
 use crate::Job;
@@ -19,19 +19,23 @@ use crate::scene::{Pipe, Scene};
 
 static CONFIG: Config = Config::new();
 
-pub struct Peer;
+/// `LENT`: with memory lent to the connection for each turn.
+pub struct Peer<const LENT: bool>;
 
-impl super::Peer for Peer {
+impl<const LENT: bool> super::Peer for Peer<LENT> {
     fn name(&self) -> &'static str {
-        "websocket-proto"
+        if LENT { "websocket-proto+lent" } else { "websocket-proto" }
     }
 
     fn receive(&self, scene: &Scene) -> Option<Job> {
         let (mut connection, mut pipe, scene) = (open(scene), scene.pipe(), scene.clone());
-        let mut buffer = vec![0; scene.chunk];
+        let (mut buffer, mut buffers) = (vec![0; scene.chunk], Buffers::new());
         Some(Box::new(move |messages| {
             let mut done = 0;
             while done < messages {
+                if LENT {
+                    connection.lend(&mut buffers);
+                }
                 let length = pipe.read_into(&mut buffer);
                 let mut input = &mut buffer[..length];
                 while let Some(event) = connection.receive(&mut input) {
@@ -39,6 +43,9 @@ impl super::Peer for Peer {
                         Event::Message(message) => {
                             scene.message(message.as_bytes());
                             done += 1;
+                            if LENT {
+                                connection.recycle(message);
+                            }
                         }
                         Event::Failed(error) => panic!("{error}"),
                         // Answered already.
@@ -46,6 +53,9 @@ impl super::Peer for Peer {
                     }
                 }
                 write(connection.output(), &mut pipe);
+                if LENT {
+                    connection.give_back(&mut buffers);
+                }
             }
             done
         }))
@@ -55,9 +65,12 @@ impl super::Peer for Peer {
         let (mut connection, mut pipe, scene) = (open(scene), scene.pipe(), scene.clone());
         let payloads = scene.case.messages.iter();
         let counted: Vec<Bytes> = payloads.map(|bytes| Bytes::copy_from_slice(bytes)).collect();
-        let mut next = 0;
+        let (mut next, mut buffers) = (0, Buffers::new());
         Some(Box::new(move |messages| {
             for _ in 0..messages {
+                if LENT {
+                    connection.lend(&mut buffers);
+                }
                 let message = if scene.case.counted {
                     Message::from(counted[next].clone())
                 } else {
@@ -65,6 +78,9 @@ impl super::Peer for Peer {
                 };
                 connection.send(message).expect("room");
                 write(connection.output(), &mut pipe);
+                if LENT {
+                    connection.give_back(&mut buffers);
+                }
                 next = (next + 1) % counted.len();
             }
             messages
@@ -73,17 +89,27 @@ impl super::Peer for Peer {
 
     fn echo(&self, scene: &Scene) -> Option<Job> {
         let (mut connection, mut pipe, scene) = (open(scene), scene.pipe(), scene.clone());
-        let mut buffer = vec![0; scene.chunk];
+        let (mut buffer, mut buffers) = (vec![0; scene.chunk], Buffers::new());
         Some(Box::new(move |messages| {
             let mut done = 0;
             while done < messages {
-                done += echo(&mut connection, &mut pipe, &scene, &mut buffer);
+                if LENT {
+                    connection.lend(&mut buffers);
+                    done += echo::<true>(&mut connection, &mut pipe, &scene, &mut buffer);
+                    connection.give_back(&mut buffers);
+                } else {
+                    done += echo::<false>(&mut connection, &mut pipe, &scene, &mut buffer);
+                }
             }
             done
         }))
     }
 
     fn accept(&self, scene: &Scene) -> Option<Job> {
+        // Nothing to lend to.
+        if LENT {
+            return None;
+        }
         let scene = scene.clone();
         let mut buffer = vec![0; 4096];
         Some(Box::new(move |handshakes| {
@@ -101,6 +127,9 @@ impl super::Peer for Peer {
     }
 
     fn connect(&self, scene: &Scene) -> Option<Job> {
+        if LENT {
+            return None;
+        }
         let scene = scene.clone();
         let mut buffer = vec![0; 4096];
         Some(Box::new(move |handshakes| {
@@ -121,8 +150,11 @@ impl super::Peer for Peer {
 
     /// The driver's buffer is not the connection's: one serves any number of them.
     fn idle(&self, scene: &Scene) -> Option<Box<dyn Any>> {
+        if LENT {
+            return None;
+        }
         let (mut connection, mut pipe) = (open(scene), scene.pipe());
-        echo(&mut connection, &mut pipe, scene, &mut [0; 4096]);
+        echo::<false>(&mut connection, &mut pipe, scene, &mut [0; 4096]);
         Some(Box::new((connection, pipe)))
     }
 }
@@ -138,7 +170,12 @@ fn open(scene: &Scene) -> Connection {
 
 /// Reads once, sends back what that completes, and writes it.
 #[inline]
-fn echo(connection: &mut Connection, pipe: &mut Pipe, scene: &Scene, buffer: &mut [u8]) -> u64 {
+fn echo<const LENT: bool>(
+    connection: &mut Connection,
+    pipe: &mut Pipe,
+    scene: &Scene,
+    buffer: &mut [u8],
+) -> u64 {
     let mut done = 0;
     let length = pipe.read_into(buffer);
     let mut input = &mut buffer[..length];
@@ -146,7 +183,12 @@ fn echo(connection: &mut Connection, pipe: &mut Pipe, scene: &Scene, buffer: &mu
         match event {
             Event::Message(message) => {
                 scene.message(message.as_bytes());
-                connection.send(message).expect("room");
+                if LENT {
+                    connection.send(&message).expect("room");
+                    connection.recycle(message);
+                } else {
+                    connection.send(message).expect("room");
+                }
                 done += 1;
             }
             Event::Failed(error) => panic!("{error}"),
