@@ -23,8 +23,9 @@ impl Time {
         Duration::from_nanos(self.0.get() - 1)
     }
 
+    /// Later, also by a span of nothing.
     fn plus(self, span: Duration) -> Self {
-        Self::new(self.since_origin().saturating_add(span))
+        Self::new(self.since_origin().saturating_add(span.max(Duration::from_nanos(1))))
     }
 
     fn minus(self, earlier: Self) -> Duration {
@@ -104,15 +105,25 @@ impl Timers {
         self.counters.received.wire_bytes += wire_bytes as u64;
     }
 
-    pub(super) fn received_chunk(&mut self, payload_len: usize, last: bool) {
+    /// A sign of life.
+    fn alive(&mut self) {
         self.alive_at = self.now;
+        // No Ping left, so none is unanswered.
+        if self.ping_blocked {
+            self.ping_blocked = false;
+            self.ping = None;
+        }
+    }
+
+    pub(super) fn received_chunk(&mut self, payload_len: usize, last: bool) {
+        self.alive();
         self.active_at = self.now;
         self.counters.received.payload_bytes += payload_len as u64;
         self.counters.received.messages += u64::from(last);
     }
 
     pub(super) fn received_ping(&mut self) {
-        self.alive_at = self.now;
+        self.alive();
         self.counters.received.pings += 1;
     }
 
@@ -164,20 +175,20 @@ impl Connection {
             timers.alive_at = Some(now);
             timers.active_at = Some(now);
         } else if newly_taken > 0 {
-            timers.alive_at = Some(now);
-            if timers.ping_blocked {
-                timers.ping_blocked = false;
-                timers.ping = None;
-            }
+            // At the wake-up before: what was taken right behind its own `handle_timeout`, a Ping
+            // say, is no news now.
+            timers.alive();
         }
         if timers.closing_since.is_none() && !self.session.is_open() {
             timers.closing_since = timers.now.or(Some(now));
         }
         timers.now = Some(now);
-        while let Some((at, deadline)) = self.next_deadline()
-            && at <= now
-        {
-            self.expire(deadline, now);
+        // At most a Ping, the idle limit, and what that leads to: also at the end of time.
+        for _ in 0..3 {
+            match self.next_deadline() {
+                Some((at, deadline)) if at <= now => self.expire(deadline, now),
+                Some(_) | None => break,
+            }
         }
     }
 

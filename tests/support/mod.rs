@@ -3,6 +3,7 @@
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::indexing_slicing)]
 
 pub mod cuts;
+pub mod pair;
 
 use std::sync::Mutex;
 

@@ -1,0 +1,623 @@
+//! One end: a connection, the application that uses it, and a record of what it did, checked after
+//! each call.
+
+use std::collections::VecDeque;
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use bytes::{Buf, Bytes};
+use websocket_proto::{
+    Chunk, ChunkPayload, CloseCode, CloseFrame, Config, Connection, ControlRate, Delivery, Event,
+    Limits, Message, MessageType, Outcome, PreparedMessage, ProtocolError, Role, SendReason,
+    Timeouts, Transport,
+};
+
+use crate::support::{connection, parse_frames, take_output};
+
+/// How an end is configured, and what its application does by itself.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    pub delivery: Delivery,
+    pub high_water_mark: usize,
+    pub fragment_size: Option<usize>,
+    pub manual_pong: bool,
+    pub manual_close: bool,
+    pub counters: bool,
+    pub timeouts: Timeouts,
+    pub control_rate: Option<ControlRate>,
+    pub limits: Limits,
+    /// Sends every message back.
+    pub echo: bool,
+    pub manners: Manners,
+}
+
+/// How a driver treats the transport.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Manners {
+    /// As it is told.
+    Follows,
+    /// Closes where it is told to drain.
+    ClosesInsteadOfDraining,
+    /// Closes as soon as its own Close frame is written.
+    ClosesBehindItsClose,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            delivery: Delivery::Messages,
+            high_water_mark: 1 << 20,
+            fragment_size: None,
+            manual_pong: false,
+            manual_close: false,
+            counters: false,
+            timeouts: Timeouts::NONE,
+            control_rate: None,
+            limits: Limits::DEFAULT,
+            echo: false,
+            manners: Manners::Follows,
+        }
+    }
+}
+
+impl Setup {
+    fn config(&self) -> Config {
+        let mut config = Config::new()
+            .delivery(self.delivery)
+            .high_water_mark(self.high_water_mark)
+            .timeouts(self.timeouts)
+            .limits(self.limits);
+        if let Some(size) = self.fragment_size.and_then(NonZeroUsize::new) {
+            config = config.fragment_size(size);
+        }
+        if let Some(rate) = self.control_rate {
+            config = config.control_rate(rate);
+        }
+        if self.manual_pong {
+            config = config.manual_pong();
+        }
+        if self.manual_close {
+            config = config.manual_close();
+        }
+        if self.counters {
+            config = config.counters();
+        }
+        config
+    }
+}
+
+/// What an application wants to send.
+#[derive(Debug, Clone)]
+pub enum Item {
+    Message(Message<'static>, Memory),
+    Chunk(Chunk<'static>),
+    Ping(Vec<u8>),
+    Pong(Vec<u8>),
+    /// A code and a reason, nothing for 1005.
+    Close(u16, String),
+}
+
+impl Item {
+    fn len(&self) -> usize {
+        match self {
+            Self::Message(message, _) => message.as_bytes().len(),
+            Self::Chunk(chunk) => chunk.payload.as_bytes().len(),
+            Self::Ping(payload) | Self::Pong(payload) => payload.len(),
+            Self::Close(..) => 0,
+        }
+    }
+}
+
+/// Whose memory a message is handed over in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Memory {
+    Borrowed,
+    Owned,
+    Counted,
+    Prepared,
+}
+
+pub struct End {
+    pub connection: Connection,
+    pub setup: Setup,
+    /// Whether the application reads its socket.
+    pub reads: bool,
+    /// The machine is gone.
+    pub vanished: bool,
+    /// When it closed its socket, and how it was told to.
+    pub ended: Option<(Duration, Transport)>,
+    /// Messages that were accepted, and the one that is begun.
+    pub sent: Vec<Message<'static>>,
+    pub sending: Option<(MessageType, Vec<u8>)>,
+    /// Each message in one piece, at the place of its last.
+    pub events: Vec<Event<'static>>,
+    pub receiving: Option<(MessageType, Vec<u8>)>,
+    /// The most output that ever waited.
+    pub most_waiting: usize,
+    /// Pings that the application sent.
+    pub pings: u64,
+    /// To be sent, in order.
+    pending: VecDeque<Item>,
+    /// Whether the first of them was refused for want of room.
+    refused: bool,
+    /// Whether a text or a binary message is begun, by what was offered.
+    begun: Option<bool>,
+    /// Whether its application closed it.
+    closed: bool,
+    /// An echo that was refused, and the input behind it.
+    held: Option<(Item, Vec<u8>)>,
+    /// The newest Ping of the peer's that has no Pong.
+    unanswered: Option<Vec<u8>>,
+    largest: usize,
+    seen: Seen,
+}
+
+/// What may not change any more.
+#[derive(Default)]
+struct Seen {
+    transport: u8,
+    error: Option<ProtocolError>,
+    /// Bytes ever queued when it failed.
+    queued: usize,
+    outcome: Option<Outcome>,
+    read: u64,
+}
+
+impl End {
+    pub fn new(role: Role, setup: Setup) -> Self {
+        Self {
+            connection: connection(role, setup.config()),
+            setup,
+            reads: true,
+            vanished: false,
+            ended: None,
+            sent: Vec::new(),
+            sending: None,
+            events: Vec::new(),
+            receiving: None,
+            most_waiting: 0,
+            pings: 0,
+            pending: VecDeque::new(),
+            refused: false,
+            begun: None,
+            closed: false,
+            held: None,
+            unanswered: None,
+            largest: MAX_CONTROL,
+            seen: Seen::default(),
+        }
+    }
+
+    pub fn is_over(&self) -> bool {
+        self.vanished || self.ended.is_some()
+    }
+
+    /// Whether the driver would read now.
+    pub fn wants_input(&self) -> bool {
+        self.reads && self.held.is_none() && self.connection.wants_read()
+    }
+
+    /// Whether its application closed it.
+    pub fn has_closed(&self) -> bool {
+        self.closed
+    }
+
+    pub fn messages(&self) -> impl Iterator<Item = &Message<'static>> {
+        self.events.iter().filter_map(|event| match event {
+            Event::Message(message) => Some(message),
+            _ => None,
+        })
+    }
+
+    /// Bytes, about, that the application and the connection still have to send.
+    pub fn waiting(&mut self) -> usize {
+        let held = self.held.as_ref().map(|(item, rest)| 2 * rest.len() + item.len());
+        let pending: usize = self.pending.iter().map(Item::len).sum();
+        held.unwrap_or(0) + pending + self.connection.output().remaining()
+    }
+
+    // --- Time ----------------------------------------------------------------------------------
+
+    /// The one `handle_timeout` of a wake-up, and what it led to.
+    pub fn tell(&mut self, now: Duration) {
+        self.connection.handle_timeout(now);
+        let next = self.connection.poll_timeout();
+        assert!(next.is_none_or(|next| next > now), "a busy loop: {next:?} at {now:?}");
+        self.receive(&mut []);
+    }
+
+    // --- Sending -------------------------------------------------------------------------------
+
+    /// Sends an item, behind those that wait.
+    pub fn offer(&mut self, item: Item) {
+        self.pending.push_back(item);
+        self.offer_again();
+    }
+
+    /// Sends a piece of the message that is begun, or of a new one of this type.
+    pub fn offer_piece(
+        &mut self,
+        text: bool,
+        last: bool,
+        content: impl Fn(bool) -> Message<'static>,
+    ) {
+        let first = self.begun.is_none();
+        let text = *self.begun.get_or_insert(text);
+        if last {
+            self.begun = None;
+        }
+        self.offer(Item::Chunk(chunk(content(text), first, last)));
+    }
+
+    /// Offers what waits, if there is room again. Whether some of it went.
+    pub fn offer_again(&mut self) -> bool {
+        let is_refused = self.refused || self.held.is_some() || self.unanswered.is_some();
+        if is_refused && !self.connection.can_send() && !self.is_shut() {
+            return false;
+        }
+        let mut moved = false;
+        if let Some((item, mut rest)) = self.held.take() {
+            match self.send(item) {
+                Some(item) => {
+                    self.held = Some((item, rest));
+                    return false;
+                }
+                None => {
+                    moved = true;
+                    self.receive(&mut rest);
+                }
+            }
+        }
+        self.answer();
+        while let Some(item) = self.pending.pop_front() {
+            let back = self.send(item);
+            self.refused = back.is_some();
+            if let Some(item) = back {
+                self.pending.push_front(item);
+                break;
+            }
+            moved = true;
+        }
+        moved
+    }
+
+    /// Answers the newest Ping if the library does not.
+    fn answer(&mut self) {
+        if let Some(payload) = self.unanswered.take()
+            && let Some(Item::Pong(payload)) = self.send(Item::Pong(payload))
+        {
+            self.unanswered = Some(payload);
+        }
+    }
+
+    /// Whether nothing can be sent any more, so that waiting for room would have no end.
+    fn is_shut(&self) -> bool {
+        let has_replied = !self.setup.manual_close
+            && self.events.iter().any(|event| matches!(event, Event::Close(_)));
+        self.closed || has_replied || self.connection.error().is_some()
+    }
+
+    /// Gives the item back if there is no room for it. After a Close and a failure it is dropped.
+    fn send(&mut self, item: Item) -> Option<Item> {
+        let before = self.connection.output().remaining();
+        let (result, item) = match item {
+            Item::Message(message, memory) => {
+                let result = self.send_message(message.clone(), memory);
+                if result.is_ok() {
+                    self.sent.push(message.clone());
+                }
+                (result, Item::Message(message, memory))
+            }
+            Item::Chunk(chunk) => {
+                let result = match self.connection.send_chunk(chunk.clone()) {
+                    Ok(()) => {
+                        self.sent.extend(record_chunk(&mut self.sending, &chunk));
+                        Ok(())
+                    }
+                    Err(error) => {
+                        assert_eq!(error.unsent, chunk, "given back changed");
+                        Err(error.reason)
+                    }
+                };
+                (result, Item::Chunk(chunk))
+            }
+            Item::Ping(payload) => {
+                let result = self.connection.ping(&payload);
+                self.pings += u64::from(result.is_ok());
+                (result, Item::Ping(payload))
+            }
+            Item::Pong(payload) => (self.connection.pong(&payload), Item::Pong(payload)),
+            Item::Close(code, reason) => {
+                let frame =
+                    (code != 1005).then(|| CloseFrame::new(CloseCode(code), &*reason).unwrap());
+                let result = self.connection.close(frame);
+                self.closed |= result.is_ok();
+                (result, Item::Close(code, reason))
+            }
+        };
+        let after = self.connection.output().remaining();
+        match result {
+            // Of a Close, and the Pong before it, there is only one.
+            Ok(()) if matches!(item, Item::Close(..)) => {}
+            Ok(()) => self.largest = self.largest.max(after - before),
+            Err(_) => assert_eq!(before, after, "refused and yet queued"),
+        }
+        let item = match result {
+            Ok(()) => None,
+            Err(SendReason::Full) => {
+                assert!(before >= self.setup.high_water_mark);
+                assert!(!matches!(item, Item::Close(..)), "a Close needs no room");
+                Some(item)
+            }
+            Err(SendReason::Closed) => {
+                assert!(!self.connection.can_send());
+                None
+            }
+            Err(SendReason::Unfinished) => {
+                assert!(self.sending.is_some());
+                None
+            }
+            Err(SendReason::NotBegun) => {
+                assert!(self.sending.is_none());
+                None
+            }
+            Err(reason) => panic!("{item:?}: {reason}"),
+        };
+        self.check();
+        item
+    }
+
+    fn send_message(
+        &mut self,
+        message: Message<'static>,
+        memory: Memory,
+    ) -> Result<(), SendReason> {
+        let whole = message.clone();
+        let result = match memory {
+            Memory::Prepared => {
+                return self.connection.send_prepared(&PreparedMessage::new(message));
+            }
+            Memory::Borrowed => self.connection.send(&message),
+            Memory::Owned => self.connection.send(message),
+            Memory::Counted => match message {
+                Message::Binary(payload) => self.connection.send(Bytes::from(payload.into_vec())),
+                text @ Message::Text(_) => self.connection.send(text),
+            },
+        };
+        result.map_err(|error| {
+            assert_eq!(error.unsent, whole, "given back changed");
+            error.reason
+        })
+    }
+
+    // --- Receiving -----------------------------------------------------------------------------
+
+    pub fn read(&mut self, mut bytes: Vec<u8>) {
+        self.seen.read += bytes.len() as u64;
+        self.receive(&mut bytes);
+    }
+
+    pub fn receive(&mut self, mut input: &mut [u8]) {
+        while let Some(event) = self.connection.receive(&mut input) {
+            if let Some(echo) = self.record(event)
+                && let Some(echo) = self.send(echo)
+            {
+                self.held = Some((echo, input.to_vec()));
+                return;
+            }
+            self.answer();
+            self.check();
+        }
+        assert!(input.is_empty(), "`None` means that the input is used up");
+        self.check();
+    }
+
+    /// Records an event. Returns what the application echoes.
+    fn record(&mut self, event: Event<'_>) -> Option<Item> {
+        match self.events.last() {
+            Some(Event::Failed(error)) => panic!("{event:?} after {error:?}"),
+            Some(Event::Close(_)) => {
+                assert!(self.setup.manual_close && matches!(event, Event::Failed(_)), "{event:?}");
+            }
+            _ => {}
+        }
+        let echo = self.setup.echo;
+        match event {
+            Event::Message(message) => {
+                let copy = message.clone().into_owned();
+                self.connection.recycle(message);
+                self.events.push(Event::Message(copy.clone()));
+                echo.then_some(Item::Message(copy, Memory::Owned))
+            }
+            Event::Chunk(chunk) => {
+                let Event::Chunk(chunk) = Event::Chunk(chunk).into_owned() else { unreachable!() };
+                if let Some(message) = record_chunk(&mut self.receiving, &chunk) {
+                    self.events.push(Event::Message(message));
+                }
+                echo.then_some(Item::Chunk(chunk))
+            }
+            Event::Ping(payload) => {
+                if self.setup.manual_pong {
+                    self.unanswered = Some(payload.to_vec());
+                }
+                self.events.push(Event::Ping(payload.into_owned()));
+                None
+            }
+            Event::Close(frame) => {
+                if self.setup.manual_close {
+                    let code = frame.as_ref().map_or(1005, |frame| frame.code().0);
+                    let farewell = Message::from("one more").into_owned();
+                    self.pending.push_back(Item::Message(farewell, Memory::Borrowed));
+                    self.pending.push_back(Item::Close(code, String::new()));
+                }
+                self.events.push(Event::Close(frame).into_owned());
+                None
+            }
+            event => {
+                self.events.push(event.into_owned());
+                None
+            }
+        }
+    }
+
+    // --- What must always hold -----------------------------------------------------------------
+
+    /// The bound of the output, and what may not change any more.
+    fn check(&mut self) {
+        let waiting = self.connection.output().remaining();
+        self.most_waiting = self.most_waiting.max(waiting);
+        // Below the mark one message; 4 KiB of Pongs, less than a whole one more, the newest, and
+        // a Close.
+        let bound = self.setup.high_water_mark + self.largest + 4096 + 3 * MAX_CONTROL;
+        assert!(waiting <= bound, "{waiting} bytes wait, {bound} may");
+
+        let transport = rank(self.connection.transport());
+        assert!(transport >= self.seen.transport, "{:?} goes back", self.connection.transport());
+        self.seen.transport = transport;
+
+        let outcome = self.connection.outcome();
+        assert_eq!(outcome.is_some(), transport > 0);
+        assert!(self.seen.outcome.is_none() || outcome == self.seen.outcome, "{outcome:?} changes");
+        self.seen.outcome = outcome;
+
+        let error = self.connection.error();
+        assert!(self.seen.error.is_none() || error == self.seen.error, "{error:?} changes");
+        if error.is_some() {
+            assert!(!self.connection.can_send());
+        }
+    }
+
+    /// After what `written` bytes of its output were, nothing but what was queued appears.
+    pub fn check_written(&mut self, written: usize) {
+        self.check();
+        let queued = written + self.connection.output().remaining();
+        match self.seen.error {
+            None => {
+                self.seen.error = self.connection.error();
+                self.seen.queued = queued;
+            }
+            // The newest Pong may have been held back.
+            Some(_) => assert!(queued <= self.seen.queued + MAX_CONTROL, "output after an error"),
+        }
+        let timeouts = &self.setup.timeouts;
+        let is_bounded = timeouts.closing.is_some()
+            && (timeouts.idle.is_some() || timeouts.ping.is_some() && timeouts.pong.is_some());
+        if is_bounded && self.seen.transport < 2 {
+            assert!(self.connection.poll_timeout().is_some(), "nothing ends it");
+        }
+    }
+
+    /// Once it is over: the frames that it wrote, and did not get to write, are what it accepted.
+    pub fn check_record(&mut self, written: &[u8]) {
+        let counters = self.connection.counters();
+        let all = [written, &take_output(&mut self.connection)].concat();
+        let frames = parse_frames(&all);
+        let closes = frames.iter().filter(|(first, _)| *first == 0x88).count();
+        assert!(closes <= 1, "{closes} Close frames");
+        assert!(closes == 0 || frames.last().is_some_and(|(first, _)| *first == 0x88));
+
+        let (mut messages, mut open) = (Vec::new(), None);
+        for (first, payload) in &frames {
+            let message_type = match (first & 0x0f, &open) {
+                (0, Some((message_type, _))) => *message_type,
+                (1, None) => MessageType::Text,
+                (2, None) => MessageType::Binary,
+                (8..=10, _) => continue,
+                frame => panic!("out of order: {frame:?}"),
+            };
+            let open_or_new = open.get_or_insert((message_type, Vec::new()));
+            open_or_new.1.extend_from_slice(payload);
+            if first & 0x80 != 0 {
+                messages.extend(open.take().map(finish));
+            }
+        }
+        assert!(messages == self.sent, "what is on the wire is not what was accepted");
+        assert_eq!(open, self.sending);
+
+        if let Some(counters) = counters {
+            let (sent, received) = (counters.sent, counters.received);
+            let payload = |messages: &mut dyn Iterator<Item = &Message<'static>>| -> u64 {
+                messages.map(|message| message.as_bytes().len() as u64).sum()
+            };
+            let part = |part: &Option<(MessageType, Vec<u8>)>| {
+                part.as_ref().map_or(0, |(_, bytes)| bytes.len() as u64)
+            };
+            let pings = frames.iter().filter(|(first, _)| *first == 0x89).count() as u64;
+            assert_eq!(sent.messages, self.sent.len() as u64);
+            assert_eq!(sent.payload_bytes, payload(&mut self.sent.iter()) + part(&self.sending));
+            assert_eq!(sent.wire_bytes, written.len() as u64);
+            assert_eq!(sent.pings, pings);
+            assert!(received.wire_bytes <= self.seen.read);
+            assert!(self.held.is_some() || received.wire_bytes == self.seen.read);
+            assert_eq!(received.messages, self.messages().count() as u64);
+            if self.setup.delivery == Delivery::Chunks {
+                let expected = payload(&mut self.messages()) + part(&self.receiving);
+                assert_eq!(received.payload_bytes, expected);
+            }
+        }
+    }
+}
+
+/// Bytes of the longest control frame.
+pub const MAX_CONTROL: usize = 2 + 4 + 125;
+
+fn rank(transport: Transport) -> u8 {
+    match transport {
+        Transport::Open => 0,
+        Transport::Drain => 1,
+        Transport::Close => 2,
+        Transport::Abort => 3,
+    }
+}
+
+/// Adds a piece to what is under way. Returns the message that it completes.
+fn record_chunk(
+    open: &mut Option<(MessageType, Vec<u8>)>,
+    chunk: &Chunk<'_>,
+) -> Option<Message<'static>> {
+    let message_type = chunk.payload.message_type();
+    assert_eq!(chunk.first, open.is_none(), "exactly one piece is the first");
+    let (open_type, bytes) = open.get_or_insert((message_type, Vec::new()));
+    assert_eq!(*open_type, message_type);
+    bytes.extend_from_slice(chunk.payload.as_bytes());
+    if chunk.last { open.take().map(finish) } else { None }
+}
+
+fn finish((message_type, bytes): (MessageType, Vec<u8>)) -> Message<'static> {
+    match message_type {
+        MessageType::Text => String::from_utf8(bytes).unwrap().into(),
+        MessageType::Binary => bytes.into(),
+    }
+}
+
+/// A message of its own for every number.
+pub fn message(number: u32, text: bool, len: usize) -> Message<'static> {
+    if !text {
+        return (0..len as u32)
+            .map(|i| (i * 7 + (i >> 8) + number) as u8)
+            .collect::<Vec<_>>()
+            .into();
+    }
+    let chars: Vec<char> = "aé漢🎉".chars().cycle().skip(number as usize % 4).take(4).collect();
+    let mut text = number.to_string();
+    text.truncate(len);
+    for char in chars.iter().cycle() {
+        if text.len() + char.len_utf8() > len {
+            break;
+        }
+        text.push(*char);
+    }
+    while text.len() < len {
+        text.push('.');
+    }
+    text.into()
+}
+
+/// The same as a piece of a message.
+pub fn chunk(message: Message<'static>, first: bool, last: bool) -> Chunk<'static> {
+    let payload = match message {
+        Message::Text(text) => ChunkPayload::Text(text),
+        Message::Binary(payload) => ChunkPayload::Binary(payload),
+    };
+    Chunk { payload, first, last }
+}
