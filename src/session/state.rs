@@ -5,17 +5,20 @@
 //!                     receive_close                send_close
 //!          ┌─────────────────────▶ CloseReceived ─────────────┐
 //!          │                            │                     ▼
-//!        Open                           │ abort             Closed
+//!        Open                           │ abort, expire     Closed
 //!        │ │ │  send_close              │                     ▲
 //!        │ │ └─────────────▶ CloseSent ─┼─────────────────────┘
 //!        │ │                    │       │        receive_close
 //!        │ │ violate            │       │
-//!        │ └──▶ Failing ──┐     │ violate, receive_eof, abort
+//!        │ └──▶ Failing ──┐     │ violate, receive_eof, abort, expire
 //!        │     send_close,│     │       │
-//!        │          abort ▼     ▼       ▼
+//!        │  abort, expire ▼     ▼       ▼
 //!        └───────────────▶  F a i l e d
-//!          receive_eof, abort
+//!          receive_eof, abort, expire
 //! ```
+//!
+//! Beside it, `receive_eof` and `expire` end the wait for the peer's stream, `abort` breaks it: what
+//! becomes of the transport follows from both.
 //!
 //! What is not drawn changes nothing. `CloseReceived` and `Failing` owe the peer a Close frame.
 //! There is at most one each way: what sends it leads to a state that sends none, and so for
