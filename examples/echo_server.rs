@@ -12,21 +12,25 @@ use std::error::Error;
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::ops::Range;
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use bytes::Buf;
 use websocket_proto::handshake::{Acceptance, Field, HeadError, ServerEvent, ServerHandshake};
 use websocket_proto::{
-    CloseCode, CloseFrame, Config, Connection, Event, Output, SendError, SendReason, Timeouts,
-    Transport,
+    Buffers, CloseCode, CloseFrame, Config, Connection, Event, Output, SendError, SendReason,
+    Timeouts, Transport,
 };
 
 static PAGE: &str = include_str!("page.html");
 
 /// All the memory that a connection at rest needs: it lies on the stack of its thread.
 const BUFFER: usize = 16 << 10;
+
+/// Memory for a turn of any connection, lent by who last had one. Threads that allocate for
+/// themselves would each keep what they free: that is how allocators are fast.
+static BUFFERS: Mutex<Vec<Buffers>> = Mutex::new(Vec::new());
 
 /// Where the clock begins.
 static START: LazyLock<Instant> = LazyLock::new(Instant::now);
@@ -129,7 +133,9 @@ fn serve(stream: TcpStream, config: &Arc<Config>, timeouts: &Timeouts) -> io::Re
 
 fn check(deadline: Option<Duration>) -> io::Result<()> {
     match deadline {
-        Some(deadline) if deadline <= now() => Err(ErrorKind::TimedOut.into()),
+        Some(deadline) if deadline <= now() => {
+            Err(io::Error::new(ErrorKind::TimedOut, "the opening handshake took too long"))
+        }
         _ => Ok(()),
     }
 }
@@ -165,6 +171,8 @@ fn echo(
     connection.handle_timeout(now());
     let mut input = &mut buffer[rest];
     loop {
+        let mut buffers = pool().pop().unwrap_or_default();
+        connection.lend(&mut buffers);
         let received = input.len();
         let mut completed = false;
         while let Some(event) = connection.receive(&mut input) {
@@ -215,6 +223,8 @@ fn echo(
                 return connection.error().map_or(Ok(()), |error| Err(io::Error::other(error)));
             }
         }
+        connection.give_back(&mut buffers);
+        pool().push(buffers);
         let deadline = [connection.poll_timeout(), pace.deadline].into_iter().flatten().min();
         let read = socket.read(buffer, deadline);
         connection.handle_timeout(now());
@@ -233,6 +243,11 @@ fn echo(
         };
         input = &mut buffer[..length];
     }
+}
+
+/// There is nothing to mend behind a panic: any buffers will do.
+fn pool() -> MutexGuard<'static, Vec<Buffers>> {
+    BUFFERS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Writes some of what waits. A peer that takes nothing runs into a deadline: then the transport is
