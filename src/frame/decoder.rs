@@ -97,7 +97,6 @@ impl FrameDecoder {
 
     /// Takes the next frame if it is a message in itself and all of it is in `input`; otherwise
     /// nothing.
-    #[cfg(feature = "alloc")]
     #[inline]
     pub(crate) fn decode_whole<'a>(
         &self,

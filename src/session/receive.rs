@@ -30,6 +30,9 @@ impl Session {
         control: &'a mut [u8; 125],
         limits: &Limits,
     ) -> Option<Event<'a>> {
+        if let Some(chunk) = self.whole_message(input, limits) {
+            return Some(Event::Chunk(chunk));
+        }
         let (opcode, len) = loop {
             let piece = match self.step(input, limits)? {
                 Step::Chunk(chunk) => return Some(Event::Chunk(chunk)),
@@ -97,7 +100,6 @@ impl Session {
     ///
     /// Otherwise nothing, or, of text that is not UTF-8, what is valid: then the session has
     /// failed.
-    #[cfg(feature = "alloc")]
     #[inline]
     pub(crate) fn whole_message<'a>(
         &mut self,
