@@ -51,7 +51,7 @@ const HEADS: HeadLimits = HeadLimits { max_head: BUFFER - 1, ..HeadLimits::DEFAU
 /// How long both opening handshakes may take together.
 const OPENING: Duration = Duration::from_secs(10);
 
-/// How long a side may send nothing, or take nothing. (nginx: 60 s)
+/// How long a side may send nothing, or a write to it may take nothing. (nginx: 60 s)
 const SILENCE: Duration = Duration::from_secs(60);
 
 /// How long closing may take, from the first Close or failure.
@@ -324,6 +324,10 @@ impl Relay {
             }
             to.write(&mut output);
             drop(output);
+            if lock(&to.session).error().is_some() {
+                // The thread that reads from that side tells why, but it may wait for this one.
+                self.closing.get_or_init(Instant::now);
+            }
             if let Some(error) = failure {
                 self.closing.get_or_init(Instant::now);
                 from.fail(error);
