@@ -41,7 +41,8 @@ pub struct Timeouts {
     /// connection fails, the transport is to be aborted. Without [`ping`](Self::ping) it has no
     /// effect.
     pub pong: Option<Duration>,
-    /// No message passed, either way: the connection fails with close code 3008.
+    /// Nothing of a message passed, either way: the connection fails with close code 3008. Every
+    /// piece counts, so that a long message may take its time.
     pub idle: Option<Duration>,
     /// From the first Close frame, either way, or the failure, to the end of the transport.
     pub closing: Option<Duration>,
