@@ -6,7 +6,7 @@ use core::fmt;
 use core::num::NonZeroUsize;
 use core::time::Duration;
 
-use crate::handshake::HeadLimits;
+use crate::handshake::{HeadLimits, OriginPolicy};
 use crate::{Entropy, EntropyError, Limits};
 
 /// How the messages of a [`Connection`](crate::Connection) are delivered.
@@ -20,15 +20,8 @@ pub enum Delivery {
     Chunks,
 }
 
-/// How long things may take, on the caller's clock; `None` bounds nothing and costs nothing.
-///
-/// | time | [`MIDDLEBOXES`](Self::MIDDLEBOXES) | precedent |
-/// |---|---|---|
-/// | [`opening`](Self::opening) | 10 s | Python's websockets (`open_timeout`) |
-/// | [`ping`](Self::ping) | 20 s | Python's websockets (`ping_interval`); nginx and AWS cut a silent path after 60 s, some mobile networks after 30 |
-/// | [`pong`](Self::pong) | 20 s | Python's websockets (`ping_timeout`) |
-/// | [`idle`](Self::idle) | none | the application knows best |
-/// | [`closing`](Self::closing) | 10 s | Python's websockets (`close_timeout`) |
+/// How long things may take, on the caller's clock; `None` bounds nothing and costs nothing. The
+/// front page of the crate lists the [defaults](crate#limits-and-times).
 ///
 /// ```
 /// use std::time::Duration;
@@ -48,7 +41,8 @@ pub struct Timeouts {
     /// connection fails, the transport is to be aborted. Without [`ping`](Self::ping) it has no
     /// effect.
     pub pong: Option<Duration>,
-    /// No message passed, either way: the connection fails with close code 3008.
+    /// Nothing of a message passed, either way: the connection fails with close code 3008. Every
+    /// piece counts, so that a long message may take its time.
     pub idle: Option<Duration>,
     /// From the first Close frame, either way, or the failure, to the end of the transport.
     pub closing: Option<Duration>,
@@ -92,7 +86,10 @@ pub struct ControlRate {
 #[derive(Clone)]
 pub struct Config {
     pub(crate) limits: Limits,
+    /// As they apply to what is delivered in this way.
+    pub(crate) incoming_limits: Limits,
     pub(crate) head_limits: HeadLimits,
+    pub(crate) origin_policy: OriginPolicy<'static>,
     pub(crate) high_water_mark: usize,
     pub(crate) delivery: Delivery,
     pub(crate) timeouts: Timeouts,
@@ -113,12 +110,14 @@ enum Source {
 }
 
 impl Config {
-    /// The defaults: [`Limits::DEFAULT`], [`HeadLimits::DEFAULT`], whole messages, a high-water
+    /// The defaults: [`Limits::DEFAULT`], [`HeadLimits::DEFAULT`], [`OriginPolicy::same`], whole messages, a high-water
     /// mark of 1 MiB, and with the feature `getrandom` the operating system's entropy.
     pub const fn new() -> Self {
         Self {
             limits: Limits::DEFAULT,
+            incoming_limits: Limits::DEFAULT,
             head_limits: HeadLimits::DEFAULT,
+            origin_policy: OriginPolicy::same(),
             high_water_mark: 1 << 20,
             delivery: Delivery::Messages,
             timeouts: Timeouts::NONE,
@@ -135,13 +134,23 @@ impl Config {
     #[must_use]
     pub const fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
-        self
+        self.with_incoming_limits()
     }
 
     /// Limits on the peer's handshake head.
     #[must_use]
     pub const fn head_limits(mut self, limits: HeadLimits) -> Self {
         self.head_limits = limits;
+        self
+    }
+
+    /// Whose pages a server lets connect; its own by default, for there is no other that is safe
+    /// with cookies. A list that is not `'static` is applied by the caller, to
+    /// [`ServerHandshake::request`](crate::handshake::ServerHandshake::request), with
+    /// [`OriginPolicy::any`] here.
+    #[must_use]
+    pub const fn origin_policy(mut self, policy: OriginPolicy<'static>) -> Self {
+        self.origin_policy = policy;
         self
     }
 
@@ -158,6 +167,15 @@ impl Config {
     #[must_use]
     pub const fn delivery(mut self, delivery: Delivery) -> Self {
         self.delivery = delivery;
+        self.with_incoming_limits()
+    }
+
+    const fn with_incoming_limits(mut self) -> Self {
+        self.incoming_limits = match self.delivery {
+            Delivery::Messages => self.limits,
+            // Pieces take no memory, however long the message.
+            Delivery::Chunks => Limits { max_message: u64::MAX, ..self.limits },
+        };
         self
     }
 
@@ -223,16 +241,6 @@ impl Config {
         self
     }
 
-    /// The limits as they apply to what is received.
-    #[inline]
-    pub(crate) const fn incoming_limits(&self) -> Limits {
-        match self.delivery {
-            Delivery::Messages => self.limits,
-            // Pieces take no memory, however long the message.
-            Delivery::Chunks => Limits { max_message: u64::MAX, ..self.limits },
-        }
-    }
-
     /// Whether connections keep time or counts.
     pub(crate) fn has_timers(&self) -> bool {
         self.timeouts != Timeouts::NONE || self.control_rate.is_some() || self.counters
@@ -263,6 +271,7 @@ impl fmt::Debug for Config {
         f.debug_struct("Config")
             .field("limits", &self.limits)
             .field("head_limits", &self.head_limits)
+            .field("origin_policy", &self.origin_policy)
             .field("high_water_mark", &self.high_water_mark)
             .field("delivery", &self.delivery)
             .field("timeouts", &self.timeouts)

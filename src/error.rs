@@ -62,7 +62,7 @@ pub enum ProtocolError {
     Entropy,
     /// More control frames in a while than [`ControlRate`](crate::ControlRate) allows.
     TooManyControlFrames,
-    /// No message passed, either way, for [`Timeouts::idle`](crate::Timeouts::idle).
+    /// Nothing of a message passed, either way, for [`Timeouts::idle`](crate::Timeouts::idle).
     IdleTimeout,
     /// No sign of life after a Ping for [`Timeouts::pong`](crate::Timeouts::pong).
     PongTimeout,

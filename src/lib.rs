@@ -105,9 +105,9 @@
 //! # }
 //! ```
 //!
-//! What it leaves out for brevity: a bound on [`Transport::Drain`], and what to do when `send`
-//! answers [`Full`](SendReason::Full) because output was left unwritten. The example `echo_server`
-//! has both.
+//! What it leaves out for brevity: a bound on [`Transport::Drain`], the time, and what to do when
+//! `send` answers [`Full`](SendReason::Full) because output was left unwritten. The example
+//! `echo_server` has all three.
 //!
 //! # Two tiers
 //!
@@ -125,6 +125,42 @@
 //! | `std` (default) | vectored output; implies `alloc` |
 //! | `alloc` | the second tier |
 //! | `getrandom` | the operating system's entropy, as the default for clients |
+//! | `http` | the types of the crate `http`, in and out of the handshake |
+//! | `simd` | faster checking of text, with the instructions found at run time |
+//!
+//! # Time, backpressure, memory
+//!
+//! - With [`Timeouts`] configured, the driver tells the time: [`Connection::handle_timeout`] once
+//!   for each wake-up, which [`Connection::poll_timeout`] says is due at the latest. Without, no
+//!   clock is needed, and the driver bounds [`Transport::Drain`] itself (others use 5 s).
+//! - What waits to be written is bounded: by the high-water mark, one message of any size, 4 KiB
+//!   of Pongs and one Close. On [`Full`](SendReason::Full) the driver keeps the message and the rest
+//!   of its input, stops calling `receive`, and offers both again when [`Connection::can_send`].
+//! - A connection holds memory only while something waits. [`Buffers`] spare steady traffic the
+//!   allocations: one pair serves all connections of a thread.
+//!
+//! # Limits and times
+//!
+//! | | default | beyond it | precedent |
+//! |---|---|---|---|
+//! | message ([`Limits::max_message`]) | 64 MiB | 1009 | tungstenite |
+//! | frame ([`Limits::max_frame`]) | the message limit | 1009 | |
+//! | empty fragments ([`Limits::max_empty_fragments`]) | 1,024 | 1008 | ws for Node counts fragments since its advisory of 2026 |
+//! | output ([`Config::high_water_mark`]) | 1 MiB | [`Full`](SendReason::Full) | uWebSockets has 64 KiB, most have none |
+//! | Pongs that wait | 4 KiB | only the newest | RFC 6455, section 5.5.3; Autobahn sends ten Pings at once |
+//! | handshake head ([`HeadLimits::max_head`](handshake::HeadLimits::max_head)) | 32 KiB | 431 | nginx, four buffers of 8 KiB |
+//! | its field lines ([`max_field_line`](handshake::HeadLimits::max_field_line)) | 16 KiB | 431 | Node limits the head to that |
+//! | its fields ([`max_fields`](handshake::HeadLimits::max_fields)) | 128 | 431 | websockets for Python |
+//! | request target ([`max_target`](handshake::HeadLimits::max_target)) | 8 KiB | 414 | RFC 9112, section 3: at least 8,000 |
+//! | body of a refusal ([`max_body`](handshake::HeadLimits::max_body)) | 64 KiB | the rest is dropped | websockets for Python has 1 MiB |
+//! | buffers kept ([`Buffers::MAX_KEPT`]) | 1 MiB each | freed | |
+//! | times ([`Timeouts`]) | none | | |
+//! | opening handshake ([`Timeouts::MIDDLEBOXES`]) | 10 s | 408, or given up | websockets for Python |
+//! | silence before a Ping (the same) | 20 s | a Ping | websockets for Python; nginx and load balancers cut silent paths after 60 s |
+//! | Ping to sign of life (the same) | 20 s | 1006, the transport aborted | websockets for Python |
+//! | closing (the same) | 10 s | the transport closed or aborted | websockets for Python |
+//! | no message, idle ([`Timeouts::idle`]) | none | 3008 | |
+//! | control frames ([`ControlRate`]) | none | 1008 | |
 //!
 //! # Choices
 //!

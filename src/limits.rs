@@ -1,12 +1,7 @@
 //! How much of the peer's frames an endpoint accepts.
 
-/// How much of the peer's frames is accepted. All limits are inclusive.
-///
-/// | limit | default | close code | precedent |
-/// |---|---|---|---|
-/// | [`max_message`](Self::max_message) | 64 MiB | 1009 | tungstenite |
-/// | [`max_frame`](Self::max_frame) | the message limit | 1009 | |
-/// | [`max_empty_fragments`](Self::max_empty_fragments) | 1,024 | 1008 | ws counts fragments since its 2026 advisory |
+/// How much of the peer's frames is accepted. All limits are inclusive; the front page of the crate
+/// lists the [defaults](crate#limits-and-times).
 ///
 /// ```
 /// use websocket_proto::Limits;
@@ -15,17 +10,17 @@
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of payload in a message, over all its fragments.
+    /// Bytes of payload in a message, over all its fragments (1009).
     pub max_message: u64,
-    /// Bytes of payload in a data frame.
+    /// Bytes of payload in a data frame (1009).
     pub max_frame: u64,
-    /// Empty fragments, the last one not counted, in a message. Those that carry bytes are
+    /// Empty fragments, the last one not counted, in a message (1008). Those that carry bytes are
     /// unlimited, since they cost nothing once their bytes are taken.
     pub max_empty_fragments: u32,
 }
 
 impl Limits {
-    /// The defaults of the table above.
+    /// The defaults.
     pub const DEFAULT: Self =
         Self { max_message: 64 << 20, max_frame: u64::MAX, max_empty_fragments: 1024 };
 }

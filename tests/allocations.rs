@@ -4,10 +4,14 @@ mod support;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
+use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use support::*;
-use websocket_proto::{Config, Connection, Event, Limits, Negotiated, ProtocolError, Role};
+use websocket_proto::{
+    Buffers, Config, Connection, Event, Limits, Negotiated, PreparedMessage, ProtocolError, Role,
+    Timeouts,
+};
 
 /// Counts for each thread, since tests run side by side.
 struct Counting;
@@ -153,6 +157,9 @@ fn a_declared_length_is_never_allocated() {
             let event = server.receive(&mut input);
             let failed = event == Some(Event::Failed(ProtocolError::MessageTooLong));
             assert_eq!(failed, expected);
+            if let Some(space) = server.payload_space() {
+                assert!(space.len() <= 4096);
+            }
         });
         assert!(peak <= 4096, "{peak} bytes");
     }
@@ -188,6 +195,33 @@ fn memory_is_at_most_twice_the_bytes_received_however_they_come() {
                 assert!(peak <= 2 * received as isize + 4096, "{peak} bytes after {received}");
             }
         });
+    }
+}
+
+#[test]
+fn memory_is_at_most_twice_the_bytes_read_to_where_they_belong() {
+    let header = [0x82, 0xff, 0, 0, 0, 0, 0, 0x0f, 0x42, 0x40, 0, 0, 0, 0]; // 1,000,000
+    for read in [1, 1000, 100_000] {
+        let mut server = server();
+        receive(&mut server, &header);
+        let mut received = 0;
+        let (_, held, _) = measure(|| {
+            let before = HELD.get();
+            loop {
+                let space = server.payload_space().unwrap();
+                let len = space.len().min(read);
+                space[..len].fill(7);
+                received += len;
+                if let Some(event) = server.payload_filled(len) {
+                    assert_eq!(event, binary(&vec![7; 1_000_000]));
+                    break;
+                }
+                let peak = PEAK.get() - before;
+                assert!(peak <= 2 * received as isize + 4096, "{peak} bytes after {received}");
+            }
+        });
+        assert_eq!((received, held), (1_000_000, 0));
+        assert!(server.payload_space().is_none());
     }
 }
 
@@ -237,4 +271,124 @@ fn limits_of_zero_and_of_everything_hold() {
             assert_eq!(matches!(events[..], [Event::Message(_)]), accepted, "{limits:?} {len}");
         }
     }
+}
+
+#[test]
+fn with_lent_buffers_steady_traffic_allocates_nothing() {
+    let frames = [
+        peer_frame(Role::Server, 0x82, b"small"),
+        peer_frame(Role::Server, 0x89, b"ping"),
+        peer_frame(Role::Server, 0x01, "Grüße, ".as_bytes()),
+        peer_frame(Role::Server, 0x89, b"between"),
+        peer_frame(Role::Server, 0x80, "world".as_bytes()),
+        peer_frame(Role::Server, 0x82, &[7; 5000]),
+    ]
+    .concat();
+    // One pair serves all connections of a thread.
+    let mut connections: Vec<Connection> = (0..10).map(|_| server()).collect();
+    let mut buffers = Buffers::new();
+    let mut buffer = Vec::new();
+    let mut sink = Vec::new();
+    let mut turn = |buffers: &mut Buffers| {
+        for connection in &mut connections {
+            for piece in frames.chunks(3000) {
+                buffer.clear();
+                buffer.extend_from_slice(piece);
+                connection.lend(buffers);
+                let mut input = &mut buffer[..];
+                while let Some(event) = connection.receive(&mut input) {
+                    if let Event::Message(message) = event {
+                        connection.send(&message).unwrap();
+                        connection.recycle(message);
+                    }
+                }
+                sink.clear();
+                let output = connection.output();
+                while output.has_remaining() {
+                    sink.extend_from_slice(output.chunk());
+                    output.advance(output.chunk().len());
+                }
+                connection.give_back(buffers);
+            }
+        }
+    };
+    turn(&mut buffers);
+    turn(&mut buffers);
+    let (allocations, held, _) = measure(|| (0..10).for_each(|_| turn(&mut buffers)));
+    assert_eq!((allocations, held), (0, 0));
+    // Nothing stays behind in the connections.
+    drop(buffers);
+    let (_, held, _) = measure(|| drop(connections));
+    let inline = 10 * size_of::<Connection>() as isize;
+    assert!(held <= 0 && held >= -inline, "{held}");
+}
+
+#[test]
+fn without_lent_buffers_a_reply_takes_one_allocation_and_leaves_nothing() {
+    for frame in
+        [peer_frame(Role::Server, 0x82, b"echoed"), peer_frame(Role::Server, 0x89, b"answered")]
+    {
+        let mut server = server();
+        let mut buffer = frame;
+        let (allocations, held, _) = measure(|| {
+            let mut input = &mut buffer[..];
+            while let Some(event) = server.receive(&mut input) {
+                if let Event::Message(message) = event {
+                    server.send(message).unwrap();
+                }
+            }
+            let output = server.output();
+            output.advance(output.remaining());
+        });
+        assert_eq!((allocations, held), (1, 0));
+    }
+}
+
+#[test]
+fn what_waits_stays_with_its_connection_when_buffers_are_given_back() {
+    let mut buffers = Buffers::new();
+    let mut server = server();
+    server.lend(&mut buffers);
+    server.send("waits").unwrap();
+    receive(&mut server, &peer_frame(Role::Server, 0x01, b"half"));
+    server.give_back(&mut buffers);
+    let before = HELD.get();
+    assert_eq!(take_output(&mut server), b"\x81\x05waits");
+    assert_eq!(receive(&mut server, &peer_frame(Role::Server, 0x80, b"done")), [text("halfdone")]);
+    assert!(HELD.get() < before, "freed when nothing waits");
+}
+
+#[test]
+fn ten_thousand_recipients_hold_one_copy_of_a_prepared_message() {
+    let message = PreparedMessage::new(vec![7; 100_000]);
+    let mut room: Vec<Connection> = (0..10_000).map(|_| server()).collect();
+    let (_, held, _) = measure(|| {
+        for connection in &mut room {
+            connection.send_prepared(&message).unwrap();
+        }
+    });
+    let each = held / 10_000;
+    assert!(each <= 512, "{each} bytes for each recipient");
+    let first = room[0].output().chunk().as_ptr();
+    assert!(room.iter_mut().all(|connection| connection.output().chunk().as_ptr() == first));
+}
+
+#[test]
+fn timers_are_one_block_and_only_where_configured() {
+    let timed = std::sync::Arc::new(Config::new().timeouts(Timeouts::MIDDLEBOXES).counters());
+    let mut server = None;
+    let (allocations, held, _) = measure(|| {
+        server = Some(Connection::server(&timed, &Negotiated::default()));
+    });
+    assert_eq!(allocations, 1);
+    assert!(held <= 128, "{held}");
+    assert!(size_of::<Connection>() + held as usize <= 320);
+    let server = server.as_mut().unwrap();
+    let (allocations, held, _) = measure(|| {
+        server.handle_timeout(Duration::from_secs(1));
+        server.handle_timeout(Duration::from_secs(30));
+        take_output(server);
+    });
+    assert!(allocations > 0, "a Ping was due");
+    assert_eq!(held, 0);
 }

@@ -117,6 +117,7 @@ fn driver() -> impl Strategy<Value = Driver> {
             high_water_mark,
             drains,
             eof,
+            direct: false,
         })
 }
 
@@ -125,6 +126,8 @@ fn compare(driver: &Driver, bytes: &[u8], cuts: &[usize]) -> Result<(), TestCase
     let cut = run(driver, bytes, cuts);
     prop_assert_eq!(&whole.events, &cut.events);
     prop_assert_eq!(&whole, &cut);
+    let direct = Driver { direct: true, ..driver.clone() };
+    prop_assert_eq!(&whole, &run(&direct, bytes, cuts));
     Ok(())
 }
 
@@ -192,6 +195,7 @@ fn every_single_cut_at_the_boundaries_of_the_length_encoding() {
                     high_water_mark: 1 << 20,
                     drains: vec![],
                     eof: true,
+                    direct: false,
                 };
                 let whole = run(&driver, &bytes, &[]);
                 assert!(whole.outcome.is_some_and(|outcome| outcome.clean), "{whole:?}");

@@ -20,10 +20,13 @@ fuzz_target!(|data: &[u8]| {
         high_water_mark: usize::from(mark) * 16,
         drains: if choices & 8 == 0 { vec![] } else { vec![drain.into()] },
         eof: choices & 16 == 0,
+        direct: false,
     };
     let some = [usize::from(first), usize::from(second)];
     let every: Vec<usize> = (0..stream.len()).step_by(usize::from(step % 16) + 1).collect();
     let whole = run(&driver, stream, &[]);
     assert_eq!(whole, run(&driver, stream, &some));
     assert_eq!(whole, run(&driver, stream, &every));
+    let direct = Driver { direct: true, ..driver };
+    assert_eq!(whole, run(&direct, stream, &some));
 });

@@ -11,7 +11,8 @@ use crate::Message;
 /// connections, one at a time.
 ///
 /// A connection holds memory only while something waits, so steady traffic takes and frees some
-/// for each message. To spare that, lend it these for a turn of the driving loop:
+/// for each message; with a thread for each connection, allocators keep some of it for each. To
+/// spare that, lend it these for a turn of the driving loop:
 ///
 /// ```
 /// use bytes::Buf;

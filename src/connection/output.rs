@@ -7,6 +7,8 @@ use core::fmt;
 
 use bytes::{Buf, Bytes};
 
+use crate::frame::EncodedHeader;
+
 /// Automatic Pongs that wait at most, in bytes; beyond that only the newest waits (RFC 6455,
 /// section 5.5.3).
 const MAX_PONGS: usize = 4096;
@@ -88,6 +90,22 @@ impl Output {
         let end = self.end;
         self.end += len;
         self.bytes.get_mut(end..self.end).unwrap_or_default()
+    }
+
+    /// Appends a header and room for its payload, to be written by the caller at once.
+    #[inline]
+    pub(crate) fn append_frame(&mut self, header: &EncodedHeader, payload_len: usize) -> &mut [u8] {
+        // All 16 bytes are written whatever the header's length: the payload goes over the rest.
+        let header_room = header.padded().len();
+        if self.bytes.len() - self.end < header_room + payload_len {
+            self.make_room(header_room + payload_len);
+        }
+        let free = self.bytes.get_mut(self.end..).unwrap_or_default();
+        if let Some(to) = free.first_chunk_mut() {
+            *to = *header.padded();
+        }
+        self.end += header.len() + payload_len;
+        free.get_mut(header.len()..header.len() + payload_len).unwrap_or_default()
     }
 
     /// Appends a copy of `bytes`.

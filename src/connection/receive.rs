@@ -7,7 +7,7 @@ use super::Connection;
 use super::assembly::Assembly;
 use crate::frame::FramePiece;
 use crate::session::Step;
-use crate::{Delivery, EntropyError, Event, ProtocolError, Role, SendReason, Session};
+use crate::{Chunk, Delivery, EntropyError, Event, ProtocolError, Role, SendReason, Session};
 
 impl Connection {
     /// Takes what it can from `input`, moves it past what it took, and reports the next event.
@@ -26,31 +26,75 @@ impl Connection {
             return None;
         }
         let before = input.len();
-        let event = self.receive_input(input);
+        let event = match self.session.whole_message(input, &self.config.incoming_limits) {
+            Some(chunk) if chunk.last => self.deliver(chunk),
+            Some(valid) => self.fail_behind(valid, input),
+            None => self.receive_input(input),
+        };
         if let Some(timers) = &mut self.timers {
             timers.received(before - input.len());
         }
         event
     }
 
+    /// Where the next bytes from the transport belong, if they can go there without being copied:
+    /// into the binary message that is being put together.
+    ///
+    /// `None` for all else: then, or if the driver does not care, they go to
+    /// [`receive`](Self::receive). Both may alternate in any way. Large messages gain from it: read
+    /// into this slice, then tell how much with [`payload_filled`](Self::payload_filled). Its
+    /// length follows the bytes received, never the length that a header announced.
+    ///
+    /// ```
+    /// use websocket_proto::{Config, Connection, Event, Message, Negotiated};
+    ///
+    /// static CONFIG: Config = Config::new();
+    /// let mut connection = Connection::server(&CONFIG, &Negotiated::default());
+    /// # let mut socket = &[7; 99_999][..];
+    /// # let mut read = |to: &mut [u8]| std::io::Read::read(&mut socket, to);
+    /// // The header of 100,000 bytes, masked, and the first of them.
+    /// let mut buffer = *b"\x82\xff\0\0\0\0\0\x01\x86\xa0\0\0\0\0\x07";
+    /// assert_eq!(connection.receive(&mut &mut buffer[..]), None);
+    /// let message = loop {
+    ///     let space = connection.payload_space().expect("a binary message is under way");
+    ///     let length = read(space)?;
+    ///     if let Some(Event::Message(message)) = connection.payload_filled(length) {
+    ///         break message;
+    ///     }
+    /// };
+    /// assert_eq!(message, Message::from(vec![7; 100_000]));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn payload_space(&mut self) -> Option<&mut [u8]> {
+        match (self.config.delivery, self.session.binary_rest()) {
+            (Delivery::Chunks, _) | (Delivery::Messages, 0) => None,
+            (Delivery::Messages, rest) => self.assembly.space(rest),
+        }
+    }
+
+    /// Takes the first `len` bytes of [`payload_space`](Self::payload_space), which were read to
+    /// it. Returns the message if they complete it.
+    pub fn payload_filled(&mut self, len: usize) -> Option<Event<'static>> {
+        let payload = self.assembly.fill(len);
+        let len = payload.len();
+        let last = self.session.continue_binary(payload);
+        if let Some(timers) = &mut self.timers {
+            timers.received(len);
+            timers.received_chunk(len, last);
+        }
+        if last { self.assembly.finish().map(Event::Message) } else { None }
+    }
+
     fn receive_input<'a>(&mut self, input: &mut &'a mut [u8]) -> Option<Event<'a>> {
         // If that fails, the session tells it.
         let _ = self.top_up_keys();
         loop {
-            let step = self.session.step(input, &self.config.incoming_limits());
+            let step = self.session.step(input, &self.config.incoming_limits);
             if self.session.is_failing() {
                 self.reply_close();
             }
             let event = match step? {
-                Step::Chunk(chunk) => {
-                    if let Some(timers) = &mut self.timers {
-                        timers.received_chunk(chunk.payload.as_bytes().len(), chunk.last);
-                    }
-                    match self.config.delivery {
-                        Delivery::Chunks => Some(Event::Chunk(chunk)),
-                        Delivery::Messages => self.assembly.add(chunk).map(Event::Message),
-                    }
-                }
+                Step::Chunk(chunk) => self.deliver(chunk),
                 Step::Control(piece) => self.control(piece),
                 Step::Failed(error) => Some(Event::Failed(error)),
             };
@@ -58,6 +102,28 @@ impl Connection {
                 return event;
             }
         }
+    }
+
+    /// A piece as the application wants it: on its own, or put together.
+    #[inline]
+    fn deliver<'a>(&mut self, chunk: Chunk<'a>) -> Option<Event<'a>> {
+        if let Some(timers) = &mut self.timers {
+            timers.received_chunk(chunk.payload.as_bytes().len(), chunk.last);
+        }
+        match self.config.delivery {
+            Delivery::Chunks => Some(Event::Chunk(chunk)),
+            // What came before the violation will never be a message.
+            Delivery::Messages if self.session.error().is_some() => None,
+            Delivery::Messages => self.assembly.add(chunk).map(Event::Message),
+        }
+    }
+
+    /// The message was not UTF-8 behind `valid`.
+    #[cold]
+    fn fail_behind<'a>(&mut self, valid: Chunk<'a>, input: &mut &'a mut [u8]) -> Option<Event<'a>> {
+        let _ = self.top_up_keys();
+        self.reply_close();
+        self.deliver(valid).or_else(|| self.receive_input(input))
     }
 
     /// Draws masking keys ahead, so that replies have theirs. Without, the connection fails.

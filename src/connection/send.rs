@@ -172,10 +172,7 @@ impl Connection {
         }
         self.top_up_keys()?;
         let header = self.session.send(fragment, payload.len() as u64, || self.keys.take())?;
-        let encoded = header.encode();
-        let out = self.output.append(encoded.len() + payload.len());
-        let (head, body) = out.split_at_mut(encoded.len());
-        head.copy_from_slice(&encoded);
+        let body = self.output.append_frame(&header.encode(), payload.len());
         match header.masking_key() {
             Some(key) => mask::copy_masked(body, payload, key),
             None => body.copy_from_slice(payload),

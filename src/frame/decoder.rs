@@ -95,6 +95,32 @@ impl FrameDecoder {
         Ok(frame.and_then(|frame| self.decode_payload(frame, input, usize::MAX)))
     }
 
+    /// Takes the next frame if it is a message in itself and all of it is in `input`; otherwise
+    /// nothing.
+    #[inline]
+    pub(crate) fn decode_whole<'a>(
+        &self,
+        input: &mut &'a mut [u8],
+        rules: &FrameRules,
+    ) -> Option<(FrameHeader, &'a mut [u8])> {
+        let State::Header { len: 0, .. } = self.state else { return None };
+        let header = FrameHeader::decode(input, rules).ok()??;
+        if !header.fin() || header.opcode().message_type().is_none() {
+            return None;
+        }
+        let start = header.encoded_len();
+        let end = usize::try_from(header.payload_len()).ok()?.checked_add(start)?;
+        if input.len() < end {
+            return None;
+        }
+        take(input, start);
+        let payload = take(input, end - start);
+        if let Some(key) = header.masking_key() {
+            mask(payload, key, 0);
+        }
+        Some((header, payload))
+    }
+
     /// Takes what is missing of a header, and nothing of its payload.
     #[inline]
     pub(crate) fn decode_header(
@@ -150,6 +176,34 @@ impl FrameDecoder {
             State::Payload { header, offset: offset + piece.payload.len() as u64 }
         };
         Some(piece)
+    }
+
+    /// Bytes of the data frame under way that have not come, 0 between frames and in a control
+    /// frame.
+    #[cfg(feature = "alloc")]
+    pub(crate) const fn data_rest(&self) -> u64 {
+        match &self.state {
+            State::Payload { header, offset } if !header.opcode().is_control() => {
+                header.payload_len() - *offset
+            }
+            State::Payload { .. } | State::Header { .. } => 0,
+        }
+    }
+
+    /// Goes on with the frame under way: `payload`, at most [`data_rest`](Self::data_rest) bytes,
+    /// was put where it belongs and is unmasked there. Whether the message ends with it.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn continue_payload(&mut self, payload: &mut [u8]) -> bool {
+        let State::Payload { header, offset } = &mut self.state else { return false };
+        if let Some(key) = header.masking_key() {
+            mask(payload, key, *offset);
+        }
+        *offset += payload.len() as u64;
+        let (last, fin) = (*offset == header.payload_len(), header.fin());
+        if last {
+            self.state = Self::new().state;
+        }
+        last && fin
     }
 
     /// Goes on with a header that one buffer did not hold, byte by byte, so that it never takes

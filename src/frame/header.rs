@@ -312,35 +312,21 @@ impl FrameHeader {
     /// The bytes of this header.
     #[inline]
     #[must_use]
-    pub fn encode(&self) -> EncodedHeader {
-        let mut bytes = [0; Self::MAX_LEN];
-        let [first, second, rest @ ..] = &mut bytes;
-        *first = u8::from(self.fin) << 7 | self.reserved_bits.0 | self.opcode.bits();
-        let length: &[u8] = match self.payload_len {
-            length @ 0..=125 => {
-                *second = length as u8;
-                &[]
-            }
-            length @ 126..=0xffff => {
-                *second = 126;
-                &(length as u16).to_be_bytes()
-            }
-            length => {
-                *second = 127;
-                &length.to_be_bytes()
-            }
+    pub const fn encode(&self) -> EncodedHeader {
+        // Put together in one register, the first byte lowest.
+        let first = (self.fin as u8) << 7 | self.reserved_bits.0 | self.opcode.bits();
+        let (short, extended, end) = match self.payload_len {
+            length @ 0..=125 => (length as u8, 0, 2),
+            length @ 126..=0xffff => (126, (length as u16).swap_bytes() as u128, 4),
+            length => (127, length.swap_bytes() as u128, 10),
         };
-        let key = match &self.masking_key {
-            Some(key) => {
-                *second |= 0x80;
-                &key[..]
-            }
-            None => &[],
+        let (mask_bit, key, len) = match self.masking_key {
+            Some(key) => (0x80, u32::from_le_bytes(key) as u128, end + 4),
+            None => (0, 0, end),
         };
-        for (to, from) in rest.iter_mut().zip(length.iter().chain(key)) {
-            *to = *from;
-        }
-        EncodedHeader { bytes, len: self.encoded_len() as u8 }
+        let start = u16::from_le_bytes([first, mask_bit | short]) as u128;
+        let bytes = start | extended << 16 | key << (8 * end);
+        EncodedHeader { bytes: bytes.to_le_bytes(), len }
     }
 }
 
@@ -352,8 +338,17 @@ fn chunk<const N: usize>(input: &[u8], at: usize) -> Option<[u8; N]> {
 /// The bytes of a [`FrameHeader`].
 #[derive(Clone, Copy, Debug)]
 pub struct EncodedHeader {
-    bytes: [u8; FrameHeader::MAX_LEN],
+    bytes: [u8; 16],
     len: u8,
+}
+
+impl EncodedHeader {
+    /// The bytes, and zeros behind them.
+    #[cfg(feature = "alloc")]
+    #[inline]
+    pub(crate) const fn padded(&self) -> &[u8; 16] {
+        &self.bytes
+    }
 }
 
 impl Deref for EncodedHeader {

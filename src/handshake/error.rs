@@ -78,6 +78,9 @@ pub enum HandshakeError {
     InvalidKey,
     /// More than one `Origin`: whose policy would count? (RFC 6454, section 7.3)
     RepeatedOrigin,
+    /// The origin is not one that the server's [`OriginPolicy`](super::OriginPolicy) allows
+    /// (section 4.2.2, item 4).
+    ForbiddenOrigin,
     /// `Sec-WebSocket-Protocol` is not a list of tokens (section 4.1, item 10).
     InvalidSubprotocols,
     /// `Sec-WebSocket-Extensions` breaks the grammar of section 9.1.
@@ -98,12 +101,23 @@ pub enum HandshakeError {
     /// More than one `Sec-WebSocket-Protocol` in a response (section 11.3.4).
     RepeatedSubprotocol,
 
+    /// A list of fields that HTTP/2 or HTTP/3 does not allow: a stream error (RFC 9113, section
+    /// 8.1.1).
+    MalformedRequest,
+    /// The `:protocol` of an Extended CONNECT is not `websocket` (RFC 9220, section 3).
+    UnsupportedProtocol,
+    /// The value of `SETTINGS_ENABLE_CONNECT_PROTOCOL` is not one that it may have: a connection
+    /// error (RFC 8441, section 3).
+    InvalidSetting,
+
     /// The peer's stream ended before its head did.
     UnexpectedEof,
     /// The driver reported that the transport broke.
     Aborted,
     /// The source of entropy failed, so that there is no nonce (section 4.1, item 7).
     Entropy,
+    /// The handshake took longer than `Timeouts::opening`.
+    Timeout,
 }
 
 impl HandshakeError {
@@ -131,8 +145,12 @@ impl HandshakeError {
             | Self::InvalidKey
             | Self::RepeatedOrigin
             | Self::InvalidSubprotocols
-            | Self::InvalidExtensions => Rejection::BadRequest,
+            | Self::InvalidExtensions
+            | Self::MalformedRequest => Rejection::BadRequest,
+            Self::ForbiddenOrigin => Rejection::Forbidden,
+            Self::UnsupportedProtocol => Rejection::NotImplemented,
             Self::MethodNotGet => Rejection::MethodNotAllowed,
+            Self::Timeout => Rejection::RequestTimeout,
             Self::TargetTooLong => Rejection::UriTooLong,
             Self::UnsupportedVersion => Rejection::UpgradeRequired,
             Self::FieldLineTooLong | Self::TooManyFields | Self::HeadTooLong => {
@@ -147,6 +165,7 @@ impl HandshakeError {
             | Self::UnrequestedExtension
             | Self::UnrequestedSubprotocol
             | Self::RepeatedSubprotocol
+            | Self::InvalidSetting
             | Self::UnexpectedEof
             | Self::Aborted
             | Self::Entropy => return None,
@@ -193,6 +212,7 @@ impl HandshakeError {
             Self::RepeatedKey => "Sec-WebSocket-Key occurs more than once",
             Self::InvalidKey => "Sec-WebSocket-Key is not 16 bytes in base64",
             Self::RepeatedOrigin => "Origin occurs more than once",
+            Self::ForbiddenOrigin => "the origin is not allowed",
             Self::InvalidSubprotocols => "Sec-WebSocket-Protocol is not a list of tokens",
             Self::InvalidExtensions => "Sec-WebSocket-Extensions is malformed",
             Self::MissingUpgrade => "Upgrade does not list websocket",
@@ -202,9 +222,13 @@ impl HandshakeError {
             Self::UnrequestedExtension => "an extension was not offered",
             Self::UnrequestedSubprotocol => "the subprotocol was not offered",
             Self::RepeatedSubprotocol => "Sec-WebSocket-Protocol occurs more than once",
+            Self::MalformedRequest => "the fields of the request are malformed",
+            Self::UnsupportedProtocol => ":protocol is not websocket",
+            Self::InvalidSetting => "the setting of Extended CONNECT is invalid",
             Self::UnexpectedEof => "the stream ended before the head did",
             Self::Aborted => "the transport broke",
             Self::Entropy => "the source of entropy failed",
+            Self::Timeout => "the opening handshake took too long",
         }
     }
 }
@@ -246,6 +270,8 @@ pub enum HeadError {
     Body,
     /// The caller's buffer is too small.
     BufferFull,
+    /// The peer's settings do not allow an Extended CONNECT.
+    NotEnabled,
     /// There is no request to answer: none has arrived yet, or it was answered.
     NoRequest,
 }
@@ -265,6 +291,7 @@ impl fmt::Display for HeadError {
             Self::Extensions => "the extensions are invalid or not offered",
             Self::Body => "the status allows no body",
             Self::BufferFull => "the buffer is too small",
+            Self::NotEnabled => "the peer does not allow an Extended CONNECT",
             Self::NoRequest => "no request waits for an answer",
         })
     }

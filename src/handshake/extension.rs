@@ -62,7 +62,7 @@ impl<'a> Extensions<'a> {
 
     /// Those of one list.
     pub(super) const fn of(list: &'a str) -> Self {
-        Self { fields: Fields::new(&[]), list: Cursor(list.as_bytes()) }
+        Self { fields: Fields::of_lines(&[]), list: Cursor(list.as_bytes()) }
     }
 }
 
@@ -75,7 +75,7 @@ impl<'a> Iterator for Extensions<'a> {
             if !self.list.0.is_empty() {
                 let extension = self.list.extension();
                 if extension.is_none() {
-                    *self = Self::new(Fields::new(&[]));
+                    *self = Self::new(Fields::of_lines(&[]));
                 }
                 return extension;
             }

@@ -66,16 +66,25 @@ impl fmt::Debug for Field<'_> {
     }
 }
 
-/// The fields of a head in the order in which they were sent.
+/// Fields in the order in which they were sent.
 #[derive(Clone, Debug)]
-pub struct Fields<'a> {
-    /// Field lines, and the empty line that ends them.
-    lines: &'a [u8],
+pub struct Fields<'a>(Source<'a>);
+
+#[derive(Clone, Debug)]
+enum Source<'a> {
+    /// Field lines that were parsed, and the empty line that ends them.
+    Lines(&'a [u8]),
+    /// A list, as HTTP/2 and HTTP/3 have it.
+    List(core::slice::Iter<'a, Field<'a>>),
 }
 
 impl<'a> Fields<'a> {
-    pub(super) const fn new(lines: &'a [u8]) -> Self {
-        Self { lines }
+    pub(super) const fn of_lines(lines: &'a [u8]) -> Self {
+        Self(Source::Lines(lines))
+    }
+
+    pub(super) fn of_list(list: &'a [Field<'a>]) -> Self {
+        Self(Source::List(list.iter()))
     }
 
     /// The values of the fields called `name`, in any case.
@@ -89,13 +98,17 @@ impl<'a> Iterator for Fields<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<Field<'a>> {
-        let colon = Class::Token.run(self.lines);
-        let (name, rest) = self.lines.split_at_checked(colon)?;
-        // The empty line has no colon.
-        let rest = rest.strip_prefix(b":")?;
-        let (value, rest) = rest.split_at_checked(Class::Value.run(rest))?;
-        self.lines = rest.strip_prefix(b"\r\n")?;
-        Some(Field { name, value: trim(value) })
+        match &mut self.0 {
+            Source::List(list) => list.next().copied(),
+            Source::Lines(lines) => {
+                let (name, rest) = lines.split_at_checked(Class::Token.run(lines))?;
+                // The empty line has no colon.
+                let rest = rest.strip_prefix(b":")?;
+                let (value, rest) = rest.split_at_checked(Class::Value.run(rest))?;
+                *lines = rest.strip_prefix(b"\r\n")?;
+                Some(Field { name, value: trim(value) })
+            }
+        }
     }
 }
 

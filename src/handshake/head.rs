@@ -1,5 +1,7 @@
 //! The grammar of an HTTP/1.1 head (RFC 9112): what a start line and a field section share.
 
+use core::ops::Range;
+
 use super::{HandshakeError, HeadLimits};
 
 /// A set of characters.
@@ -15,9 +17,11 @@ pub(super) enum Class {
     Value = 4,
     /// `reg-name` (RFC 3986, section 3.2.2) without percent-encoding, which no name needs.
     Host = 8,
+    /// The alphabet of base64 (RFC 4648, section 4).
+    Base64 = 16,
 }
 
-static CLASSES: [u8; 256] = classes();
+const CLASSES: &[u8; 256] = &classes();
 
 const fn classes() -> [u8; 256] {
     let mut table = [0; 256];
@@ -34,7 +38,10 @@ const fn classes() -> [u8; 256] {
 const fn classes_of(byte: u8) -> u8 {
     let mut classes = 0;
     if byte.is_ascii_alphanumeric() {
-        classes |= Class::Token as u8 | Class::Host as u8;
+        classes |= Class::Token as u8 | Class::Host as u8 | Class::Base64 as u8;
+    }
+    if is_one_of(byte, b"+/") {
+        classes |= Class::Base64 as u8;
     }
     if is_one_of(byte, b"!#$%&'*+-.^_`|~") {
         classes |= Class::Token as u8;
@@ -70,12 +77,16 @@ impl Class {
     /// How many bytes at the start of `bytes` are of this class.
     #[inline]
     pub(super) fn run(self, bytes: &[u8]) -> usize {
+        // Values are long; for what is shorter, a look into the table is faster.
         let words = match self {
-            Self::Value => words_without_control(bytes),
-            Self::Token | Self::Target | Self::Host => 0,
+            Self::Value => words_without_controls(bytes),
+            Self::Token | Self::Target | Self::Host | Self::Base64 => 0,
         };
-        let rest = bytes.get(words..).unwrap_or_default();
-        words + rest.iter().position(|&byte| !self.has(byte)).unwrap_or(rest.len())
+        let mut run = words;
+        while bytes.get(run).is_some_and(|&byte| self.has(byte)) {
+            run += 1;
+        }
+        run
     }
 
     /// Whether `bytes` is made of this class, and not empty.
@@ -84,10 +95,11 @@ impl Class {
     }
 }
 
-/// How many bytes at the start of `bytes` surely have no control character, eight at a time: the
-/// first byte after them has one, or fewer than eight are left.
+/// How many bytes at the start of `bytes` have no control character, eight at a time: the byte
+/// after them has one, or fewer than eight are left.
 #[inline]
-fn words_without_control(bytes: &[u8]) -> usize {
+fn words_without_controls(bytes: &[u8]) -> usize {
+    // Each byte of a word 1: times this, a byte is repeated.
     const ONES: u64 = u64::MAX / 0xff;
     let mut clear = 0;
     for word in bytes.chunks_exact(8) {
@@ -95,7 +107,7 @@ fn words_without_control(bytes: &[u8]) -> usize {
         let delete = word ^ (ONES * 0x7f);
         let below_space = word.wrapping_sub(ONES * 0x20) & !word;
         let is_delete = delete.wrapping_sub(ONES) & !delete;
-        // The lowest hit is exact, those above it may be false.
+        // The topmost bit of each byte that hits. The lowest is exact, those above may be false.
         let hits = (below_space | is_delete) & (ONES * 0x80);
         if hits != 0 {
             return clear + hits.trailing_zeros() as usize / 8;
@@ -103,6 +115,15 @@ fn words_without_control(bytes: &[u8]) -> usize {
         clear += 8;
     }
     clear
+}
+
+/// What a head is limited to in any case, so that places in it are kept in 32 bits.
+const MAX_HEAD: usize = u32::MAX as usize;
+
+/// A place in a head, none of which lies beyond `MAX_HEAD`.
+#[inline]
+pub(super) const fn place(at: usize) -> u32 {
+    at as u32
 }
 
 /// Walks over a head that grows, and looks at each byte once.
@@ -116,6 +137,8 @@ pub(super) struct Scanner {
     /// Where it must have ended, and what it breaks otherwise.
     limit: usize,
     too_long: HandshakeError,
+    /// Where the colon of the field line is.
+    colon: usize,
     /// Bytes looked at.
     pub(super) scanned: usize,
     fields: usize,
@@ -132,13 +155,17 @@ enum FieldState {
 }
 
 impl Scanner {
-    pub(super) const fn new(limits: HeadLimits) -> Self {
+    pub(super) const fn new(mut limits: HeadLimits) -> Self {
+        if limits.max_head > MAX_HEAD {
+            limits.max_head = MAX_HEAD;
+        }
         Self {
             limits,
             at: 0,
             start: 0,
             limit: limits.max_head,
             too_long: HandshakeError::HeadTooLong,
+            colon: 0,
             scanned: 0,
             fields: 0,
             state: FieldState::Name,
@@ -180,40 +207,52 @@ impl Scanner {
         head: &[u8],
         class: Class,
     ) -> Result<Option<u8>, HandshakeError> {
-        let rest = self.rest(head);
+        let Some(rest) = head.get(self.at..) else { return Ok(None) };
         let run = class.run(rest);
-        self.take(rest.get(run).copied(), run)
+        match rest.get(run) {
+            Some(&byte) => self.take(run + 1, byte),
+            None => self.take_all(run),
+        }
     }
 
     /// Takes one byte.
     #[inline]
     pub(super) fn next(&mut self, head: &[u8]) -> Result<Option<u8>, HandshakeError> {
-        let next = self.rest(head).first().copied();
-        self.take(next, 0)
+        match head.get(self.at) {
+            Some(&byte) => self.take(1, byte),
+            None => self.take_all(0),
+        }
     }
 
+    /// Takes so many bytes, of which `byte` is the last.
     #[inline]
-    fn rest<'a>(&self, head: &'a [u8]) -> &'a [u8] {
-        head.get(self.at..head.len().min(self.limit)).unwrap_or_default()
+    fn take(&mut self, count: usize, byte: u8) -> Result<Option<u8>, HandshakeError> {
+        self.at += count;
+        self.scanned += count;
+        if self.at > self.limit { Err(self.too_long) } else { Ok(Some(byte)) }
     }
 
-    #[inline]
-    fn take(&mut self, byte: Option<u8>, run: usize) -> Result<Option<u8>, HandshakeError> {
-        let taken = run + usize::from(byte.is_some());
-        self.at += taken;
-        self.scanned += taken;
-        if byte.is_none() && self.at == self.limit { Err(self.too_long) } else { Ok(byte) }
+    /// Takes all that has arrived, behind which more must come.
+    fn take_all(&mut self, count: usize) -> Result<Option<u8>, HandshakeError> {
+        self.at += count;
+        self.scanned += count;
+        if self.at >= self.limit { Err(self.too_long) } else { Ok(None) }
     }
 
     /// Takes `HTTP/1.` and a digit, with which the part began; `None` if more has to arrive.
     pub(super) fn minor_version(&mut self, head: &[u8]) -> Result<Option<u8>, HandshakeError> {
+        const START: &[u8] = b"HTTP/1.";
+        if self.at == self.start && head.get(self.at..).is_some_and(|rest| rest.starts_with(START))
+        {
+            self.take(START.len(), b'.')?;
+        }
         loop {
             let taken = self.at - self.start;
             let Some(byte) = self.next(head)? else { return Ok(None) };
             match (taken, byte) {
                 (7, b'0'..=b'9') => return Ok(Some(byte - b'0')),
                 (5, b'0' | b'2'..=b'9') => return Err(HandshakeError::UnsupportedHttpVersion),
-                _ if b"HTTP/1.".get(taken) == Some(&byte) => {}
+                _ if START.get(taken) == Some(&byte) => {}
                 _ => return Err(HandshakeError::InvalidHttpVersion),
             }
         }
@@ -235,42 +274,57 @@ impl Scanner {
         self.begin(self.limits.max_field_line, HandshakeError::FieldLineTooLong);
     }
 
-    /// Takes field lines and the empty line that ends them; `false` if more has to arrive.
-    pub(super) fn fields(&mut self, head: &[u8]) -> Result<bool, HandshakeError> {
+    /// Takes field lines and the empty line that ends them; `false` if more has to arrive. Notes
+    /// where the name and the value of each are.
+    pub(super) fn fields(
+        &mut self,
+        head: &[u8],
+        mut note: impl FnMut(Range<usize>, Range<usize>),
+    ) -> Result<bool, HandshakeError> {
+        // Written so that a line that is there falls through from test to test.
         loop {
-            self.state = match self.state {
-                FieldState::Name if self.fields == self.limits.max_fields => {
+            if let FieldState::Name = self.state {
+                if self.fields == self.limits.max_fields {
                     match self.next(head)? {
                         None => return Ok(false),
-                        Some(b'\r') => FieldState::LastLf,
+                        Some(b'\r') => self.state = FieldState::LastLf,
                         Some(_) => return Err(HandshakeError::TooManyFields),
                     }
-                }
-                FieldState::Name => {
+                } else {
                     let Some(byte) = self.after(head, Class::Token)? else { return Ok(false) };
                     match (byte, self.len()) {
-                        (b'\r', 0) => FieldState::LastLf,
-                        (b':', 1..) => FieldState::Value,
+                        (b':', 1..) => {
+                            self.colon = self.at - 1;
+                            self.state = FieldState::Value;
+                        }
+                        (b'\r', 0) => self.state = FieldState::LastLf,
                         (byte, length) => return Err(not_a_name(byte, length)),
                     }
                 }
-                FieldState::Value => match self.after(head, Class::Value)? {
+            }
+            if let FieldState::Value = self.state {
+                match self.after(head, Class::Value)? {
                     None => return Ok(false),
-                    Some(b'\r') => FieldState::ValueLf,
+                    Some(b'\r') => {
+                        note(self.start..self.colon, self.colon + 1..self.at - 1);
+                        self.state = FieldState::ValueLf;
+                    }
                     Some(b'\n') => return Err(HandshakeError::BareLf),
                     // RFC 9110, section 5.5: values with CR, LF or NUL are invalid and
                     // dangerous; other control characters are invalid as well.
                     Some(_) => return Err(HandshakeError::InvalidFieldValue),
-                },
-                FieldState::ValueLf => {
-                    if !self.lf(head)? {
-                        return Ok(false);
-                    }
-                    self.fields += 1;
-                    self.begin_fields();
-                    FieldState::Name
                 }
-                FieldState::LastLf => return self.lf(head),
+            }
+            if let FieldState::ValueLf = self.state {
+                if !self.lf(head)? {
+                    return Ok(false);
+                }
+                self.fields += 1;
+                self.begin_fields();
+                self.state = FieldState::Name;
+            }
+            if let FieldState::LastLf = self.state {
+                return self.lf(head);
             }
         }
     }
@@ -296,19 +350,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_run_of_value_characters_is_what_a_byte_at_a_time_finds() {
-        for byte in 0..=255 {
-            for at in 0..20 {
-                let mut bytes = [b'v'; 24];
-                bytes[at] = byte;
-                bytes[22] = 0;
-                let naive =
-                    bytes.iter().position(|b| *b != b'\t' && (*b < 0x20 || *b == 0x7f)).unwrap();
-                assert_eq!(Class::Value.run(&bytes), naive, "{byte:#x} at {at}");
-                bytes[at + 1] = 0x1f;
-                let naive =
-                    bytes.iter().position(|b| *b != b'\t' && (*b < 0x20 || *b == 0x7f)).unwrap();
-                assert_eq!(Class::Value.run(&bytes), naive, "{byte:#x} at {at}");
+    fn a_run_is_what_a_byte_at_a_time_finds() {
+        for (class, member) in [(Class::Value, b'v'), (Class::Token, b'-'), (Class::Host, b'.')] {
+            let naive = |bytes: &[u8]| bytes.iter().position(|byte| !class.has(*byte)).unwrap();
+            for byte in 0..=255 {
+                for at in 0..20 {
+                    let mut bytes = [member; 24];
+                    bytes[at] = byte;
+                    bytes[22] = 0;
+                    assert_eq!(class.run(&bytes), naive(&bytes), "{byte:#x} at {at}");
+                    bytes[at + 1] = byte.wrapping_add(1);
+                    assert_eq!(class.run(&bytes), naive(&bytes), "{byte:#x} at {at}");
+                }
             }
         }
     }

@@ -11,18 +11,35 @@
 mod accept_key;
 #[cfg(feature = "alloc")]
 mod client;
+mod connect;
+mod credentials;
+#[cfg(feature = "alloc")]
+mod deadline;
 mod error;
+#[cfg(feature = "alloc")]
+mod exchange;
+mod extended_client;
+mod extended_connect;
 mod extension;
 mod field;
 mod head;
+#[cfg(feature = "http")]
+mod http;
 mod limits;
 mod list;
+#[cfg(feature = "alloc")]
+mod negotiated;
+mod noted;
 mod offer;
+mod origin;
+#[cfg(feature = "alloc")]
+mod proxy;
 mod rejection;
 mod request;
 mod response;
 #[cfg(feature = "alloc")]
 mod server;
+mod subprotocol;
 mod upgrade;
 mod uri;
 mod write;
@@ -30,51 +47,30 @@ mod write;
 pub use accept_key::{accept_key, key_from_nonce};
 #[cfg(feature = "alloc")]
 pub use client::{ClientEvent, ClientHandshake};
+pub use connect::write_connect;
+pub use credentials::CREDENTIAL_FIELDS;
+#[cfg(feature = "alloc")]
+pub use credentials::{basic_credentials, bearer_credentials};
 pub use error::{HandshakeError, HeadError};
+pub use extended_client::ConnectProtocol;
+pub use extended_connect::ExtendedConnect;
 pub use extension::{Extension, Extensions, Parameter, ParameterValue, Parameters};
 pub use field::{Field, Fields};
+#[cfg(feature = "http")]
+pub use http::{write_http_request, write_http_response};
 pub use limits::HeadLimits;
+#[cfg(feature = "alloc")]
+pub use negotiated::{Established, Negotiated};
 pub use offer::ClientRequest;
+pub use origin::OriginPolicy;
+#[cfg(feature = "alloc")]
+pub use proxy::ProxyHandshake;
 pub use rejection::{Rejection, write_response};
 pub use request::{RequestHead, RequestParser};
 pub use response::{ResponseHead, ResponseParser};
 #[cfg(feature = "alloc")]
 pub use server::{ServerEvent, ServerHandshake};
+pub use subprotocol::{Preference, choose_subprotocol};
 pub use upgrade::{Acceptance, Upgrade};
 pub use uri::{Uri, UriError};
 pub use write::{HeadBuffer, HeadWriter};
-
-#[cfg(feature = "alloc")]
-use alloc::string::String;
-
-/// What the opening handshake agreed on.
-#[cfg(feature = "alloc")]
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Negotiated {
-    pub(crate) subprotocol: Option<String>,
-    pub(crate) extensions: Option<String>,
-}
-
-#[cfg(feature = "alloc")]
-impl Negotiated {
-    /// The subprotocol, `None` if none was agreed on.
-    #[must_use]
-    pub fn subprotocol(&self) -> Option<&str> {
-        self.subprotocol.as_deref()
-    }
-
-    /// The extensions in use, as the server's `Sec-WebSocket-Extensions` lists them.
-    pub fn extensions(&self) -> Extensions<'_> {
-        Extensions::of(self.extensions.as_deref().unwrap_or_default())
-    }
-}
-
-/// A connection that the opening handshake established.
-#[cfg(feature = "alloc")]
-#[derive(Debug)]
-pub struct Established {
-    /// The connection. On the server's side its output begins with the response that accepts.
-    pub connection: crate::Connection,
-    /// What was agreed on.
-    pub negotiated: Negotiated,
-}

@@ -1,6 +1,7 @@
 //! A client's request, and the check of what answers it (RFC 6455, section 4.1).
 
 use super::extension::{are_offered, is_extension_list};
+use super::field::Fields;
 use super::head::Class;
 use super::list::names;
 use super::uri::Authority;
@@ -33,12 +34,13 @@ use super::{
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct ClientRequest<'a> {
-    authority: &'a str,
+    pub(super) secure: bool,
+    pub(super) authority: &'a str,
     /// A path, and perhaps `?` and a query.
-    target: [&'a str; 3],
+    pub(super) target: [&'a str; 3],
     pub(super) subprotocols: &'a [&'a str],
     pub(super) extensions: Option<&'a str>,
-    fields: &'a [Field<'a>],
+    pub(super) fields: &'a [Field<'a>],
 }
 
 impl<'a> ClientRequest<'a> {
@@ -47,7 +49,7 @@ impl<'a> ClientRequest<'a> {
     pub fn new(uri: &Uri<'a>) -> Self {
         let (mark, query) = uri.query().map_or(("", ""), |query| ("?", query));
         let request = Self::to(uri.authority(), uri.path());
-        Self { target: [uri.path(), mark, query], ..request }
+        Self { secure: uri.is_secure(), target: [uri.path(), mark, query], ..request }
     }
 
     /// A request to `authority`, a host with a port if that is not the default one, for `target`,
@@ -55,6 +57,7 @@ impl<'a> ClientRequest<'a> {
     #[must_use]
     pub const fn to(authority: &'a str, target: &'a str) -> Self {
         Self {
+            secure: false,
             authority,
             target: [target, "", ""],
             subprotocols: &[],
@@ -95,11 +98,7 @@ impl<'a> ClientRequest<'a> {
         key: [u8; 24],
         buffer: impl Into<HeadBuffer<'b>>,
     ) -> Result<usize, HeadError> {
-        // RFC 6455, section 3: the resource name begins with a path, which begins with a slash.
-        if !self.target.iter().find(|part| !part.is_empty()).is_some_and(|p| p.starts_with('/')) {
-            return Err(HeadError::Target);
-        }
-        Authority::parse(self.authority).map_err(|_| HeadError::Host)?;
+        self.check()?;
         let mut head = HeadWriter::request_in_parts(buffer.into(), "GET", &self.target)?;
         head.field(Field::new("Host", self.authority))?;
         head.field(Field::new("Upgrade", "websocket"))?;
@@ -107,19 +106,25 @@ impl<'a> ClientRequest<'a> {
         head.field(Field::new("Sec-WebSocket-Key", &key))?;
         head.field(Field::new("Sec-WebSocket-Version", "13"))?;
         if !self.subprotocols.is_empty() {
-            self.write_subprotocols(&mut head)?;
+            head.field_in_parts(b"Sec-WebSocket-Protocol", self.subprotocol_list())?;
         }
         if let Some(extensions) = self.extensions {
-            if !is_extension_list(extensions.as_bytes()) {
-                return Err(HeadError::Extensions);
-            }
             head.field(Field::new("Sec-WebSocket-Extensions", extensions))?;
         }
         head.extra_fields(self.fields)?;
         head.finish()
     }
 
-    fn write_subprotocols(&self, head: &mut HeadWriter<'_>) -> Result<(), HeadError> {
+    /// Checks what a request offers, in every version of HTTP.
+    pub(super) fn check(&self) -> Result<(), HeadError> {
+        // RFC 6455, section 3: the resource name begins with a path, which begins with a slash.
+        let mut parts = self.target.iter().filter(|part| !part.is_empty()).peekable();
+        if !parts.peek().is_some_and(|first| first.starts_with('/'))
+            || !parts.all(|part| Class::Target.is_all(part.as_bytes()))
+        {
+            return Err(HeadError::Target);
+        }
+        Authority::parse(self.authority).map_err(|_| HeadError::Host)?;
         for (index, subprotocol) in self.subprotocols.iter().enumerate() {
             // RFC 6455, section 4.1, item 10: tokens, and all unique.
             if !Class::Token.is_all(subprotocol.as_bytes())
@@ -128,9 +133,19 @@ impl<'a> ClientRequest<'a> {
                 return Err(HeadError::Subprotocol);
             }
         }
+        if self.extensions.is_some_and(|list| !is_extension_list(list.as_bytes())) {
+            return Err(HeadError::Extensions);
+        }
+        Ok(())
+    }
+
+    /// The parts of the list of subprotocols.
+    pub(super) fn subprotocol_list(&self) -> impl Iterator<Item = &'a [u8]> {
         let separators = core::iter::once("").chain(core::iter::repeat(", "));
-        let parts = separators.zip(self.subprotocols).flat_map(|(separator, s)| [separator, s]);
-        head.field_in_parts(b"Sec-WebSocket-Protocol", parts.map(str::as_bytes))
+        separators
+            .zip(self.subprotocols)
+            .flat_map(|(separator, s)| [separator, s])
+            .map(str::as_bytes)
     }
 
     /// Checks a response against this request and the key with which it was written: `false` if
@@ -179,11 +194,21 @@ pub(super) fn is_accepted(
         (Some(answer), None) if answer != accept => return Err(HandshakeError::WrongAccept),
         (Some(_), None) => {}
     }
-    // Item 5.
-    if !response.values("sec-websocket-extensions").all(is_extension_list) {
+    check_chosen(response.fields(), is_offered, offered_extensions)?;
+    Ok(true)
+}
+
+/// Checks what the fields of a response choose of what was offered.
+pub(super) fn check_chosen(
+    response: Fields<'_>,
+    is_offered: impl Fn(&str) -> bool,
+    offered_extensions: &Extensions<'_>,
+) -> Result<(), HandshakeError> {
+    // RFC 6455, section 4.1, item 5 of the response.
+    if !response.clone().values("sec-websocket-extensions").all(is_extension_list) {
         return Err(HandshakeError::InvalidExtensions);
     }
-    if !are_offered(&response.extensions(), offered_extensions) {
+    if !are_offered(&Extensions::new(response.clone()), offered_extensions) {
         return Err(HandshakeError::UnrequestedExtension);
     }
     // Item 6.
@@ -193,6 +218,6 @@ pub(super) fn is_accepted(
         (Some(chosen), None) if !core::str::from_utf8(chosen).is_ok_and(is_offered) => {
             Err(HandshakeError::UnrequestedSubprotocol)
         }
-        (Some(_) | None, None) => Ok(true),
+        (Some(_) | None, None) => Ok(()),
     }
 }

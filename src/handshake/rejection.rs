@@ -17,12 +17,16 @@ pub enum Rejection {
     NotFound,
     /// 405 Method Not Allowed, with `Allow: GET`.
     MethodNotAllowed,
+    /// 408 Request Timeout.
+    RequestTimeout,
     /// 414 URI Too Long.
     UriTooLong,
     /// 426 Upgrade Required, with `Sec-WebSocket-Version: 13` (RFC 6455, section 4.4).
     UpgradeRequired,
     /// 431 Request Header Fields Too Large.
     FieldsTooLarge,
+    /// 501 Not Implemented (RFC 9220, section 3).
+    NotImplemented,
     /// 503 Service Unavailable, with `Retry-After`.
     Unavailable {
         /// Seconds after which the client may try again.
@@ -41,9 +45,11 @@ impl Rejection {
             Self::Forbidden => 403,
             Self::NotFound => 404,
             Self::MethodNotAllowed => 405,
+            Self::RequestTimeout => 408,
             Self::UriTooLong => 414,
             Self::UpgradeRequired => 426,
             Self::FieldsTooLarge => 431,
+            Self::NotImplemented => 501,
             Self::Unavailable { .. } => 503,
             Self::HttpVersionNotSupported => 505,
         }
@@ -79,8 +85,10 @@ impl Rejection {
             Self::BadRequest
             | Self::Forbidden
             | Self::NotFound
+            | Self::RequestTimeout
             | Self::UriTooLong
             | Self::FieldsTooLarge
+            | Self::NotImplemented
             | Self::HttpVersionNotSupported => {}
         }
         let connection = match self {
@@ -89,8 +97,10 @@ impl Rejection {
             | Self::Forbidden
             | Self::NotFound
             | Self::MethodNotAllowed
+            | Self::RequestTimeout
             | Self::UriTooLong
             | Self::FieldsTooLarge
+            | Self::NotImplemented
             | Self::Unavailable { .. }
             | Self::HttpVersionNotSupported => "close",
         };
@@ -169,6 +179,7 @@ pub(super) const fn reason(status: u16) -> &'static str {
         404 => "Not Found",
         405 => "Method Not Allowed",
         407 => "Proxy Authentication Required",
+        408 => "Request Timeout",
         410 => "Gone",
         414 => "URI Too Long",
         421 => "Misdirected Request",

@@ -3,8 +3,9 @@
 use core::str;
 
 use super::field::Fields;
-use super::head::{Class, Scanner};
+use super::head::{Class, Scanner, place};
 use super::list::tokens;
+use super::noted::Noted;
 use super::uri::{Authority, Target};
 use super::{Extensions, HandshakeError, HeadLimits};
 
@@ -33,7 +34,8 @@ use super::{Extensions, HandshakeError, HeadLimits};
 pub struct RequestParser {
     scanner: Scanner,
     state: State,
-    parts: Parts,
+    line: Line,
+    noted: Noted,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -52,12 +54,12 @@ enum State {
 
 /// Where the parts of the request line are.
 #[derive(Clone, Copy, Debug)]
-struct Parts {
-    method: usize,
-    method_end: usize,
-    target_end: usize,
+struct Line {
+    method: u32,
+    method_end: u32,
+    target_end: u32,
     minor_version: u8,
-    fields: usize,
+    fields: u32,
 }
 
 impl RequestParser {
@@ -67,7 +69,8 @@ impl RequestParser {
         Self {
             scanner: Scanner::new(limits),
             state: State::Start,
-            parts: Parts { method: 0, method_end: 0, target_end: 0, minor_version: 0, fields: 0 },
+            line: Line { method: 0, method_end: 0, target_end: 0, minor_version: 0, fields: 0 },
+            noted: Noted::NOTHING,
         }
     }
 
@@ -104,14 +107,7 @@ impl RequestParser {
     pub(super) fn head<'a>(&self, received: &'a [u8]) -> Option<RequestHead<'a>> {
         let State::Complete = self.state else { return None };
         let head = received.get(..self.scanner.at)?;
-        let parts = self.parts;
-        Some(RequestHead {
-            head,
-            method: head.get(parts.method..parts.method_end)?,
-            target: head.get(parts.method_end + 1..parts.target_end)?,
-            minor_version: parts.minor_version,
-            fields: head.get(parts.fields..)?,
-        })
+        Some(RequestHead { head, line: self.line, noted: self.noted })
     }
 
     fn advance(&mut self, received: &[u8]) -> Result<bool, HandshakeError> {
@@ -132,7 +128,7 @@ impl RequestParser {
                     if !scanner.lf(received)? {
                         return Ok(false);
                     }
-                    self.parts.method = scanner.at;
+                    self.line.method = place(scanner.at);
                     scanner.begin_unlimited();
                     State::Method
                 }
@@ -142,7 +138,7 @@ impl RequestParser {
                     };
                     match (byte, scanner.len()) {
                         (b' ', 1..) => {
-                            self.parts.method_end = scanner.at - 1;
+                            self.line.method_end = place(scanner.at - 1);
                             scanner.begin_target();
                             State::Target
                         }
@@ -156,7 +152,7 @@ impl RequestParser {
                     };
                     match (byte, scanner.len()) {
                         (b' ', 1..) => {
-                            self.parts.target_end = scanner.at - 1;
+                            self.line.target_end = place(scanner.at - 1);
                             scanner.begin_unlimited();
                             State::Version
                         }
@@ -169,7 +165,7 @@ impl RequestParser {
                     let Some(minor_version) = scanner.minor_version(received)? else {
                         return Ok(false);
                     };
-                    self.parts.minor_version = minor_version;
+                    self.line.minor_version = minor_version;
                     State::LineCr
                 }
                 State::LineCr => match scanner.next(received)? {
@@ -182,12 +178,13 @@ impl RequestParser {
                     if !scanner.lf(received)? {
                         return Ok(false);
                     }
-                    self.parts.fields = scanner.at;
+                    self.line.fields = place(scanner.at);
                     scanner.begin_fields();
                     State::Fields
                 }
                 State::Fields => {
-                    if !scanner.fields(received)? {
+                    let noted = &mut self.noted;
+                    if !scanner.fields(received, |name, value| noted.note(received, name, value))? {
                         return Ok(false);
                     }
                     State::Complete
@@ -205,10 +202,8 @@ impl RequestParser {
 #[derive(Clone, Copy, Debug)]
 pub struct RequestHead<'a> {
     head: &'a [u8],
-    method: &'a [u8],
-    target: &'a [u8],
-    minor_version: u8,
-    fields: &'a [u8],
+    line: Line,
+    pub(super) noted: Noted,
 }
 
 impl<'a> RequestHead<'a> {
@@ -222,13 +217,13 @@ impl<'a> RequestHead<'a> {
     /// The method.
     #[must_use]
     pub fn method(&self) -> &'a str {
-        str::from_utf8(self.method).unwrap_or_default()
+        self.text(self.line.method, self.line.method_end)
     }
 
     /// The request target as sent; see also [`path`](Self::path) and [`query`](Self::query).
     #[must_use]
     pub fn target(&self) -> &'a str {
-        str::from_utf8(self.target).unwrap_or_default()
+        self.text(self.line.method_end + 1, self.line.target_end)
     }
 
     /// The path in the target, not decoded; the target itself where it has none (`*`).
@@ -248,22 +243,30 @@ impl<'a> RequestHead<'a> {
     /// port.
     #[must_use]
     pub fn authority(&self) -> &'a str {
-        let of_target = Target::of(self.target()).and_then(|target| target.authority);
-        let of_host = || self.field("host").and_then(|host| str::from_utf8(host).ok());
-        let authority = of_target.or_else(of_host).unwrap_or_default();
+        let authority = self.stated_authority();
         if Authority::parse(authority).is_ok() { authority } else { "" }
+    }
+
+    /// The same, not checked.
+    pub(super) fn stated_authority(&self) -> &'a str {
+        if !self.target().starts_with('/')
+            && let Some(authority) = Target::of(self.target()).and_then(|target| target.authority)
+        {
+            return authority;
+        }
+        str::from_utf8(self.noted.host.of(self.head)).unwrap_or_default()
     }
 
     /// The minor version of HTTP/1.
     #[must_use]
     pub const fn minor_version(&self) -> u8 {
-        self.minor_version
+        self.line.minor_version
     }
 
     /// All fields, in their order.
     #[must_use]
-    pub const fn fields(&self) -> Fields<'a> {
-        Fields::new(self.fields)
+    pub fn fields(&self) -> Fields<'a> {
+        Fields::of_lines(self.head.get(self.line.fields as usize..).unwrap_or_default())
     }
 
     /// The value of the first field called `name`, in any case.
@@ -287,5 +290,10 @@ impl<'a> RequestHead<'a> {
     #[must_use]
     pub fn extensions(&self) -> Extensions<'a> {
         Extensions::new(self.fields())
+    }
+
+    fn text(&self, start: u32, end: u32) -> &'a str {
+        let bytes = self.head.get(start as usize..end as usize).unwrap_or_default();
+        str::from_utf8(bytes).unwrap_or_default()
     }
 }

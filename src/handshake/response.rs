@@ -155,7 +155,7 @@ impl ResponseParser {
                     State::Fields
                 }
                 State::Fields => {
-                    if !scanner.fields(received)? {
+                    if !scanner.fields(received, |_, _| {})? {
                         return Ok(false);
                     }
                     State::Complete
@@ -205,7 +205,7 @@ impl<'a> ResponseHead<'a> {
     /// All fields, in their order.
     #[must_use]
     pub const fn fields(&self) -> Fields<'a> {
-        Fields::new(self.fields)
+        Fields::of_lines(self.fields)
     }
 
     /// The value of the first field called `name`, in any case.

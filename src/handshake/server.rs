@@ -1,10 +1,12 @@
 //! The server's side of the opening handshake.
 
-use alloc::string::{String, ToString};
+use alloc::string::ToString;
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use bytes::Buf;
 
+use super::deadline::Deadline;
 use super::{
     Acceptance, Established, Field, HandshakeError, HeadError, Negotiated, Rejection, RequestHead,
     RequestParser, Upgrade, write_response,
@@ -14,7 +16,8 @@ use crate::{Connection, Output, Role, SharedConfig, Transport};
 /// What [`ServerHandshake::receive`] tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ServerEvent {
-    /// A client asks for a WebSocket, in the right way. Now [`ServerHandshake::accept`] or
+    /// A client asks for a WebSocket, in the right way and from an origin that the configuration
+    /// allows. Now [`ServerHandshake::accept`] or
     /// [`ServerHandshake::reject`] it; until then nothing more is read.
     Upgrade,
     /// A client asks for something else, in good HTTP. Now
@@ -59,14 +62,17 @@ pub struct ServerHandshake {
     state: State,
     /// Whether the client's direction of the stream has ended.
     eof: bool,
+    deadline: Deadline,
 }
 
 #[derive(Clone, Copy, Debug)]
 enum State {
     Reading,
     Deciding(Kind),
-    /// An answer that closes is queued, or taken.
-    Answered,
+    /// An answer that closes is queued, or taken; the event of what it answers may wait.
+    Answered {
+        untold: Option<HandshakeError>,
+    },
     /// The stream ended before the request did; the event may wait.
     Ended {
         told: bool,
@@ -92,6 +98,7 @@ impl ServerHandshake {
         let config = config.into();
         Self {
             parser: RequestParser::new(config.head_limits),
+            deadline: Deadline::new(config.timeouts.opening),
             config,
             head: Vec::new(),
             output: Output::default(),
@@ -118,9 +125,9 @@ impl ServerHandshake {
                 }
             },
             State::Deciding(_) | State::Spent => None,
-            State::Answered => {
+            State::Answered { untold } => {
                 *input = &mut [];
-                None
+                untold.take().map(ServerEvent::Failed)
             }
             State::Ended { told } => {
                 *input = &mut [];
@@ -149,13 +156,47 @@ impl ServerHandshake {
         match self.state {
             State::Reading | State::Deciding(_) => self.state = State::Aborted { told: false },
             // The end was told already.
-            State::Answered | State::Ended { told: true } => {
+            State::Answered { untold: None } | State::Ended { told: true } => {
                 self.state = State::Aborted { told: true };
             }
+            State::Answered { untold: Some(_) } => self.state = State::Aborted { told: false },
             State::Ended { told: false } | State::Aborted { .. } | State::Spent => {}
         }
         self.head = Vec::new();
         self.output = Output::default();
+    }
+
+    /// Tells the time, as [`Connection::handle_timeout`] has it: once for each wake-up, before
+    /// [`receive`](Self::receive).
+    ///
+    /// A request that takes longer than [`Timeouts::opening`](crate::Timeouts::opening) is
+    /// answered with 408. Writing an answer, and waiting for the end of the stream behind it, is
+    /// bounded by [`Timeouts::closing`](crate::Timeouts::closing); a decision is not bounded.
+    pub fn handle_timeout(&mut self, now: Duration) {
+        if !self.deadline.has_passed(now) {
+            return;
+        }
+        match self.state {
+            State::Reading => {
+                self.fail(HandshakeError::Timeout);
+                self.state = State::Answered { untold: Some(HandshakeError::Timeout) };
+            }
+            State::Answered { .. } if self.output.has_remaining() => self.abort(),
+            State::Answered { .. } => self.eof = true,
+            State::Deciding(_) | State::Ended { .. } | State::Aborted { .. } | State::Spent => {}
+        }
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) is to be called at the latest, `None` if time
+    /// changes nothing. Before the first call that is at once.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Duration> {
+        match (self.state, self.transport()) {
+            (State::Reading, _) | (State::Answered { .. }, Transport::Open | Transport::Drain) => {
+                self.deadline.poll()
+            }
+            _ => None,
+        }
     }
 }
 
@@ -167,7 +208,7 @@ impl ServerHandshake {
         match self.state {
             State::Deciding(_) => self.parser.head(&self.head),
             State::Reading
-            | State::Answered
+            | State::Answered { .. }
             | State::Ended { .. }
             | State::Aborted { .. }
             | State::Spent => None,
@@ -188,10 +229,7 @@ impl ServerHandshake {
         };
         let mut response = Vec::with_capacity(256);
         Upgrade::checked(request, key).accept(acceptance, &mut response)?;
-        let negotiated = Negotiated {
-            subprotocol: acceptance.subprotocol.map(String::from),
-            extensions: acceptance.extensions.map(String::from),
-        };
+        let negotiated = Negotiated::from(acceptance);
         let mut output = core::mem::take(&mut self.output);
         output.push(&response);
         let config = self.config.clone();
@@ -255,9 +293,9 @@ impl ServerHandshake {
     pub fn transport(&self) -> Transport {
         match self.state {
             State::Reading | State::Deciding(_) => Transport::Open,
-            State::Answered if self.output.has_remaining() => Transport::Open,
-            State::Answered if !self.eof => Transport::Drain,
-            State::Answered | State::Ended { .. } | State::Spent => Transport::Close,
+            State::Answered { .. } if self.output.has_remaining() => Transport::Open,
+            State::Answered { .. } if !self.eof => Transport::Drain,
+            State::Answered { .. } | State::Ended { .. } | State::Spent => Transport::Close,
             State::Aborted { .. } => Transport::Abort,
         }
     }
@@ -265,7 +303,7 @@ impl ServerHandshake {
     /// Whether anything is to be read: not while a decision is due.
     #[must_use]
     pub fn wants_read(&self) -> bool {
-        !self.eof && matches!(self.state, State::Reading | State::Answered)
+        !self.eof && matches!(self.state, State::Reading | State::Answered { .. })
     }
 
     /// Whether output waits.
@@ -296,6 +334,9 @@ impl ServerHandshake {
         };
         let length = request.as_bytes().len();
         let kind = match request.upgrade()? {
+            Some(_) if !self.config.origin_policy.allows(&request) => {
+                return Err(HandshakeError::ForbiddenOrigin);
+            }
             Some(upgrade) => Kind::Upgrade { key: upgrade.key() },
             None => Kind::Http,
         };
@@ -327,7 +368,8 @@ impl ServerHandshake {
         write(&mut response)?;
         self.output.push(&response);
         self.head = Vec::new();
-        self.state = State::Answered;
+        self.state = State::Answered { untold: None };
+        self.deadline.restart(self.config.timeouts.closing);
         Ok(())
     }
 }

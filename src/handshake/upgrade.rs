@@ -1,78 +1,25 @@
 //! What makes a request an upgrade (RFC 6455, section 4.2.1), and its acceptance (4.2.2).
 
+use core::str;
+
 use super::extension::{are_offered, is_extension_list};
-use super::list::{is_tokens, names};
-use super::rejection::reason;
+use super::field::Fields;
+use super::head::Class;
+use super::list::tokens;
+use super::noted::Once;
 use super::uri::{Authority, Target};
 use super::{
     Extensions, Field, HandshakeError, HeadBuffer, HeadError, HeadWriter, RequestHead, accept_key,
 };
+
+const SWITCHING_PROTOCOLS: &[u8] =
+    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n";
 
 /// A request that asks for a WebSocket in the right way. Made by [`RequestHead::upgrade`].
 #[derive(Clone, Copy, Debug)]
 pub struct Upgrade<'a> {
     request: RequestHead<'a>,
     key: [u8; 24],
-}
-
-/// What is gathered in one pass over the fields.
-#[derive(Default)]
-struct Seen<'a> {
-    host: Once<'a>,
-    origin: Once<'a>,
-    version: Once<'a>,
-    key: Once<'a>,
-    upgrade: bool,
-    connection_upgrade: bool,
-    body: bool,
-    bad_subprotocols: bool,
-    bad_extensions: bool,
-}
-
-/// The value of a field that may occur once.
-#[derive(Clone, Copy, Default)]
-enum Once<'a> {
-    #[default]
-    Missing,
-    Present(&'a [u8]),
-    Repeated,
-}
-
-impl<'a> Once<'a> {
-    fn see(&mut self, value: &'a [u8]) {
-        *self = match self {
-            Self::Missing => Self::Present(value),
-            Self::Present(_) | Self::Repeated => Self::Repeated,
-        };
-    }
-}
-
-impl<'a> Seen<'a> {
-    fn new(request: &RequestHead<'a>) -> Self {
-        let mut seen = Self::default();
-        for field in request.fields() {
-            let value = field.value();
-            // The length tells most of the names apart.
-            match field.name_bytes().len() {
-                4 if field.is("host") => seen.host.see(value),
-                6 if field.is("origin") => seen.origin.see(value),
-                7 if field.is("upgrade") => seen.upgrade |= names(value, "websocket"),
-                10 if field.is("connection") => seen.connection_upgrade |= names(value, "upgrade"),
-                14 if field.is("content-length") => seen.body |= value != b"0",
-                17 if field.is("transfer-encoding") => seen.body = true,
-                17 if field.is("sec-websocket-key") => seen.key.see(value),
-                21 if field.is("sec-websocket-version") => seen.version.see(value),
-                22 if field.is("sec-websocket-protocol") => {
-                    seen.bad_subprotocols |= !is_tokens(value);
-                }
-                24 if field.is("sec-websocket-extensions") => {
-                    seen.bad_extensions |= !is_extension_list(value);
-                }
-                _ => {}
-            }
-        }
-        seen
-    }
 }
 
 impl<'a> RequestHead<'a> {
@@ -86,60 +33,66 @@ impl<'a> RequestHead<'a> {
     /// What the request breaks; the rules of HTTP come first, then those of WebSocket in the order
     /// of the variants of [`HandshakeError`].
     pub fn upgrade(&self) -> Result<Option<Upgrade<'a>>, HandshakeError> {
-        let seen = Seen::new(self);
-        let host = match seen.host {
+        let noted = &self.noted;
+        let host = match noted.host {
             // RFC 9112, section 3.2: a request of HTTP/1.1 without Host, and any request with
             // more than one or with an invalid one, is answered 400.
             Once::Repeated => return Err(HandshakeError::RepeatedHost),
             Once::Missing if self.minor_version() == 0 => b"",
             Once::Missing => return Err(HandshakeError::MissingHost),
-            Once::Present(host) => host,
+            Once::At(place) => place.of(self.as_bytes()),
         };
         // An empty Host is that of a target without an authority, which no WebSocket has.
-        if !host.is_empty() && !is_authority(host) {
+        if !host.is_empty()
+            && !str::from_utf8(host).is_ok_and(|host| Authority::parse(host).is_ok())
+        {
             return Err(HandshakeError::InvalidHost);
         }
         // RFC 9110, section 7.8: Upgrade is ignored in a request of HTTP/1.0.
-        if self.minor_version() == 0 || !seen.upgrade {
+        if self.minor_version() == 0 || !noted.upgrade {
             return Ok(None);
         }
         if self.method() != "GET" {
             return Err(HandshakeError::MethodNotGet);
         }
         // RFC 6455, section 4.2.1, item 1: a resource name, or an absolute URI that has one.
-        let target = Target::of(self.target()).ok_or(HandshakeError::InvalidTarget)?;
-        match target.authority {
-            Some(authority) if !is_authority(authority.as_bytes()) => {
-                return Err(HandshakeError::InvalidTarget);
+        // Item 2: the server's authority, which the URI brings along.
+        if self.target().starts_with('/') {
+            if host.is_empty() {
+                return Err(HandshakeError::InvalidHost);
             }
-            // RFC 6455, section 4.2.1, item 2: the server's authority.
-            None if host.is_empty() => return Err(HandshakeError::InvalidHost),
-            Some(_) | None => {}
+        } else if Target::of(self.target())
+            .and_then(|target| target.authority)
+            .is_none_or(|authority| Authority::parse(authority).is_err())
+        {
+            return Err(HandshakeError::InvalidTarget);
         }
-        if seen.body {
+        if noted.body {
             return Err(HandshakeError::UnexpectedBody);
         }
-        if !seen.connection_upgrade {
+        if !noted.connection_upgrade {
             return Err(HandshakeError::MissingConnectionUpgrade);
         }
         // The version decides what else is expected, and is looked at first.
-        match seen.version {
+        match noted.version {
             Once::Repeated => return Err(HandshakeError::RepeatedVersion),
-            Once::Present(b"13") => {}
-            Once::Present(_) | Once::Missing => return Err(HandshakeError::UnsupportedVersion),
+            Once::At(place) if place.of(self.as_bytes()) == b"13" => {}
+            Once::At(_) | Once::Missing => return Err(HandshakeError::UnsupportedVersion),
         }
-        let key = match seen.key {
+        let key = match noted.key {
             Once::Missing => return Err(HandshakeError::MissingKey),
             Once::Repeated => return Err(HandshakeError::RepeatedKey),
-            Once::Present(value) => parse_key(value).ok_or(HandshakeError::InvalidKey)?,
+            Once::At(place) => {
+                parse_key(place.of(self.as_bytes())).ok_or(HandshakeError::InvalidKey)?
+            }
         };
-        if let Once::Repeated = seen.origin {
+        if let Once::Repeated = noted.origin {
             return Err(HandshakeError::RepeatedOrigin);
         }
-        if seen.bad_subprotocols {
+        if noted.bad_subprotocols {
             return Err(HandshakeError::InvalidSubprotocols);
         }
-        if seen.bad_extensions {
+        if noted.bad_extensions {
             return Err(HandshakeError::InvalidExtensions);
         }
         Ok(Some(Upgrade { request: *self, key }))
@@ -194,24 +147,13 @@ impl<'a> Upgrade<'a> {
         acceptance: &Acceptance<'_>,
         buffer: impl Into<HeadBuffer<'b>>,
     ) -> Result<usize, HeadError> {
-        let mut head = HeadWriter::response(buffer, 101, reason(101))?;
-        head.field(Field::new("Upgrade", "websocket"))?;
-        head.field(Field::new("Connection", "Upgrade"))?;
+        let mut head = HeadWriter::begin(buffer.into(), SWITCHING_PROTOCOLS)?;
         head.field(Field::new("Sec-WebSocket-Accept", &accept_key(&self.key)))?;
+        acceptance.check(self.request.fields())?;
         if let Some(subprotocol) = acceptance.subprotocol {
-            // RFC 6455, section 4.2.2, item 4: one of the values that the client sent.
-            if !self.request.subprotocols().any(|offered| offered == subprotocol) {
-                return Err(HeadError::Subprotocol);
-            }
             head.field(Field::new("Sec-WebSocket-Protocol", subprotocol))?;
         }
         if let Some(extensions) = acceptance.extensions {
-            // RFC 6455, section 4.2.2, item 4: none that the client does not list.
-            if !is_extension_list(extensions.as_bytes())
-                || !are_offered(&Extensions::of(extensions), &self.request.extensions())
-            {
-                return Err(HeadError::Extensions);
-            }
             head.field(Field::new("Sec-WebSocket-Extensions", extensions))?;
         }
         head.extra_fields(acceptance.fields)?;
@@ -263,17 +205,33 @@ impl<'a> Acceptance<'a> {
         self.fields = fields;
         self
     }
-}
 
-fn is_authority(bytes: &[u8]) -> bool {
-    core::str::from_utf8(bytes).is_ok_and(|text| Authority::parse(text).is_ok())
+    /// Checks what is chosen against the fields of the request.
+    pub(super) fn check(&self, request: Fields<'_>) -> Result<(), HeadError> {
+        // RFC 6455, section 4.2.2, item 4: one of the subprotocols that the client sent, and no
+        // extension that it does not list.
+        if let Some(subprotocol) = self.subprotocol {
+            let mut offered = tokens(request.clone().values("sec-websocket-protocol"));
+            if !offered.any(|offered| offered == subprotocol) {
+                return Err(HeadError::Subprotocol);
+            }
+        }
+        let offered = Extensions::new(request);
+        match self.extensions {
+            Some(list)
+                if !is_extension_list(list.as_bytes())
+                    || !are_offered(&Extensions::of(list), &offered) =>
+            {
+                Err(HeadError::Extensions)
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
 }
 
 /// 22 letters of base64 and `==`: 16 bytes. The 4 bits that 22 letters have too many are not
 /// checked, since the RFC's own example has some set (erratum 3150).
 fn parse_key(value: &[u8]) -> Option<[u8; 24]> {
-    let letters = value.strip_suffix(b"==")?;
-    let are_base64 =
-        letters.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/'));
-    if are_base64 { value.try_into().ok() } else { None }
+    let key: [u8; 24] = value.try_into().ok()?;
+    (Class::Base64.run(&key) == 22 && key.ends_with(b"==")).then_some(key)
 }

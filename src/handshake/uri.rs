@@ -4,6 +4,7 @@ use core::fmt;
 use core::net::Ipv6Addr;
 
 use super::head::Class;
+use super::origin::is_same_host;
 
 /// A `ws` or `wss` URI, borrowed from its text.
 ///
@@ -33,7 +34,7 @@ impl<'a> Uri<'a> {
     /// The part that is not as RFC 6455, section 3 has it. User information is refused: the RFC
     /// has none, and it belongs into an `Authorization` field.
     pub fn parse(uri: &'a str) -> Result<Self, UriError> {
-        let (scheme, rest) = uri.split_once("://").ok_or(UriError::Scheme)?;
+        let (scheme, rest) = split_scheme(uri).ok_or(UriError::Scheme)?;
         let secure = if scheme.eq_ignore_ascii_case("wss") {
             true
         } else if scheme.eq_ignore_ascii_case("ws") {
@@ -93,6 +94,20 @@ impl<'a> Uri<'a> {
     #[must_use]
     pub const fn query(&self) -> Option<&'a str> {
         self.target.query
+    }
+
+    /// Whether `other` is of the same origin: scheme, host and port (RFC 6454, section 5). For who
+    /// follows a redirect: to another origin, no credentials go along
+    /// ([`Field::is_credential`](super::Field::is_credential)).
+    #[must_use]
+    pub fn is_same_origin(&self, other: &Self) -> bool {
+        self.secure == other.secure
+            && self.port() == other.port()
+            && is_same_host(self.authority.host, other.authority.host)
+    }
+
+    pub(super) const fn parsed_authority(&self) -> Authority<'a> {
+        self.authority
     }
 
     const fn default_port(&self) -> u16 {
@@ -185,7 +200,7 @@ impl<'a> Target<'a> {
             return Some(Self::split(target));
         }
         // RFC 6455, section 4.1, item 3: an absolute http or https URI.
-        let (scheme, rest) = target.split_once("://")?;
+        let (scheme, rest) = split_scheme(target)?;
         if !scheme.eq_ignore_ascii_case("http") && !scheme.eq_ignore_ascii_case("https") {
             return None;
         }
@@ -200,6 +215,12 @@ impl<'a> Target<'a> {
         };
         Self { authority: None, path: if path.is_empty() { "/" } else { path }, query }
     }
+}
+
+/// What comes before `://`, and what behind it.
+pub(super) fn split_scheme(uri: &str) -> Option<(&str, &str)> {
+    let (scheme, rest) = uri.split_once(':')?;
+    Some((scheme, rest.strip_prefix("//")?))
 }
 
 /// What comes before the path or query, and these.

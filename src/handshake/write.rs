@@ -3,6 +3,7 @@
 #[cfg(feature = "alloc")]
 use alloc::vec::Vec;
 
+use super::field::trim;
 use super::head::Class;
 use super::{Field, HeadError};
 
@@ -157,40 +158,36 @@ impl<'a> HeadWriter<'a> {
         Ok(Self { buffer })
     }
 
+    /// Begins with lines that are known to be right.
+    pub(super) fn begin(mut buffer: HeadBuffer<'a>, lines: &[u8]) -> Result<Self, HeadError> {
+        buffer.push(lines)?;
+        Ok(Self { buffer })
+    }
+
     /// Writes a field line.
     ///
     /// # Errors
     ///
     /// [`HeadError::FieldName`], [`HeadError::FieldValue`], [`HeadError::BufferFull`].
     pub fn field(&mut self, field: Field<'_>) -> Result<(), HeadError> {
+        if !Class::Token.is_all(field.name_bytes()) {
+            return Err(HeadError::FieldName);
+        }
+        if !field.has_valid_value() {
+            return Err(HeadError::FieldValue);
+        }
         self.field_in_parts(field.name_bytes(), [field.value()])
     }
 
-    /// Writes a field line whose value is put together from `parts`.
+    /// Writes a field line that is known to be right, its value put together from `parts`.
     pub(super) fn field_in_parts<'v>(
         &mut self,
         name: &[u8],
         parts: impl IntoIterator<Item = &'v [u8]>,
     ) -> Result<(), HeadError> {
-        if !Class::Token.is_all(name) {
-            return Err(HeadError::FieldName);
-        }
         self.buffer.push(name)?;
         self.buffer.push(b": ")?;
-        let (mut first, mut last) = (None, None);
-        for part in parts {
-            if Class::Value.run(part) < part.len() {
-                return Err(HeadError::FieldValue);
-            }
-            first = first.or(part.first().copied());
-            last = part.last().copied().or(last);
-            self.buffer.push(part)?;
-        }
-        // RFC 9110, section 5.5: a value has no white space at its ends; a recipient would remove
-        // it.
-        if matches!(first, Some(b' ' | b'\t')) || matches!(last, Some(b' ' | b'\t')) {
-            return Err(HeadError::FieldValue);
-        }
+        parts.into_iter().try_for_each(|part| self.buffer.push(part))?;
         self.buffer.push(b"\r\n")
     }
 
@@ -198,7 +195,7 @@ impl<'a> HeadWriter<'a> {
     /// handshake writes itself.
     pub(super) fn extra_fields(&mut self, fields: &[Field<'_>]) -> Result<(), HeadError> {
         for field in fields {
-            if is_reserved(field) {
+            if field.is_reserved() {
                 return Err(HeadError::ReservedField);
             }
             self.field(*field)?;
@@ -223,14 +220,23 @@ impl<'a> HeadWriter<'a> {
     }
 }
 
-fn is_reserved(field: &Field<'_>) -> bool {
-    let names = ["host", "connection", "upgrade", "content-length", "transfer-encoding"];
-    let prefix = b"sec-websocket-";
-    names.iter().any(|name| field.is(name))
-        || field
-            .name_bytes()
-            .get(..prefix.len())
-            .is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+impl Field<'_> {
+    /// Whether the handshake writes this field itself.
+    pub(super) fn is_reserved(&self) -> bool {
+        let names = ["host", "connection", "upgrade", "content-length", "transfer-encoding"];
+        let prefix = b"sec-websocket-";
+        let start = self.name_bytes().get(..prefix.len());
+        names.iter().any(|name| self.is(name))
+            || start.is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+    }
+
+    /// Whether the value is one that is read as it was written.
+    pub(super) fn has_valid_value(&self) -> bool {
+        let value = self.value();
+        // RFC 9110, section 5.5: no control characters, and no white space at the ends, which a
+        // recipient would remove.
+        Class::Value.run(value) == value.len() && trim(value).len() == value.len()
+    }
 }
 
 /// `number` in decimal digits, at the end of `out`.

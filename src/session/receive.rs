@@ -30,6 +30,9 @@ impl Session {
         control: &'a mut [u8; 125],
         limits: &Limits,
     ) -> Option<Event<'a>> {
+        if let Some(chunk) = self.whole_message(input, limits) {
+            return Some(Event::Chunk(chunk));
+        }
         let (opcode, len) = loop {
             let piece = match self.step(input, limits)? {
                 Step::Chunk(chunk) => return Some(Event::Chunk(chunk)),
@@ -92,6 +95,53 @@ impl Session {
         }
     }
 
+    /// The next message, if all of it is in `input` in one frame: most are. What
+    /// [`step`](Self::step) would do, with nothing to remember.
+    ///
+    /// Otherwise nothing, or, of text that is not UTF-8, what is valid: then the session has
+    /// failed.
+    #[inline]
+    pub(crate) fn whole_message<'a>(
+        &mut self,
+        input: &mut &'a mut [u8],
+        limits: &Limits,
+    ) -> Option<Chunk<'a>> {
+        if !self.closing.may_receive() || self.message.is_some() {
+            return None;
+        }
+        let (header, payload) = self.frames.decode_whole(input, &self.rules(limits))?;
+        self.message = header.opcode().message_type();
+        self.first = true;
+        self.chunk(payload, true)
+    }
+
+    /// Bytes of the binary frame under way that have not come; 0 if none is.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn binary_rest(&self) -> u64 {
+        match self.message {
+            Some(MessageType::Binary) if self.closing.may_receive() => self.frames.data_rest(),
+            Some(MessageType::Binary | MessageType::Text) | None => 0,
+        }
+    }
+
+    /// Takes `payload` of that frame, which was read to where it belongs. Whether the message ends
+    /// with it.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn continue_binary(&mut self, payload: &mut [u8]) -> bool {
+        self.first &= payload.is_empty();
+        let last = self.frames.continue_payload(payload);
+        if last {
+            self.end_message();
+        }
+        last
+    }
+
+    fn end_message(&mut self) {
+        self.message = None;
+        self.message_len = 0;
+        self.empty_fragments = 0;
+    }
+
     /// What the next header must obey.
     #[inline]
     fn rules(&self, limits: &Limits) -> FrameRules {
@@ -134,9 +184,7 @@ impl Session {
             return None;
         }
         if last {
-            self.message = None;
-            self.message_len = 0;
-            self.empty_fragments = 0;
+            self.end_message();
         }
         let first = core::mem::take(&mut self.first);
         Some(Chunk { payload, first, last })

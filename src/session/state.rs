@@ -5,17 +5,20 @@
 //!                     receive_close                send_close
 //!          ┌─────────────────────▶ CloseReceived ─────────────┐
 //!          │                            │                     ▼
-//!        Open                           │ abort             Closed
+//!        Open                           │ abort, expire     Closed
 //!        │ │ │  send_close              │                     ▲
 //!        │ │ └─────────────▶ CloseSent ─┼─────────────────────┘
 //!        │ │                    │       │        receive_close
 //!        │ │ violate            │       │
-//!        │ └──▶ Failing ──┐     │ violate, receive_eof, abort
+//!        │ └──▶ Failing ──┐     │ violate, receive_eof, abort, expire
 //!        │     send_close,│     │       │
-//!        │          abort ▼     ▼       ▼
+//!        │  abort, expire ▼     ▼       ▼
 //!        └───────────────▶  F a i l e d
-//!          receive_eof, abort
+//!          receive_eof, abort, expire
 //! ```
+//!
+//! Beside it, `receive_eof` and `expire` end the wait for the peer's stream, `abort` breaks it: what
+//! becomes of the transport follows from both.
 //!
 //! What is not drawn changes nothing. `CloseReceived` and `Failing` owe the peer a Close frame.
 //! There is at most one each way: what sends it leads to a state that sends none, and so for
@@ -225,6 +228,150 @@ impl Closing {
             State::Closed(code) => Some(Outcome { clean: true, code }),
             State::Failed(_, code) => Some(Outcome { clean: false, code }),
             State::Open | State::CloseSent | State::CloseReceived(_) | State::Failing(_) => None,
+        }
+    }
+}
+
+#[cfg(all(test, feature = "alloc"))]
+mod tests {
+    use super::*;
+    use std::vec::Vec;
+
+    #[derive(Clone, Copy, Debug)]
+    enum Input {
+        SendClose,
+        ReceiveClose,
+        Violate,
+        ReceiveEof,
+        Abort,
+        Expire,
+    }
+
+    const INPUTS: [Input; 6] = [
+        Input::SendClose,
+        Input::ReceiveClose,
+        Input::Violate,
+        Input::ReceiveEof,
+        Input::Abort,
+        Input::Expire,
+    ];
+    const CODE: CloseCode = CloseCode(4000);
+    const VIOLATION: ProtocolError = ProtocolError::MissingMask;
+
+    /// The same as facts, without states: what was sent, what came, what went wrong.
+    #[derive(Default)]
+    struct Model {
+        sent: bool,
+        received: bool,
+        failure: Option<ProtocolError>,
+        /// No Close can be sent any more.
+        mute: bool,
+        ended: bool,
+        broken: bool,
+    }
+
+    impl Model {
+        fn apply(&mut self, input: Input) {
+            let exchanged = self.sent && self.received;
+            let settled = self.failure.is_some() || exchanged;
+            match input {
+                Input::SendClose if !self.mute => self.sent = true,
+                Input::ReceiveClose if !settled => self.received = true,
+                Input::Violate if !settled && !self.received => self.failure = Some(VIOLATION),
+                Input::ReceiveEof => {
+                    self.ended = true;
+                    if !settled && !self.received {
+                        self.failure = Some(ProtocolError::UnexpectedEof);
+                        self.mute = true;
+                    }
+                }
+                Input::Abort => {
+                    self.broken = true;
+                    self.give_up(settled, ProtocolError::Aborted);
+                }
+                Input::Expire => self.give_up(settled, ProtocolError::ClosingTimeout),
+                Input::SendClose | Input::ReceiveClose | Input::Violate => {}
+            }
+        }
+
+        fn give_up(&mut self, settled: bool, error: ProtocolError) {
+            self.ended = true;
+            self.mute = true;
+            if !settled {
+                self.failure = Some(error);
+            }
+        }
+
+        fn transport(&self, role: Role) -> Transport {
+            let finished = self.failure.is_some() && (self.sent || self.mute);
+            let exchanged = self.sent && self.received && self.failure.is_none();
+            match () {
+                () if !finished && !exchanged => Transport::Open,
+                () if self.broken => Transport::Abort,
+                () if self.ended => Transport::Close,
+                () if exchanged && role == Role::Client => Transport::Open,
+                () => Transport::Drain,
+            }
+        }
+    }
+
+    fn check(inputs: &[Input]) {
+        let (mut closing, mut model) = (Closing::new(), Model::default());
+        let mut sent = 0;
+        for input in inputs {
+            match input {
+                Input::SendClose => {
+                    sent += u32::from(closing.may_close());
+                    closing.send_close();
+                }
+                Input::ReceiveClose => closing.receive_close(CODE),
+                Input::Violate => closing.violate(VIOLATION),
+                Input::ReceiveEof => closing.receive_eof(),
+                Input::Abort => closing.abort(ProtocolError::Aborted),
+                Input::Expire => closing.expire(),
+            }
+            model.apply(*input);
+        }
+        assert!(sent <= 1, "{inputs:?}: at most one Close is sent");
+        for role in [Role::Client, Role::Server] {
+            let transport = model.transport(role);
+            assert_eq!(closing.transport(role), transport, "{inputs:?} {role:?}");
+            if transport != Transport::Open {
+                let clean = model.failure.is_none();
+                let code = if model.received { CODE } else { CloseCode::ABNORMAL };
+                assert_eq!(closing.outcome(), Some(Outcome { clean, code }), "{inputs:?}");
+            }
+        }
+        assert_eq!(closing.error(), model.failure, "{inputs:?}");
+        let undisturbed = model.failure.is_none() && !model.sent;
+        assert_eq!(closing.may_send(), undisturbed, "{inputs:?}");
+        let may_receive = model.failure.is_none() && !model.received;
+        assert_eq!(closing.may_receive(), may_receive, "{inputs:?}");
+        assert_eq!(closing.is_open(), undisturbed && !model.received, "{inputs:?}");
+        assert_eq!(closing.may_close(), !model.sent && !model.mute, "{inputs:?}");
+        let owed = !model.sent && !model.mute;
+        let due = match model.failure {
+            Some(error) if owed => Some(error.close_code()),
+            None if owed && model.received => Some(CODE),
+            Some(_) | None => None,
+        };
+        assert_eq!(closing.due(), due, "{inputs:?}");
+        assert_eq!(closing.wants_read(), !model.ended && !model.broken, "{inputs:?}");
+        assert_eq!(closing.has_news(), model.failure.is_some(), "{inputs:?}");
+        assert_eq!(closing.tell(), model.failure, "{inputs:?}");
+        assert_eq!((closing.has_news(), closing.tell()), (false, None), "{inputs:?}");
+    }
+
+    #[test]
+    fn every_sequence_of_six_inputs_leads_where_the_model_does() {
+        let mut sequences: Vec<Vec<Input>> = std::vec![Vec::new()];
+        for _ in 0..=6 {
+            sequences.iter().for_each(|inputs| check(inputs));
+            sequences = sequences
+                .into_iter()
+                .flat_map(|inputs| INPUTS.map(|input| [&inputs[..], &[input]].concat()))
+                .filter(|inputs| inputs.len() <= 6)
+                .collect();
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use bytes::Buf;
 use websocket_proto::handshake::{
-    ClientEvent, ClientHandshake, ClientRequest, HandshakeError, HeadLimits, RequestParser,
-    ResponseParser, ServerEvent, ServerHandshake,
+    ClientEvent, ClientHandshake, ClientRequest, HandshakeError, HeadLimits, OriginPolicy,
+    RequestParser, ResponseParser, ServerEvent, ServerHandshake,
 };
 use websocket_proto::{Config, EntropyError, Output};
 
@@ -13,7 +13,8 @@ pub(crate) fn sample_nonce(out: &mut [u8]) -> Result<(), EntropyError> {
     Ok(())
 }
 
-pub(crate) static CONFIG: Config = Config::new();
+/// The requests of the RFC come from pages of another origin than the server's.
+pub(crate) static CONFIG: Config = Config::new().origin_policy(OriginPolicy::any());
 
 pub(crate) fn client_config() -> Config {
     Config::new().entropy(sample_nonce)
@@ -83,7 +84,8 @@ pub(crate) fn check_request(name: &str, head: &[u8], expected: Request, limits: 
         Request::Refused(error, status, _) => Request::Refused(error, status, 0),
         other => other,
     };
-    let config = std::sync::Arc::new(Config::new().head_limits(limits));
+    let config =
+        std::sync::Arc::new(Config::new().head_limits(limits).origin_policy(OriginPolicy::any()));
     let complete = matches!(expected, Request::Upgrade | Request::Http);
     let mut stream = head.to_vec();
     if complete {

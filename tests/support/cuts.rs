@@ -1,6 +1,6 @@
 //! Runs a stream through a connection, cut in any way.
 
-use websocket_proto::{ChunkPayload, Config, Delivery, Event, Limits, Role};
+use websocket_proto::{ChunkPayload, Config, Connection, Delivery, Event, Limits, Role};
 
 use super::{Record, connection, receive, take_output};
 
@@ -14,6 +14,8 @@ pub struct Driver {
     /// Stream offsets at which all output is taken.
     pub drains: Vec<usize>,
     pub eof: bool,
+    /// Whether bytes are read straight to where they belong, where the connection says so.
+    pub direct: bool,
 }
 
 /// Feeds `bytes`, cut at `cuts` and at the drains.
@@ -33,7 +35,7 @@ pub fn run(driver: &Driver, bytes: &[u8], cuts: &[usize]) -> Record {
         let original = &bytes[start..end];
         let mut buffer = original.to_vec();
         let mut input = &mut buffer[..];
-        while let Some(event) = connection.receive(&mut input) {
+        while let Some(event) = next_event(driver, &mut connection, &mut input) {
             if let Event::Message(message) = &event
                 && driver.echo
             {
@@ -60,6 +62,40 @@ pub fn run(driver: &Driver, bytes: &[u8], cuts: &[usize]) -> Record {
         record.events = joined(record.events);
     }
     record
+}
+
+/// The next event of `input`.
+fn next_event<'a>(
+    driver: &Driver,
+    connection: &mut Connection,
+    input: &mut &'a mut [u8],
+) -> Option<Event<'a>> {
+    loop {
+        if driver.direct
+            && !input.is_empty()
+            && let Some(space) = connection.payload_space()
+        {
+            let len = space.len().min(input.len());
+            let (read, rest) = std::mem::take(input).split_at_mut(len);
+            space[..len].copy_from_slice(read);
+            *input = rest;
+            if let Some(event) = connection.payload_filled(len) {
+                return Some(event);
+            }
+        } else if driver.direct {
+            // A byte at a time, so that the other way is never far.
+            let len = input.len().min(1);
+            let (mut read, rest) = std::mem::take(input).split_at_mut(len);
+            *input = rest;
+            match connection.receive(&mut read) {
+                None if input.is_empty() => return None,
+                None => {}
+                event => return event,
+            }
+        } else {
+            return connection.receive(input);
+        }
+    }
 }
 
 /// The events with the pieces of each message put together; they must be marked rightly.

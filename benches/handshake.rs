@@ -1,0 +1,82 @@
+//! Opening handshakes, from nothing to a connection.
+
+use std::hint::black_box;
+
+use bytes::Buf;
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use websocket_proto::handshake::{
+    Acceptance, ClientEvent, ClientHandshake, ClientRequest, HeadLimits, RequestParser,
+    ServerEvent, ServerHandshake, Uri, accept_key,
+};
+use websocket_proto::{Config, EntropyError};
+
+static CONFIG: Config = Config::new();
+
+/// What a browser sends.
+const REQUEST: &[u8] = b"GET /chat?room=1 HTTP/1.1\r\nHost: example.com\r\nConnection: Upgrade\r\n\
+    Pragma: no-cache\r\nCache-Control: no-cache\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64) \
+    AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36\r\n\
+    Upgrade: websocket\r\nOrigin: https://example.com\r\nSec-WebSocket-Version: 13\r\n\
+    Accept-Encoding: gzip, deflate, br, zstd\r\nAccept-Language: en-US,en;q=0.9\r\n\
+    Cookie: id=abcdefghijklmnopqrstuvwxyz01\r\n\
+    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+    Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n\r\n";
+
+const RESPONSE: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nServer: nginx\r\n\
+    Date: Thu, 01 Jan 2026 00:00:00 GMT\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\
+    Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+
+fn handshakes(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("handshake");
+    let mut buffer = [0; 1024];
+
+    group.throughput(Throughput::Bytes(REQUEST.len() as u64));
+    group.bench_function("server", |bencher| {
+        bencher.iter(|| {
+            let mut input = &mut buffer[..REQUEST.len()];
+            input.copy_from_slice(REQUEST);
+            let mut handshake = ServerHandshake::new(&CONFIG);
+            assert_eq!(handshake.receive(&mut input), Some(ServerEvent::Upgrade));
+            let mut established = handshake.accept(&Acceptance::new()).expect("accepted");
+            black_box(established.connection.output().chunk());
+        });
+    });
+    group.bench_function("server without memory of its own", |bencher| {
+        let mut response = [0; 256];
+        bencher.iter(|| {
+            let mut parser = RequestParser::new(HeadLimits::DEFAULT);
+            let request = parser.parse(black_box(REQUEST)).expect("good").expect("whole");
+            let upgrade = request.upgrade().expect("good").expect("an upgrade");
+            black_box(upgrade.accept(&Acceptance::new(), &mut response[..]).expect("room"));
+        });
+    });
+
+    group.throughput(Throughput::Bytes(RESPONSE.len() as u64));
+    // The nonce to which the response belongs; drawing one is the system's time.
+    static ENTROPY: fn(&mut [u8]) -> Result<(), EntropyError> = |out| {
+        out.copy_from_slice(b"the sample nonce");
+        Ok(())
+    };
+    let config = std::sync::Arc::new(Config::new().static_entropy(&ENTROPY));
+    group.bench_function("client", |bencher| {
+        bencher.iter(|| {
+            let uri = Uri::parse("ws://example.com/chat?room=1").expect("a URI");
+            let mut handshake =
+                ClientHandshake::new(&config, &ClientRequest::new(&uri)).expect("a request");
+            let output = handshake.output();
+            output.advance(output.remaining());
+            let mut input = &mut buffer[..RESPONSE.len()];
+            input.copy_from_slice(RESPONSE);
+            assert_eq!(handshake.receive(&mut input), Some(ClientEvent::Accepted));
+            black_box(handshake.establish());
+        });
+    });
+
+    group.throughput(Throughput::Elements(1));
+    group.bench_function("accept key", |bencher| {
+        bencher.iter(|| accept_key(black_box(b"dGhlIHNhbXBsZSBub25jZQ==")));
+    });
+}
+
+criterion_group!(benches, handshakes);
+criterion_main!(benches);

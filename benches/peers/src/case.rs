@@ -1,0 +1,287 @@
+//! What is measured: the traffic of each case, generated, the same on every run.
+
+use std::ops::Range;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    Client,
+    Server,
+}
+
+/// What an implementation does in a case, and what is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Work {
+    /// Messages are received.
+    Receive,
+    /// Messages are sent, each written before the next.
+    Send,
+    /// Each message is sent back before the next can be read.
+    Echo,
+    /// A request is read, checked and answered, from nothing to a connection.
+    Accept,
+    /// A request is written and the answer checked, from nothing to a connection.
+    Connect,
+}
+
+pub struct Case {
+    pub group: &'static str,
+    pub name: String,
+    pub work: Work,
+    /// Which end is measured.
+    pub role: Role,
+    pub text: bool,
+    /// Bytes of a message's payload, or of the request.
+    pub size: usize,
+    /// The payload is handed over as `Bytes`, not borrowed.
+    pub counted: bool,
+    /// Fragments of a message; between any two stands a Ping.
+    pub fragments: usize,
+    /// The payloads, in order and over again.
+    pub messages: Vec<Vec<u8>>,
+    /// What is read: all messages, in order and over again.
+    pub wire: Vec<u8>,
+    /// Where on the wire a read ends in any case.
+    pub read_ends: Vec<usize>,
+}
+
+/// The payload of the Pings between fragments.
+pub const PING: &[u8] = b"are you there?";
+
+/// Bytes of the wire, more or less: more than a first-level cache holds, less than a second.
+const WIRE: usize = 256 << 10;
+
+impl Case {
+    fn new(group: &'static str, name: String, work: Work, role: Role, size: usize) -> Self {
+        Self {
+            group,
+            name,
+            work,
+            role,
+            text: false,
+            size,
+            counted: false,
+            fragments: 1,
+            messages: Vec::new(),
+            wire: Vec::new(),
+            read_ends: Vec::new(),
+        }
+    }
+
+    fn fill(mut self, payload: fn(&mut Random, usize) -> Vec<u8>) -> Self {
+        let mut random = Random(0x9e37_79b9_7f4a_7c15);
+        let count = (WIRE / (self.size + 8)).max(1);
+        self.messages = (0..count).map(|_| payload(&mut random, self.size)).collect();
+        if self.work != Work::Send {
+            let masked = self.role == Role::Server;
+            let opcode = if self.text { 1 } else { 2 };
+            for message in &self.messages {
+                let size = message.len() / self.fragments;
+                for (i, piece) in message.chunks(size).enumerate() {
+                    if i > 0 {
+                        frame(&mut self.wire, 0x89, PING, masked.then(|| random.key()));
+                    }
+                    let fin = if i + 1 == self.fragments { 0x80 } else { 0 };
+                    let first = fin | if i == 0 { opcode } else { 0 };
+                    frame(&mut self.wire, first, piece, masked.then(|| random.key()));
+                }
+                if self.work == Work::Echo {
+                    self.read_ends.push(self.wire.len());
+                }
+            }
+        }
+        if self.work != Work::Echo {
+            self.read_ends.push(self.wire.len());
+        }
+        self
+    }
+
+    /// Bytes of wire that a message takes.
+    pub fn wire_len(&self) -> usize {
+        self.wire.len() / self.messages.len().max(1)
+    }
+}
+
+/// Every case, in the order of the table.
+pub fn all() -> Vec<Case> {
+    const KIB: usize = 1 << 10;
+    let mut cases = Vec::new();
+    let sizes = [8, 125, KIB, 16 * KIB, 64 * KIB, 1024 * KIB];
+    for size in sizes {
+        let case = Case::new("receive-server", named(size), Work::Receive, Role::Server, size);
+        cases.push(case.fill(binary));
+    }
+    for (kind, payload) in [("ASCII", ascii as fn(&mut Random, usize) -> Vec<u8>), ("CJK", cjk)] {
+        for size in [KIB, 64 * KIB] {
+            let name = format!("{kind} {}", named(size));
+            let mut case = Case::new("receive-text", name, Work::Receive, Role::Server, size);
+            case.text = true;
+            cases.push(case.fill(payload));
+        }
+    }
+    for size in [8, KIB, 64 * KIB] {
+        let case = Case::new("receive-client", named(size), Work::Receive, Role::Client, size);
+        cases.push(case.fill(binary));
+    }
+    for size in [8, KIB, 64 * KIB] {
+        let case = Case::new("send-server", named(size), Work::Send, Role::Server, size);
+        cases.push(case.fill(binary));
+    }
+    let name = format!("{} as Bytes", named(64 * KIB));
+    let mut case = Case::new("send-server", name, Work::Send, Role::Server, 64 * KIB);
+    case.counted = true;
+    cases.push(case.fill(binary));
+    for size in [8, KIB, 64 * KIB] {
+        let case = Case::new("send-client", named(size), Work::Send, Role::Client, size);
+        cases.push(case.fill(binary));
+    }
+    for size in [8, KIB, 64 * KIB] {
+        let case = Case::new("echo", named(size), Work::Echo, Role::Server, size);
+        cases.push(case.fill(binary));
+    }
+    for (kind, text, payload) in
+        [("binary", false, binary as fn(&mut Random, usize) -> Vec<u8>), ("CJK", true, cjk)]
+    {
+        let name = format!("64 x 1 KiB and Pings {kind}");
+        let mut case = Case::new("fragments", name, Work::Receive, Role::Server, 64 * KIB);
+        case.text = text;
+        case.fragments = 64;
+        cases.push(case.fill(payload));
+    }
+    let request = request();
+    let name = format!("server {} B", request.len());
+    let mut case = Case::new("handshake", name, Work::Accept, Role::Server, request.len());
+    case.messages.push(Vec::new());
+    case.read_ends.push(request.len());
+    case.wire = request;
+    cases.push(case);
+    let mut case = Case::new("handshake", "client".into(), Work::Connect, Role::Client, 0);
+    case.messages.push(Vec::new());
+    case.read_ends.push(0);
+    cases.push(case);
+    cases
+}
+
+/// One message of 8 bytes, for connections that then idle.
+pub fn idle(role: Role) -> Case {
+    let mut case = Case::new("idle", String::new(), Work::Echo, role, 8).fill(binary);
+    case.messages.truncate(1);
+    case.wire.truncate(case.read_ends[0]);
+    case.read_ends.truncate(1);
+    case
+}
+
+fn named(size: usize) -> String {
+    match size {
+        0..1024 => format!("{size} B"),
+        1024..1048576 => format!("{} KiB", size >> 10),
+        _ => format!("{} MiB", size >> 20),
+    }
+}
+
+/// A request as a browser sends it.
+fn request() -> Vec<u8> {
+    let mut request = String::from(
+        "GET /chat?room=1 HTTP/1.1\r\nHost: example.com\r\nConnection: Upgrade\r\n\
+         Pragma: no-cache\r\nCache-Control: no-cache\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64) \
+         AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36\r\n\
+         Upgrade: websocket\r\nOrigin: https://example.com\r\nSec-WebSocket-Version: 13\r\n\
+         Accept-Encoding: gzip, deflate, br, zstd\r\nAccept-Language: en-US,en;q=0.9\r\n\
+         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+         Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\nCookie: id=",
+    );
+    while request.len() < 557 - 4 {
+        request.push(char::from(b'a' + (request.len() % 26) as u8));
+    }
+    request.push_str("\r\n\r\n");
+    request.into_bytes()
+}
+
+/// A frame as the other end sends it.
+fn frame(wire: &mut Vec<u8>, first: u8, payload: &[u8], key: Option<[u8; 4]>) {
+    let mask = if key.is_some() { 0x80 } else { 0 };
+    wire.push(first);
+    match payload.len() {
+        length @ 0..126 => wire.push(mask | length as u8),
+        length @ 126..65536 => {
+            wire.push(mask | 126);
+            wire.extend((length as u16).to_be_bytes());
+        }
+        length => {
+            wire.push(mask | 127);
+            wire.extend((length as u64).to_be_bytes());
+        }
+    }
+    wire.extend(key.into_iter().flatten());
+    let key = key.unwrap_or_default();
+    wire.extend(payload.iter().enumerate().map(|(i, byte)| byte ^ key[i % 4]));
+}
+
+/// A frame that an implementation wrote, unmasked: its opcode, whether it has FIN and a masking
+/// key, and where in `bytes` its payload is.
+pub struct Written {
+    pub opcode: u8,
+    pub fin: bool,
+    pub masked: bool,
+    pub payload: Range<usize>,
+}
+
+/// Reads the frame at `at`, and unmasks it.
+pub fn read_frame(bytes: &mut [u8], mut at: usize) -> Written {
+    let (first, second) = (bytes[at], bytes[at + 1]);
+    at += 2;
+    let length = match second & 0x7f {
+        126 => {
+            at += 2;
+            usize::from(u16::from_be_bytes(bytes[at - 2..at].try_into().unwrap()))
+        }
+        127 => {
+            at += 8;
+            u64::from_be_bytes(bytes[at - 8..at].try_into().unwrap()) as usize
+        }
+        length => usize::from(length),
+    };
+    let masked = second & 0x80 != 0;
+    if masked {
+        let key: [u8; 4] = bytes[at..at + 4].try_into().unwrap();
+        at += 4;
+        for (i, byte) in bytes[at..at + length].iter_mut().enumerate() {
+            *byte ^= key[i % 4];
+        }
+    }
+    Written { opcode: first & 0xf, fin: first & 0x80 != 0, masked, payload: at..at + length }
+}
+
+/// Xorshift.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+
+    fn key(&mut self) -> [u8; 4] {
+        (self.next() as u32).to_be_bytes()
+    }
+}
+
+fn binary(random: &mut Random, size: usize) -> Vec<u8> {
+    (0..size).map(|_| random.next() as u8).collect()
+}
+
+fn ascii(random: &mut Random, size: usize) -> Vec<u8> {
+    (0..size).map(|_| b' ' + (random.next() % 95) as u8).collect()
+}
+
+fn cjk(random: &mut Random, size: usize) -> Vec<u8> {
+    let mut text = String::new();
+    while text.len() + 3 <= size {
+        text.extend(char::from_u32(0x4e00 + (random.next() % 0x5000) as u32));
+    }
+    while text.len() < size {
+        text.push('.');
+    }
+    text.into_bytes()
+}

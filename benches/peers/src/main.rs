@@ -1,0 +1,93 @@
+//! This crate and its peers on the same work. `README.md` beside this package has the method.
+//!
+//! `cargo run --release -- [GROUP...] [--csv] [--slices N] [--chunk BYTES] [--only PEER]...`
+
+mod case;
+mod idle;
+mod measure;
+mod memory;
+mod peers;
+mod scene;
+mod table;
+
+use std::sync::Arc;
+
+use case::Case;
+use peers::Peer;
+use scene::Scene;
+use table::{Row, Table};
+
+/// Does at least so many messages, and says how many.
+pub type Job = Box<dyn FnMut(u64) -> u64>;
+
+struct Options {
+    groups: Vec<String>,
+    csv: bool,
+    slices: usize,
+    /// Instead of what each implementation states.
+    chunk: Option<usize>,
+    /// The implementations, all if there are none.
+    only: Vec<String>,
+}
+
+impl Options {
+    fn from_arguments() -> Self {
+        let mut options =
+            Self { groups: Vec::new(), csv: false, slices: 9, chunk: None, only: Vec::new() };
+        let mut arguments = std::env::args().skip(1);
+        while let Some(argument) = arguments.next() {
+            let mut number = || arguments.next().and_then(|text| text.parse().ok());
+            match &*argument {
+                "--csv" => options.csv = true,
+                "--slices" => options.slices = number().expect("--slices N"),
+                "--only" => options.only.extend(arguments.next()),
+                "--chunk" => options.chunk = Some(number().expect("--chunk BYTES")),
+                group if !group.starts_with('-') => options.groups.push(group.into()),
+                unknown => panic!("unknown option {unknown}"),
+            }
+        }
+        options
+    }
+
+    /// A group is chosen by its name or the start of it.
+    fn chooses(&self, group: &str) -> bool {
+        self.groups.is_empty() || self.groups.iter().any(|name| group.starts_with(&**name))
+    }
+}
+
+fn main() {
+    let options = Options::from_arguments();
+    measure::pin();
+    let mut peers = peers::all();
+    peers.retain(|peer| {
+        options.only.is_empty() || options.only.iter().any(|name| peer.name() == name)
+    });
+    let mut table = Table::new(options.csv);
+    for case in case::all() {
+        if options.chooses(case.group) {
+            run(&Arc::new(case), &peers, &options, &mut table);
+        }
+    }
+    if options.chooses("idle") {
+        idle::run(&peers, &mut table);
+    }
+}
+
+/// Measures one case.
+fn run(case: &Arc<Case>, peers: &[Box<dyn Peer>], options: &Options, table: &mut Table) {
+    let mut names = Vec::new();
+    let mut jobs: Vec<Job> = Vec::new();
+    for peer in peers {
+        let scene = Scene::new(case, options.chunk.unwrap_or_else(|| peer.chunk(case)));
+        if let Some(mut job) = peer.job(&scene) {
+            if !peer.is_limit() {
+                scene.check(peer.name(), &mut job);
+            }
+            names.push(peer.name());
+            jobs.push(job);
+        }
+    }
+    let measured = measure::measure(&mut jobs, options.slices);
+    let rows = names.iter().zip(measured).map(|(name, measured)| Row { name, measured });
+    table.case(case, rows.collect());
+}

@@ -1,0 +1,96 @@
+//! fastwebsockets behind its `FragmentCollector`: complete but for some checks. A server accepts
+//! unmasked frames, lengths that are not minimal, and Pongs and Closes of any length. Messages
+//! come as `BytesMut`, split off its own read buffer of 8 KiB, whose size can't be chosen. No
+//! opening handshake of its own: hyper's.
+
+use std::any::Any;
+
+use fastwebsockets::{FragmentCollector, Frame, OpCode, Payload, Role, WebSocket};
+
+use super::is_server;
+use crate::Job;
+use crate::case::Case;
+use crate::scene::{Pipe, Scene, run};
+
+pub struct Peer;
+
+impl super::Peer for Peer {
+    fn name(&self) -> &'static str {
+        "fastwebsockets"
+    }
+
+    fn chunk(&self, case: &Case) -> usize {
+        if case.size > 16 << 10 { 16 << 10 } else { 4 << 10 }
+    }
+
+    fn receive(&self, scene: &Scene) -> Option<Job> {
+        let (mut socket, scene) = (open(scene), scene.clone());
+        Some(Box::new(move |messages| {
+            run(async {
+                for _ in 0..messages {
+                    scene.message(&next(&mut socket).await.payload);
+                }
+            });
+            messages
+        }))
+    }
+
+    fn send(&self, scene: &Scene) -> Option<Job> {
+        // It has no counted payloads.
+        if scene.case.counted {
+            return None;
+        }
+        let (mut socket, scene) = (open(scene), scene.clone());
+        let mut next = 0;
+        Some(Box::new(move |messages| {
+            run(async {
+                for _ in 0..messages {
+                    let payload = Payload::Borrowed(&scene.case.messages[next]);
+                    socket.write_frame(Frame::binary(payload)).await.expect("open");
+                    next = (next + 1) % scene.case.messages.len();
+                }
+            });
+            messages
+        }))
+    }
+
+    fn echo(&self, scene: &Scene) -> Option<Job> {
+        let (mut socket, scene) = (open(scene), scene.clone());
+        Some(Box::new(move |messages| {
+            run(async {
+                for _ in 0..messages {
+                    echo(&mut socket, &scene).await;
+                }
+            });
+            messages
+        }))
+    }
+
+    fn idle(&self, scene: &Scene) -> Option<Box<dyn Any>> {
+        let mut socket = open(scene);
+        run(echo(&mut socket, scene));
+        Some(Box::new(socket))
+    }
+}
+
+fn open(scene: &Scene) -> FragmentCollector<Pipe> {
+    let role = if is_server(scene) { Role::Server } else { Role::Client };
+    FragmentCollector::new(WebSocket::after_handshake(scene.pipe(), role))
+}
+
+#[inline]
+async fn next(socket: &mut FragmentCollector<Pipe>) -> Frame<'static> {
+    loop {
+        let frame = socket.read_frame().await.expect("a message");
+        if let OpCode::Text | OpCode::Binary = frame.opcode {
+            return frame;
+        }
+    }
+}
+
+#[inline]
+async fn echo(socket: &mut FragmentCollector<Pipe>, scene: &Scene) {
+    let frame = next(socket).await;
+    scene.message(&frame.payload);
+    socket.write_frame(Frame::binary(frame.payload)).await.expect("open");
+}

@@ -1,0 +1,227 @@
+//! What the machine allows: the reads and writes alone, with nothing in between; and with the
+//! least that has to be in between. The memory traffic is that of the other rows. Nothing is
+//! parsed, so that headers are unmasked and validated along with the payloads.
+
+use std::hint::black_box;
+
+use crate::Job;
+use crate::case::Role;
+use crate::scene::{Scene, answer};
+use crate::table::ANSWER;
+
+/// The reads and the writes.
+pub struct Memory;
+/// The same with the payload masked or unmasked.
+pub struct Xor;
+/// The same with text validated by the standard library.
+pub struct StdUtf8;
+/// The same with text validated by `simdutf8`.
+pub struct SimdUtf8;
+/// SHA-1 and base64 of the key, of a handshake's work.
+pub struct AcceptKey;
+/// No limit: what the harness itself does within a client's handshake.
+pub struct Answer;
+
+impl super::Peer for Memory {
+    fn name(&self) -> &'static str {
+        "limit:memcpy"
+    }
+
+    fn is_limit(&self) -> bool {
+        true
+    }
+
+    fn receive(&self, scene: &Scene) -> Option<Job> {
+        reads(scene, |_| {})
+    }
+
+    fn send(&self, scene: &Scene) -> Option<Job> {
+        let (mut pipe, scene) = (scene.pipe(), scene.clone());
+        let mut next = 0;
+        writes(move |_| {
+            pipe.write_from(&scene.case.messages[next]);
+            next = (next + 1) % scene.case.messages.len();
+        })
+    }
+
+    fn echo(&self, scene: &Scene) -> Option<Job> {
+        echoes(scene, |_| {})
+    }
+
+    fn accept(&self, scene: &Scene) -> Option<Job> {
+        let scene = scene.clone();
+        let mut buffer = vec![0; 4096];
+        writes(move |_| {
+            let mut pipe = scene.pipe();
+            pipe.read_into(&mut buffer);
+            pipe.write_from(black_box(&buffer[..129]));
+        })
+    }
+}
+
+impl super::Peer for Xor {
+    fn name(&self) -> &'static str {
+        "limit:memcpy+xor"
+    }
+
+    fn is_limit(&self) -> bool {
+        true
+    }
+
+    fn receive(&self, scene: &Scene) -> Option<Job> {
+        (scene.case.role == Role::Server).then(|| reads(scene, xor))?
+    }
+
+    fn send(&self, scene: &Scene) -> Option<Job> {
+        if scene.case.role == Role::Server {
+            return None;
+        }
+        let (mut pipe, scene) = (scene.pipe(), scene.clone());
+        let (mut next, mut masked) = (0, vec![0; scene.case.size]);
+        writes(move |_| {
+            let (words, _) = scene.case.messages[next].as_chunks::<8>();
+            let (masked_words, _) = masked.as_chunks_mut::<8>();
+            for (to, from) in masked_words.iter_mut().zip(words) {
+                *to = (u64::from_ne_bytes(*from) ^ KEY).to_ne_bytes();
+            }
+            pipe.write_from(&masked);
+            next = (next + 1) % scene.case.messages.len();
+        })
+    }
+
+    fn echo(&self, scene: &Scene) -> Option<Job> {
+        echoes(scene, xor)
+    }
+}
+
+impl super::Peer for StdUtf8 {
+    fn name(&self) -> &'static str {
+        "limit:std-utf8"
+    }
+
+    fn is_limit(&self) -> bool {
+        true
+    }
+
+    fn receive(&self, scene: &Scene) -> Option<Job> {
+        validates(scene, |text| str::from_utf8(text).is_ok())
+    }
+}
+
+impl super::Peer for SimdUtf8 {
+    fn name(&self) -> &'static str {
+        "limit:simdutf8"
+    }
+
+    fn is_limit(&self) -> bool {
+        true
+    }
+
+    fn receive(&self, scene: &Scene) -> Option<Job> {
+        validates(scene, |text| simdutf8::basic::from_utf8(text).is_ok())
+    }
+}
+
+impl super::Peer for AcceptKey {
+    fn name(&self) -> &'static str {
+        "limit:accept-key"
+    }
+
+    fn is_limit(&self) -> bool {
+        true
+    }
+
+    fn accept(&self, _: &Scene) -> Option<Job> {
+        let key = *b"dGhlIHNhbXBsZSBub25jZQ==";
+        writes(move |_| {
+            black_box(websocket_proto::handshake::accept_key(black_box(&key)));
+        })
+    }
+}
+
+impl super::Peer for Answer {
+    fn name(&self) -> &'static str {
+        ANSWER
+    }
+
+    fn is_limit(&self) -> bool {
+        true
+    }
+
+    fn connect(&self, _: &Scene) -> Option<Job> {
+        let request = b"GET /chat?room=1 HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\n\
+            Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+            Sec-WebSocket-Version: 13\r\n\r\n";
+        let mut buffer = vec![0; 4096];
+        writes(move |_| {
+            black_box(answer(black_box(request), &mut buffer));
+        })
+    }
+}
+
+const KEY: u64 = 0x3d21_fa37_3d21_fa37;
+
+#[inline]
+fn xor(bytes: &mut [u8]) {
+    for word in bytes.as_chunks_mut::<8>().0 {
+        *word = (u64::from_ne_bytes(*word) ^ KEY).to_ne_bytes();
+    }
+}
+
+/// Reads the wire by its chunks.
+fn reads(scene: &Scene, mut work: impl FnMut(&mut [u8]) + 'static) -> Option<Job> {
+    let (mut pipe, scene) = (scene.pipe(), scene.clone());
+    let mut buffer = vec![0; scene.chunk];
+    let each = scene.case.wire_len();
+    Some(Box::new(move |messages| {
+        let mut bytes = 0;
+        while bytes < messages as usize * each {
+            let length = pipe.read_into(&mut buffer);
+            work(&mut buffer[..length]);
+            black_box(&mut buffer);
+            bytes += length;
+        }
+        (bytes / each) as u64
+    }))
+}
+
+/// Unmasks something and validates the text itself, which is copied as often.
+fn validates(scene: &Scene, valid: fn(&[u8]) -> bool) -> Option<Job> {
+    if !scene.case.text {
+        return None;
+    }
+    let scene = scene.clone();
+    let mut buffer = vec![0; scene.case.size];
+    let mut next = 0;
+    Some(Box::new(move |messages| {
+        for _ in 0..messages {
+            buffer.copy_from_slice(&scene.case.messages[next]);
+            xor(black_box(&mut buffer));
+            black_box(valid(black_box(&scene.case.messages[next])));
+            next = (next + 1) % scene.case.messages.len();
+        }
+        messages
+    }))
+}
+
+fn echoes(scene: &Scene, mut work: impl FnMut(&mut [u8]) + 'static) -> Option<Job> {
+    let (mut pipe, scene) = (scene.pipe(), scene.clone());
+    let mut buffer = vec![0; scene.chunk];
+    Some(Box::new(move |messages| {
+        let mut bytes = 0;
+        while bytes < messages as usize * scene.case.wire_len() {
+            let length = pipe.read_into(&mut buffer);
+            work(&mut buffer[..length]);
+            pipe.write_from(black_box(&buffer[..length]));
+            bytes += length;
+        }
+        messages
+    }))
+}
+
+fn writes(mut work: impl FnMut(u64) + 'static) -> Option<Job> {
+    Some(Box::new(move |count| {
+        (0..count).for_each(&mut work);
+        count
+    }))
+}

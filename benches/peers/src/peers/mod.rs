@@ -1,0 +1,111 @@
+//! The implementations, one file each.
+
+use std::any::Any;
+
+use crate::Job;
+use crate::case::{Case, Role, Work};
+use crate::scene::Scene;
+
+mod embedded_websocket;
+mod fastwebsockets;
+mod limits;
+mod sockudo_ws;
+mod soketto;
+mod tokio_websockets;
+mod tungstenite;
+mod web_socket;
+mod websocket_proto;
+mod websocket_sans_io;
+mod wtx;
+mod yawc;
+
+/// An implementation. What it can't do stays `None`.
+///
+/// Each job runs until at least as many messages are done as it is asked for, and returns how many
+/// were; what it has read and not used waits in it for the next call.
+pub trait Peer {
+    fn name(&self) -> &'static str;
+
+    /// Whether this is a limit of the machine, which gives no messages to check.
+    fn is_limit(&self) -> bool {
+        false
+    }
+
+    /// Bytes that a read gives at most, as suits it best of 4, 16 and 64 KiB. Most are fastest
+    /// where a read stays in a first-level cache, and for echoes with about a message.
+    fn chunk(&self, case: &Case) -> usize {
+        match case.work {
+            Work::Echo => (case.size + 64).next_multiple_of(4096).min(16 << 10),
+            Work::Receive | Work::Send | Work::Accept | Work::Connect => 16 << 10,
+        }
+    }
+
+    /// Receives messages and hands each to [`Scene::message`](crate::scene::Shared).
+    fn receive(&self, _scene: &Scene) -> Option<Job> {
+        None
+    }
+
+    /// Sends the case's messages in order, and writes each before the next.
+    fn send(&self, _scene: &Scene) -> Option<Job> {
+        None
+    }
+
+    /// Hands each message to the scene and sends it back.
+    fn echo(&self, _scene: &Scene) -> Option<Job> {
+        None
+    }
+
+    /// Opening handshakes of a server, from the first byte to a connection that is dropped.
+    fn accept(&self, _scene: &Scene) -> Option<Job> {
+        None
+    }
+
+    /// Opening handshakes of a client.
+    fn connect(&self, _scene: &Scene) -> Option<Job> {
+        None
+    }
+
+    /// A connection with its [`Pipe`](crate::scene::Pipe) that has echoed one message (as a
+    /// server; a client has received it and sent one) and idles.
+    fn idle(&self, _scene: &Scene) -> Option<Box<dyn Any>> {
+        None
+    }
+
+    /// The job for the scene's case.
+    fn job(&self, scene: &Scene) -> Option<Job> {
+        match scene.case.work {
+            Work::Receive => self.receive(scene),
+            Work::Send => self.send(scene),
+            Work::Echo => self.echo(scene),
+            Work::Accept => self.accept(scene),
+            Work::Connect => self.connect(scene),
+        }
+    }
+}
+
+pub fn all() -> Vec<Box<dyn Peer>> {
+    vec![
+        Box::new(websocket_proto::Peer::<false>),
+        Box::new(websocket_proto::Peer::<true>),
+        Box::new(tungstenite::Peer),
+        Box::new(fastwebsockets::Peer),
+        Box::new(tokio_websockets::Peer),
+        Box::new(sockudo_ws::Peer),
+        Box::new(yawc::Peer),
+        Box::new(soketto::Peer),
+        Box::new(wtx::Peer),
+        Box::new(web_socket::Peer),
+        Box::new(websocket_sans_io::Peer),
+        Box::new(embedded_websocket::Peer),
+        Box::new(limits::Memory),
+        Box::new(limits::Xor),
+        Box::new(limits::StdUtf8),
+        Box::new(limits::SimdUtf8),
+        Box::new(limits::AcceptKey),
+        Box::new(limits::Answer),
+    ]
+}
+
+fn is_server(scene: &Scene) -> bool {
+    scene.case.role == Role::Server
+}

@@ -1,0 +1,107 @@
+//! web-socket behind a `BufReader`: a framer. It neither validates text nor answers Pings nor
+//! puts fragments together; the driver does the latter two. Accepts lengths that are not minimal.
+//! Each payload is a fresh `Box`. No opening handshake.
+
+use std::any::Any;
+
+use tokio::io::BufReader;
+use web_socket::{DataType, Event, Stream, WebSocket};
+
+use super::is_server;
+use crate::Job;
+use crate::scene::{Pipe, Scene, run};
+
+pub struct Peer;
+
+impl super::Peer for Peer {
+    fn name(&self) -> &'static str {
+        "[web-socket]"
+    }
+
+    fn receive(&self, scene: &Scene) -> Option<Job> {
+        let (mut socket, scene) = (Socket::open(scene), scene.clone());
+        Some(Box::new(move |messages| {
+            run(async {
+                for _ in 0..messages {
+                    scene.message(&socket.receive().await);
+                }
+            });
+            messages
+        }))
+    }
+
+    fn send(&self, scene: &Scene) -> Option<Job> {
+        // It has no counted payloads.
+        if scene.case.counted {
+            return None;
+        }
+        let (mut socket, scene) = (Socket::open(scene).socket, scene.clone());
+        let mut next = 0;
+        Some(Box::new(move |messages| {
+            run(async {
+                for _ in 0..messages {
+                    socket.send(&*scene.case.messages[next]).await.expect("open");
+                    next = (next + 1) % scene.case.messages.len();
+                }
+            });
+            messages
+        }))
+    }
+
+    fn echo(&self, scene: &Scene) -> Option<Job> {
+        let (mut socket, scene) = (Socket::open(scene), scene.clone());
+        Some(Box::new(move |messages| {
+            run(async {
+                for _ in 0..messages {
+                    socket.echo(&scene).await;
+                }
+            });
+            messages
+        }))
+    }
+
+    fn idle(&self, scene: &Scene) -> Option<Box<dyn Any>> {
+        let mut socket = Socket::open(scene);
+        run(socket.echo(scene));
+        Some(Box::new(socket))
+    }
+}
+
+struct Socket {
+    socket: WebSocket<BufReader<Pipe>>,
+    fragments: Vec<u8>,
+}
+
+impl Socket {
+    fn open(scene: &Scene) -> Self {
+        let stream = BufReader::with_capacity(scene.chunk, scene.pipe());
+        let socket =
+            if is_server(scene) { WebSocket::server(stream) } else { WebSocket::client(stream) };
+        Self { socket, fragments: Vec::new() }
+    }
+
+    #[inline]
+    async fn receive(&mut self) -> Box<[u8]> {
+        loop {
+            match self.socket.recv().await.expect("a message") {
+                Event::Data { ty: DataType::Complete(_), data } => return data,
+                Event::Data { ty: DataType::Stream(stream), data } => {
+                    self.fragments.extend_from_slice(&data);
+                    if let Stream::End(_) = stream {
+                        return std::mem::take(&mut self.fragments).into_boxed_slice();
+                    }
+                }
+                Event::Ping(payload) => self.socket.send_pong(payload).await.expect("open"),
+                Event::Pong(_) => {}
+                event @ (Event::Error(_) | Event::Close { .. }) => panic!("{event:?}"),
+            }
+        }
+    }
+
+    #[inline]
+    async fn echo(&mut self, scene: &Scene) {
+        let message = self.receive().await;
+        scene.message(&message);
+        self.socket.send(&*message).await.expect("open");
+    }
+}

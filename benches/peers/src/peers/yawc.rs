@@ -1,0 +1,113 @@
+//! yawc: complete but for lengths that are not minimal and Pongs and Closes of any length. Text
+//! validation (off by default) and `simdutf8` are on, limits raised to 64 MiB. Takes messages as
+//! `Bytes` only: what the application borrows is copied. No opening handshake of its own that a
+//! stream in memory could drive: hyper's, with a task of its own.
+
+use std::any::Any;
+use std::future::poll_fn;
+use std::pin::Pin;
+
+use bytes::Bytes;
+use futures_util::{Sink, SinkExt};
+use yawc::{Frame, OpCode, Options, Role, WebSocket};
+
+use super::is_server;
+use crate::Job;
+use crate::case::Case;
+use crate::scene::{Pipe, Scene, run};
+
+pub struct Peer;
+
+impl super::Peer for Peer {
+    fn name(&self) -> &'static str {
+        "yawc"
+    }
+
+    fn chunk(&self, case: &Case) -> usize {
+        if case.size > 64 << 10 { 4 << 10 } else { 16 << 10 }
+    }
+
+    fn receive(&self, scene: &Scene) -> Option<Job> {
+        let (mut socket, scene) = (open(scene, scene.chunk), scene.clone());
+        Some(Box::new(move |messages| {
+            run(async {
+                for _ in 0..messages {
+                    scene.message(next(&mut socket).await.payload());
+                    if scene.case.fragments > 1 {
+                        // It writes Pongs when a read has to wait, which it never does here, or
+                        // before something is sent.
+                        poll_fn(|context| Pin::new(&mut socket).poll_ready(context))
+                            .await
+                            .expect("open");
+                        socket.flush().await.expect("open");
+                    }
+                }
+            });
+            messages
+        }))
+    }
+
+    fn send(&self, scene: &Scene) -> Option<Job> {
+        let (mut socket, scene) = (open(scene, scene.chunk), scene.clone());
+        let payloads = scene.case.messages.iter();
+        let counted: Vec<Bytes> = payloads.map(|bytes| Bytes::copy_from_slice(bytes)).collect();
+        let mut next = 0;
+        Some(Box::new(move |messages| {
+            run(async {
+                for _ in 0..messages {
+                    // It only looks at them: a borrowed payload need not be copied, and here it
+                    // is not.
+                    socket.send(Frame::binary(counted[next].clone())).await.expect("open");
+                    next = (next + 1) % counted.len();
+                }
+            });
+            messages
+        }))
+    }
+
+    fn echo(&self, scene: &Scene) -> Option<Job> {
+        let (mut socket, scene) = (open(scene, scene.chunk), scene.clone());
+        Some(Box::new(move |messages| {
+            run(async {
+                for _ in 0..messages {
+                    echo(&mut socket, &scene).await;
+                }
+            });
+            messages
+        }))
+    }
+
+    /// With its defaults, as users get it.
+    fn idle(&self, scene: &Scene) -> Option<Box<dyn Any>> {
+        let mut socket = open(scene, 8192);
+        run(echo(&mut socket, scene));
+        Some(Box::new(socket))
+    }
+}
+
+fn open(scene: &Scene, buffer: usize) -> WebSocket<Pipe> {
+    let role = if is_server(scene) { Role::Server } else { Role::Client };
+    let options = Options::default()
+        .with_utf8()
+        .with_limits(64 << 20, 64 << 20)
+        .with_read_buffer_capacity(buffer)
+        .with_write_buffer_capacity(buffer);
+    WebSocket::from_stream(scene.pipe(), role, options).expect("options")
+}
+
+#[inline]
+async fn next(socket: &mut WebSocket<Pipe>) -> Frame {
+    loop {
+        let frame = socket.next_frame().await.expect("a message");
+        if let OpCode::Text | OpCode::Binary = frame.opcode() {
+            return frame;
+        }
+    }
+}
+
+#[inline]
+async fn echo(socket: &mut WebSocket<Pipe>, scene: &Scene) {
+    let payload = next(socket).await.into_payload();
+    scene.message(&payload);
+    socket.send(Frame::binary(payload)).await.expect("open");
+}

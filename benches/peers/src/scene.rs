@@ -1,0 +1,336 @@
+//! What an implementation is put into: the traffic to read, a sink to write to, and the check of
+//! what comes of it.
+
+use std::future::Future;
+use std::hint::black_box;
+use std::io::{self, IoSlice, Read, Write};
+use std::pin::{Pin, pin};
+use std::ptr::{addr_of, addr_of_mut};
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::task::{Context, Poll, Waker};
+
+use base64::Engine;
+use tokio::io::ReadBuf;
+
+use crate::case::{Case, PING, Role, Work, read_frame};
+
+/// A case as one implementation meets it.
+#[derive(Clone)]
+pub struct Scene(Arc<Shared>);
+
+pub struct Shared {
+    pub case: Arc<Case>,
+    /// Bytes that one read gives at most.
+    pub chunk: usize,
+    checking: AtomicBool,
+    received: AtomicUsize,
+    written: Mutex<Vec<u8>>,
+}
+
+impl std::ops::Deref for Scene {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}
+
+impl Scene {
+    pub fn new(case: &Arc<Case>, chunk: usize) -> Self {
+        Self(Arc::new(Shared {
+            case: Arc::clone(case),
+            chunk,
+            checking: AtomicBool::new(false),
+            received: AtomicUsize::new(0),
+            written: Mutex::default(),
+        }))
+    }
+
+    /// The transport, before the first byte.
+    pub fn pipe(&self) -> Pipe {
+        Pipe { scene: self.clone(), at: 0, end: 0, sink_at: 0 }
+    }
+
+    /// A message was received. Before timing it is compared.
+    #[inline]
+    pub fn message(&self, payload: &[u8]) {
+        black_box(payload);
+        if self.checking.load(Relaxed) {
+            let count = self.received.fetch_add(1, Relaxed);
+            let expected = &self.case.messages[count % self.case.messages.len()];
+            assert!(payload == expected, "message {count} differs");
+        }
+    }
+
+    /// Runs `work` once through all messages and some of them again, and checks each message that
+    /// was received and each frame that was written.
+    pub fn check(&self, name: &str, work: &mut crate::Job) {
+        let case = &self.case;
+        self.checking.store(true, Relaxed);
+        let done = work(case.messages.len().min(3000) as u64 + 3) as usize;
+        self.checking.store(false, Relaxed);
+        if case.work == Work::Receive || case.work == Work::Echo {
+            assert_eq!(self.received.load(Relaxed), done, "{name}: messages received");
+        }
+        let mut written = std::mem::take(&mut *self.written.lock().unwrap());
+        match case.work {
+            Work::Accept | Work::Connect => return,
+            Work::Receive | Work::Send | Work::Echo => {}
+        }
+        let (mut at, mut messages, mut pongs) = (0, 0, 0);
+        while at < written.len() {
+            let frame = read_frame(&mut written, at);
+            let payload = &written[frame.payload.clone()];
+            at = frame.payload.end;
+            assert!(frame.fin, "a whole message in one frame");
+            assert_eq!(frame.masked, case.role == Role::Client, "the masking direction");
+            if frame.opcode == 10 {
+                assert_eq!(payload, PING);
+                pongs += 1;
+            } else {
+                assert_eq!(frame.opcode, if case.text { 1 } else { 2 });
+                assert!(
+                    payload == case.messages[messages % case.messages.len()],
+                    "message {messages} differs as it is sent"
+                );
+                messages += 1;
+            }
+        }
+        if case.work == Work::Receive {
+            let due = done * (case.fragments - 1);
+            assert!((due..due + case.fragments).contains(&pongs), "{name}: {pongs} Pongs of {due}");
+        } else {
+            assert_eq!(messages, done, "{name}: messages sent");
+        }
+    }
+}
+
+/// Bytes of the sink: more than a first-level cache holds, less than a second.
+const SINK: usize = 256 << 10;
+/// Where all writes go: one thread measures.
+static mut SINK_BYTES: [u8; SINK] = [0; SINK];
+
+/// An in-memory transport that is always ready. A read and a write are one `memcpy` each.
+pub struct Pipe {
+    scene: Scene,
+    at: usize,
+    /// Which of the case's `read_ends` comes next.
+    end: usize,
+    sink_at: usize,
+}
+
+impl Pipe {
+    #[inline]
+    fn available(&self, room: usize) -> &[u8] {
+        let case = &self.scene.case;
+        let end = case.read_ends[self.end].min(self.at + room.min(self.scene.chunk));
+        &case.wire[self.at..end]
+    }
+
+    #[inline]
+    fn consume(&mut self, length: usize) {
+        self.at += length;
+        let case = &self.scene.case;
+        if self.at == case.read_ends[self.end] {
+            self.end += 1;
+            if self.end == case.read_ends.len() {
+                (self.at, self.end) = (0, 0);
+            }
+        }
+    }
+
+    #[inline]
+    pub fn read_into(&mut self, buffer: &mut [u8]) -> usize {
+        if self.scene.case.work == Work::Connect {
+            return self.answer(buffer);
+        }
+        let available = self.available(buffer.len());
+        let length = available.len();
+        buffer[..length].copy_from_slice(available);
+        self.consume(length);
+        length
+    }
+
+    /// Reads to the end of `buffer`, growing it by what one read gives at most.
+    #[inline]
+    pub fn read_to(&mut self, buffer: &mut bytes::BytesMut) -> usize {
+        buffer.reserve(self.scene.chunk);
+        let available = self.available(self.scene.chunk);
+        let length = available.len();
+        buffer.extend_from_slice(available);
+        self.consume(length);
+        length
+    }
+
+    #[inline]
+    pub fn write_from(&mut self, bytes: &[u8]) {
+        if bytes.len() > SINK - self.sink_at {
+            self.sink_at = 0;
+        }
+        let length = bytes.len().min(SINK);
+        // SAFETY: in bounds, and only one thread writes.
+        unsafe {
+            let sink = addr_of_mut!(SINK_BYTES).cast::<u8>().add(self.sink_at);
+            std::ptr::copy_nonoverlapping(bytes.as_ptr(), sink, length);
+        }
+        self.sink_at += length;
+        if self.scene.checking.load(Relaxed) {
+            self.scene.written.lock().unwrap().extend_from_slice(bytes);
+        }
+    }
+
+    /// The server's answer to the request in the sink. Its cost is measured alone too and
+    /// subtracted.
+    #[cold]
+    fn answer(&mut self, buffer: &mut [u8]) -> usize {
+        // SAFETY: in bounds, and only one thread writes.
+        let sink = unsafe { std::slice::from_raw_parts(addr_of!(SINK_BYTES).cast::<u8>(), SINK) };
+        answer(&sink[..self.sink_at], buffer)
+    }
+}
+
+/// Writes the answer to `request` to the start of `buffer`.
+pub fn answer(request: &[u8], buffer: &mut [u8]) -> usize {
+    const BEFORE: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nServer: nginx\r\n\
+        Date: Thu, 01 Jan 2026 00:00:00 GMT\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\
+        Sec-WebSocket-Accept: ";
+    // The only value that ends so; its name is spelt in many ways.
+    let end = request.windows(4).position(|bytes| bytes == b"==\r\n").expect("a key") + 2;
+    assert!(request.ends_with(b"\r\n\r\n"), "a whole request");
+    let mut sha1 = sha1_smol::Sha1::new();
+    sha1.update(&request[end - 24..end]);
+    sha1.update(b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
+    buffer[..BEFORE.len()].copy_from_slice(BEFORE);
+    let length = BEFORE.len() + 28;
+    base64::engine::general_purpose::STANDARD
+        .encode_slice(sha1.digest().bytes(), &mut buffer[BEFORE.len()..length])
+        .expect("28 characters");
+    buffer[length..length + 4].copy_from_slice(b"\r\n\r\n");
+    length + 4
+}
+
+impl Read for Pipe {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        Ok(self.read_into(buffer))
+    }
+}
+
+impl Write for Pipe {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.write_from(bytes);
+        Ok(bytes.len())
+    }
+
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        let mut length = 0;
+        for slice in slices {
+            self.write_from(slice);
+            length += slice.len();
+        }
+        Ok(length)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl tokio::io::AsyncRead for Pipe {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.scene.case.work == Work::Connect {
+            let length = self.answer(buffer.initialize_unfilled());
+            buffer.advance(length);
+            return Poll::Ready(Ok(()));
+        }
+        let available = self.available(buffer.remaining());
+        buffer.put_slice(available);
+        let length = available.len();
+        self.consume(length);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl tokio::io::AsyncWrite for Pipe {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Poll::Ready(self.write(bytes))
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Poll::Ready(self.write_vectored(slices))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl futures_util::io::AsyncRead for Pipe {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        Poll::Ready(self.read(buffer))
+    }
+}
+
+impl futures_util::io::AsyncWrite for Pipe {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Poll::Ready(self.write(bytes))
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Poll::Ready(self.write_vectored(slices))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// Polls to the end: the transport is always ready.
+#[inline]
+pub fn run<F: Future>(future: F) -> F::Output {
+    let mut future = pin!(future);
+    let mut context = Context::from_waker(Waker::noop());
+    for _ in 0..1000 {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
+            return output;
+        }
+    }
+    panic!("it waits for something that never comes");
+}

@@ -1,0 +1,79 @@
+//! The results: a table for people, or lines of `group,case,peer,ns,bytes_per_s,allocations`.
+
+use crate::case::{Case, Work};
+use crate::measure::{ENOUGH, Measured};
+
+pub struct Row<'a> {
+    pub name: &'a str,
+    pub measured: Measured,
+}
+
+pub struct Table {
+    csv: bool,
+    group: &'static str,
+}
+
+/// What the client's handshake is measured with, and is none of it.
+pub const ANSWER: &str = "the answer";
+
+impl Table {
+    pub fn new(csv: bool) -> Self {
+        if csv {
+            println!("group,case,peer,ns,bytes_per_s,allocations");
+        }
+        Self { csv, group: "" }
+    }
+
+    pub fn csv(&self) -> bool {
+        self.csv
+    }
+
+    pub fn case(&mut self, case: &Case, mut rows: Vec<Row<'_>>) {
+        if case.work == Work::Connect
+            && let Some(at) = rows.iter().position(|row| row.name == ANSWER)
+        {
+            let answer = rows.remove(at).measured.ns;
+            rows.iter_mut().for_each(|row| row.measured.ns -= answer);
+        }
+        if self.csv {
+            for Row { name, measured: Measured { ns, allocations, .. } } in rows {
+                let rate = case.size as f64 * 1e9 / ns;
+                println!("{},{},{name},{ns:.2},{rate:.0},{allocations:.2}", case.group, case.name);
+            }
+            return;
+        }
+        if self.group != case.group {
+            self.group = case.group;
+            println!("\n## {}", case.group);
+        }
+        println!(
+            "\n{}{:>26} {:>9} {:>7} {:>7}",
+            padded(&case.name, 30),
+            "ns",
+            "MB/s",
+            "ratio",
+            "allocs"
+        );
+        rows.sort_by(|a, b| a.measured.ns.total_cmp(&b.measured.ns));
+        let best = rows.iter().find(|row| is_complete(row.name)).map(|row| row.measured.ns);
+        for Row { name, measured } in rows {
+            let Measured { ns, allocations, slices } = measured;
+            // The ratio is to the best complete peer.
+            let ratio = best.map_or(f64::NAN, |best| ns / best);
+            let rate = case.size as f64 * 1e3 / ns;
+            let note = if slices < ENOUGH { "  noisy" } else { "" };
+            println!(
+                "  {}{ns:>26.1} {rate:>9.0} {ratio:>7.2} {allocations:>7.2}{note}",
+                padded(name, 28)
+            );
+        }
+    }
+}
+
+fn is_complete(name: &str) -> bool {
+    !name.starts_with('[') && !name.starts_with("limit:")
+}
+
+fn padded(text: &str, width: usize) -> String {
+    format!("{text:<width$}")
+}

@@ -1,0 +1,61 @@
+//! Masking, UTF-8, and headers.
+
+mod support;
+
+use std::hint::black_box;
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use support::{Random, named};
+use websocket_proto::{FrameHeader, FrameRules, Opcode, Role, Utf8Validator, mask};
+
+const SIZES: [usize; 7] = [8, 64, 125, 1 << 10, 16 << 10, 64 << 10, 1 << 20];
+
+fn masking(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("mask");
+    for size in SIZES {
+        let mut payload = Random::new().bytes(size);
+        group.throughput(Throughput::Bytes(size as u64));
+        group.bench_function(named(size), |bencher| {
+            bencher.iter(|| mask(black_box(&mut payload), black_box([1, 2, 3, 4]), 0));
+        });
+    }
+    let mut payload = Random::new().bytes(1031);
+    group.throughput(Throughput::Bytes(1030));
+    group.bench_function("1030 B, neither aligned nor at the start", |bencher| {
+        bencher.iter(|| mask(black_box(&mut payload[1..]), black_box([1, 2, 3, 4]), 7));
+    });
+}
+
+fn utf8(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("UTF-8");
+    for size in SIZES {
+        let mut random = Random::new();
+        for (kind, text) in [("ASCII", random.ascii(size)), ("CJK", random.cjk(size))] {
+            group.throughput(Throughput::Bytes(size as u64));
+            group.bench_function(format!("{kind} {}", named(size)), |bencher| {
+                bencher.iter(|| {
+                    let mut validator = Utf8Validator::new();
+                    black_box(validator.validate(black_box(text.as_bytes())).is_ok())
+                });
+            });
+        }
+    }
+}
+
+fn headers(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("header");
+    let rules = FrameRules::new(Role::Server);
+    for len in [8, 1 << 10, 1 << 20] {
+        let header = FrameHeader::new(Opcode::Binary, len).expect("legal").masked([1, 2, 3, 4]);
+        group.bench_function(format!("encode {len}"), |bencher| {
+            bencher.iter(|| black_box(&header).encode());
+        });
+        let encoded = header.encode();
+        group.bench_function(format!("decode {len}"), |bencher| {
+            bencher.iter(|| FrameHeader::decode(black_box(&encoded), black_box(&rules)));
+        });
+    }
+}
+
+criterion_group!(benches, masking, utf8, headers);
+criterion_main!(benches);

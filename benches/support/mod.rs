@@ -1,0 +1,69 @@
+//! Inputs, generated, the same on every run.
+
+// Not each benchmark uses each input.
+#![allow(dead_code)]
+
+use websocket_proto::{FrameHeader, Opcode, Role, mask};
+
+/// Xorshift.
+pub(crate) struct Random(u64);
+
+impl Random {
+    pub(crate) const fn new() -> Self {
+        Self(0x9e37_79b9_7f4a_7c15)
+    }
+
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+
+    pub(crate) fn bytes(&mut self, len: usize) -> Vec<u8> {
+        (0..len).map(|_| self.next() as u8).collect()
+    }
+
+    pub(crate) fn ascii(&mut self, len: usize) -> String {
+        (0..len).map(|_| char::from(b' ' + (self.next() % 95) as u8)).collect()
+    }
+
+    /// Three bytes for each character; what they leave of `len` is filled up.
+    pub(crate) fn cjk(&mut self, len: usize) -> String {
+        let mut text = String::new();
+        while text.len() + 3 <= len {
+            text.extend(char::from_u32(0x4e00 + (self.next() % 0x5000) as u32));
+        }
+        while text.len() < len {
+            text.push('.');
+        }
+        text
+    }
+}
+
+/// Appends a frame as `receiver` gets it.
+pub(crate) fn frame(wire: &mut Vec<u8>, receiver: Role, opcode: Opcode, fin: bool, payload: &[u8]) {
+    let key = [0x37, 0xfa, 0x21, wire.len() as u8];
+    let mut header = FrameHeader::new(opcode, payload.len() as u64).expect("legal");
+    if !fin {
+        header = header.unfinished().expect("legal");
+    }
+    if receiver == Role::Server {
+        header = header.masked(key);
+    }
+    wire.extend_from_slice(&header.encode());
+    let start = wire.len();
+    wire.extend_from_slice(payload);
+    if receiver == Role::Server {
+        mask(&mut wire[start..], key, 0);
+    }
+}
+
+/// A size in words.
+pub(crate) fn named(size: usize) -> String {
+    match size {
+        0..1024 => format!("{size} B"),
+        1024..1_048_576 => format!("{} KiB", size >> 10),
+        _ => format!("{} MiB", size >> 20),
+    }
+}
