@@ -141,16 +141,19 @@ fn pair_setup<T: Strategy<Value = Timeouts>>(
         delay(),
         prop::sample::select(vec![500, 4000, 1 << 16]),
         cut(),
-        (any::<bool>(), any::<bool>()),
+        (any::<bool>(), any::<bool>(), any::<bool>()),
     )
-        .prop_map(|(seed, client, server, delay, window, cut, (lend, echo))| PairSetup {
-            seed,
-            client,
-            server: Setup { echo, ..server },
-            delay,
-            window,
-            cut,
-            lend,
+        .prop_map(|(seed, client, server, delay, window, cut, (lend, echo, direct))| {
+            PairSetup {
+                seed,
+                client,
+                server: Setup { echo, ..server },
+                delay,
+                window,
+                cut,
+                lend,
+                direct,
+            }
         })
 }
 
@@ -249,8 +252,15 @@ proptest! {
         // Pieces are echoed as they are cut.
         setup.server.echo &= setup.server.delivery == Delivery::Messages;
         let (delay, window, cut) = other_network;
-        let other =
-            PairSetup { seed: other_seed, delay, window, cut, lend: !setup.lend, ..setup.clone() };
+        let other = PairSetup {
+            seed: other_seed,
+            delay,
+            window,
+            cut,
+            lend: !setup.lend,
+            direct: !setup.direct,
+            ..setup.clone()
+        };
         let (one, two) = (transcripts(&setup, &rounds), transcripts(&other, &rounds));
         for (one, two) in one.iter().zip(&two) {
             prop_assert_eq!(&one.events, &two.events);

@@ -124,6 +124,7 @@ fuzz_target!(|data: &[u8]| {
         window: choices.of(&[500, 4000, 1 << 16]),
         cut: choices.of(&[20, 100, 1000, usize::MAX]),
         lend: choices.flag(),
+        direct: choices.flag(),
     };
     let mut pair = Pair::new(&setup);
     for _ in 0..100 {

@@ -29,6 +29,8 @@ pub struct PairSetup {
     pub cut: usize,
     /// Whether both ends are lent the same buffers in turn.
     pub lend: bool,
+    /// Whether binary messages are read to where they belong.
+    pub direct: bool,
 }
 
 impl Default for PairSetup {
@@ -41,6 +43,7 @@ impl Default for PairSetup {
             window: 1 << 16,
             cut: usize::MAX,
             lend: false,
+            direct: false,
         }
     }
 }
@@ -115,6 +118,7 @@ pub struct Pair {
     pub client: End,
     pub server: End,
     lend: bool,
+    direct: bool,
     buffers: Buffers,
     random: Random,
     /// Of the next message.
@@ -136,6 +140,7 @@ impl Pair {
             client: End::new(Role::Client, setup.client.clone()),
             server: End::new(Role::Server, setup.server.clone()),
             lend: setup.lend,
+            direct: setup.direct,
             buffers: Buffers::new(),
             random: Random(!setup.seed),
             number: 0,
@@ -225,7 +230,7 @@ impl Pair {
 
     /// One turn of the driving loop, until the socket would block.
     fn wake_to(&mut self, role: Role, act: impl FnOnce(&mut End)) {
-        let Self { network, client, server, lend, buffers, random, .. } = self;
+        let Self { network, client, server, lend, direct, buffers, random, .. } = self;
         let end = match role {
             Role::Client => client,
             Role::Server => server,
@@ -262,7 +267,9 @@ impl Pair {
             if !end.wants_input() {
                 break;
             }
-            match network.read(role) {
+            let space = if *direct { end.space() } else { None };
+            match network.read(role, space.unwrap_or(usize::MAX)) {
+                Read::Bytes(bytes) if space.is_some() => end.read_directly(&bytes),
                 Read::Bytes(bytes) => end.read(bytes),
                 Read::WouldBlock => break,
                 Read::End => {

@@ -399,19 +399,42 @@ impl End {
         self.receive(&mut bytes);
     }
 
+    /// Where the next bytes belong, if the connection knows: how many.
+    pub fn space(&mut self) -> Option<usize> {
+        self.connection.payload_space().map(|space| space.len())
+    }
+
+    pub fn read_directly(&mut self, bytes: &[u8]) {
+        self.seen.read += bytes.len() as u64;
+        let space = self.connection.payload_space().unwrap();
+        space[..bytes.len()].copy_from_slice(bytes);
+        if let Some(event) = self.connection.payload_filled(bytes.len()) {
+            self.handle(event, &[]);
+        }
+        self.check();
+    }
+
     pub fn receive(&mut self, mut input: &mut [u8]) {
         while let Some(event) = self.connection.receive(&mut input) {
-            if let Some(echo) = self.record(event)
-                && let Some(echo) = self.send(echo)
-            {
-                self.held = Some((echo, input.to_vec()));
+            if !self.handle(event, input) {
                 return;
             }
-            self.answer();
             self.check();
         }
         assert!(input.is_empty(), "`None` means that the input is used up");
         self.check();
+    }
+
+    /// Whether it goes on with the rest of the input: not if its echo was refused.
+    fn handle(&mut self, event: Event<'_>, rest: &[u8]) -> bool {
+        if let Some(echo) = self.record(event)
+            && let Some(echo) = self.send(echo)
+        {
+            self.held = Some((echo, rest.to_vec()));
+            return false;
+        }
+        self.answer();
+        true
     }
 
     /// Records an event. Returns what the application echoes.

@@ -155,8 +155,9 @@ impl Network {
         Ok(max)
     }
 
-    pub fn read(&mut self, role: Role) -> Read {
-        let max = self.sockets[role as usize].unread.len();
+    /// Reads at most `limit` bytes.
+    pub fn read(&mut self, role: Role, limit: usize) -> Read {
+        let max = self.sockets[role as usize].unread.len().min(limit);
         let step = self.step(max);
         let socket = self.socket(role);
         match socket.state {
