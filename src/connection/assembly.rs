@@ -2,6 +2,7 @@
 
 use alloc::{boxed::Box, string::String, vec::Vec};
 
+use super::buffers::is_kept;
 use crate::{Chunk, ChunkPayload, Message};
 
 /// What is under way. It holds no memory when nothing is, unless some is lent.
@@ -123,6 +124,17 @@ impl Assembly {
         if let Parts::None = self.message {
             memory.clear();
             self.message = Parts::Spare(memory);
+        }
+    }
+
+    /// Gives back the memory that was lent and is not in use.
+    #[inline]
+    pub(super) fn give_back(&mut self, kept: &mut Vec<u8>) {
+        if let Parts::Spare(memory) = &mut self.message {
+            if is_kept(kept, memory) {
+                *kept = core::mem::take(memory);
+            }
+            self.message = Parts::None;
         }
     }
 

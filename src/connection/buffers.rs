@@ -63,17 +63,17 @@ impl Connection {
     #[inline]
     pub fn lend(&mut self, buffers: &mut Buffers) {
         self.output.lend(&mut buffers.output, &mut buffers.rare);
-        self.assembly.lend(core::mem::take(&mut buffers.assembly));
+        if buffers.assembly.capacity() > 0 {
+            self.assembly.lend(core::mem::take(&mut buffers.assembly));
+        }
     }
 
     /// Ends a turn: what was lent comes back, unless output or a part of a message waits in it.
     /// Such memory stays with the connection until nothing does.
     #[inline]
     pub fn give_back(&mut self, buffers: &mut Buffers) {
-        let (output, rare) = self.output.give_back();
-        keep(&mut buffers.output, output);
-        buffers.rare = buffers.rare.take().or(rare);
-        keep(&mut buffers.assembly, self.assembly.take_spare());
+        self.output.give_back(&mut buffers.output, &mut buffers.rare);
+        self.assembly.give_back(&mut buffers.assembly);
     }
 
     /// Takes the memory of a message that was put together for the next one, until
@@ -88,10 +88,9 @@ impl Connection {
     }
 }
 
-/// Keeps the larger of the two.
+/// Whether `memory` takes the place of what is kept: the larger of the two, within reason. Moved
+/// straight from one place to the other; on the way through a third it would wait for itself.
 #[inline]
-fn keep(kept: &mut Vec<u8>, memory: Vec<u8>) {
-    if memory.capacity() > kept.capacity() && memory.capacity() <= Buffers::MAX_KEPT {
-        *kept = memory;
-    }
+pub(super) fn is_kept(kept: &Vec<u8>, memory: &Vec<u8>) -> bool {
+    memory.capacity() > kept.capacity() && memory.capacity() <= Buffers::MAX_KEPT
 }

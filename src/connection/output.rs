@@ -7,6 +7,8 @@ use core::fmt;
 
 use bytes::{Buf, Bytes};
 
+use super::buffers::is_kept;
+
 use crate::frame::EncodedHeader;
 
 /// Automatic Pongs that wait at most, in bytes; beyond that only the newest waits (RFC 6455,
@@ -212,6 +214,7 @@ impl Output {
     }
 
     /// Memory to use for a turn.
+    #[inline]
     pub(super) fn lend(&mut self, bytes: &mut Vec<u8>, rare: &mut Option<Box<Rare>>) {
         if self.bytes.is_empty() {
             self.bytes = core::mem::take(bytes);
@@ -222,13 +225,21 @@ impl Output {
         self.lent = true;
     }
 
-    /// The memory again, unless something waits in it; then it is freed when nothing does.
-    pub(super) fn give_back(&mut self) -> (Vec<u8>, Option<Box<Rare>>) {
+    /// Gives the memory back, unless something waits in it; then it is freed when nothing does.
+    #[inline]
+    pub(super) fn give_back(&mut self, bytes: &mut Vec<u8>, rare: &mut Option<Box<Rare>>) {
         self.lent = false;
         if self.has_remaining() {
-            return (Vec::new(), None);
+            return;
         }
-        (core::mem::take(&mut self.bytes), self.rare.take())
+        if is_kept(bytes, &self.bytes) {
+            *bytes = core::mem::take(&mut self.bytes);
+        } else {
+            self.bytes = Vec::new();
+        }
+        if let Some(own) = self.rare.take() {
+            rare.get_or_insert(own);
+        }
     }
 
     /// Nothing waits any more.
@@ -294,8 +305,19 @@ impl Buf for Output {
     /// # Panics
     ///
     /// If `len` exceeds [`remaining`](Buf::remaining).
-    fn advance(&mut self, mut len: usize) {
+    #[inline]
+    fn advance(&mut self, len: usize) {
         self.taken = self.taken.wrapping_add(len as u32);
+        if self.rare.is_none() && len == self.end - self.start {
+            self.clear();
+        } else {
+            self.advance_by(len);
+        }
+    }
+}
+
+impl Output {
+    fn advance_by(&mut self, mut len: usize) {
         loop {
             let step = self.contiguous().len().min(len);
             self.start += step;

@@ -30,7 +30,22 @@ impl Connection {
         &mut self,
         message: impl Into<Message<'m>>,
     ) -> Result<(), SendError<Message<'m>>> {
-        self.send_part(message.into(), true, true)
+        let message = message.into();
+        if message.as_bytes().len() < COUNTED || self.session.role() == Role::Client {
+            // Copied: a look at the message is enough, and to move it would take as long.
+            return match self.send_copy(message.message_type(), message.as_bytes()) {
+                Ok(()) => Ok(()),
+                Err(reason) => Err(SendError { unsent: message, reason }),
+            };
+        }
+        self.send_part(message, true, true)
+    }
+
+    fn send_copy(&mut self, message_type: MessageType, payload: &[u8]) -> Result<(), SendReason> {
+        self.check(message_type, true)?;
+        self.queue_copy(message_type, true, true, payload)?;
+        self.count_sent(payload.len(), true);
+        Ok(())
     }
 
     /// Queues a piece of a message: the mirror of what [`Delivery::Chunks`](crate::Delivery::Chunks)
