@@ -107,7 +107,7 @@ impl Utf8Validator {
 
 /// The standard library's check, by the fastest way.
 #[inline]
-fn from_utf8(bytes: &[u8]) -> Result<&str, Utf8Error> {
+pub(crate) fn from_utf8(bytes: &[u8]) -> Result<&str, Utf8Error> {
     // Below, setting up costs more than it saves.
     #[cfg(feature = "simd")]
     if bytes.len() >= 64 {

@@ -7,7 +7,11 @@ use super::Connection;
 use super::assembly::Assembly;
 use crate::frame::FramePiece;
 use crate::session::Step;
-use crate::{Chunk, Delivery, EntropyError, Event, ProtocolError, Role, SendReason, Session};
+use crate::utf8::from_utf8;
+use crate::{
+    Chunk, Delivery, EntropyError, Event, Message, MessageType, ProtocolError, Role, SendReason,
+    Session,
+};
 
 impl Connection {
     /// Takes what it can from `input`, moves it past what it took, and reports the next event.
@@ -22,15 +26,39 @@ impl Connection {
     /// [`abort`](Self::abort), to read what they led to.
     #[inline]
     pub fn receive<'a>(&mut self, input: &mut &'a mut [u8]) -> Option<Event<'a>> {
+        // Most messages come whole, in one frame. For them the event is built right here: to move
+        // it through memory would take longer than all else.
+        let before = input.len();
+        if let Delivery::Messages = self.config.delivery
+            && let Some((message_type, payload)) =
+                self.session.whole_message(input, &self.config.incoming_limits)
+        {
+            let payload = &*payload;
+            let message = match message_type {
+                MessageType::Binary => Message::Binary(payload.into()),
+                MessageType::Text => match from_utf8(payload) {
+                    Ok(text) => Message::Text(text.into()),
+                    Err(_) => {
+                        self.session.fail_text();
+                        return self.receive_rest(before, input);
+                    }
+                },
+            };
+            if let Some(timers) = &mut self.timers {
+                timers.received(before - input.len());
+                timers.received_chunk(payload.len(), true);
+            }
+            return Some(Event::Message(message));
+        }
+        self.receive_rest(before, input)
+    }
+
+    #[inline(never)]
+    fn receive_rest<'a>(&mut self, before: usize, input: &mut &'a mut [u8]) -> Option<Event<'a>> {
         if input.is_empty() && !self.session.has_news() {
             return None;
         }
-        let before = input.len();
-        let event = match self.session.whole_message(input, &self.config.incoming_limits) {
-            Some(chunk) if chunk.last => self.deliver(chunk),
-            Some(valid) => self.fail_behind(valid, input),
-            None => self.receive_input(input),
-        };
+        let event = self.receive_input(input);
         if let Some(timers) = &mut self.timers {
             timers.received(before - input.len());
         }
@@ -116,14 +144,6 @@ impl Connection {
             Delivery::Messages if self.session.error().is_some() => None,
             Delivery::Messages => self.assembly.add(chunk).map(Event::Message),
         }
-    }
-
-    /// The message was not UTF-8 behind `valid`.
-    #[cold]
-    fn fail_behind<'a>(&mut self, valid: Chunk<'a>, input: &mut &'a mut [u8]) -> Option<Event<'a>> {
-        let _ = self.top_up_keys();
-        self.reply_close();
-        self.deliver(valid).or_else(|| self.receive_input(input))
     }
 
     /// Draws masking keys ahead, so that replies have theirs. Without, the connection fails.

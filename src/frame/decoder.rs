@@ -1,6 +1,10 @@
 //! Cuts a stream into frames, wherever its buffers are cut.
 
+#[cfg(feature = "alloc")]
+use super::ReservedBits;
 use super::{FrameHeader, FrameRules};
+#[cfg(feature = "alloc")]
+use crate::MessageType;
 use crate::{ProtocolError, mask};
 
 /// A push tokenizer: bytes in, pieces of frames out, unmasked in place.
@@ -95,19 +99,21 @@ impl FrameDecoder {
         Ok(frame.and_then(|frame| self.decode_payload(frame, input, usize::MAX)))
     }
 
-    /// Takes the next frame if it is a message in itself and all of it is in `input`; otherwise
-    /// nothing.
+    /// Takes the next frame if it is a message in itself, without reserved bits, and all of it is in
+    /// `input`; otherwise nothing.
+    #[cfg(feature = "alloc")]
     #[inline]
     pub(crate) fn decode_whole<'a>(
         &self,
         input: &mut &'a mut [u8],
         rules: &FrameRules,
-    ) -> Option<(FrameHeader, &'a mut [u8])> {
+    ) -> Option<(MessageType, &'a mut [u8])> {
         let State::Header { len: 0, .. } = self.state else { return None };
         let header = FrameHeader::decode(input, rules).ok()??;
-        if !header.fin() || header.opcode().message_type().is_none() {
+        if !header.fin() || header.reserved_bits() != ReservedBits::NONE {
             return None;
         }
+        let message_type = header.opcode().message_type()?;
         let start = header.encoded_len();
         let end = usize::try_from(header.payload_len()).ok()?.checked_add(start)?;
         if input.len() < end {
@@ -118,7 +124,7 @@ impl FrameDecoder {
         if let Some(key) = header.masking_key() {
             mask(payload, key, 0);
         }
-        Some((header, payload))
+        Some((message_type, payload))
     }
 
     /// Takes what is missing of a header, and nothing of its payload.

@@ -30,9 +30,6 @@ impl Session {
         control: &'a mut [u8; 125],
         limits: &Limits,
     ) -> Option<Event<'a>> {
-        if let Some(chunk) = self.whole_message(input, limits) {
-            return Some(Event::Chunk(chunk));
-        }
         let (opcode, len) = loop {
             let piece = match self.step(input, limits)? {
                 Step::Chunk(chunk) => return Some(Event::Chunk(chunk)),
@@ -95,24 +92,26 @@ impl Session {
         }
     }
 
-    /// The next message, if all of it is in `input` in one frame: most are. What
-    /// [`step`](Self::step) would do, with nothing to remember.
-    ///
-    /// Otherwise nothing, or, of text that is not UTF-8, what is valid: then the session has
-    /// failed.
+    /// The next message, if it is one plain frame that is all in `input`: most are. Its text is
+    /// not checked yet. In any other case nothing happens, and [`step`](Self::step) decides.
+    #[cfg(feature = "alloc")]
     #[inline]
     pub(crate) fn whole_message<'a>(
-        &mut self,
+        &self,
         input: &mut &'a mut [u8],
         limits: &Limits,
-    ) -> Option<Chunk<'a>> {
+    ) -> Option<(MessageType, &'a mut [u8])> {
         if !self.closing.may_receive() || self.message.is_some() {
             return None;
         }
-        let (header, payload) = self.frames.decode_whole(input, &self.rules(limits))?;
-        self.message = header.opcode().message_type();
-        self.first = true;
-        self.chunk(payload, true)
+        self.frames.decode_whole(input, &self.rules(limits))
+    }
+
+    /// The text that [`whole_message`](Self::whole_message) gave is not UTF-8: the session fails.
+    #[cfg(feature = "alloc")]
+    #[cold]
+    pub(crate) fn fail_text(&mut self) {
+        self.closing.violate(ProtocolError::InvalidUtf8);
     }
 
     /// Bytes of the binary frame under way that have not come; 0 if none is.
@@ -172,9 +171,9 @@ impl Session {
     /// What to deliver of a message for this payload, `last` if the message ends with it.
     #[inline]
     fn chunk<'a>(&mut self, payload: &'a mut [u8], last: bool) -> Option<Chunk<'a>> {
-        let payload = self.extension.decode(payload);
+        let payload = &*self.extension.decode(payload);
         let (payload, last) = match self.message? {
-            MessageType::Binary => (ChunkPayload::Binary((&*payload).into()), last),
+            MessageType::Binary => (ChunkPayload::Binary(payload.into()), last),
             MessageType::Text => {
                 let text = self.text(payload, last);
                 (ChunkPayload::Text(text), last && self.closing.error().is_none())
