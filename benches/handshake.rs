@@ -1,16 +1,38 @@
 //! Opening handshakes, from nothing to a connection.
 
+use std::alloc::{GlobalAlloc, Layout, System};
 use std::hint::black_box;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Buf;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use websocket_proto::handshake::{
     Acceptance, ClientEvent, ClientHandshake, ClientRequest, HeadLimits, RequestParser,
-    ServerEvent, ServerHandshake, Uri, accept_key,
+    ResponseParser, ServerEvent, ServerHandshake, Uri, accept_key, key_from_nonce,
 };
 use websocket_proto::{Config, EntropyError};
 
 static CONFIG: Config = Config::new();
+
+static ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
+
+/// The system's allocator, counted.
+struct Counting;
+
+// SAFETY: every call goes to the system's allocator unchanged.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
 
 /// What a browser sends.
 const REQUEST: &[u8] = b"GET /chat?room=1 HTTP/1.1\r\nHost: example.com\r\nConnection: Upgrade\r\n\
@@ -78,5 +100,33 @@ fn handshakes(criterion: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, handshakes);
+/// 100,000 handshakes in both roles, without memory of their own: each takes no allocation.
+fn without_memory(criterion: &mut Criterion) {
+    const COUNT: u64 = 100_000;
+    let uri = Uri::parse("ws://example.com/chat?room=1").expect("a URI");
+    let key = key_from_nonce(b"the sample nonce");
+    let mut group = criterion.benchmark_group("handshake");
+    group.sample_size(10);
+    group.throughput(Throughput::Elements(COUNT));
+    group.bench_function("100,000 in both roles without memory", |bencher| {
+        let (mut sent, mut answer) = ([0; 512], [0; 512]);
+        bencher.iter(|| {
+            let before = ALLOCATIONS.load(Ordering::Relaxed);
+            for _ in 0..COUNT {
+                let request = ClientRequest::new(&uri);
+                let length = request.write(key, &mut sent[..]).expect("room");
+                let mut parser = RequestParser::new(HeadLimits::DEFAULT);
+                let head = parser.parse(&sent[..length]).expect("good").expect("whole");
+                let upgrade = head.upgrade().expect("good").expect("an upgrade");
+                let length = upgrade.accept(&Acceptance::new(), &mut answer[..]).expect("room");
+                let mut parser = ResponseParser::new(HeadLimits::DEFAULT);
+                let response = parser.parse(&answer[..length]).expect("good").expect("whole");
+                assert_eq!(request.is_accepted(&key, &response), Ok(true));
+            }
+            assert_eq!(ALLOCATIONS.load(Ordering::Relaxed), before, "allocations");
+        });
+    });
+}
+
+criterion_group!(benches, handshakes, without_memory);
 criterion_main!(benches);
