@@ -5,6 +5,8 @@
 //! write and has something. What must always hold is checked after each call.
 
 mod end;
+mod record;
+mod setup;
 mod tcp;
 
 use std::io::IoSlice;
@@ -13,9 +15,9 @@ use std::time::Duration;
 use bytes::Buf;
 use websocket_proto::{Buffers, Event, Message, Outcome, Role, Transport};
 
-pub use end::message;
 #[allow(unused_imports)]
-pub use end::{End, Item, MAX_CONTROL, Manners, Memory, Setup};
+pub use end::{End, MAX_CONTROL};
+pub use setup::{Item, Manners, Memory, Setup, message};
 pub use tcp::{Network, ROLES, Random, Read, other};
 
 /// Everything but the operations.

@@ -2,120 +2,16 @@
 //! each call.
 
 use std::collections::VecDeque;
-use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use websocket_proto::{
-    Chunk, ChunkPayload, CloseCode, CloseFrame, Config, Connection, ControlRate, Delivery, Event,
-    Limits, Message, MessageType, Outcome, PreparedMessage, ProtocolError, Role, SendReason,
-    Timeouts, Transport,
+    Chunk, CloseCode, CloseFrame, Connection, Event, Message, MessageType, Outcome,
+    PreparedMessage, ProtocolError, Role, SendReason, Transport,
 };
 
-use crate::support::{connection, parse_frames, take_output};
-
-/// How an end is configured, and what its application does by itself.
-#[derive(Debug, Clone)]
-pub struct Setup {
-    pub delivery: Delivery,
-    pub high_water_mark: usize,
-    pub fragment_size: Option<usize>,
-    pub manual_pong: bool,
-    pub manual_close: bool,
-    pub counters: bool,
-    pub timeouts: Timeouts,
-    pub control_rate: Option<ControlRate>,
-    pub limits: Limits,
-    /// Sends every message back.
-    pub echo: bool,
-    pub manners: Manners,
-}
-
-/// How a driver treats the transport.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Manners {
-    /// As it is told.
-    Follows,
-    /// Closes where it is told to drain.
-    ClosesInsteadOfDraining,
-    /// Closes as soon as its own Close frame is written.
-    ClosesBehindItsClose,
-}
-
-impl Default for Setup {
-    fn default() -> Self {
-        Self {
-            delivery: Delivery::Messages,
-            high_water_mark: 1 << 20,
-            fragment_size: None,
-            manual_pong: false,
-            manual_close: false,
-            counters: false,
-            timeouts: Timeouts::NONE,
-            control_rate: None,
-            limits: Limits::DEFAULT,
-            echo: false,
-            manners: Manners::Follows,
-        }
-    }
-}
-
-impl Setup {
-    fn config(&self) -> Config {
-        let mut config = Config::new()
-            .delivery(self.delivery)
-            .high_water_mark(self.high_water_mark)
-            .timeouts(self.timeouts)
-            .limits(self.limits);
-        if let Some(size) = self.fragment_size.and_then(NonZeroUsize::new) {
-            config = config.fragment_size(size);
-        }
-        if let Some(rate) = self.control_rate {
-            config = config.control_rate(rate);
-        }
-        if self.manual_pong {
-            config = config.manual_pong();
-        }
-        if self.manual_close {
-            config = config.manual_close();
-        }
-        if self.counters {
-            config = config.counters();
-        }
-        config
-    }
-}
-
-/// What an application wants to send.
-#[derive(Debug, Clone)]
-pub enum Item {
-    Message(Message<'static>, Memory),
-    Chunk(Chunk<'static>),
-    Ping(Vec<u8>),
-    Pong(Vec<u8>),
-    /// A code and a reason, nothing for 1005.
-    Close(u16, String),
-}
-
-impl Item {
-    fn len(&self) -> usize {
-        match self {
-            Self::Message(message, _) => message.as_bytes().len(),
-            Self::Chunk(chunk) => chunk.payload.as_bytes().len(),
-            Self::Ping(payload) | Self::Pong(payload) => payload.len(),
-            Self::Close(..) => 0,
-        }
-    }
-}
-
-/// Whose memory a message is handed over in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Memory {
-    Borrowed,
-    Owned,
-    Counted,
-    Prepared,
-}
+use super::setup::{Item, Memory, Setup, chunk};
+use crate::support::connection;
 
 pub struct End {
     pub connection: Connection,
@@ -135,9 +31,9 @@ pub struct End {
     /// The most output that ever waited.
     pub most_waiting: usize,
     /// Pings that were received before its own Close.
-    owed: Vec<Vec<u8>>,
+    pub(super) owed: Vec<Vec<u8>>,
     /// Pongs that the application sent.
-    pongs: usize,
+    pub(super) pongs: usize,
     /// To be sent, in order.
     pending: VecDeque<Item>,
     /// Whether the first of them was refused for want of room.
@@ -145,24 +41,24 @@ pub struct End {
     /// Whether a text or a binary message is begun, by what was offered.
     begun: Option<bool>,
     /// Whether its application closed it.
-    closed: bool,
+    pub(super) closed: bool,
     /// An echo that was refused, and the input behind it.
-    held: Option<(Item, Vec<u8>)>,
+    pub(super) held: Option<(Item, Vec<u8>)>,
     /// The newest Ping of the peer's that has no Pong.
     unanswered: Option<Vec<u8>>,
     largest: usize,
-    seen: Seen,
+    pub(super) seen: Seen,
 }
 
 /// What may not change any more.
 #[derive(Default)]
-struct Seen {
+pub(super) struct Seen {
     transport: u8,
     error: Option<ProtocolError>,
     /// Bytes ever queued when it failed.
     queued: usize,
     outcome: Option<Outcome>,
-    read: u64,
+    pub(super) read: u64,
 }
 
 impl End {
@@ -534,75 +430,6 @@ impl End {
             assert!(self.connection.poll_timeout().is_some(), "nothing ends it");
         }
     }
-
-    /// Once it is over: the frames that it wrote, and did not get to write, are what it accepted.
-    pub fn check_record(&mut self, written: &[u8]) {
-        let counters = self.connection.counters();
-        let all = [written, &take_output(&mut self.connection)].concat();
-        let frames = parse_frames(&all);
-        let closes = frames.iter().filter(|(first, _)| *first == 0x88).count();
-        assert!(closes <= 1, "{closes} Close frames");
-        assert!(closes == 0 || frames.last().is_some_and(|(first, _)| *first == 0x88));
-
-        let (mut messages, mut open) = (Vec::new(), None);
-        for (first, payload) in &frames {
-            let message_type = match (first & 0x0f, &open) {
-                (0, Some((message_type, _))) => *message_type,
-                (1, None) => MessageType::Text,
-                (2, None) => MessageType::Binary,
-                (8..=10, _) => continue,
-                frame => panic!("out of order: {frame:?}"),
-            };
-            let open_or_new = open.get_or_insert((message_type, Vec::new()));
-            open_or_new.1.extend_from_slice(payload);
-            if first & 0x80 != 0 {
-                messages.extend(open.take().map(finish));
-            }
-        }
-        assert!(messages == self.sent, "what is on the wire is not what was accepted");
-        assert_eq!(open, self.sending);
-
-        if self.pongs == 0 {
-            // Some may be left out, the newest never.
-            let mut pongs =
-                frames.iter().filter(|(first, _)| *first == 0x8a).map(|(_, payload)| payload);
-            let newest = pongs.clone().next_back();
-            let mut pings = self.owed.iter();
-            assert!(pongs.all(|pong| pings.any(|ping| ping == pong)), "out of order");
-            assert_eq!(newest, self.owed.last(), "the newest Ping is not answered");
-        }
-
-        // The reply to a Close repeats its code.
-        if let Some(Event::Close(frame)) = self.events.last()
-            && !self.closed
-            && !self.setup.manual_close
-        {
-            let code = frame.as_ref().map_or(vec![], |it| it.code().0.to_be_bytes().to_vec());
-            assert_eq!(frames.last(), Some(&(0x88, code)));
-        }
-
-        if let Some(counters) = counters {
-            let (sent, received) = (counters.sent, counters.received);
-            let payload = |messages: &mut dyn Iterator<Item = &Message<'static>>| -> u64 {
-                messages.map(|message| message.as_bytes().len() as u64).sum()
-            };
-            let part = |part: &Option<(MessageType, Vec<u8>)>| {
-                part.as_ref().map_or(0, |(_, bytes)| bytes.len() as u64)
-            };
-            let pings = frames.iter().filter(|(first, _)| *first == 0x89).count() as u64;
-            assert_eq!(sent.messages, self.sent.len() as u64);
-            assert_eq!(sent.payload_bytes, payload(&mut self.sent.iter()) + part(&self.sending));
-            assert_eq!(sent.wire_bytes, written.len() as u64);
-            assert_eq!(sent.pings, pings);
-            assert!(received.wire_bytes <= self.seen.read);
-            assert!(self.held.is_some() || received.wire_bytes == self.seen.read);
-            assert_eq!(received.messages, self.messages().count() as u64);
-            if self.setup.delivery == Delivery::Chunks {
-                let expected = payload(&mut self.messages()) + part(&self.receiving);
-                assert_eq!(received.payload_bytes, expected);
-            }
-        }
-    }
 }
 
 /// Bytes of the longest control frame.
@@ -630,41 +457,9 @@ fn record_chunk(
     if chunk.last { open.take().map(finish) } else { None }
 }
 
-fn finish((message_type, bytes): (MessageType, Vec<u8>)) -> Message<'static> {
+pub(super) fn finish((message_type, bytes): (MessageType, Vec<u8>)) -> Message<'static> {
     match message_type {
         MessageType::Text => String::from_utf8(bytes).unwrap().into(),
         MessageType::Binary => bytes.into(),
     }
-}
-
-/// A message of its own for every number.
-pub fn message(number: u32, text: bool, len: usize) -> Message<'static> {
-    if !text {
-        return (0..len as u32)
-            .map(|i| (i * 7 + (i >> 8) + number) as u8)
-            .collect::<Vec<_>>()
-            .into();
-    }
-    let chars: Vec<char> = "aé漢🎉".chars().cycle().skip(number as usize % 4).take(4).collect();
-    let mut text = number.to_string();
-    text.truncate(len);
-    for char in chars.iter().cycle() {
-        if text.len() + char.len_utf8() > len {
-            break;
-        }
-        text.push(*char);
-    }
-    while text.len() < len {
-        text.push('.');
-    }
-    text.into()
-}
-
-/// The same as a piece of a message.
-pub fn chunk(message: Message<'static>, first: bool, last: bool) -> Chunk<'static> {
-    let payload = match message {
-        Message::Text(text) => ChunkPayload::Text(text),
-        Message::Binary(payload) => ChunkPayload::Binary(payload),
-    };
-    Chunk { payload, first, last }
 }
