@@ -1,4 +1,8 @@
 //! Requests as real clients and proxies send them, and the handshakes of the RFC.
+//!
+//! Those with a version were captured with a plain listener and stand here byte for byte, cookies
+//! and subprotocols included, which the page or the caller had set. Those of Safari and Go's
+//! gorilla are written from knowledge, since neither was at hand.
 
 use websocket_proto::handshake::{HeadLimits, RequestParser};
 
@@ -24,42 +28,66 @@ Sec-WebSocket-Version: 13
         Request::Upgrade,
     ),
     (
-        "Chrome",
-        "GET / HTTP/1.1
+        "Chromium 156",
+        "GET /socket?id=1 HTTP/1.1
 Host: 127.0.0.1:9001
 Connection: Upgrade
 Pragma: no-cache
 Cache-Control: no-cache
-User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Safari/537.36
+User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) HeadlessChrome/156.0.0.0 Safari/537.36
+Accept-Language: en-US
 Upgrade: websocket
 Origin: http://127.0.0.1:9001
 Sec-WebSocket-Version: 13
 Accept-Encoding: gzip, deflate, br, zstd
-Accept-Language: en-US,en;q=0.9
 Cookie: session=0123456789abcdef; theme=dark
-Sec-WebSocket-Key: x3JJHMbDL1EzLkh9GBhXDw==
+Sec-WebSocket-Key: tUpn0Biz3I0zG3P2cy8ciQ==
 Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits
+Sec-WebSocket-Protocol: chat, superchat
+
+",
+        "127.0.0.1:9001",
+        "/socket",
+        Request::Upgrade,
+    ),
+    (
+        "Chromium 156, for a page",
+        "GET / HTTP/1.1
+Host: 127.0.0.1:9001
+Connection: keep-alive
+sec-ch-ua: \"Not:A-Brand\";v=\"8\", \"Chromium\";v=\"156\"
+sec-ch-ua-mobile: ?0
+sec-ch-ua-platform: \"Linux\"
+Upgrade-Insecure-Requests: 1
+User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) HeadlessChrome/156.0.0.0 Safari/537.36
+Accept-Language: en-US
+Accept: text/html,application/xhtml+xml,application/xml;q=0.9,image/jxl,image/avif,image/webp,image/apng,*/*;q=0.8,application/signed-exchange;v=b3;q=0.7
+Sec-Fetch-Site: none
+Sec-Fetch-Mode: navigate
+Sec-Fetch-User: ?1
+Sec-Fetch-Dest: document
+Accept-Encoding: gzip, deflate, br, zstd
 
 ",
         "127.0.0.1:9001",
         "/",
-        Request::Upgrade,
+        Request::Http,
     ),
     (
-        "Firefox",
+        "Firefox 153 ESR",
         "GET /socket?id=1 HTTP/1.1
-Host: localhost:8080
-User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0
+Host: 127.0.0.1:9001
+User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:153.0) Gecko/20100101 Firefox/153.0
 Accept: */*
-Accept-Language: en-US,en;q=0.5
+Accept-Language: en-US,en;q=0.9
 Accept-Encoding: gzip, deflate, br, zstd
 Sec-WebSocket-Version: 13
-Origin: http://localhost:8080
+Origin: http://127.0.0.1:9001
+Sec-WebSocket-Protocol: chat, superchat
 Sec-WebSocket-Extensions: permessage-deflate
-Sec-WebSocket-Key: XNSMIfa7qJqnNCzoeamYBw==
-DNT: 1
-Sec-GPC: 1
-Connection: keep-alive, Upgrade
+Sec-WebSocket-Key: Uwn1UxFTweLU5XSWXubMpg==
+Connection: Upgrade
+Cookie: session=0123456789abcdef; theme=dark
 Sec-Fetch-Dest: empty
 Sec-Fetch-Mode: websocket
 Sec-Fetch-Site: same-origin
@@ -68,9 +96,30 @@ Cache-Control: no-cache
 Upgrade: websocket
 
 ",
-        "localhost:8080",
+        "127.0.0.1:9001",
         "/socket",
         Request::Upgrade,
+    ),
+    (
+        "Firefox 153 ESR, for a page",
+        "GET / HTTP/1.1
+Host: 127.0.0.1:9001
+User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:153.0) Gecko/20100101 Firefox/153.0
+Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8
+Accept-Language: en-US,en;q=0.9
+Accept-Encoding: gzip, deflate, br, zstd
+Connection: keep-alive
+Upgrade-Insecure-Requests: 1
+Sec-Fetch-Dest: document
+Sec-Fetch-Mode: navigate
+Sec-Fetch-Site: none
+Sec-Fetch-User: ?1
+Priority: u=0, i
+
+",
+        "127.0.0.1:9001",
+        "/",
+        Request::Http,
     ),
     (
         "Safari",
@@ -108,61 +157,79 @@ Origin: https://example.com
         Request::Upgrade,
     ),
     (
-        "Node's ws",
+        "Node's ws 8.23.0",
         "GET /?x HTTP/1.1
 Sec-WebSocket-Version: 13
-Sec-WebSocket-Key: u3zQm4mYQqj9Gk4sVb4y6Q==
+Sec-WebSocket-Key: qnRntcjByVPtVAc5Ln4TxQ==
 Connection: Upgrade
 Upgrade: websocket
 Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits
 Sec-WebSocket-Protocol: graphql-transport-ws
-Host: localhost:4000
+Host: 127.0.0.1:9001
 
 ",
-        "localhost:4000",
+        "127.0.0.1:9001",
         "/",
         Request::Upgrade,
     ),
     (
-        "Python's websockets",
-        "GET / HTTP/1.1
-Host: localhost:8765
+        "Python's websockets 17.4",
+        "GET /chat?x HTTP/1.1
+Host: 127.0.0.1:9001
+Origin: http://127.0.0.1:9001
 Upgrade: websocket
 Connection: Upgrade
-Sec-WebSocket-Key: c5U5Zp7Bpu6rcVWQx8L7jQ==
+Sec-WebSocket-Key: TH6Gc7LHfqXtOhyU0svwFA==
 Sec-WebSocket-Version: 13
 Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits
-User-Agent: Python/3.11 websockets/12.0
+Sec-WebSocket-Protocol: chat, superchat
+User-Agent: Python/3.11 websockets/17.4
 
 ",
-        "localhost:8765",
-        "/",
+        "127.0.0.1:9001",
+        "/chat",
         Request::Upgrade,
     ),
     (
-        "curl",
+        "curl 7.88.1 with the fields given by hand",
         "GET /ws HTTP/1.1
-Host: example.com
-User-Agent: curl/8.8.0
+Host: 127.0.0.1:9001
+User-Agent: curl/7.88.1
 Accept: */*
+Connection: Upgrade
 Upgrade: websocket
 Sec-WebSocket-Version: 13
-Sec-WebSocket-Key: 7V2Ylb0rDDvJ8R2nzK9Wgw==
-Connection: Upgrade
+Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==
 
 ",
-        "example.com",
+        "127.0.0.1:9001",
         "/ws",
         Request::Upgrade,
     ),
     (
-        "tungstenite",
+        "libcurl 8.23.0 for ws://, through PycURL",
+        "GET /ws HTTP/1.1
+Host: 127.0.0.1:9001
+User-Agent: curl/8.23.0
+Accept: */*
+Upgrade: websocket
+Sec-WebSocket-Version: 13
+Sec-WebSocket-Key: 0me2vDupqKj8KE/egbuTtw==
+Connection: Upgrade
+
+",
+        "127.0.0.1:9001",
+        "/ws",
+        Request::Upgrade,
+    ),
+    (
+        "tungstenite 0.30.0",
         "GET / HTTP/1.1
 Host: 127.0.0.1:9001
 Connection: Upgrade
 Upgrade: websocket
 Sec-WebSocket-Version: 13
-Sec-WebSocket-Key: Zm9vYmFyYmF6cXV4MTIzNA==
+Sec-WebSocket-Key: RvuiAumrN8lRlQ7tWCjlVg==
 
 ",
         "127.0.0.1:9001",
@@ -185,17 +252,18 @@ Upgrade: websocket
         Request::Upgrade,
     ),
     (
-        "nginx in front, as its documentation sets it up",
+        "nginx 1.22.1 in front of ws, as its documentation sets it up",
         "GET /chat/ HTTP/1.1
 Upgrade: websocket
 Connection: upgrade
+X-Real-IP: 127.0.0.1
+X-Forwarded-For: 127.0.0.1
+X-Forwarded-Proto: http
 Host: backend
-X-Real-IP: 203.0.113.7
-X-Forwarded-For: 203.0.113.7
-X-Forwarded-Proto: https
-Sec-WebSocket-Key: x3JJHMbDL1EzLkh9GBhXDw==
-Sec-WebSocket-Version: 13
 User-Agent: Mozilla/5.0
+Sec-WebSocket-Version: 13
+Sec-WebSocket-Key: BhhKeCFkDRyqaAV0Sxxk1Q==
+Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits
 
 ",
         "backend",
@@ -203,35 +271,78 @@ User-Agent: Mozilla/5.0
         Request::Upgrade,
     ),
     (
-        "nginx in front without that: the upgrade is gone",
-        "GET /chat/ HTTP/1.0
+        "nginx 1.22.1 in front of ws, handing on the client's host",
+        "GET /host/ HTTP/1.1
+Upgrade: websocket
+Connection: upgrade
+Host: 127.0.0.1
+User-Agent: Mozilla/5.0
+Sec-WebSocket-Version: 13
+Sec-WebSocket-Key: vBOSsUa2IaXaNej7ixsEyQ==
+Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits
+
+",
+        "127.0.0.1",
+        "/host/",
+        Request::Upgrade,
+    ),
+    (
+        "nginx 1.22.1 in front without that: the upgrade is gone",
+        "GET /plain/ HTTP/1.0
 Host: backend
 Connection: close
-Sec-WebSocket-Key: x3JJHMbDL1EzLkh9GBhXDw==
+User-Agent: Mozilla/5.0
 Sec-WebSocket-Version: 13
+Sec-WebSocket-Key: 9S+HWdOT42+5Jb0GewlD8A==
+Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits
 
 ",
         "backend",
-        "/chat/",
+        "/plain/",
         Request::Http,
     ),
     (
-        "HAProxy in front",
+        "HAProxy 2.6.12 in front of ws",
         "GET /chat HTTP/1.1
-host: example.com
-upgrade: websocket
-sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==
+user-agent: Mozilla/5.0
 sec-websocket-version: 13
-x-forwarded-for: 203.0.113.7
-connection: upgrade
+sec-websocket-key: bgrfMbZaIEtLVxrgkxDWPg==
+connection: Upgrade
+upgrade: websocket
+sec-websocket-extensions: permessage-deflate; client_max_window_bits
+host: 127.0.0.1:9011
+x-forwarded-for: 127.0.0.1
 
 ",
-        "example.com",
+        "127.0.0.1:9011",
         "/chat",
         Request::Upgrade,
     ),
     (
-        "HAProxy's check",
+        "HAProxy 2.6.12 in front of Chromium's HTTP/2",
+        "GET /chat HTTP/1.1
+host: 127.0.0.1:9012
+pragma: no-cache
+cache-control: no-cache
+user-agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) HeadlessChrome/156.0.0.0 Safari/537.36
+accept-language: en-US
+origin: https://127.0.0.1:9012
+sec-websocket-version: 13
+accept-encoding: gzip, deflate, br, zstd
+sec-websocket-extensions: permessage-deflate; client_max_window_bits
+upgrade: websocket
+connection: upgrade
+cookie: session=0123456789abcdef; theme=dark
+x-forwarded-for: 127.0.0.1
+Sec-Websocket-Key: 7rG1J6MqjHcAAKuHA5BpDQ==
+
+",
+        "127.0.0.1:9012",
+        "/chat",
+        Request::Upgrade,
+    ),
+    (
+        "HAProxy 2.6.12's check",
         "OPTIONS / HTTP/1.0
 
 ",
@@ -240,10 +351,10 @@ connection: upgrade
         Request::Http,
     ),
     (
-        "curl, for a page",
+        "curl 7.88.1, for a page",
         "GET / HTTP/1.1
 Host: 127.0.0.1:9001
-User-Agent: curl/8.8.0
+User-Agent: curl/7.88.1
 Accept: */*
 
 ",
@@ -252,10 +363,10 @@ Accept: */*
         Request::Http,
     ),
     (
-        "curl with HTTP/2 offered",
+        "curl 7.88.1 with HTTP/2 offered",
         "GET / HTTP/1.1
 Host: 127.0.0.1:9001
-User-Agent: curl/8.8.0
+User-Agent: curl/7.88.1
 Accept: */*
 Connection: Upgrade, HTTP2-Settings
 Upgrade: h2c

@@ -12,6 +12,9 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
 use websocket_proto::handshake::Field;
 use websocket_proto::{Connection, Event, Transport};
 
+/// Bytes of output that are written before the next event is taken.
+const MUCH: usize = 64 << 10;
+
 /// The fields of a request, as the wire has them.
 pub fn request_fields<B>(request: &Request<B>) -> Vec<Field<'_>> {
     let uri = request.uri();
@@ -74,7 +77,7 @@ fn append(headers: &mut HeaderMap, field: Field<'_>) {
 }
 
 /// Drives `connection` over a stream until the transport is to be closed. `on_event` may use the
-/// connection.
+/// connection; when it is called, less than the high-water mark waits.
 pub async fn drive(
     connection: &mut Connection,
     mut send: SendStream<Bytes>,
@@ -83,16 +86,7 @@ pub async fn drive(
 ) -> Result<(), h2::Error> {
     let mut ended = false;
     loop {
-        while connection.output().has_remaining() {
-            let wanted = connection.output().remaining();
-            send.reserve_capacity(wanted);
-            let Some(capacity) = poll_fn(|context| send.poll_capacity(context)).await else {
-                connection.abort();
-                break;
-            };
-            let length = capacity?.min(wanted);
-            send.send_data(connection.output().copy_to_bytes(length), false)?;
-        }
+        write_all(connection, &mut send).await?;
         match connection.transport() {
             Transport::Open => {}
             Transport::Drain if ended => {}
@@ -120,6 +114,9 @@ pub async fn drive(
                 let mut input = &mut data[..];
                 while let Some(event) = connection.receive(&mut input) {
                     on_event(connection, event);
+                    if connection.output().remaining() >= MUCH {
+                        write_all(connection, &mut send).await?;
+                    }
                 }
             }
             ended => {
@@ -133,4 +130,22 @@ pub async fn drive(
             }
         }
     }
+}
+
+/// Writes all that waits. A stream that takes no more is reported to the connection.
+async fn write_all(
+    connection: &mut Connection,
+    send: &mut SendStream<Bytes>,
+) -> Result<(), h2::Error> {
+    while connection.output().has_remaining() {
+        let wanted = connection.output().remaining();
+        send.reserve_capacity(wanted);
+        let Some(capacity) = poll_fn(|context| send.poll_capacity(context)).await else {
+            connection.abort();
+            break;
+        };
+        let length = capacity?.min(wanted);
+        send.send_data(connection.output().copy_to_bytes(length), false)?;
+    }
+    Ok(())
 }

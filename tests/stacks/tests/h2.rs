@@ -2,8 +2,10 @@
 
 use bytes::Bytes;
 use h2::{client, server};
+use http::response::Parts;
 use http::{Method, Request, StatusCode};
 use tokio::io::DuplexStream;
+use tokio::task::{JoinHandle, JoinSet};
 use websocket_proto::handshake::{
     Acceptance, ClientRequest, ConnectProtocol, ExtendedConnect, HandshakeError, HeadError,
     Preference, Uri, choose_subprotocol,
@@ -15,16 +17,18 @@ use websocket_proto_stacks::{drive, request, request_fields, response, response_
 
 static CONFIG: Config = Config::new();
 
-/// Echoes over each Extended CONNECT for `/echo`; refuses what else comes.
+/// Echoes over each Extended CONNECT for `/echo`; refuses what else comes. Panics if one of these
+/// connections does not end well.
 async fn serve(socket: DuplexStream, enabled: bool) {
     let mut builder = server::Builder::new();
     if enabled {
         builder.enable_connect_protocol();
     }
     let mut http = builder.handshake::<_, Bytes>(socket).await.unwrap();
+    let mut streams = JoinSet::new();
     while let Some(stream) = http.accept().await {
-        let Ok((request, mut respond)) = stream else { return };
-        tokio::spawn(async move {
+        let (request, mut respond) = stream.unwrap();
+        streams.spawn(async move {
             let fields = request_fields(&request);
             let connect = match ExtendedConnect::parse(&fields) {
                 Ok(Some(connect)) if connect.path() == "/echo" => connect,
@@ -62,12 +66,15 @@ async fn serve(socket: DuplexStream, enabled: bool) {
             assert_eq!(connection.outcome(), Some(clean));
         });
     }
+    while let Some(ended) = streams.join_next().await {
+        ended.expect("the server's end is clean");
+    }
 }
 
-/// A client of such a server, with what its settings say.
-async fn connect(enabled: bool) -> (client::SendRequest<Bytes>, ConnectProtocol) {
+/// A client of such a server, with what its settings say, and the server.
+async fn connect(enabled: bool) -> (client::SendRequest<Bytes>, ConnectProtocol, JoinHandle<()>) {
     let (ours, theirs) = tokio::io::duplex(1 << 16);
-    tokio::spawn(serve(theirs, enabled));
+    let server = tokio::spawn(serve(theirs, enabled));
     let (http, driver) = client::handshake(ours).await.unwrap();
     tokio::spawn(async move { driver.await.unwrap() });
     let mut http = http.ready().await.unwrap();
@@ -77,12 +84,12 @@ async fn connect(enabled: bool) -> (client::SendRequest<Bytes>, ConnectProtocol)
     assert_eq!(answer.await.unwrap().status(), StatusCode::NOT_FOUND);
     let mut settings = ConnectProtocol::default();
     settings.receive(http.is_extended_connect_protocol_enabled().into()).unwrap();
-    (http, settings)
+    (http, settings, server)
 }
 
 #[tokio::test]
 async fn a_connection_in_both_roles() {
-    let (mut http, settings) = connect(true).await;
+    let (mut http, settings, server) = connect(true).await;
     assert!(settings.is_enabled());
     let uri = Uri::parse("wss://example.com/echo?x=1").unwrap();
     let wanted = ClientRequest::new(&uri).subprotocols(&["chat", "superchat"]);
@@ -121,19 +128,25 @@ async fn a_connection_in_both_roles() {
     .unwrap();
     assert_eq!(told, ["text Hi", "binary 300000", "pong", "close"]);
     assert_eq!(connection.outcome(), Some(Outcome { clean: true, code: CloseCode::NORMAL }));
+    drop(http);
+    server.await.unwrap();
+}
+
+/// The answer to a request that is refused.
+async fn refused(http: &mut client::SendRequest<Bytes>, request: Request<()>) -> Parts {
+    let (answer, _stream) = http.send_request(request, false).unwrap();
+    answer.await.unwrap().into_parts().0
 }
 
 #[tokio::test]
 async fn refusals() {
-    let (mut http, settings) = connect(true).await;
+    let (mut http, settings, server) = connect(true).await;
     let elsewhere = ClientRequest::to("example.com", "/elsewhere");
     let mut buffer = [0; 128];
     let fields = elsewhere.extended_connect(settings, &mut buffer).unwrap();
-    let (answer, _stream) = http.send_request(request(fields), false).unwrap();
-    let answer = answer.await.unwrap();
-    let status = answer.status();
-    assert_eq!(status, StatusCode::NOT_FOUND);
-    let fields = response_fields(&status, answer.headers());
+    let answer = refused(&mut http, request(fields)).await;
+    assert_eq!(answer.status, StatusCode::NOT_FOUND);
+    let fields = response_fields(&answer.status, &answer.headers);
     assert_eq!(elsewhere.is_connect_accepted(&fields), Ok(false));
 
     let other = Request::builder()
@@ -142,8 +155,7 @@ async fn refusals() {
         .extension(h2::ext::Protocol::from_static("connect-udp"))
         .body(())
         .unwrap();
-    let (answer, _stream) = http.send_request(other, false).unwrap();
-    assert_eq!(answer.await.unwrap().status(), StatusCode::NOT_IMPLEMENTED);
+    assert_eq!(refused(&mut http, other).await.status, StatusCode::NOT_IMPLEMENTED);
 
     let old = Request::builder()
         .method(Method::CONNECT)
@@ -152,16 +164,19 @@ async fn refusals() {
         .extension(h2::ext::Protocol::from_static("websocket"))
         .body(())
         .unwrap();
-    let (answer, _stream) = http.send_request(old, false).unwrap();
-    let answer = answer.await.unwrap();
-    assert_eq!(answer.status(), StatusCode::BAD_REQUEST);
-    assert_eq!(answer.headers()["sec-websocket-version"], "13");
+    let answer = refused(&mut http, old).await;
+    assert_eq!(answer.status, StatusCode::BAD_REQUEST);
+    assert_eq!(answer.headers["sec-websocket-version"], "13");
+    drop(http);
+    server.await.unwrap();
 }
 
 #[tokio::test]
 async fn a_server_that_does_not_allow_it() {
-    let (_http, settings) = connect(false).await;
+    let (http, settings, server) = connect(false).await;
     let wanted = ClientRequest::to("example.com", "/echo");
     let refused = wanted.extended_connect(settings, &mut [0; 64]).map(|_| ());
     assert_eq!(refused, Err(HeadError::NotEnabled));
+    drop(http);
+    server.await.unwrap();
 }

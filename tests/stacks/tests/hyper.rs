@@ -10,6 +10,8 @@ use hyper::service::service_fn;
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use tokio::sync::mpsc::{self, UnboundedSender};
+use tokio::task::JoinHandle;
 use websocket_proto::handshake::{
     Acceptance, ClientEvent, ClientHandshake, ClientRequest, HeadLimits, RequestParser,
     ResponseParser, write_http_request,
@@ -20,8 +22,11 @@ use websocket_proto::{
 
 static CONFIG: Config = Config::new();
 
-/// Accepts an upgrade and adopts what comes of it.
-async fn upgrade(request: Request<Incoming>) -> Result<Response<Empty<Bytes>>, Infallible> {
+/// Accepts an upgrade and adopts what comes of it. `echoes` gets the task that does.
+async fn upgrade(
+    request: Request<Incoming>,
+    echoes: UnboundedSender<JoinHandle<()>>,
+) -> Result<Response<Empty<Bytes>>, Infallible> {
     let mut head = Vec::new();
     write_http_request(&request, &mut head).unwrap();
     let mut parser = RequestParser::new(HeadLimits::DEFAULT);
@@ -35,7 +40,8 @@ async fn upgrade(request: Request<Incoming>) -> Result<Response<Empty<Bytes>>, I
     let answer =
         ResponseParser::new(HeadLimits::DEFAULT).parse(&answer).unwrap().unwrap().to_http();
     let negotiated = Negotiated::from(&acceptance);
-    tokio::spawn(async move { echo(hyper::upgrade::on(request).await.unwrap(), negotiated).await });
+    let echo = async move { echo(hyper::upgrade::on(request).await.unwrap(), negotiated).await };
+    echoes.send(tokio::spawn(echo)).unwrap();
     Ok(answer.unwrap().map(|()| Empty::new()))
 }
 
@@ -83,9 +89,11 @@ async fn turn(connection: &mut Connection, socket: &mut DuplexStream, read: &mut
 #[tokio::test]
 async fn an_upgraded_connection_is_adopted_with_its_leftover() {
     let (mut socket, theirs) = tokio::io::duplex(1 << 16);
+    let (echoes, mut echoing) = mpsc::unbounded_channel();
     let server = tokio::spawn(async move {
         let http = hyper::server::conn::http1::Builder::new();
-        let serving = http.serve_connection(TokioIo::new(theirs), service_fn(upgrade));
+        let service = service_fn(|request| upgrade(request, echoes.clone()));
+        let serving = http.serve_connection(TokioIo::new(theirs), service);
         serving.with_upgrades().await.unwrap();
     });
 
@@ -134,4 +142,6 @@ async fn an_upgraded_connection_is_adopted_with_its_leftover() {
     assert_eq!(told, 1);
     drop(socket);
     server.await.unwrap();
+    echoing.recv().await.expect("one connection").await.expect("the server's end is clean");
+    assert!(echoing.recv().await.is_none(), "and no more than one");
 }
