@@ -35,7 +35,7 @@ pub struct Timeouts {
     /// The opening handshake, from its first call.
     pub opening: Option<Duration>,
     /// Silence after which a Ping is sent: nothing but Pongs that answer no Ping came from the
-    /// peer, and no output was taken.
+    /// peer, and no output was taken that had to wait.
     pub ping: Option<Duration>,
     /// Such silence after a Ping that was not answered, after which the peer counts as dead: the
     /// connection fails, the transport is to be aborted. Without [`ping`](Self::ping) it has no

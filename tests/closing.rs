@@ -266,10 +266,24 @@ fn a_transport_that_breaks_after_both_closes_leaves_the_outcome_clean() {
     for role in ROLES {
         let mut connection = connection(role, Config::new());
         receive(&mut connection, &peer_close(role, 1000, ""));
+        take_output(&mut connection);
         connection.abort();
         assert_eq!(receive(&mut connection, b""), []);
         assert_eq!(connection.transport(), Transport::Abort);
         assert_eq!(connection.outcome(), clean(1000));
+    }
+}
+
+#[test]
+fn a_transport_that_breaks_before_our_close_is_written_is_not_closed_cleanly() {
+    for role in ROLES {
+        let mut connection = connection(role, Config::new());
+        connection.send("waits").unwrap();
+        receive(&mut connection, &peer_close(role, 1000, ""));
+        connection.abort();
+        assert_eq!(receive(&mut connection, b""), [Event::Failed(ProtocolError::Aborted)]);
+        assert_eq!(connection.transport(), Transport::Abort);
+        assert_eq!(connection.outcome(), unclean(1000));
     }
 }
 

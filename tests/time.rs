@@ -66,7 +66,6 @@ fn a_ping_after_silence_measures_the_round_trip() {
         assert_eq!(take_output(&mut connection), b"");
         connection.handle_timeout(seconds(1020));
         let payload = pinged(&mut connection);
-        // Taking the output is a sign of life, told with the next wake-up.
         let later = seconds(1020) + Duration::from_millis(123);
         connection.handle_timeout(later);
         receive(&mut connection, &peer_frame(role, 0x8a, &payload));
@@ -154,6 +153,20 @@ fn output_that_is_taken_slowly_is_a_sign_of_life() {
         connection.handle_timeout(last + seconds(35));
         assert_eq!(connection.error(), Some(ProtocolError::PongTimeout));
     }
+}
+
+#[test]
+fn output_that_is_taken_at_once_is_no_sign_of_life() {
+    // A server that only sends, to a peer that is gone: the system's buffers take a lot.
+    let mut server = connection(Role::Server, Config::new().timeouts(TIMEOUTS));
+    for i in 0..35 {
+        server.handle_timeout(seconds(i));
+        assert_eq!(server.error(), None);
+        let _ = server.send("news");
+        take_output(&mut server);
+    }
+    server.handle_timeout(seconds(35));
+    assert_eq!(server.error(), Some(ProtocolError::PongTimeout));
 }
 
 #[test]

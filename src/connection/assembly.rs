@@ -119,9 +119,14 @@ impl Assembly {
         }
     }
 
+    /// Whether memory for the next message is wanted: none is under way, and none is lent.
+    pub(super) const fn is_empty(&self) -> bool {
+        matches!(self.message, Parts::None)
+    }
+
     /// Memory for the next message, kept until [`take_spare`](Self::take_spare).
     pub(super) fn lend(&mut self, mut memory: Vec<u8>) {
-        if let Parts::None = self.message {
+        if self.is_empty() {
             memory.clear();
             self.message = Parts::Spare(memory);
         }

@@ -63,7 +63,8 @@ impl Connection {
     #[inline]
     pub fn lend(&mut self, buffers: &mut Buffers) {
         self.output.lend(&mut buffers.output, &mut buffers.rare);
-        if buffers.assembly.capacity() > 0 {
+        // While a message is under way it has memory already.
+        if buffers.assembly.capacity() > 0 && self.assembly.is_empty() {
             self.assembly.lend(core::mem::take(&mut buffers.assembly));
         }
     }

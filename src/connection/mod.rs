@@ -101,7 +101,16 @@ impl Connection {
     /// The transport broke: reading or writing failed. Nothing more is sent or received;
     /// [`receive`](Self::receive) tells the failure, also without input.
     pub fn abort(&mut self) {
-        self.session.abort();
+        self.fail(ProtocolError::Aborted);
+    }
+
+    /// Gives the transport up.
+    fn fail(&mut self, error: ProtocolError) {
+        if self.output.has_remaining() {
+            self.session.fail_unwritten(error);
+        } else {
+            self.session.fail(error);
+        }
         self.assembly = Assembly::default();
     }
 
@@ -143,7 +152,8 @@ impl Connection {
 
     /// Whether a message would be accepted, with room for more: less than half the
     /// [high-water mark](Config::high_water_mark) waits. After
-    /// [`Full`](crate::SendReason::Full), wait for this.
+    /// [`Full`](crate::SendReason::Full), wait for this. After a Close frame and after a failure it
+    /// is `false` for good: what was refused can be dropped.
     #[must_use]
     pub fn can_send(&self) -> bool {
         self.session.may_send() && self.output.remaining() < self.config.high_water_mark.div_ceil(2)

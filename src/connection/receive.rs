@@ -106,7 +106,9 @@ impl Connection {
         let payload = self.assembly.fill(len);
         let len = payload.len();
         let last = self.session.continue_binary(payload);
-        if let Some(timers) = &mut self.timers {
+        if len > 0
+            && let Some(timers) = &mut self.timers
+        {
             timers.received(len);
             timers.received_chunk(len, last);
         }

@@ -62,7 +62,7 @@ pub(super) struct Timers {
     /// The time last told.
     now: Option<Time>,
     /// The peer's last sign of life: a message's bytes, a Ping, the Pong that was asked for, or
-    /// output that it took.
+    /// that output which had to wait was taken.
     alive_at: Option<Time>,
     /// When a message, or bytes of one, last passed.
     active_at: Option<Time>,
@@ -75,6 +75,8 @@ pub(super) struct Timers {
     control_frames: u16,
     /// Whether that Ping could not be sent, because too much output waits.
     ping_blocked: bool,
+    /// Whether output waited when the time was last told.
+    output_waited: bool,
     /// Output taken when it was last looked at.
     taken: u32,
     counters: Counters,
@@ -174,14 +176,15 @@ impl Connection {
         if timers.now.is_none() {
             timers.alive_at = Some(now);
             timers.active_at = Some(now);
-        } else if newly_taken > 0 {
-            // At the wake-up before: what was taken right behind its own `handle_timeout`, a Ping
-            // say, is no news now.
+        } else if newly_taken > 0 && timers.output_waited {
+            // What the transport takes at once tells nothing of the peer; that it takes what had
+            // to wait does. It did at the wake-up before.
             timers.alive();
         }
         if timers.closing_since.is_none() && !self.session.is_open() {
             timers.closing_since = timers.now.or(Some(now));
         }
+        timers.output_waited = self.output.has_remaining();
         timers.now = Some(now);
         // At most a Ping, the idle limit, and what that leads to: also at the end of time.
         for _ in 0..3 {
@@ -272,12 +275,6 @@ impl Connection {
                 self.assembly = Assembly::default();
             }
         }
-    }
-
-    /// Gives the transport up.
-    fn fail(&mut self, error: ProtocolError) {
-        self.session.fail(error);
-        self.assembly = Assembly::default();
     }
 }
 

@@ -259,6 +259,12 @@ impl Session {
         self.closing.abort(error);
     }
 
+    /// The same while output, and so our Close frame, waits to be written.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn fail_unwritten(&mut self, error: ProtocolError) {
+        self.closing.abort_unwritten(error);
+    }
+
     /// Fails with the Close frame that the error calls for.
     #[cfg(feature = "alloc")]
     pub(crate) fn violate(&mut self, error: ProtocolError) {

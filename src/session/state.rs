@@ -17,6 +17,7 @@
 //!          receive_eof, abort, expire
 //! ```
 //!
+//! A transport given up with our Close still unwritten leads from `Closed` to `Failed` too.
 //! Beside it, `receive_eof` and `expire` end the wait for the peer's stream, `abort` breaks it: what
 //! becomes of the transport follows from both.
 //!
@@ -118,6 +119,16 @@ impl Closing {
             State::Failing(error) => self.state = State::Failed(error, CloseCode::ABNORMAL),
             State::Closed(_) | State::Failed(..) => {}
         }
+    }
+
+    /// As [`abort`](Self::abort), while our Close frame, which is the last of the output, was not
+    /// written: the closing handshake is not complete then (section 7.1.4).
+    #[cfg(feature = "alloc")]
+    pub(crate) fn abort_unwritten(&mut self, error: ProtocolError) {
+        if let State::Closed(code) = self.state {
+            self.state = State::Failed(error, code);
+        }
+        self.abort(error);
     }
 
     /// Waiting for the peer is over: for its Close frame, or for the end of its stream.
@@ -244,15 +255,17 @@ mod tests {
         Violate,
         ReceiveEof,
         Abort,
+        AbortUnwritten,
         Expire,
     }
 
-    const INPUTS: [Input; 6] = [
+    const INPUTS: [Input; 7] = [
         Input::SendClose,
         Input::ReceiveClose,
         Input::Violate,
         Input::ReceiveEof,
         Input::Abort,
+        Input::AbortUnwritten,
         Input::Expire,
     ];
     const CODE: CloseCode = CloseCode(4000);
@@ -288,6 +301,10 @@ mod tests {
                 Input::Abort => {
                     self.broken = true;
                     self.give_up(settled, ProtocolError::Aborted);
+                }
+                Input::AbortUnwritten => {
+                    self.broken = true;
+                    self.give_up(self.failure.is_some(), ProtocolError::Aborted);
                 }
                 Input::Expire => self.give_up(settled, ProtocolError::ClosingTimeout),
                 Input::SendClose | Input::ReceiveClose | Input::Violate => {}
@@ -328,6 +345,7 @@ mod tests {
                 Input::Violate => closing.violate(VIOLATION),
                 Input::ReceiveEof => closing.receive_eof(),
                 Input::Abort => closing.abort(ProtocolError::Aborted),
+                Input::AbortUnwritten => closing.abort_unwritten(ProtocolError::Aborted),
                 Input::Expire => closing.expire(),
             }
             model.apply(*input);

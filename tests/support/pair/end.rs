@@ -338,7 +338,7 @@ impl End {
         match self.events.last() {
             Some(Event::Failed(error)) => panic!("{event:?} after {error:?}"),
             Some(Event::Close(_)) => {
-                assert!(self.setup.manual_close && matches!(event, Event::Failed(_)), "{event:?}");
+                assert!(matches!(event, Event::Failed(_)), "{event:?} after a Close");
             }
             _ => {}
         }

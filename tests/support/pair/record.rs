@@ -1,5 +1,6 @@
 //! What an end did, checked once it is over.
 
+use bytes::Buf;
 use websocket_proto::{Delivery, Event, Message, MessageType};
 
 use super::end::{End, finish};
@@ -9,6 +10,10 @@ impl End {
     /// Once it is over: the frames that it wrote, and did not get to write, are what it accepted.
     pub fn check_record(&mut self, written: &[u8]) {
         let counters = self.connection.counters();
+        if self.connection.output().has_remaining() {
+            let outcome = self.connection.outcome();
+            assert!(outcome.is_none_or(|outcome| !outcome.clean), "clean, though some was lost");
+        }
         let all = [written, &take_output(&mut self.connection)].concat();
         let frames = parse_frames(&all);
         let closes = frames.iter().filter(|(first, _)| *first == 0x88).count();
