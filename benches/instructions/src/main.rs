@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Buf;
 use websocket_proto::handshake::{Acceptance, ServerEvent, ServerHandshake};
 use websocket_proto::{
-    Config, Connection, EntropyError, Event, FrameHeader, Negotiated, Opcode, Role, mask,
+    Buffers, Config, Connection, EntropyError, Event, FrameHeader, Negotiated, Opcode, Role, mask,
 };
 
 /// Messages of a read.
@@ -35,6 +35,9 @@ fn main() {
         "send-8" => send(Role::Server, &[1; 8], count),
         "send-client-8" => send(Role::Client, &[1; 8], count),
         "echo-8" => echo(&[1; 8], count),
+        "send-lent-8" => lent(Role::Server, &[1; 8], false, count),
+        "send-client-lent-8" => lent(Role::Client, &[1; 8], false, count),
+        "echo-lent-8" => lent(Role::Server, &[1; 8], true, count),
         "handshake" => handshake(count),
         unknown => panic!("no case {unknown}"),
     }
@@ -100,6 +103,28 @@ fn echo(payload: &[u8], count: usize) {
             assert!(connection.send(message).is_ok());
         }
         take_output(&mut connection);
+    }
+}
+
+/// With memory lent for each turn: something is sent, or sent back.
+fn lent(role: Role, payload: &[u8], echo: bool, count: usize) {
+    let (mut connection, mut buffers) = (open(role), Buffers::new());
+    let wire = frame(role, Opcode::Binary, payload);
+    let mut buffer = wire.clone();
+    for _ in 0..count {
+        connection.lend(&mut buffers);
+        if echo {
+            buffer.copy_from_slice(&wire);
+            let mut input = &mut buffer[..];
+            while let Some(event) = connection.receive(&mut input) {
+                let Event::Message(message) = &event else { panic!() };
+                assert!(connection.send(message).is_ok());
+            }
+        } else {
+            assert!(connection.send(black_box(payload)).is_ok());
+        }
+        take_output(&mut connection);
+        connection.give_back(&mut buffers);
     }
 }
 

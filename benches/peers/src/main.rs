@@ -62,8 +62,15 @@ fn main() {
     peers.retain(|peer| {
         options.only.is_empty() || options.only.iter().any(|name| peer.name() == name)
     });
+    let simd = if cfg!(feature = "simd") { "with" } else { "without" };
+    eprintln!("websocket-proto {simd} its feature `simd`");
     let mut table = Table::new(options.csv);
-    for case in case::all() {
+    let cases = case::all();
+    for name in &options.groups {
+        let mut groups = cases.iter().map(|case| case.group).chain(["idle"]);
+        assert!(groups.any(|group| group.starts_with(&**name)), "no group {name}");
+    }
+    for case in cases {
         if options.chooses(case.group) {
             run(&Arc::new(case), &peers, &options, &mut table);
         }

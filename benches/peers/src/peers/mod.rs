@@ -85,8 +85,10 @@ pub trait Peer {
 
 pub fn all() -> Vec<Box<dyn Peer>> {
     vec![
-        Box::new(websocket_proto::Peer::<false>),
-        Box::new(websocket_proto::Peer::<true>),
+        Box::new(websocket_proto::Peer::<false, false>),
+        Box::new(websocket_proto::Peer::<true, false>),
+        Box::new(websocket_proto::Peer::<false, true>),
+        Box::new(websocket_proto::Peer::<true, true>),
         Box::new(tungstenite::Peer),
         Box::new(fastwebsockets::Peer),
         Box::new(tokio_websockets::Peer),

@@ -1,8 +1,8 @@
 //! This crate: a complete endpoint with its limits and checks. Messages are borrowed from the read
 //! buffer where they lie in it whole. The masking keys come from the operating system.
 //!
-//! Driven by the loop of its front page with vectored writes, and by the same loop with memory
-//! lent for each turn.
+//! Driven by the loop of its front page with vectored writes; by the same loop with memory lent for
+//! each turn; and by that loop where it also reads to where large binary messages belong.
 
 use std::any::Any;
 use std::io::{IoSlice, Write};
@@ -11,7 +11,7 @@ use bytes::{Buf, Bytes};
 use websocket_proto::handshake::{
     Acceptance, ClientEvent, ClientHandshake, ClientRequest, ServerEvent, ServerHandshake, Uri,
 };
-use websocket_proto::{Buffers, Config, Connection, Event, Message, Negotiated, Output};
+use websocket_proto::{Buffers, Config, Connection, Event, Negotiated, Output};
 
 use super::is_server;
 use crate::Job;
@@ -19,49 +19,35 @@ use crate::scene::{Pipe, Scene};
 
 static CONFIG: Config = Config::new();
 
-/// `LENT`: with memory lent to the connection for each turn.
-pub struct Peer<const LENT: bool>;
+/// `LENT`: with memory lent to the connection for each turn. `SPACE`: reading to where payload
+/// belongs.
+pub struct Peer<const LENT: bool, const SPACE: bool>;
 
-impl<const LENT: bool> super::Peer for Peer<LENT> {
+impl<const LENT: bool, const SPACE: bool> super::Peer for Peer<LENT, SPACE> {
     fn name(&self) -> &'static str {
-        if LENT { "websocket-proto+lent" } else { "websocket-proto" }
+        match (LENT, SPACE) {
+            (false, false) => "websocket-proto",
+            (true, false) => "websocket-proto+lent",
+            (false, true) => "websocket-proto+space",
+            (true, true) => "websocket-proto+lent+space",
+        }
     }
 
     fn receive(&self, scene: &Scene) -> Option<Job> {
-        let (mut connection, mut pipe, scene) = (open(scene), scene.pipe(), scene.clone());
-        let (mut buffer, mut buffers) = (vec![0; scene.chunk], Buffers::new());
+        let mut socket = Socket::<LENT, SPACE>::open(scene)?;
         Some(Box::new(move |messages| {
             let mut done = 0;
             while done < messages {
-                if LENT {
-                    connection.lend(&mut buffers);
-                }
-                let length = pipe.read_into(&mut buffer);
-                let mut input = &mut buffer[..length];
-                while let Some(event) = connection.receive(&mut input) {
-                    match event {
-                        Event::Message(message) => {
-                            scene.message(message.as_bytes());
-                            done += 1;
-                            if LENT {
-                                connection.recycle(message);
-                            }
-                        }
-                        Event::Failed(error) => panic!("{error}"),
-                        // Answered already.
-                        _ => {}
-                    }
-                }
-                write(connection.output(), &mut pipe);
-                if LENT {
-                    connection.give_back(&mut buffers);
-                }
+                done += socket.turn::<false>();
             }
             done
         }))
     }
 
     fn send(&self, scene: &Scene) -> Option<Job> {
+        if SPACE {
+            return None;
+        }
         let (mut connection, mut pipe, scene) = (open(scene), scene.pipe(), scene.clone());
         let payloads = scene.case.messages.iter();
         let counted: Vec<Bytes> = payloads.map(|bytes| Bytes::copy_from_slice(bytes)).collect();
@@ -71,12 +57,11 @@ impl<const LENT: bool> super::Peer for Peer<LENT> {
                 if LENT {
                     connection.lend(&mut buffers);
                 }
-                let message = if scene.case.counted {
-                    Message::from(counted[next].clone())
+                if scene.case.counted {
+                    connection.send(counted[next].clone()).expect("room");
                 } else {
-                    Message::from(&*scene.case.messages[next])
-                };
-                connection.send(message).expect("room");
+                    connection.send(&*scene.case.messages[next]).expect("room");
+                }
                 write(connection.output(), &mut pipe);
                 if LENT {
                     connection.give_back(&mut buffers);
@@ -88,18 +73,11 @@ impl<const LENT: bool> super::Peer for Peer<LENT> {
     }
 
     fn echo(&self, scene: &Scene) -> Option<Job> {
-        let (mut connection, mut pipe, scene) = (open(scene), scene.pipe(), scene.clone());
-        let (mut buffer, mut buffers) = (vec![0; scene.chunk], Buffers::new());
+        let mut socket = Socket::<LENT, SPACE>::open(scene)?;
         Some(Box::new(move |messages| {
             let mut done = 0;
             while done < messages {
-                if LENT {
-                    connection.lend(&mut buffers);
-                    done += echo::<true>(&mut connection, &mut pipe, &scene, &mut buffer);
-                    connection.give_back(&mut buffers);
-                } else {
-                    done += echo::<false>(&mut connection, &mut pipe, &scene, &mut buffer);
-                }
+                done += socket.turn::<true>();
             }
             done
         }))
@@ -107,7 +85,7 @@ impl<const LENT: bool> super::Peer for Peer<LENT> {
 
     fn accept(&self, scene: &Scene) -> Option<Job> {
         // Nothing to lend to.
-        if LENT {
+        if LENT || SPACE {
             return None;
         }
         let scene = scene.clone();
@@ -127,7 +105,7 @@ impl<const LENT: bool> super::Peer for Peer<LENT> {
     }
 
     fn connect(&self, scene: &Scene) -> Option<Job> {
-        if LENT {
+        if LENT || SPACE {
             return None;
         }
         let scene = scene.clone();
@@ -150,12 +128,105 @@ impl<const LENT: bool> super::Peer for Peer<LENT> {
 
     /// The driver's buffer is not the connection's: one serves any number of them.
     fn idle(&self, scene: &Scene) -> Option<Box<dyn Any>> {
-        if LENT {
+        if LENT || SPACE {
             return None;
         }
-        let (mut connection, mut pipe) = (open(scene), scene.pipe());
-        echo::<false>(&mut connection, &mut pipe, scene, &mut [0; 4096]);
-        Some(Box::new((connection, pipe)))
+        let mut socket = Socket::<false, false>::open(scene)?;
+        socket.turn::<true>();
+        Some(Box::new((socket.connection, socket.pipe)))
+    }
+}
+
+struct Socket<const LENT: bool, const SPACE: bool> {
+    connection: Connection,
+    pipe: Pipe,
+    scene: Scene,
+    buffer: Vec<u8>,
+    buffers: Buffers,
+}
+
+impl<const LENT: bool, const SPACE: bool> Socket<LENT, SPACE> {
+    /// `None` where there is nothing to gain from this way of driving.
+    fn open(scene: &Scene) -> Option<Self> {
+        if SPACE && (scene.case.text || scene.case.size < 16 << 10) {
+            return None;
+        }
+        Some(Self {
+            connection: open(scene),
+            pipe: scene.pipe(),
+            scene: scene.clone(),
+            buffer: vec![0; scene.chunk],
+            buffers: Buffers::new(),
+        })
+    }
+
+    /// One read, and all that follows from it. Returns how many messages came.
+    #[inline]
+    fn turn<const ECHO: bool>(&mut self) -> u64 {
+        let Self { connection, pipe, scene, buffer, buffers } = self;
+        let mut done = 0;
+        if LENT {
+            connection.lend(buffers);
+        }
+        if SPACE && let Some(space) = connection.payload_space() {
+            let length = pipe.read_into(space);
+            if let Some(event) = connection.payload_filled(length) {
+                done += look::<LENT, ECHO>(connection, scene, &event);
+                finish::<LENT, ECHO>(connection, scene, event);
+            }
+        } else {
+            let length = pipe.read_into(buffer);
+            let mut input = &mut buffer[..length];
+            while let Some(event) = connection.receive(&mut input) {
+                done += look::<LENT, ECHO>(connection, scene, &event);
+                // To move an event costs more than to receive a small message.
+                if scene.case.size >= 2048 {
+                    finish::<LENT, ECHO>(connection, scene, event);
+                }
+            }
+        }
+        write(connection.output(), pipe);
+        if LENT {
+            connection.give_back(buffers);
+        }
+        done
+    }
+}
+
+/// What the application does with an event.
+#[inline]
+fn look<const LENT: bool, const ECHO: bool>(
+    connection: &mut Connection,
+    scene: &Scene,
+    event: &Event<'_>,
+) -> u64 {
+    match event {
+        Event::Message(message) => {
+            scene.message(message.as_bytes());
+            if ECHO && (LENT || scene.case.size < 2048) {
+                connection.send(message).expect("room");
+            }
+            1
+        }
+        Event::Failed(error) => panic!("{error}"),
+        // Answered already.
+        _ => 0,
+    }
+}
+
+/// A message that was put together has memory: for the next one, or to be sent as it is.
+#[inline]
+fn finish<const LENT: bool, const ECHO: bool>(
+    connection: &mut Connection,
+    scene: &Scene,
+    event: Event<'_>,
+) {
+    if let Event::Message(message) = event {
+        if LENT {
+            connection.recycle(message);
+        } else if ECHO && scene.case.size >= 2048 {
+            connection.send(message).expect("room");
+        }
     }
 }
 
@@ -166,37 +237,6 @@ fn open(scene: &Scene) -> Connection {
     } else {
         Connection::client(&CONFIG, &negotiated)
     }
-}
-
-/// Reads once, sends back what that completes, and writes it.
-#[inline]
-fn echo<const LENT: bool>(
-    connection: &mut Connection,
-    pipe: &mut Pipe,
-    scene: &Scene,
-    buffer: &mut [u8],
-) -> u64 {
-    let mut done = 0;
-    let length = pipe.read_into(buffer);
-    let mut input = &mut buffer[..length];
-    while let Some(event) = connection.receive(&mut input) {
-        match event {
-            Event::Message(message) => {
-                scene.message(message.as_bytes());
-                if LENT {
-                    connection.send(&message).expect("room");
-                    connection.recycle(message);
-                } else {
-                    connection.send(message).expect("room");
-                }
-                done += 1;
-            }
-            Event::Failed(error) => panic!("{error}"),
-            _ => {}
-        }
-    }
-    write(connection.output(), pipe);
-    done
 }
 
 #[inline]
