@@ -155,7 +155,7 @@ impl Spin {
     fn is_usual(&mut self) -> bool {
         let time = Self::time();
         self.times.push(time);
-        if self.times.len() % 100 == 0 {
+        if self.times.len().is_multiple_of(100) {
             let mut sorted = self.times.clone();
             sorted.sort_unstable();
             self.usual = sorted[sorted.len() / 2];

@@ -181,6 +181,13 @@ impl Pipe {
         }
     }
 
+    /// A vectored write.
+    #[inline]
+    pub fn write_both(&mut self, header: &[u8], payload: &[u8]) {
+        self.write_from(header);
+        self.write_from(payload);
+    }
+
     /// The server's answer to the request in the sink. Its cost is measured alone too and
     /// subtracted.
     #[cold]

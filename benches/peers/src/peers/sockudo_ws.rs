@@ -5,7 +5,6 @@
 //! module allows.
 
 use std::any::Any;
-use std::io::{IoSlice, Write};
 
 use bytes::{Bytes, BytesMut};
 use sockudo_ws::frame::{OpCode, encode_frame_header};
@@ -157,8 +156,7 @@ impl Socket {
         if self.server && payload.len() >= 2048 {
             let length = payload.len();
             encode_frame_header(&mut self.output, OpCode::Binary, length, true, None);
-            let slices = [IoSlice::new(&self.output), IoSlice::new(&payload)];
-            self.pipe.write_vectored(&slices).expect("a pipe never fails");
+            self.pipe.write_both(&self.output, &payload);
             self.output.clear();
         } else {
             let message = Message::Binary(payload);

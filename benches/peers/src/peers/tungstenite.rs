@@ -8,7 +8,7 @@ use bytes::Bytes;
 use tungstenite::client::IntoClientRequest;
 use tungstenite::handshake::client::Request;
 use tungstenite::protocol::{Role, WebSocketConfig};
-use tungstenite::{Message, WebSocket, accept_hdr_with_config, client::client_with_config};
+use tungstenite::{Message, WebSocket, accept_with_config, client::client_with_config};
 
 use super::is_server;
 use crate::Job;
@@ -66,9 +66,7 @@ impl super::Peer for Peer {
         let scene = scene.clone();
         Some(Box::new(move |handshakes| {
             for _ in 0..handshakes {
-                let callback = |_: &_, response| Ok(response);
-                accept_hdr_with_config(scene.pipe(), callback, Some(config(4096)))
-                    .expect("a request");
+                accept_with_config(scene.pipe(), Some(config(4096))).expect("a request");
             }
             handshakes
         }))

@@ -4,7 +4,6 @@
 //! `rand`'s generator, which is cryptographic. No opening handshake.
 
 use std::any::Any;
-use std::io::{IoSlice, Write};
 
 use websocket_sans_io::{
     FrameInfo, Opcode, WebsocketFrameDecoder, WebsocketFrameEncoder, WebsocketFrameEvent,
@@ -151,8 +150,7 @@ impl Socket {
         let info = FrameInfo { opcode, payload_length, mask, fin: true, reserved: 0 };
         let header = self.encoder.start_frame(&info);
         if self.server && payload.len() >= 2048 {
-            let slices = [IoSlice::new(&header), IoSlice::new(payload)];
-            self.pipe.write_vectored(&slices).expect("a pipe never fails");
+            self.pipe.write_both(&header, payload);
             return;
         }
         self.output.clear();
