@@ -211,8 +211,10 @@ mod limits;
 mod mask;
 mod message;
 mod opcode;
+mod payload;
 mod role;
 mod session;
+mod text;
 mod transport;
 mod utf8;
 
@@ -231,10 +233,12 @@ pub use frame::{EncodedHeader, FrameDecoder, FrameHeader, FramePiece, FrameRules
 pub use handshake::{Established, Negotiated};
 pub use limits::Limits;
 pub use mask::mask;
-pub use message::{Message, MessageType, Payload, Text};
+pub use message::{Message, MessageType};
 pub use opcode::Opcode;
+pub use payload::Payload;
 pub use role::Role;
 pub use session::{Fragment, Session};
+pub use text::Text;
 pub use transport::{Outcome, Transport};
 pub use utf8::{InvalidUtf8, Utf8Validator};
 

@@ -1,63 +1,13 @@
 //! Memory, counted: tier 1 takes none, the machines no more than they should.
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
-
 use websocket_proto::handshake::{
     Acceptance, ClientHandshake, ClientRequest, ConnectProtocol, ExtendedConnect, HandshakeError,
     HeadLimits, Rejection, RequestParser, ResponseParser, ServerEvent, ServerHandshake, Uri,
     key_from_nonce, write_connect, write_response,
 };
 
+use crate::memory::measure;
 use crate::support::{CONFIG, client_config};
-
-/// Counts for each thread, since tests run side by side.
-struct Counting;
-
-thread_local! {
-    static COUNT: Cell<usize> = const { Cell::new(0) };
-    static HELD: Cell<isize> = const { Cell::new(0) };
-    static PEAK: Cell<isize> = const { Cell::new(0) };
-}
-
-fn count(bytes: isize) {
-    let _ = HELD.try_with(|held| {
-        held.set(held.get() + bytes);
-        let _ = PEAK.try_with(|peak| peak.set(peak.get().max(held.get())));
-    });
-    if bytes > 0 {
-        let _ = COUNT.try_with(|count| count.set(count.get() + 1));
-    }
-}
-
-// SAFETY: every call goes to the system's allocator unchanged.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count(layout.size() as isize);
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        count(-(layout.size() as isize));
-        unsafe { System.dealloc(pointer, layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        count(size as isize - layout.size() as isize);
-        unsafe { System.realloc(pointer, layout, size) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-/// Allocations made by `work`, and the most bytes held during it.
-fn measure(work: impl FnOnce()) -> (usize, isize) {
-    let (count, held) = (COUNT.get(), HELD.get());
-    PEAK.set(held);
-    work();
-    (COUNT.get() - count, PEAK.get() - held)
-}
 
 const REQUEST: &[u8] = b"GET /chat HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\n\
     Connection: keep-alive, Upgrade\r\nSec-WebSocket-Version: 13\r\n\
@@ -94,7 +44,7 @@ fn tier_1(cut: bool) {
 
 #[test]
 fn tier_1_allocates_nothing() {
-    let (allocations, _) = measure(|| {
+    let (allocations, ..) = measure(|| {
         for _ in 0..100_000 {
             tier_1(false);
         }
@@ -122,7 +72,7 @@ fn tier_1_allocates_nothing() {
 #[test]
 fn a_server_handshake_allocates_three_times() {
     let mut bytes = REQUEST.to_vec();
-    let (allocations, held) = measure(|| {
+    let (allocations, _, held) = measure(|| {
         let mut handshake = ServerHandshake::new(&CONFIG);
         assert_eq!(handshake.receive(&mut &mut bytes[..]), Some(ServerEvent::Upgrade));
         drop(handshake.accept(&Acceptance::new()).unwrap());
@@ -138,7 +88,7 @@ fn a_head_that_never_ends_takes_bounded_memory() {
         for filler in [&b"X: y\r\n"[..], b"x", b"Cookie: aaaaaaaaaaaaaaaaaaaaaaaa\r\n"] {
             let start = b"GET / HTTP/1.1\r\nHost: a\r\n";
             let mut stream = [&start[..], &filler.repeat((1 << 20) / filler.len())].concat();
-            let (_, held) = measure(|| {
+            let (_, _, held) = measure(|| {
                 let mut handshake = ServerHandshake::new(&CONFIG);
                 let mut failed = false;
                 for chunk in stream.chunks_mut(step) {
@@ -155,7 +105,7 @@ fn a_head_that_never_ends_takes_bounded_memory() {
 
             let mut stream = [&b"HTTP/1.1 101 x\r\n"[..], &filler.repeat(1 << 16)].concat();
             let config = std::sync::Arc::new(client_config());
-            let (_, held) = measure(|| {
+            let (_, _, held) = measure(|| {
                 let request = ClientRequest::to("a", "/");
                 let mut handshake = ClientHandshake::new(&config, &request).unwrap();
                 let events =

@@ -10,6 +10,8 @@ mod errors;
 mod extended_connect;
 #[cfg(feature = "http")]
 mod http;
+#[path = "../support/memory.rs"]
+mod memory;
 mod origin;
 mod properties;
 mod proxy;

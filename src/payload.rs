@@ -1,0 +1,163 @@
+//! Bytes, borrowed from the input where they lie in it whole, owned where they were put together,
+//! counted where the application has them so.
+
+#[cfg(feature = "alloc")]
+use alloc::vec::Vec;
+use core::fmt;
+use core::ops::Deref;
+
+#[cfg(feature = "alloc")]
+use bytes::Bytes;
+
+/// Bytes: a `[u8]`, borrowed, owned or counted.
+///
+/// ```
+/// use websocket_proto::Payload;
+///
+/// let payload = Payload::from(&[1, 2, 3][..]);
+/// assert_eq!(payload, [1, 2, 3]);
+/// ```
+#[derive(Clone)]
+pub struct Payload<'a>(PayloadInner<'a>);
+
+#[derive(Clone)]
+enum PayloadInner<'a> {
+    Borrowed(&'a [u8]),
+    #[cfg(feature = "alloc")]
+    Owned(Vec<u8>),
+    #[cfg(feature = "alloc")]
+    Counted(Bytes),
+}
+
+#[cfg(feature = "alloc")]
+impl Payload<'_> {
+    /// The bytes in memory of their own; no copy if they have that already.
+    #[must_use]
+    pub fn into_vec(self) -> Vec<u8> {
+        match self.0 {
+            PayloadInner::Borrowed(bytes) => bytes.to_vec(),
+            PayloadInner::Owned(bytes) => bytes,
+            PayloadInner::Counted(bytes) => bytes.into(),
+        }
+    }
+
+    /// The bytes, counted; no copy unless they are borrowed.
+    #[must_use]
+    pub fn into_bytes(self) -> Bytes {
+        match self.0 {
+            PayloadInner::Borrowed(bytes) => Bytes::copy_from_slice(bytes),
+            PayloadInner::Owned(bytes) => bytes.into(),
+            PayloadInner::Counted(bytes) => bytes,
+        }
+    }
+
+    /// The memory of its own, if it has some.
+    pub(crate) fn into_memory(self) -> Result<Vec<u8>, Self> {
+        match self.0 {
+            PayloadInner::Owned(bytes) => Ok(bytes),
+            PayloadInner::Borrowed(_) | PayloadInner::Counted(_) => Err(self),
+        }
+    }
+
+    /// The bytes, counted, if that takes no copy.
+    pub(crate) fn into_counted(self) -> Result<Bytes, Self> {
+        match self.0 {
+            PayloadInner::Counted(bytes) => Ok(bytes),
+            PayloadInner::Owned(bytes) => Ok(bytes.into()),
+            PayloadInner::Borrowed(_) => Err(self),
+        }
+    }
+
+    /// The same, borrowing from nothing.
+    #[must_use]
+    pub fn into_owned(self) -> Payload<'static> {
+        Payload(match self.0 {
+            PayloadInner::Borrowed(bytes) => PayloadInner::Owned(bytes.to_vec()),
+            PayloadInner::Owned(bytes) => PayloadInner::Owned(bytes),
+            PayloadInner::Counted(bytes) => PayloadInner::Counted(bytes),
+        })
+    }
+}
+
+impl Deref for Payload<'_> {
+    type Target = [u8];
+
+    #[inline]
+    fn deref(&self) -> &[u8] {
+        match &self.0 {
+            PayloadInner::Borrowed(bytes) => bytes,
+            #[cfg(feature = "alloc")]
+            PayloadInner::Owned(bytes) => bytes,
+            #[cfg(feature = "alloc")]
+            PayloadInner::Counted(bytes) => bytes,
+        }
+    }
+}
+
+impl<'a> From<&'a [u8]> for Payload<'a> {
+    #[inline]
+    fn from(bytes: &'a [u8]) -> Self {
+        Self(PayloadInner::Borrowed(bytes))
+    }
+}
+
+impl<'a, const N: usize> From<&'a [u8; N]> for Payload<'a> {
+    #[inline]
+    fn from(bytes: &'a [u8; N]) -> Self {
+        Self(PayloadInner::Borrowed(bytes))
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl From<Vec<u8>> for Payload<'_> {
+    #[inline]
+    fn from(bytes: Vec<u8>) -> Self {
+        Self(PayloadInner::Owned(bytes))
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl From<Bytes> for Payload<'_> {
+    #[inline]
+    fn from(bytes: Bytes) -> Self {
+        Self(PayloadInner::Counted(bytes))
+    }
+}
+
+impl fmt::Debug for Payload<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&**self, f)
+    }
+}
+
+impl AsRef<[u8]> for Payload<'_> {
+    fn as_ref(&self) -> &[u8] {
+        self
+    }
+}
+
+impl PartialEq for Payload<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
+}
+
+impl Eq for Payload<'_> {}
+
+impl PartialEq<[u8]> for Payload<'_> {
+    fn eq(&self, other: &[u8]) -> bool {
+        **self == *other
+    }
+}
+
+impl PartialEq<&[u8]> for Payload<'_> {
+    fn eq(&self, other: &&[u8]) -> bool {
+        **self == **other
+    }
+}
+
+impl<const N: usize> PartialEq<[u8; N]> for Payload<'_> {
+    fn eq(&self, other: &[u8; N]) -> bool {
+        **self == *other
+    }
+}

@@ -1,0 +1,137 @@
+//! Text, borrowed from the input where it lies in it whole, owned where it was put together.
+
+#[cfg(feature = "alloc")]
+use alloc::{string::String, vec::Vec};
+use core::fmt;
+use core::ops::Deref;
+
+/// Text: a `str`, borrowed or owned.
+///
+/// ```
+/// use websocket_proto::Text;
+///
+/// let text = Text::from("Hello");
+/// assert_eq!(text, "Hello");
+/// assert_eq!(text.len(), 5);
+/// ```
+#[derive(Clone)]
+pub struct Text<'a>(TextInner<'a>);
+
+#[derive(Clone)]
+enum TextInner<'a> {
+    Borrowed(&'a str),
+    /// A character that two buffers held a part of each.
+    Char {
+        utf8: [u8; 4],
+        len: u8,
+    },
+    #[cfg(feature = "alloc")]
+    Owned(String),
+}
+
+impl Text<'_> {
+    /// The text in memory of its own; no copy if it has that already.
+    #[cfg(feature = "alloc")]
+    #[must_use]
+    pub fn into_string(self) -> String {
+        match self.0 {
+            TextInner::Owned(text) => text,
+            TextInner::Borrowed(_) | TextInner::Char { .. } => String::from(&*self),
+        }
+    }
+
+    /// The memory of its own, if it has some.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn into_memory(self) -> Result<Vec<u8>, Self> {
+        match self.0 {
+            TextInner::Owned(text) => Ok(text.into_bytes()),
+            TextInner::Borrowed(_) | TextInner::Char { .. } => Err(self),
+        }
+    }
+
+    /// The same, borrowing from nothing.
+    #[cfg(feature = "alloc")]
+    #[must_use]
+    pub fn into_owned(self) -> Text<'static> {
+        self.into_string().into()
+    }
+}
+
+impl Deref for Text<'_> {
+    type Target = str;
+
+    #[inline]
+    fn deref(&self) -> &str {
+        match &self.0 {
+            TextInner::Borrowed(text) => text,
+            TextInner::Char { utf8, len } => {
+                // Encoded by `From<char>`, so neither fallback is ever taken.
+                let utf8 = utf8.get(..usize::from(*len)).unwrap_or_default();
+                str::from_utf8(utf8).unwrap_or_default()
+            }
+            #[cfg(feature = "alloc")]
+            TextInner::Owned(text) => text,
+        }
+    }
+}
+
+impl<'a> From<&'a str> for Text<'a> {
+    #[inline]
+    fn from(text: &'a str) -> Self {
+        Self(TextInner::Borrowed(text))
+    }
+}
+
+impl From<char> for Text<'_> {
+    fn from(char: char) -> Self {
+        let mut utf8 = [0; 4];
+        let len = char.encode_utf8(&mut utf8).len() as u8;
+        Self(TextInner::Char { utf8, len })
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl From<String> for Text<'_> {
+    #[inline]
+    fn from(text: String) -> Self {
+        Self(TextInner::Owned(text))
+    }
+}
+
+impl fmt::Debug for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&**self, f)
+    }
+}
+
+impl fmt::Display for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&**self, f)
+    }
+}
+
+impl AsRef<str> for Text<'_> {
+    fn as_ref(&self) -> &str {
+        self
+    }
+}
+
+impl PartialEq for Text<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
+}
+
+impl Eq for Text<'_> {}
+
+impl PartialEq<str> for Text<'_> {
+    fn eq(&self, other: &str) -> bool {
+        **self == *other
+    }
+}
+
+impl PartialEq<&str> for Text<'_> {
+    fn eq(&self, other: &&str) -> bool {
+        **self == **other
+    }
+}
