@@ -173,6 +173,11 @@
 //!   answered (section 1.4).
 //! - A failure sends a Close frame with its code, then drops what comes (section 7.1.7).
 //! - A server ends its direction of the transport first, a client waits for that (section 7.1.1).
+//! - A server refuses pages of other origins with 403 unless its
+//!   [`OriginPolicy`](handshake::OriginPolicy) says otherwise (section 10.2).
+//! - A request without `Sec-WebSocket-Version` is answered 426, as one with another version is
+//!   (section 4.4).
+//! - User information in a URI is refused rather than sent (section 3).
 //! - Codes 1004, 1005, 1006, 1015, those from 1016 to 2999 and those above 4999 are refused in a
 //!   Close frame (section 7.4).
 
