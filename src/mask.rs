@@ -15,12 +15,30 @@
 #[inline]
 pub fn mask(payload: &mut [u8], key: [u8; 4], offset: u64) {
     let key = rotated(key, offset);
-    let word = word(key);
-    let (words, tail) = payload.as_chunks_mut::<8>();
-    for bytes in words {
-        *bytes = (u64::from_ne_bytes(*bytes) ^ word).to_ne_bytes();
+    // Short payloads where they are: a call would take longer than they do.
+    if payload.len() < SHORT { xor(payload, key) } else { xor_long(payload, key) }
+}
+
+/// Bytes from which a loop made for many is worth being called.
+const SHORT: usize = 64;
+
+#[inline(never)]
+fn xor_long(payload: &mut [u8], key: [u8; 4]) {
+    xor(payload, key);
+}
+
+#[inline(always)]
+fn xor(payload: &mut [u8], key: [u8; 4]) {
+    let word = u32::from_ne_bytes(key);
+    let (pairs, tail) = payload.as_chunks_mut::<8>();
+    for bytes in pairs {
+        *bytes = (u64::from_ne_bytes(*bytes) ^ pair(word)).to_ne_bytes();
     }
-    for (byte, key) in tail.iter_mut().zip(key.into_iter().cycle()) {
+    let (words, tail) = tail.as_chunks_mut::<4>();
+    for bytes in words {
+        *bytes = (u32::from_ne_bytes(*bytes) ^ word).to_ne_bytes();
+    }
+    for (byte, key) in tail.iter_mut().zip(key) {
         *byte ^= key;
     }
 }
@@ -31,15 +49,35 @@ pub fn mask(payload: &mut [u8], key: [u8; 4], offset: u64) {
 #[inline]
 pub(crate) fn copy_masked(out: &mut [u8], payload: &[u8], key: [u8; 4]) {
     debug_assert!(payload.len() <= out.len());
-    let word = word(key);
-    let (words, tail) = payload.as_chunks::<8>();
-    let (out_words, _) = out.as_chunks_mut::<8>();
-    for (out, bytes) in out_words.iter_mut().zip(words) {
-        *out = (u64::from_ne_bytes(*bytes) ^ word).to_ne_bytes();
+    if payload.len() < SHORT {
+        copy_xor(out, payload, key);
+    } else {
+        copy_xor_long(out, payload, key);
     }
-    let done = payload.len() - tail.len();
-    let tail = tail.iter().zip(key.into_iter().cycle());
-    for (out, (byte, key)) in out.iter_mut().skip(done).zip(tail) {
+}
+
+#[cfg(feature = "alloc")]
+#[inline(never)]
+fn copy_xor_long(out: &mut [u8], payload: &[u8], key: [u8; 4]) {
+    copy_xor(out, payload, key);
+}
+
+#[cfg(feature = "alloc")]
+#[inline(always)]
+fn copy_xor(out: &mut [u8], payload: &[u8], key: [u8; 4]) {
+    let word = u32::from_ne_bytes(key);
+    let Some(out) = out.get_mut(..payload.len()) else { return };
+    let (pairs, tail) = payload.as_chunks::<8>();
+    let (out_pairs, out_tail) = out.as_chunks_mut::<8>();
+    for (out, bytes) in out_pairs.iter_mut().zip(pairs) {
+        *out = (u64::from_ne_bytes(*bytes) ^ pair(word)).to_ne_bytes();
+    }
+    let (words, tail) = tail.as_chunks::<4>();
+    let (out_words, out_tail) = out_tail.as_chunks_mut::<4>();
+    for (out, bytes) in out_words.iter_mut().zip(words) {
+        *out = (u32::from_ne_bytes(*bytes) ^ word).to_ne_bytes();
+    }
+    for (out, (byte, key)) in out_tail.iter_mut().zip(tail.iter().zip(key)) {
         *out = byte ^ key;
     }
 }
@@ -51,9 +89,10 @@ fn rotated(key: [u8; 4], offset: u64) -> [u8; 4] {
     u32::from_le_bytes(key).rotate_right(8 * (offset % 4) as u32).to_le_bytes()
 }
 
+/// The key twice.
 #[inline]
-fn word([a, b, c, d]: [u8; 4]) -> u64 {
-    u64::from_ne_bytes([a, b, c, d, a, b, c, d])
+fn pair(word: u32) -> u64 {
+    u64::from(word) << 32 | u64::from(word)
 }
 
 #[cfg(test)]

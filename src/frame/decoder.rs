@@ -1,7 +1,5 @@
 //! Cuts a stream into frames, wherever its buffers are cut.
 
-#[cfg(feature = "alloc")]
-use super::ReservedBits;
 use super::{FrameHeader, FrameRules};
 #[cfg(feature = "alloc")]
 use crate::MessageType;
@@ -109,12 +107,10 @@ impl FrameDecoder {
         rules: &FrameRules,
     ) -> Option<(MessageType, &'a mut [u8])> {
         let State::Header { len: 0, .. } = self.state else { return None };
-        let header = FrameHeader::decode(input, rules).ok()??;
-        if !header.fin() || header.reserved_bits() != ReservedBits::NONE {
-            return None;
-        }
+        // FIN, no reserved bits, text or binary.
+        let [0x81 | 0x82, ..] = **input else { return None };
+        let (header, start) = FrameHeader::decode_with_len(input, rules).ok()??;
         let message_type = header.opcode().message_type()?;
-        let start = header.encoded_len();
         let end = usize::try_from(header.payload_len()).ok()?.checked_add(start)?;
         if input.len() < end {
             return None;
@@ -135,9 +131,9 @@ impl FrameDecoder {
         rules: &FrameRules,
     ) -> Result<Option<OpenFrame>, ProtocolError> {
         let header = match &self.state {
-            State::Header { len: 0, .. } => match FrameHeader::decode(input, rules)? {
-                Some(header) => {
-                    take(input, header.encoded_len());
+            State::Header { len: 0, .. } => match FrameHeader::decode_with_len(input, rules)? {
+                Some((header, len)) => {
+                    take(input, len);
                     header
                 }
                 None => {

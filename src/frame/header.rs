@@ -6,6 +6,12 @@ use core::ops::{BitOr, Deref};
 use crate::MessageType;
 use crate::{Opcode, ProtocolError, Role};
 
+// The fields of the first two bytes.
+const FIN: u8 = 0x80;
+const RESERVED_BITS: u8 = 0x70;
+const OPCODE: u8 = 0x0f;
+const MASK: u8 = 0x80;
+
 /// The three reserved bits, which only an extension gives a meaning (RFC 6455, section 9).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct ReservedBits(u8);
@@ -67,6 +73,52 @@ impl FrameRules {
             max_frame: u64::MAX,
             max_message_rest: u64::MAX,
             max_empty_fragments_rest: u32::MAX,
+        }
+    }
+
+    /// The opcode of a frame with this first byte, if it may stand here.
+    #[inline]
+    fn opcode(&self, first: u8) -> Result<Opcode, ProtocolError> {
+        // What begins a message is most frequent, and seen at once.
+        match first & !(FIN | self.reserved_bits.0) {
+            0x1 if !self.in_message => Ok(Opcode::Text),
+            0x2 if !self.in_message => Ok(Opcode::Binary),
+            _ => self.any_opcode(first),
+        }
+    }
+
+    fn any_opcode(&self, first: u8) -> Result<Opcode, ProtocolError> {
+        // RFC 6455, section 5.2: an unknown opcode fails the connection.
+        let Some(opcode) = Opcode::from_bits(first & OPCODE) else {
+            return Err(ProtocolError::ReservedOpcode(first & OPCODE));
+        };
+        // RFC 6455, section 5.2: reserved bits are 0 unless an extension defines them. Those of
+        // per-message extensions stand on a message's first frame only (RFC 7692, section 6).
+        let allowed = match opcode {
+            Opcode::Text | Opcode::Binary => self.reserved_bits,
+            Opcode::Continuation | Opcode::Close | Opcode::Ping | Opcode::Pong => {
+                ReservedBits::NONE
+            }
+        };
+        if !allowed.contains(ReservedBits(first & RESERVED_BITS)) {
+            return Err(ProtocolError::ReservedBits);
+        }
+        match opcode {
+            // RFC 6455, section 5.5: control frames are never fragmented.
+            Opcode::Close | Opcode::Ping | Opcode::Pong if first & FIN == 0 => {
+                Err(ProtocolError::FragmentedControl(opcode))
+            }
+            // RFC 6455, section 5.4: the fragments of one message stand together.
+            Opcode::Text | Opcode::Binary if self.in_message => {
+                Err(ProtocolError::UnfinishedMessage(opcode))
+            }
+            Opcode::Continuation if !self.in_message => Err(ProtocolError::UnexpectedContinuation),
+            Opcode::Close
+            | Opcode::Ping
+            | Opcode::Pong
+            | Opcode::Text
+            | Opcode::Binary
+            | Opcode::Continuation => Ok(opcode),
         }
     }
 }
@@ -206,53 +258,29 @@ impl FrameHeader {
     /// the masking key. So the same stream fails in the same way however it is cut.
     #[inline]
     pub fn decode(input: &[u8], rules: &FrameRules) -> Result<Option<Self>, ProtocolError> {
+        Ok(Self::decode_with_len(input, rules)?.map(|(header, _)| header))
+    }
+
+    /// The header and its [`encoded_len`](Self::encoded_len).
+    #[inline]
+    pub(crate) fn decode_with_len(
+        input: &[u8],
+        rules: &FrameRules,
+    ) -> Result<Option<(Self, usize)>, ProtocolError> {
         let Some(&first) = input.first() else { return Ok(None) };
-        let fin = first & 0x80 != 0;
-        let reserved_bits = ReservedBits(first & 0x70);
-        // RFC 6455, section 5.2: an unknown opcode fails the connection.
-        let Some(opcode) = Opcode::from_bits(first & 0x0f) else {
-            return Err(ProtocolError::ReservedOpcode(first & 0x0f));
-        };
-        // RFC 6455, section 5.2: reserved bits are 0 unless an extension defines them. Those of
-        // per-message extensions stand on a message's first frame only (RFC 7692, section 6).
-        let allowed = match opcode {
-            Opcode::Text | Opcode::Binary => rules.reserved_bits,
-            Opcode::Continuation | Opcode::Close | Opcode::Ping | Opcode::Pong => {
-                ReservedBits::NONE
-            }
-        };
-        if !allowed.contains(reserved_bits) {
-            return Err(ProtocolError::ReservedBits);
-        }
-        match opcode {
-            // RFC 6455, section 5.5: control frames are never fragmented.
-            Opcode::Close | Opcode::Ping | Opcode::Pong => {
-                if !fin {
-                    return Err(ProtocolError::FragmentedControl(opcode));
-                }
-            }
-            // RFC 6455, section 5.4: the fragments of one message stand together.
-            Opcode::Text | Opcode::Binary => {
-                if rules.in_message {
-                    return Err(ProtocolError::UnfinishedMessage(opcode));
-                }
-            }
-            Opcode::Continuation => {
-                if !rules.in_message {
-                    return Err(ProtocolError::UnexpectedContinuation);
-                }
-            }
-        }
+        let opcode = rules.opcode(first)?;
+        let fin = first & FIN != 0;
+        let reserved_bits = ReservedBits(first & RESERVED_BITS);
 
         let Some(&second) = input.get(1) else { return Ok(None) };
         // RFC 6455, section 5.1: a client masks every frame, a server none.
-        let masked = second & 0x80 != 0;
+        let masked = second & MASK != 0;
         match rules.receiver {
             Role::Server if !masked => return Err(ProtocolError::MissingMask),
             Role::Client if masked => return Err(ProtocolError::UnexpectedMask),
             Role::Server | Role::Client => {}
         }
-        let short = second & 0x7f;
+        let short = second & !MASK;
         if opcode.is_control() {
             // RFC 6455, section 5.5: at most 125 bytes.
             if short > 125 {
@@ -266,6 +294,7 @@ impl FrameHeader {
 
         // RFC 6455, section 5.2: the minimal number of bytes, and 63 bits.
         let (payload_len, end) = match short {
+            0..126 => (u64::from(short), 2),
             126 => {
                 let Some(length) = chunk::<2>(input, 2) else { return Ok(None) };
                 let length = u64::from(u16::from_be_bytes(length));
@@ -274,7 +303,7 @@ impl FrameHeader {
                 }
                 (length, 4)
             }
-            127 => {
+            _ => {
                 let Some(length) = chunk::<8>(input, 2) else { return Ok(None) };
                 let length = u64::from_be_bytes(length);
                 if length >> 63 != 0 {
@@ -285,7 +314,6 @@ impl FrameHeader {
                 }
                 (length, 10)
             }
-            length => (u64::from(length), 2),
         };
         if !opcode.is_control() {
             // RFC 6455, section 10.4: limits hold before anything is buffered.
@@ -300,13 +328,13 @@ impl FrameHeader {
             }
         }
 
-        let masking_key = if masked {
+        let (masking_key, end) = if masked {
             let Some(key) = chunk::<4>(input, end) else { return Ok(None) };
-            Some(key)
+            (Some(key), end + 4)
         } else {
-            None
+            (None, end)
         };
-        Ok(Some(Self { fin, reserved_bits, opcode, masking_key, payload_len }))
+        Ok(Some((Self { fin, reserved_bits, opcode, masking_key, payload_len }, end)))
     }
 
     /// The bytes of this header.
@@ -314,14 +342,14 @@ impl FrameHeader {
     #[must_use]
     pub const fn encode(&self) -> EncodedHeader {
         // Put together in one register, the first byte lowest.
-        let first = (self.fin as u8) << 7 | self.reserved_bits.0 | self.opcode.bits();
+        let first = if self.fin { FIN } else { 0 } | self.reserved_bits.0 | self.opcode.bits();
         let (short, extended, end) = match self.payload_len {
             length @ 0..=125 => (length as u8, 0, 2),
             length @ 126..=0xffff => (126, (length as u16).swap_bytes() as u128, 4),
             length => (127, length.swap_bytes() as u128, 10),
         };
         let (mask_bit, key, len) = match self.masking_key {
-            Some(key) => (0x80, u32::from_le_bytes(key) as u128, end + 4),
+            Some(key) => (MASK, u32::from_le_bytes(key) as u128, end + 4),
             None => (0, 0, end),
         };
         let start = u16::from_le_bytes([first, mask_bit | short]) as u128;
@@ -332,7 +360,7 @@ impl FrameHeader {
 
 #[inline]
 fn chunk<const N: usize>(input: &[u8], at: usize) -> Option<[u8; N]> {
-    input.get(at..)?.first_chunk().copied()
+    input.get(at..at + N)?.first_chunk().copied()
 }
 
 /// The bytes of a [`FrameHeader`].

@@ -104,7 +104,13 @@ impl Session {
         if !self.closing.may_receive() || self.message.is_some() {
             return None;
         }
-        self.frames.decode_whole(input, &self.rules(limits))
+        let rules = FrameRules {
+            max_frame: limits.max_frame,
+            max_message_rest: limits.max_message,
+            reserved_bits: self.extension.received_bits(),
+            ..FrameRules::new(self.role)
+        };
+        self.frames.decode_whole(input, &rules)
     }
 
     /// The text that [`whole_message`](Self::whole_message) gave is not UTF-8: the session fails.

@@ -177,12 +177,15 @@ impl<const LENT: bool, const SPACE: bool> Socket<LENT, SPACE> {
         } else {
             let length = pipe.read_into(buffer);
             let mut input = &mut buffer[..length];
+            // To move an event costs more than to receive a small message.
+            if scene.case.size < 2048 {
+                while let Some(event) = &connection.receive(&mut input) {
+                    done += look::<LENT, ECHO>(connection, scene, event);
+                }
+            }
             while let Some(event) = connection.receive(&mut input) {
                 done += look::<LENT, ECHO>(connection, scene, &event);
-                // To move an event costs more than to receive a small message.
-                if scene.case.size >= 2048 {
-                    finish::<LENT, ECHO>(connection, scene, event);
-                }
+                finish::<LENT, ECHO>(connection, scene, event);
             }
         }
         write(connection.output(), pipe);
