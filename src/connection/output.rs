@@ -259,6 +259,7 @@ impl Output {
     }
 
     /// What of `bytes` comes before the next spliced payload.
+    #[inline]
     fn contiguous(&self) -> &[u8] {
         let next = self.rare.as_ref().and_then(|rare| rare.splices.front());
         self.bytes.get(self.start..next.map_or(self.end, |splice| splice.at)).unwrap_or_default()
@@ -276,6 +277,7 @@ impl Buf for Output {
         self.start < self.end || self.rare.as_ref().is_some_and(|rare| rare.spliced > 0)
     }
 
+    #[inline]
     fn chunk(&self) -> &[u8] {
         let contiguous = self.contiguous();
         match &self.rare {
@@ -287,19 +289,15 @@ impl Buf for Output {
     }
 
     #[cfg(feature = "std")]
+    #[inline]
     fn chunks_vectored<'a>(&'a self, out: &mut [std::io::IoSlice<'a>]) -> usize {
-        let mut from = self.start;
-        let splices = self.rare.iter().flat_map(|rare| rare.splices.iter());
-        let chunks = splices
-            .map(|splice| (splice.at, &*splice.payload))
-            .chain([(self.end, &[][..])])
-            .flat_map(|(at, payload)| {
-                let before = self.bytes.get(from..at).unwrap_or_default();
-                from = at;
-                [before, payload]
-            })
-            .filter(|chunk| !chunk.is_empty());
-        out.iter_mut().zip(chunks).map(|(out, chunk)| *out = std::io::IoSlice::new(chunk)).count()
+        match (&self.rare, out) {
+            (None, [first, ..]) if self.start < self.end => {
+                *first = std::io::IoSlice::new(self.contiguous());
+                1
+            }
+            (_, out) => self.chunks_between_splices(out),
+        }
     }
 
     /// # Panics
@@ -317,6 +315,22 @@ impl Buf for Output {
 }
 
 impl Output {
+    #[cfg(feature = "std")]
+    fn chunks_between_splices<'a>(&'a self, out: &mut [std::io::IoSlice<'a>]) -> usize {
+        let mut from = self.start;
+        let splices = self.rare.iter().flat_map(|rare| rare.splices.iter());
+        let chunks = splices
+            .map(|splice| (splice.at, &*splice.payload))
+            .chain([(self.end, &[][..])])
+            .flat_map(|(at, payload)| {
+                let before = self.bytes.get(from..at).unwrap_or_default();
+                from = at;
+                [before, payload]
+            })
+            .filter(|chunk| !chunk.is_empty());
+        out.iter_mut().zip(chunks).map(|(out, chunk)| *out = std::io::IoSlice::new(chunk)).count()
+    }
+
     fn advance_by(&mut self, mut len: usize) {
         loop {
             let step = self.contiguous().len().min(len);

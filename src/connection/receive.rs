@@ -26,9 +26,12 @@ impl Connection {
     /// [`abort`](Self::abort), to read what they led to.
     #[inline]
     pub fn receive<'a>(&mut self, input: &mut &'a mut [u8]) -> Option<Event<'a>> {
+        let before = input.len();
+        if before == 0 && !self.session.has_news() {
+            return None;
+        }
         // Most messages come whole, in one frame. For them the event is built right here: to move
         // it through memory would take longer than all else.
-        let before = input.len();
         if let Delivery::Messages = self.config.delivery
             && let Some((message_type, payload)) =
                 self.session.whole_message(input, &self.config.incoming_limits)
@@ -55,9 +58,6 @@ impl Connection {
 
     #[inline(never)]
     fn receive_rest<'a>(&mut self, before: usize, input: &mut &'a mut [u8]) -> Option<Event<'a>> {
-        if input.is_empty() && !self.session.has_news() {
-            return None;
-        }
         let event = self.receive_input(input);
         if let Some(timers) = &mut self.timers {
             timers.received(before - input.len());

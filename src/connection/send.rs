@@ -43,7 +43,11 @@ impl Connection {
 
     fn send_copy(&mut self, message_type: MessageType, payload: &[u8]) -> Result<(), SendReason> {
         self.check(message_type, true)?;
-        self.queue_copy(message_type, true, true, payload)?;
+        if payload.len() <= self.config.fragment_size {
+            self.queue_frame(Fragment::Whole(message_type), payload)?;
+        } else {
+            self.queue_copy(message_type, true, true, payload)?;
+        }
         self.count_sent(payload.len(), true);
         Ok(())
     }
@@ -94,7 +98,7 @@ impl Connection {
             Role::Server if payload.len() >= COUNTED => {
                 self.check(message.message_type(), true)?;
                 let fragment = Fragment::Whole(message.message_type());
-                self.session.send(fragment, payload.len() as u64, || self.keys.take())?;
+                self.session.header(fragment, payload.len() as u64, || self.keys.take())?;
                 self.output.push_counted(message.frame().clone());
             }
             Role::Server | Role::Client => {
@@ -148,6 +152,7 @@ impl Connection {
         self.check_room()
     }
 
+    #[inline]
     fn check_room(&self) -> Result<(), SendReason> {
         if self.output.remaining() < self.config.high_water_mark {
             Ok(())
@@ -166,7 +171,10 @@ impl Connection {
     ) -> Result<(), SendReason> {
         let size = self.config.fragment_size;
         if payload.len() <= size {
-            return self.queue_frame(fragment(message_type, first, last), payload);
+            return match fragment(message_type, first, last) {
+                Fragment::Middle if payload.is_empty() => Ok(()),
+                fragment => self.queue_frame(fragment, payload),
+            };
         }
         let mut rest = payload;
         while !rest.is_empty() {
@@ -179,14 +187,12 @@ impl Connection {
         Ok(())
     }
 
-    /// Queues a frame: header and payload side by side, so that they leave in one write.
-    #[inline]
+    /// Queues a frame that may be sent: header and payload side by side, so that they leave in one
+    /// write.
+    #[inline(always)]
     fn queue_frame(&mut self, fragment: Fragment, payload: &[u8]) -> Result<(), SendReason> {
-        if fragment == Fragment::Middle && payload.is_empty() {
-            return Ok(());
-        }
         self.top_up_keys()?;
-        let header = self.session.send(fragment, payload.len() as u64, || self.keys.take())?;
+        let header = self.session.header(fragment, payload.len() as u64, || self.keys.take())?;
         let body = self.output.append_frame(&header.encode(), payload.len());
         match header.masking_key() {
             Some(key) => mask::copy_masked(body, payload, key),
@@ -209,7 +215,7 @@ impl Connection {
             let fragment = fragment(message_type, first, last && payload.is_empty());
             first = false;
             // Nothing stands against it any more: a server needs no key.
-            let Ok(header) = self.session.send(fragment, piece.len() as u64, || self.keys.take())
+            let Ok(header) = self.session.header(fragment, piece.len() as u64, || self.keys.take())
             else {
                 return;
             };

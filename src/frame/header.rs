@@ -178,6 +178,7 @@ impl FrameHeader {
     }
 
     /// The same without FIN: further fragments follow (section 5.4). Fails for a control frame.
+    #[inline]
     pub const fn unfinished(self) -> Result<Self, ProtocolError> {
         if self.opcode.is_control() {
             return Err(ProtocolError::FragmentedControl(self.opcode));
@@ -193,6 +194,7 @@ impl FrameHeader {
     }
 
     /// The same with these reserved bits, as an extension defines them (section 5.8).
+    #[inline]
     #[must_use]
     pub const fn with_reserved_bits(self, reserved_bits: ReservedBits) -> Self {
         Self { reserved_bits, ..self }
@@ -206,6 +208,7 @@ impl FrameHeader {
     }
 
     /// The reserved bits that are set.
+    #[inline]
     #[must_use]
     pub const fn reserved_bits(&self) -> ReservedBits {
         self.reserved_bits
@@ -343,18 +346,17 @@ impl FrameHeader {
     pub const fn encode(&self) -> EncodedHeader {
         // Put together in one register, the first byte lowest.
         let first = if self.fin { FIN } else { 0 } | self.reserved_bits.0 | self.opcode.bits();
-        let (short, extended, end) = match self.payload_len {
-            length @ 0..=125 => (length as u8, 0, 2),
-            length @ 126..=0xffff => (126, (length as u16).swap_bytes() as u128, 4),
-            length => (127, length.swap_bytes() as u128, 10),
+        let (mask, key, key_len) = match self.masking_key {
+            Some(key) => (MASK, u32::from_le_bytes(key) as u128, 4),
+            None => (0, 0, 0),
         };
-        let (mask_bit, key, len) = match self.masking_key {
-            Some(key) => (MASK, u32::from_le_bytes(key) as u128, end + 4),
-            None => (0, 0, end),
+        let (short, rest, end) = match self.payload_len {
+            length @ 0..=125 => (length as u8, key, 2),
+            length @ 126..=0xffff => (126, (length as u16).swap_bytes() as u128 | key << 16, 4),
+            length => (127, length.swap_bytes() as u128 | key << 64, 10),
         };
-        let start = u16::from_le_bytes([first, mask_bit | short]) as u128;
-        let bytes = start | extended << 16 | key << (8 * end);
-        EncodedHeader { bytes: bytes.to_le_bytes(), len }
+        let bytes = u16::from_le_bytes([first, mask | short]) as u128 | rest << 16;
+        EncodedHeader { bytes: bytes.to_le_bytes(), len: end + key_len }
     }
 }
 

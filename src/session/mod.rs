@@ -132,6 +132,17 @@ impl Session {
         masking_key: impl FnOnce() -> Result<[u8; 4], EntropyError>,
     ) -> Result<FrameHeader, SendReason> {
         self.check_send(fragment)?;
+        self.header(fragment, payload_len, masking_key)
+    }
+
+    /// The same after [`check_send`](Self::check_send).
+    #[inline]
+    pub(crate) fn header(
+        &mut self,
+        fragment: Fragment,
+        payload_len: u64,
+        masking_key: impl FnOnce() -> Result<[u8; 4], EntropyError>,
+    ) -> Result<FrameHeader, SendReason> {
         let (opcode, fin, sending) = match fragment {
             Fragment::Whole(message_type) => (message_type.opcode(), true, None),
             Fragment::First(message_type) => (message_type.opcode(), false, Some(message_type)),
@@ -148,6 +159,7 @@ impl Session {
     }
 
     /// Whether a frame that is this to its message may be sent now.
+    #[inline]
     pub(crate) const fn check_send(&self, fragment: Fragment) -> Result<(), SendReason> {
         if !self.closing.may_send() {
             return Err(SendReason::Closed);
@@ -167,6 +179,7 @@ impl Session {
     }
 
     /// The header with a fresh masking key if this is a client.
+    #[inline]
     fn masked(
         &mut self,
         header: FrameHeader,

@@ -1,6 +1,7 @@
 //! This crate and its peers on the same work. `README.md` beside this package has the method.
 //!
-//! `cargo run --release -- [GROUP...] [--csv] [--slices N] [--chunk BYTES] [--only PEER]...`
+//! `cargo run --release -- [GROUP...] [--csv] [--slices N] [--chunk BYTES] [--only PEER]...
+//! [--case NAME]...`
 
 mod case;
 mod idle;
@@ -28,12 +29,20 @@ struct Options {
     chunk: Option<usize>,
     /// The implementations, all if there are none.
     only: Vec<String>,
+    /// The cases, all if there are none.
+    cases: Vec<String>,
 }
 
 impl Options {
     fn from_arguments() -> Self {
-        let mut options =
-            Self { groups: Vec::new(), csv: false, slices: 9, chunk: None, only: Vec::new() };
+        let mut options = Self {
+            groups: Vec::new(),
+            csv: false,
+            slices: 9,
+            chunk: None,
+            only: Vec::new(),
+            cases: Vec::new(),
+        };
         let mut arguments = std::env::args().skip(1);
         while let Some(argument) = arguments.next() {
             let mut number = || arguments.next().and_then(|text| text.parse().ok());
@@ -41,6 +50,7 @@ impl Options {
                 "--csv" => options.csv = true,
                 "--slices" => options.slices = number().expect("--slices N"),
                 "--only" => options.only.extend(arguments.next()),
+                "--case" => options.cases.extend(arguments.next()),
                 "--chunk" => options.chunk = Some(number().expect("--chunk BYTES")),
                 group if !group.starts_with('-') => options.groups.push(group.into()),
                 unknown => panic!("unknown option {unknown}"),
@@ -52,6 +62,10 @@ impl Options {
     /// A group is chosen by its name or the start of it.
     fn chooses(&self, group: &str) -> bool {
         self.groups.is_empty() || self.groups.iter().any(|name| group.starts_with(&**name))
+    }
+
+    fn chooses_case(&self, case: &Case) -> bool {
+        self.chooses(case.group) && (self.cases.is_empty() || self.cases.contains(&case.name))
     }
 }
 
@@ -71,7 +85,7 @@ fn main() {
         assert!(groups.any(|group| group.starts_with(&**name)), "no group {name}");
     }
     for case in cases {
-        if options.chooses(case.group) {
+        if options.chooses_case(&case) {
             run(&Arc::new(case), &peers, &options, &mut table);
         }
     }

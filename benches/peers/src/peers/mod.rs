@@ -19,6 +19,8 @@ mod websocket_sans_io;
 mod wtx;
 mod yawc;
 
+use websocket_proto::memory;
+
 /// An implementation. What it can't do stays `None`.
 ///
 /// Each job runs until at least as many messages are done as it is asked for, and returns how many
@@ -85,10 +87,11 @@ pub trait Peer {
 
 pub fn all() -> Vec<Box<dyn Peer>> {
     vec![
-        Box::new(websocket_proto::Peer::<false, false>),
-        Box::new(websocket_proto::Peer::<true, false>),
-        Box::new(websocket_proto::Peer::<false, true>),
-        Box::new(websocket_proto::Peer::<true, true>),
+        Box::new(websocket_proto::Peer::<{ memory::NONE }, false>),
+        Box::new(websocket_proto::Peer::<{ memory::LENT }, false>),
+        Box::new(websocket_proto::Peer::<{ memory::LENT }, true>),
+        Box::new(websocket_proto::Peer::<{ memory::KEPT }, false>),
+        Box::new(websocket_proto::Peer::<{ memory::KEPT }, true>),
         Box::new(tungstenite::Peer),
         Box::new(fastwebsockets::Peer),
         Box::new(tokio_websockets::Peer),

@@ -1,40 +1,60 @@
 //! This crate: a complete endpoint with its limits and checks. Messages are borrowed from the read
-//! buffer where they lie in it whole. The masking keys come from the operating system.
+//! buffer where they lie in it whole. The masking keys come from the thread's generator of the crate
+//! `rand`, which is seeded by the operating system and can't be foretold.
 //!
-//! Driven by the loop of its front page with vectored writes; by the same loop with memory lent for
-//! each turn; and by that loop where it also reads to where large binary messages belong.
+//! Driven by the loop of its front page with vectored writes; by the same loop with memory that
+//! serves all connections, lent for each turn; by that loop where it also reads to where large binary
+//! messages belong; and with memory that the connection keeps, as most peers do.
 
 use std::any::Any;
 use std::io::{IoSlice, Write};
+use std::sync::LazyLock;
 
 use bytes::{Buf, Bytes};
+use rand::RngCore;
 use websocket_proto::handshake::{
     Acceptance, ClientEvent, ClientHandshake, ClientRequest, ServerEvent, ServerHandshake, Uri,
 };
-use websocket_proto::{Buffers, Config, Connection, Event, Negotiated, Output};
+use websocket_proto::{Buffers, Config, Connection, EntropyError, Event, Negotiated, Output};
 
 use super::is_server;
 use crate::Job;
 use crate::scene::{Pipe, Scene};
 
-static CONFIG: Config = Config::new();
+static CONFIG: LazyLock<Config> = LazyLock::new(|| Config::new().static_entropy(&ENTROPY));
+static ENTROPY: fn(&mut [u8]) -> Result<(), EntropyError> = |out| {
+    rand::thread_rng().fill_bytes(out);
+    Ok(())
+};
 
-/// `LENT`: with memory lent to the connection for each turn. `SPACE`: reading to where payload
-/// belongs.
-pub struct Peer<const LENT: bool, const SPACE: bool>;
+/// Whose memory a connection uses.
+pub mod memory {
+    /// What the allocator gives, while something waits.
+    pub const NONE: u8 = 0;
+    /// Lent for each turn.
+    pub const LENT: u8 = 1;
+    /// Lent once, for good.
+    pub const KEPT: u8 = 2;
+}
+use memory::{KEPT, LENT, NONE};
 
-impl<const LENT: bool, const SPACE: bool> super::Peer for Peer<LENT, SPACE> {
+/// `SPACE`: reading to where payload belongs.
+pub struct Peer<const MEMORY: u8, const SPACE: bool>;
+
+impl<const MEMORY: u8, const SPACE: bool> super::Peer for Peer<MEMORY, SPACE> {
     fn name(&self) -> &'static str {
-        match (LENT, SPACE) {
-            (false, false) => "websocket-proto",
-            (true, false) => "websocket-proto+lent",
-            (false, true) => "websocket-proto+space",
-            (true, true) => "websocket-proto+lent+space",
+        match (MEMORY, SPACE) {
+            (NONE, false) => "websocket-proto",
+            (NONE, true) => "websocket-proto+space",
+            (LENT, false) => "websocket-proto+lent",
+            (LENT, true) => "websocket-proto+lent+space",
+            (_, false) => "websocket-proto+kept",
+            (_, true) => "websocket-proto+kept+space",
         }
     }
 
     fn receive(&self, scene: &Scene) -> Option<Job> {
-        let mut socket = Socket::<LENT, SPACE>::open(scene)?;
+        let mut socket = Socket::<MEMORY, SPACE>::open(scene)?;
         Some(Box::new(move |messages| {
             let mut done = 0;
             while done < messages {
@@ -52,9 +72,12 @@ impl<const LENT: bool, const SPACE: bool> super::Peer for Peer<LENT, SPACE> {
         let payloads = scene.case.messages.iter();
         let counted: Vec<Bytes> = payloads.map(|bytes| Bytes::copy_from_slice(bytes)).collect();
         let (mut next, mut buffers) = (0, Buffers::new());
+        if MEMORY == KEPT {
+            connection.lend(&mut buffers);
+        }
         Some(Box::new(move |messages| {
             for _ in 0..messages {
-                if LENT {
+                if MEMORY == LENT {
                     connection.lend(&mut buffers);
                 }
                 if scene.case.counted {
@@ -63,7 +86,7 @@ impl<const LENT: bool, const SPACE: bool> super::Peer for Peer<LENT, SPACE> {
                     connection.send(&*scene.case.messages[next]).expect("room");
                 }
                 write(connection.output(), &mut pipe);
-                if LENT {
+                if MEMORY == LENT {
                     connection.give_back(&mut buffers);
                 }
                 next = (next + 1) % counted.len();
@@ -73,7 +96,7 @@ impl<const LENT: bool, const SPACE: bool> super::Peer for Peer<LENT, SPACE> {
     }
 
     fn echo(&self, scene: &Scene) -> Option<Job> {
-        let mut socket = Socket::<LENT, SPACE>::open(scene)?;
+        let mut socket = Socket::<MEMORY, SPACE>::open(scene)?;
         Some(Box::new(move |messages| {
             let mut done = 0;
             while done < messages {
@@ -85,7 +108,7 @@ impl<const LENT: bool, const SPACE: bool> super::Peer for Peer<LENT, SPACE> {
 
     fn accept(&self, scene: &Scene) -> Option<Job> {
         // Nothing to lend to.
-        if LENT || SPACE {
+        if MEMORY != NONE || SPACE {
             return None;
         }
         let scene = scene.clone();
@@ -93,7 +116,7 @@ impl<const LENT: bool, const SPACE: bool> super::Peer for Peer<LENT, SPACE> {
         Some(Box::new(move |handshakes| {
             for _ in 0..handshakes {
                 let mut pipe = scene.pipe();
-                let mut handshake = ServerHandshake::new(&CONFIG);
+                let mut handshake = ServerHandshake::new(&*CONFIG);
                 let length = pipe.read_into(&mut buffer);
                 let event = handshake.receive(&mut &mut buffer[..length]);
                 assert_eq!(event, Some(ServerEvent::Upgrade));
@@ -105,7 +128,7 @@ impl<const LENT: bool, const SPACE: bool> super::Peer for Peer<LENT, SPACE> {
     }
 
     fn connect(&self, scene: &Scene) -> Option<Job> {
-        if LENT || SPACE {
+        if MEMORY != NONE || SPACE {
             return None;
         }
         let scene = scene.clone();
@@ -115,7 +138,7 @@ impl<const LENT: bool, const SPACE: bool> super::Peer for Peer<LENT, SPACE> {
                 let mut pipe = scene.pipe();
                 let uri = Uri::parse("ws://example.com/chat?room=1").expect("a URI");
                 let request = ClientRequest::new(&uri);
-                let mut handshake = ClientHandshake::new(&CONFIG, &request).expect("a request");
+                let mut handshake = ClientHandshake::new(&*CONFIG, &request).expect("a request");
                 write(handshake.output(), &mut pipe);
                 let length = pipe.read_into(&mut buffer);
                 let event = handshake.receive(&mut &mut buffer[..length]);
@@ -128,16 +151,16 @@ impl<const LENT: bool, const SPACE: bool> super::Peer for Peer<LENT, SPACE> {
 
     /// The driver's buffer is not the connection's: one serves any number of them.
     fn idle(&self, scene: &Scene) -> Option<Box<dyn Any>> {
-        if LENT || SPACE {
+        if MEMORY != NONE || SPACE {
             return None;
         }
-        let mut socket = Socket::<false, false>::open(scene)?;
+        let mut socket = Socket::<NONE, false>::open(scene)?;
         socket.turn::<true>();
         Some(Box::new((socket.connection, socket.pipe)))
     }
 }
 
-struct Socket<const LENT: bool, const SPACE: bool> {
+struct Socket<const MEMORY: u8, const SPACE: bool> {
     connection: Connection,
     pipe: Pipe,
     scene: Scene,
@@ -145,18 +168,22 @@ struct Socket<const LENT: bool, const SPACE: bool> {
     buffers: Buffers,
 }
 
-impl<const LENT: bool, const SPACE: bool> Socket<LENT, SPACE> {
+impl<const MEMORY: u8, const SPACE: bool> Socket<MEMORY, SPACE> {
     /// `None` where there is nothing to gain from this way of driving.
     fn open(scene: &Scene) -> Option<Self> {
         if SPACE && (scene.case.text || scene.case.size < 16 << 10) {
             return None;
         }
+        let (mut connection, mut buffers) = (open(scene), Buffers::new());
+        if MEMORY == KEPT {
+            connection.lend(&mut buffers);
+        }
         Some(Self {
-            connection: open(scene),
+            connection,
             pipe: scene.pipe(),
             scene: scene.clone(),
             buffer: vec![0; scene.chunk],
-            buffers: Buffers::new(),
+            buffers,
         })
     }
 
@@ -165,14 +192,14 @@ impl<const LENT: bool, const SPACE: bool> Socket<LENT, SPACE> {
     fn turn<const ECHO: bool>(&mut self) -> u64 {
         let Self { connection, pipe, scene, buffer, buffers } = self;
         let mut done = 0;
-        if LENT {
+        if MEMORY == LENT {
             connection.lend(buffers);
         }
         if SPACE && let Some(space) = connection.payload_space() {
             let length = pipe.read_into(space);
             if let Some(event) = connection.payload_filled(length) {
-                done += look::<LENT, ECHO>(connection, scene, &event);
-                finish::<LENT, ECHO>(connection, scene, event);
+                done += look::<MEMORY, ECHO>(connection, scene, &event);
+                finish::<MEMORY, ECHO>(connection, scene, event);
             }
         } else {
             let length = pipe.read_into(buffer);
@@ -180,16 +207,16 @@ impl<const LENT: bool, const SPACE: bool> Socket<LENT, SPACE> {
             // To move an event costs more than to receive a small message.
             if scene.case.size < 2048 {
                 while let Some(event) = &connection.receive(&mut input) {
-                    done += look::<LENT, ECHO>(connection, scene, event);
+                    done += look::<MEMORY, ECHO>(connection, scene, event);
                 }
             }
             while let Some(event) = connection.receive(&mut input) {
-                done += look::<LENT, ECHO>(connection, scene, &event);
-                finish::<LENT, ECHO>(connection, scene, event);
+                done += look::<MEMORY, ECHO>(connection, scene, &event);
+                finish::<MEMORY, ECHO>(connection, scene, event);
             }
         }
         write(connection.output(), pipe);
-        if LENT {
+        if MEMORY == LENT {
             connection.give_back(buffers);
         }
         done
@@ -198,7 +225,7 @@ impl<const LENT: bool, const SPACE: bool> Socket<LENT, SPACE> {
 
 /// What the application does with an event.
 #[inline]
-fn look<const LENT: bool, const ECHO: bool>(
+fn look<const MEMORY: u8, const ECHO: bool>(
     connection: &mut Connection,
     scene: &Scene,
     event: &Event<'_>,
@@ -206,7 +233,7 @@ fn look<const LENT: bool, const ECHO: bool>(
     match event {
         Event::Message(message) => {
             scene.message(message.as_bytes());
-            if ECHO && (LENT || scene.case.size < 2048) {
+            if ECHO && (MEMORY != NONE || scene.case.size < 2048) {
                 connection.send(message).expect("room");
             }
             1
@@ -219,13 +246,13 @@ fn look<const LENT: bool, const ECHO: bool>(
 
 /// A message that was put together has memory: for the next one, or to be sent as it is.
 #[inline]
-fn finish<const LENT: bool, const ECHO: bool>(
+fn finish<const MEMORY: u8, const ECHO: bool>(
     connection: &mut Connection,
     scene: &Scene,
     event: Event<'_>,
 ) {
     if let Event::Message(message) = event {
-        if LENT {
+        if MEMORY != NONE {
             connection.recycle(message);
         } else if ECHO && scene.case.size >= 2048 {
             connection.send(message).expect("room");
@@ -236,18 +263,24 @@ fn finish<const LENT: bool, const ECHO: bool>(
 fn open(scene: &Scene) -> Connection {
     let negotiated = Negotiated::default();
     if is_server(scene) {
-        Connection::server(&CONFIG, &negotiated)
+        Connection::server(&*CONFIG, &negotiated)
     } else {
-        Connection::client(&CONFIG, &negotiated)
+        Connection::client(&*CONFIG, &negotiated)
     }
 }
 
 #[inline]
 fn write(output: &mut Output, pipe: &mut Pipe) {
     while output.has_remaining() {
-        let mut slices = [IoSlice::new(&[]); 8];
-        let count = output.chunks_vectored(&mut slices);
-        let length = pipe.write_vectored(&slices[..count]).expect("a pipe never fails");
+        let chunk = output.chunk();
+        let length = if chunk.len() == output.remaining() {
+            pipe.write_from(chunk);
+            chunk.len()
+        } else {
+            let mut slices = [IoSlice::new(&[]); 8];
+            let count = output.chunks_vectored(&mut slices);
+            pipe.write_vectored(&slices[..count]).expect("a pipe never fails")
+        };
         output.advance(length);
     }
 }
