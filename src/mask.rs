@@ -43,11 +43,12 @@ fn xor(payload: &mut [u8], key: [u8; 4]) {
     }
 }
 
-/// Copies `payload` to the start of `out` and masks it on the way, in one pass. `out` is at least
-/// as long.
+/// Copies `payload`, which begins at `offset` of its frame, to the start of `out` and masks it on the
+/// way, in one pass. `out` is at least as long.
 #[cfg(feature = "alloc")]
 #[inline]
-pub(crate) fn copy_masked(out: &mut [u8], payload: &[u8], key: [u8; 4]) {
+pub(crate) fn copy_masked(out: &mut [u8], payload: &[u8], key: [u8; 4], offset: u64) {
+    let key = rotated(key, offset);
     debug_assert!(payload.len() <= out.len());
     if payload.len() < SHORT {
         copy_xor(out, payload, key);
@@ -129,13 +130,15 @@ mod tests {
     fn copying_equals_the_naive_loop_at_every_length_and_writes_nothing_behind() {
         let key = [1, 2, 3, 4];
         for len in 0..100 {
-            let payload = bytes::<100>();
-            let mut fast = [0xee; 128];
-            let mut slow = [0xee; 128];
-            copy_masked(&mut fast, &payload[..len], key);
-            slow[..len].copy_from_slice(&payload[..len]);
-            naive(&mut slow[..len], key, 0);
-            assert_eq!(fast, slow, "length {len}");
+            for offset in [0, 1, 2, 3, 1 << 40] {
+                let payload = bytes::<100>();
+                let mut fast = [0xee; 128];
+                let mut slow = [0xee; 128];
+                copy_masked(&mut fast, &payload[..len], key, offset);
+                slow[..len].copy_from_slice(&payload[..len]);
+                naive(&mut slow[..len], key, offset);
+                assert_eq!(fast, slow, "length {len}, offset {offset}");
+            }
         }
     }
 }

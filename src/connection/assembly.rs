@@ -3,6 +3,8 @@
 use alloc::{boxed::Box, string::String, vec::Vec};
 
 use super::buffers::is_kept;
+use crate::frame::Rest;
+use crate::session::BinaryPiece;
 use crate::{Chunk, ChunkPayload, Message};
 
 /// What is under way. It holds no memory when nothing is, unless some is lent.
@@ -17,105 +19,104 @@ pub(super) struct Assembly {
 enum Parts {
     #[default]
     None,
-    /// Lent memory, empty.
+    /// Lent memory, with whatever is in it.
     Spare(Vec<u8>),
     Text(String),
-    /// The last `space` bytes are zeros, to be read into.
+    /// `bytes[..received]`. What is behind is initialised memory, to be written over.
     Binary {
         bytes: Vec<u8>,
-        space: u32,
+        received: usize,
     },
 }
 
 impl Assembly {
     /// Bytes that may be taken however few have come.
     const MIN_MEMORY: usize = 4096;
-    /// Bytes of [`space`](Self::space) at most, so that their number fits.
-    const MAX_SPACE: usize = 1 << 30;
 
-    /// Adds a piece. Returns the message if it is complete: borrowed if the piece is all of it.
-    #[inline]
+    /// Adds a piece of text. Returns the message if it is complete: borrowed if the piece is all of
+    /// it.
     pub(super) fn add<'a>(&mut self, chunk: Chunk<'a>) -> Option<Message<'a>> {
-        let Chunk { payload, first, last } = chunk;
+        let Chunk { payload: ChunkPayload::Text(piece), first, last } = chunk else { return None };
         if first && last {
-            return Some(match payload {
-                ChunkPayload::Text(text) => Message::Text(text),
-                ChunkPayload::Binary(payload) => Message::Binary(payload),
-            });
+            return Some(Message::Text(piece));
         }
-        self.push(&payload);
-        if !last {
-            return None;
+        if let Parts::None | Parts::Spare(_) = self.message {
+            let mut memory = self.take_spare();
+            memory.clear();
+            // Empty, so nothing is checked.
+            self.message = Parts::Text(String::from_utf8(memory).unwrap_or_default());
         }
-        match core::mem::take(&mut self.message) {
-            Parts::None | Parts::Spare(_) => None,
-            Parts::Text(text) => Some(text.into()),
-            Parts::Binary { bytes, .. } => Some(bytes.into()),
-        }
+        // A message keeps its type: a continuation has none of its own.
+        let Parts::Text(text) = &mut self.message else { return None };
+        text.push_str(&piece);
+        if last { self.finish() } else { None }
     }
 
-    /// Where to put at most `rest` bytes of the binary message under way: as many as have come, so
-    /// that memory doubles with the bytes received, but at least some.
-    pub(super) fn space(&mut self, rest: u64) -> Option<&mut [u8]> {
-        if let Parts::None | Parts::Spare(_) = self.message {
-            self.message = Parts::Binary { bytes: self.take_spare(), space: 0 };
+    /// Adds a piece of a binary message, as [`add`](Self::add) does.
+    pub(super) fn add_binary<'a>(&mut self, piece: BinaryPiece<'a>) -> Option<Message<'a>> {
+        let BinaryPiece { payload, first, last } = piece;
+        if first && last {
+            return Some(Message::Binary((&*payload.unmask().payload).into()));
         }
-        let Parts::Binary { bytes, space } = &mut self.message else { return None };
-        let received = bytes.len() - *space as usize;
-        let wanted = received.max(Self::MIN_MEMORY.saturating_sub(received)).min(Self::MAX_SPACE);
-        let wanted = usize::try_from(rest).unwrap_or(usize::MAX).min(wanted);
-        if wanted > *space as usize {
-            bytes.reserve_exact(wanted - *space as usize);
-            bytes.resize(received + wanted, 0);
-            *space = wanted as u32;
+        let (bytes, received) = self.binary()?;
+        let end = *received + payload.len();
+        if let Some(to) = bytes.get_mut(*received..end) {
+            payload.unmask_into(to);
+        } else {
+            bytes.truncate(*received);
+            if end > bytes.capacity() {
+                bytes.reserve_exact(memory(end, payload.rest()) - *received);
+            }
+            bytes.extend_from_slice(payload.unmask().payload);
         }
-        bytes.get_mut(received..received + wanted)
+        *received = end;
+        if last { self.finish() } else { None }
+    }
+
+    /// Where to put bytes of the binary message under way: as many as have come, so that memory
+    /// doubles with the bytes received, but at least some, and whatever memory is there.
+    pub(super) fn space(&mut self, rest: Rest) -> Option<&mut [u8]> {
+        let (bytes, received) = self.binary()?;
+        let end = space_end(bytes, *received, rest);
+        if end > bytes.capacity() {
+            bytes.reserve_exact(memory(*received, rest) - bytes.len());
+        }
+        if end > bytes.len() {
+            bytes.resize(end, 0);
+        }
+        bytes.get_mut(*received..end)
     }
 
     /// The first `len` bytes of what [`space`](Self::space) returned, to be unmasked: they belong to
     /// the message now.
-    pub(super) fn fill(&mut self, len: usize) -> &mut [u8] {
-        let Parts::Binary { bytes, space } = &mut self.message else { return &mut [] };
-        let received = bytes.len() - *space as usize;
-        let len = len.min(*space as usize);
-        *space -= len as u32;
-        bytes.get_mut(received..received + len).unwrap_or_default()
+    pub(super) fn fill(&mut self, len: usize, rest: Rest) -> &mut [u8] {
+        let Parts::Binary { bytes, received } = &mut self.message else { return &mut [] };
+        let start = *received;
+        let end = space_end(bytes, start, rest).min(bytes.len());
+        *received = start.saturating_add(len).min(end);
+        bytes.get_mut(start..*received).unwrap_or_default()
     }
 
-    /// The binary message, which is complete.
+    /// The message, which is complete.
     pub(super) fn finish(&mut self) -> Option<Message<'static>> {
-        self.drop_space();
         match core::mem::take(&mut self.message) {
-            Parts::Binary { bytes, .. } => Some(bytes.into()),
-            Parts::None | Parts::Spare(_) | Parts::Text(_) => None,
-        }
-    }
-
-    fn drop_space(&mut self) {
-        if let Parts::Binary { bytes, space } = &mut self.message {
-            bytes.truncate(bytes.len() - *space as usize);
-            *space = 0;
-        }
-    }
-
-    /// Memory doubles with the bytes received, whatever a header announced.
-    fn push(&mut self, payload: &ChunkPayload<'_>) {
-        if let Parts::None | Parts::Spare(_) = self.message {
-            let memory = self.take_spare();
-            self.message = match payload {
-                // Empty, so nothing is checked.
-                ChunkPayload::Text(_) => Parts::Text(String::from_utf8(memory).unwrap_or_default()),
-                ChunkPayload::Binary(_) => Parts::Binary { bytes: memory, space: 0 },
-            };
-        }
-        self.drop_space();
-        match (&mut self.message, payload) {
-            (Parts::Text(text), ChunkPayload::Text(piece)) => text.push_str(piece),
-            (Parts::Binary { bytes, .. }, ChunkPayload::Binary(piece)) => {
-                bytes.extend_from_slice(piece);
+            Parts::None | Parts::Spare(_) => None,
+            Parts::Text(text) => Some(text.into()),
+            Parts::Binary { mut bytes, received } => {
+                bytes.truncate(received);
+                Some(bytes.into())
             }
-            // A message keeps its type: a continuation has none of its own.
-            (Parts::None | Parts::Spare(_) | Parts::Text(_) | Parts::Binary { .. }, _) => {}
+        }
+    }
+
+    /// The binary message under way, or a new one.
+    fn binary(&mut self) -> Option<(&mut Vec<u8>, &mut usize)> {
+        if let Parts::None | Parts::Spare(_) = self.message {
+            self.message = Parts::Binary { bytes: self.take_spare(), received: 0 };
+        }
+        match &mut self.message {
+            Parts::Binary { bytes, received } => Some((bytes, received)),
+            Parts::None | Parts::Spare(_) | Parts::Text(_) => None,
         }
     }
 
@@ -125,9 +126,8 @@ impl Assembly {
     }
 
     /// Memory for the next message, kept until [`take_spare`](Self::take_spare).
-    pub(super) fn lend(&mut self, mut memory: Vec<u8>) {
+    pub(super) fn lend(&mut self, memory: Vec<u8>) {
         if self.is_empty() {
-            memory.clear();
             self.message = Parts::Spare(memory);
         }
     }
@@ -153,4 +153,18 @@ impl Assembly {
             }
         }
     }
+}
+
+/// Where [`Assembly::space`] ends.
+fn space_end(bytes: &Vec<u8>, received: usize, rest: Rest) -> usize {
+    let end = memory(received, rest).max(bytes.capacity());
+    end.min(received.saturating_add(usize::try_from(rest.bytes).unwrap_or(usize::MAX)))
+}
+
+/// Memory for a message of which so many bytes are received: for as many again, but for no more
+/// than are announced, and at least for some. What follows the frame is not announced.
+fn memory(received: usize, rest: Rest) -> usize {
+    let announced = if rest.fin { rest.bytes } else { u64::MAX };
+    let announced = usize::try_from(announced).unwrap_or(usize::MAX);
+    received + announced.min(received.max(Assembly::MIN_MEMORY.saturating_sub(received)))
 }

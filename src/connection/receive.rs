@@ -6,7 +6,7 @@ use alloc::boxed::Box;
 use super::Connection;
 use super::assembly::Assembly;
 use crate::frame::FramePiece;
-use crate::session::Step;
+use crate::session::{BinaryPiece, Step};
 use crate::utf8::from_utf8;
 use crate::{
     Chunk, Delivery, EntropyError, Event, Message, MessageType, ProtocolError, Role, SendReason,
@@ -94,16 +94,16 @@ impl Connection {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn payload_space(&mut self) -> Option<&mut [u8]> {
-        match (self.config.delivery, self.session.binary_rest()) {
-            (Delivery::Chunks, _) | (Delivery::Messages, 0) => None,
-            (Delivery::Messages, rest) => self.assembly.space(rest),
+        match self.config.delivery {
+            Delivery::Chunks => None,
+            Delivery::Messages => self.assembly.space(self.session.binary_rest()?),
         }
     }
 
     /// Takes the first `len` bytes of [`payload_space`](Self::payload_space), which were read to
     /// it. Returns the message if they complete it.
     pub fn payload_filled(&mut self, len: usize) -> Option<Event<'static>> {
-        let payload = self.assembly.fill(len);
+        let payload = self.assembly.fill(len, self.session.binary_rest()?);
         let len = payload.len();
         let last = self.session.continue_binary(payload);
         if len > 0
@@ -124,7 +124,8 @@ impl Connection {
                 self.reply_close();
             }
             let event = match step? {
-                Step::Chunk(chunk) => self.deliver(chunk),
+                Step::Text(chunk) => self.deliver(chunk),
+                Step::Binary(piece) => self.deliver_binary(piece),
                 Step::Control(piece) => self.control(piece),
                 Step::Failed(error) => Some(Event::Failed(error)),
             };
@@ -134,17 +135,29 @@ impl Connection {
         }
     }
 
-    /// A piece as the application wants it: on its own, or put together.
-    #[inline]
+    /// A piece of text as the application wants it: on its own, or put together.
     fn deliver<'a>(&mut self, chunk: Chunk<'a>) -> Option<Event<'a>> {
-        if let Some(timers) = &mut self.timers {
-            timers.received_chunk(chunk.payload.as_bytes().len(), chunk.last);
-        }
+        self.count_received(chunk.payload.as_bytes().len(), chunk.last);
         match self.config.delivery {
             Delivery::Chunks => Some(Event::Chunk(chunk)),
             // What came before the violation will never be a message.
             Delivery::Messages if self.session.error().is_some() => None,
             Delivery::Messages => self.assembly.add(chunk).map(Event::Message),
+        }
+    }
+
+    /// The same of a binary message, whose bytes are unmasked on their way.
+    fn deliver_binary<'a>(&mut self, piece: BinaryPiece<'a>) -> Option<Event<'a>> {
+        self.count_received(piece.payload.len(), piece.last);
+        match self.config.delivery {
+            Delivery::Chunks => Some(Event::Chunk(piece.unmask())),
+            Delivery::Messages => self.assembly.add_binary(piece).map(Event::Message),
+        }
+    }
+
+    fn count_received(&mut self, len: usize, last: bool) {
+        if let Some(timers) = &mut self.timers {
+            timers.received_chunk(len, last);
         }
     }
 

@@ -171,10 +171,11 @@ impl Connection {
     ) -> Result<(), SendReason> {
         let size = self.config.fragment_size;
         if payload.len() <= size {
-            return match fragment(message_type, first, last) {
-                Fragment::Middle if payload.is_empty() => Ok(()),
-                fragment => self.queue_frame(fragment, payload),
-            };
+            let fragment = fragment(message_type, first, last);
+            if fragment == Fragment::Middle && payload.is_empty() {
+                return Ok(());
+            }
+            return self.queue_frame(fragment, payload);
         }
         let mut rest = payload;
         while !rest.is_empty() {
@@ -195,7 +196,7 @@ impl Connection {
         let header = self.session.header(fragment, payload.len() as u64, || self.keys.take())?;
         let body = self.output.append_frame(&header.encode(), payload.len());
         match header.masking_key() {
-            Some(key) => mask::copy_masked(body, payload, key),
+            Some(key) => mask::copy_masked(body, payload, key, 0),
             None => body.copy_from_slice(payload),
         }
         Ok(())

@@ -1,5 +1,5 @@
-//! The seam for extensions (RFC 6455, section 9): who may use the reserved bits, and who transforms
-//! payloads. All that touches either asks here.
+//! The seam for extensions (RFC 6455, section 9): who may use the reserved bits. Who transforms
+//! payloads is matched where the [`Session`](crate::Session) delivers them.
 
 use crate::Fragment;
 use crate::frame::ReservedBits;
@@ -25,14 +25,6 @@ impl Extension {
     pub(crate) const fn sent_bits(self, _fragment: Fragment) -> ReservedBits {
         match self {
             Self::None => ReservedBits::NONE,
-        }
-    }
-
-    /// What the unmasked payload of a message stands for, before its text is checked.
-    #[inline]
-    pub(crate) const fn decode(self, payload: &mut [u8]) -> &mut [u8] {
-        match self {
-            Self::None => payload,
         }
     }
 }

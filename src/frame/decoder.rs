@@ -3,6 +3,8 @@
 use super::{FrameHeader, FrameRules};
 #[cfg(feature = "alloc")]
 use crate::MessageType;
+#[cfg(feature = "alloc")]
+use crate::mask::copy_masked;
 use crate::{ProtocolError, mask};
 
 /// A push tokenizer: bytes in, pieces of frames out, unmasked in place.
@@ -66,6 +68,59 @@ pub struct FramePiece<'a> {
     pub first: bool,
 }
 
+/// What has not come of a data frame.
+#[cfg(feature = "alloc")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Rest {
+    pub(crate) bytes: u64,
+    /// Whether the message ends with it.
+    pub(crate) fin: bool,
+}
+
+/// Payload of a frame, as much as is there, to be unmasked where it is or on its way elsewhere.
+#[derive(Debug)]
+pub(crate) struct MaskedPiece<'a>(FramePiece<'a>);
+
+impl<'a> MaskedPiece<'a> {
+    #[inline]
+    pub(crate) fn len(&self) -> usize {
+        self.0.payload.len()
+    }
+
+    /// Whether the frame ends here.
+    #[inline]
+    pub(crate) fn last(&self) -> bool {
+        self.0.last()
+    }
+
+    /// What follows these bytes.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn rest(&self) -> Rest {
+        let taken = self.0.offset + self.0.payload.len() as u64;
+        Rest { bytes: self.0.header.payload_len() - taken, fin: self.0.header.fin() }
+    }
+
+    /// Unmasks in place.
+    #[inline]
+    pub(crate) fn unmask(mut self) -> FramePiece<'a> {
+        let FramePiece { header, offset, payload, .. } = &mut self.0;
+        if let Some(key) = header.masking_key() {
+            mask(payload, key, *offset);
+        }
+        self.0
+    }
+
+    /// Unmasks into `out`, which is as long.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn unmask_into(&self, out: &mut [u8]) {
+        let FramePiece { header, offset, payload, .. } = &self.0;
+        match header.masking_key() {
+            Some(key) => copy_masked(out, payload, key, *offset),
+            None => out.copy_from_slice(payload),
+        }
+    }
+}
+
 impl FramePiece<'_> {
     /// Whether the frame ends here.
     #[inline]
@@ -94,7 +149,8 @@ impl FrameDecoder {
         rules: &FrameRules,
     ) -> Result<Option<FramePiece<'a>>, ProtocolError> {
         let frame = self.decode_header(input, rules)?;
-        Ok(frame.and_then(|frame| self.decode_payload(frame, input, usize::MAX)))
+        let piece = frame.and_then(|frame| self.decode_payload(frame, input, usize::MAX));
+        Ok(piece.map(MaskedPiece::unmask))
     }
 
     /// Takes the next frame if it is a message in itself, without reserved bits, and all of it is in
@@ -160,7 +216,7 @@ impl FrameDecoder {
         frame: OpenFrame,
         input: &mut &'a mut [u8],
         max: usize,
-    ) -> Option<FramePiece<'a>> {
+    ) -> Option<MaskedPiece<'a>> {
         let OpenFrame { header, offset, first } = frame;
         if !first && input.is_empty() {
             return None;
@@ -168,27 +224,23 @@ impl FrameDecoder {
         let rest = header.payload_len() - offset;
         let len = usize::try_from(rest).unwrap_or(usize::MAX).min(max);
         let payload = take(input, len);
-        if let Some(key) = header.masking_key() {
-            mask(payload, key, offset);
-        }
         let piece = FramePiece { header, offset, payload, first };
         self.state = if piece.last() {
             Self::new().state
         } else {
             State::Payload { header, offset: offset + piece.payload.len() as u64 }
         };
-        Some(piece)
+        Some(MaskedPiece(piece))
     }
 
-    /// Bytes of the data frame under way that have not come, 0 between frames and in a control
-    /// frame.
+    /// What has not come of the data frame under way, `None` between frames and in a control frame.
     #[cfg(feature = "alloc")]
-    pub(crate) const fn data_rest(&self) -> u64 {
+    pub(crate) const fn data_rest(&self) -> Option<Rest> {
         match &self.state {
             State::Payload { header, offset } if !header.opcode().is_control() => {
-                header.payload_len() - *offset
+                Some(Rest { bytes: header.payload_len() - *offset, fin: header.fin() })
             }
-            State::Payload { .. } | State::Header { .. } => 0,
+            State::Payload { .. } | State::Header { .. } => None,
         }
     }
 

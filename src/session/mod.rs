@@ -5,7 +5,7 @@ mod reply;
 mod state;
 
 #[cfg(feature = "alloc")]
-pub(crate) use receive::Step;
+pub(crate) use receive::{BinaryPiece, Step};
 use state::Closing;
 
 use crate::extension::Extension;

@@ -2,7 +2,10 @@
 
 use super::Session;
 use crate::close::check_payload;
-use crate::frame::{FrameHeader, FramePiece, FrameRules};
+use crate::extension::Extension;
+#[cfg(feature = "alloc")]
+use crate::frame::Rest;
+use crate::frame::{FrameHeader, FramePiece, FrameRules, MaskedPiece};
 use crate::{
     Chunk, ChunkPayload, CloseCode, CloseFrame, Event, Limits, MessageType, Opcode, ProtocolError,
     Text,
@@ -10,11 +13,29 @@ use crate::{
 
 /// What the input brought: the events of a [`Session`], with control frames still in pieces.
 pub(crate) enum Step<'a> {
-    Chunk(Chunk<'a>),
+    /// A piece of a text message.
+    Text(Chunk<'a>),
+    /// A piece of a binary message, to be unmasked.
+    Binary(BinaryPiece<'a>),
     /// A piece of a control frame, to be put together and handed to
     /// [`control`](Session::control).
     Control(FramePiece<'a>),
     Failed(ProtocolError),
+}
+
+/// A [`Chunk`] of a binary message, still masked if its frame is.
+pub(crate) struct BinaryPiece<'a> {
+    pub(crate) payload: MaskedPiece<'a>,
+    pub(crate) first: bool,
+    pub(crate) last: bool,
+}
+
+impl<'a> BinaryPiece<'a> {
+    pub(crate) fn unmask(self) -> Chunk<'a> {
+        let payload = &*self.payload.unmask().payload;
+        let payload = ChunkPayload::Binary(payload.into());
+        Chunk { payload, first: self.first, last: self.last }
+    }
 }
 
 impl Session {
@@ -32,7 +53,8 @@ impl Session {
     ) -> Option<Event<'a>> {
         let (opcode, len) = loop {
             let piece = match self.step(input, limits)? {
-                Step::Chunk(chunk) => return Some(Event::Chunk(chunk)),
+                Step::Text(chunk) => return Some(Event::Chunk(chunk)),
+                Step::Binary(piece) => return Some(Event::Chunk(piece.unmask())),
                 Step::Failed(error) => return Some(Event::Failed(error)),
                 Step::Control(piece) => piece,
             };
@@ -77,7 +99,8 @@ impl Session {
                 }
             };
             if frame.header.opcode().is_control() {
-                return self.frames.decode_payload(frame, input, usize::MAX).map(Step::Control);
+                let piece = self.frames.decode_payload(frame, input, usize::MAX)?;
+                return Some(Step::Control(piece.unmask()));
             }
             if frame.first {
                 self.begin_frame(&frame.header);
@@ -86,8 +109,12 @@ impl Session {
             let max = if self.text.is_waiting() { 1 } else { usize::MAX };
             let piece = self.frames.decode_payload(frame, input, max)?;
             let last = piece.last() && frame.header.fin();
-            if let Some(chunk) = self.chunk(piece.payload, last) {
-                return Some(Step::Chunk(chunk));
+            let step = match (self.message?, self.extension) {
+                (MessageType::Binary, Extension::None) => self.binary(piece, last),
+                (MessageType::Text, Extension::None) => self.text(piece.unmask().payload, last),
+            };
+            if step.is_some() {
+                return step;
             }
         }
     }
@@ -120,12 +147,12 @@ impl Session {
         self.closing.violate(ProtocolError::InvalidUtf8);
     }
 
-    /// Bytes of the binary frame under way that have not come; 0 if none is.
+    /// What has not come of the binary frame under way, if one is.
     #[cfg(feature = "alloc")]
-    pub(crate) fn binary_rest(&self) -> u64 {
+    pub(crate) fn binary_rest(&self) -> Option<Rest> {
         match self.message {
             Some(MessageType::Binary) if self.closing.may_receive() => self.frames.data_rest(),
-            Some(MessageType::Binary | MessageType::Text) | None => 0,
+            Some(MessageType::Binary | MessageType::Text) | None => None,
         }
     }
 
@@ -174,31 +201,38 @@ impl Session {
         self.empty_fragments += u32::from(header.is_empty_fragment());
     }
 
-    /// What to deliver of a message for this payload, `last` if the message ends with it.
+    /// What to deliver of a binary message for this payload, `last` if the message ends with it.
     #[inline]
-    fn chunk<'a>(&mut self, payload: &'a mut [u8], last: bool) -> Option<Chunk<'a>> {
-        let payload = &*self.extension.decode(payload);
-        let (payload, last) = match self.message? {
-            MessageType::Binary => (ChunkPayload::Binary(payload.into()), last),
-            MessageType::Text => {
-                let text = self.text(payload, last);
-                (ChunkPayload::Text(text), last && self.closing.error().is_none())
-            }
-        };
-        if payload.as_bytes().is_empty() && !last {
+    fn binary<'a>(&mut self, payload: MaskedPiece<'a>, last: bool) -> Option<Step<'a>> {
+        let first = self.deliver(payload.len(), last)?;
+        Some(Step::Binary(BinaryPiece { payload, first, last }))
+    }
+
+    /// The same of a text message.
+    #[inline]
+    fn text<'a>(&mut self, payload: &'a [u8], last: bool) -> Option<Step<'a>> {
+        let text = self.characters(payload, last);
+        let last = last && self.closing.error().is_none();
+        let first = self.deliver(text.len(), last)?;
+        Some(Step::Text(Chunk { payload: ChunkPayload::Text(text), first, last }))
+    }
+
+    /// So many bytes are delivered, if there is a reason to. Whether they are the message's first.
+    #[inline]
+    fn deliver(&mut self, len: usize, last: bool) -> Option<bool> {
+        if len == 0 && !last {
             return None;
         }
         if last {
             self.end_message();
         }
-        let first = core::mem::take(&mut self.first);
-        Some(Chunk { payload, first, last })
+        Some(core::mem::take(&mut self.first))
     }
 
     /// The whole characters of `payload`. What is not UTF-8, or ends inside a character, fails the
     /// connection behind them.
     #[inline]
-    fn text<'a>(&mut self, payload: &'a [u8], last: bool) -> Text<'a> {
+    fn characters<'a>(&mut self, payload: &'a [u8], last: bool) -> Text<'a> {
         let text: Result<Text<'a>, Text<'a>> = if self.text.is_waiting() {
             match payload.first().map(|&byte| self.text.complete(byte)) {
                 Some(Ok(Some(char))) => Ok(char.into()),
