@@ -86,9 +86,7 @@ impl Output {
     /// Appends `len` bytes, to be written by the caller at once.
     #[inline]
     pub(crate) fn append(&mut self, len: usize) -> &mut [u8] {
-        if self.bytes.len() - self.end < len {
-            self.make_room(len);
-        }
+        self.reserve(len);
         let end = self.end;
         self.end += len;
         self.bytes.get_mut(end..self.end).unwrap_or_default()
@@ -98,16 +96,20 @@ impl Output {
     #[inline]
     pub(crate) fn append_frame(&mut self, header: &EncodedHeader, payload_len: usize) -> &mut [u8] {
         // All 16 bytes are written whatever the header's length: the payload goes over the rest.
-        let header_room = header.padded().len();
-        if self.bytes.len() - self.end < header_room + payload_len {
-            self.make_room(header_room + payload_len);
-        }
+        self.reserve(header.padded().len() + payload_len);
         let free = self.bytes.get_mut(self.end..).unwrap_or_default();
         if let Some(to) = free.first_chunk_mut() {
             *to = *header.padded();
         }
         self.end += header.len() + payload_len;
         free.get_mut(header.len()..header.len() + payload_len).unwrap_or_default()
+    }
+
+    #[inline]
+    fn reserve(&mut self, len: usize) {
+        if self.bytes.len() - self.end < len {
+            self.make_room(len);
+        }
     }
 
     /// Appends a copy of `bytes`.
@@ -124,28 +126,35 @@ impl Output {
         rare.splices.push_back(Splice { at, payload });
     }
 
-    /// Appends the frame of an automatic Pong. Each is kept while less than 4 KiB of them wait,
-    /// then only the newest.
-    pub(crate) fn push_pong(&mut self, frame: &[u8]) {
+    /// As [`append_frame`](Self::append_frame), for an automatic Pong. Each is kept while less than
+    /// 4 KiB of them wait, then only the newest.
+    pub(crate) fn append_pong(&mut self, header: &EncodedHeader, payload_len: usize) -> &mut [u8] {
         if self.waiting_pongs() >= MAX_PONGS {
             let newest = &mut self.rare.get_or_insert_default().newest_pong;
             newest.clear();
-            newest.extend_from_slice(frame);
-            return;
+            newest.extend_from_slice(header);
+            newest.resize(header.len() + payload_len, 0);
+            return newest.get_mut(header.len()..).unwrap_or_default();
         }
-        let start_of_frame = self.end - self.start;
-        self.push(frame);
+        let len = header.len() + payload_len;
+        // First, since it may move all that waits to the front.
+        self.reserve(header.padded().len() + payload_len);
+        self.note_pong(len);
+        self.append_frame(header, payload_len)
+    }
+
+    /// The next `len` bytes will be an automatic Pong.
+    fn note_pong(&mut self, len: usize) {
         let run = self.latest_pongs();
-        // `push` may have moved all that waits to the front.
-        if run.waiting(self.start) > 0 && run.end == self.start + start_of_frame {
-            self.pongs_len += frame.len() as u16;
+        if run.waiting(self.start) > 0 && run.end == self.end {
+            self.pongs_len += len as u16;
         } else {
             if run.waiting(self.start) > 0 {
                 self.rare.get_or_insert_default().pongs.push_back(run);
             }
-            self.pongs_len = frame.len() as u16;
+            self.pongs_len = len as u16;
         }
-        self.pongs_end = self.end;
+        self.pongs_end = self.end + len;
     }
 
     /// Appends the newest Pong if it was held back: before a Close, behind which nothing may come,
@@ -355,7 +364,10 @@ impl Output {
             && self.waiting_pongs() < MAX_PONGS
         {
             let frame = self.rare.as_mut().map(|rare| core::mem::take(&mut rare.newest_pong));
-            self.push_pong(&frame.unwrap_or_default());
+            let frame = frame.unwrap_or_default();
+            self.reserve(frame.len());
+            self.note_pong(frame.len());
+            self.push(&frame);
         }
         if !self.has_remaining() {
             self.clear();

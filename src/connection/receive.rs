@@ -5,12 +5,13 @@ use alloc::boxed::Box;
 
 use super::Connection;
 use super::assembly::Assembly;
+use super::send::write_payload;
 use crate::frame::FramePiece;
 use crate::session::{BinaryPiece, Step};
 use crate::utf8::from_utf8;
 use crate::{
-    Chunk, Delivery, EntropyError, Event, Message, MessageType, ProtocolError, Role, SendReason,
-    Session,
+    Chunk, Delivery, EntropyError, Event, Message, MessageType, Opcode, ProtocolError, Role,
+    SendReason, Session,
 };
 
 impl Connection {
@@ -238,9 +239,10 @@ impl Connection {
 
     /// Queues the Pong that answers a Ping (RFC 6455, section 5.5.2), but none after our Close.
     fn reply_pong(&mut self, payload: &[u8]) {
-        let mut pong = [0; Session::MAX_REPLY];
-        if let Ok(len) = self.session.pong(payload, || self.keys.take(), &mut pong) {
-            self.output.push_pong(pong.get(..len).unwrap_or_default());
+        let key = || self.keys.take();
+        if let Ok(header) = self.session.control_header(Opcode::Pong, payload.len(), key) {
+            let body = self.output.append_pong(&header.encode(), payload.len());
+            write_payload(body, payload, header.masking_key());
         }
     }
 

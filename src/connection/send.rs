@@ -195,10 +195,7 @@ impl Connection {
         self.top_up_keys()?;
         let header = self.session.header(fragment, payload.len() as u64, || self.keys.take())?;
         let body = self.output.append_frame(&header.encode(), payload.len());
-        match header.masking_key() {
-            Some(key) => mask::copy_masked(body, payload, key, 0),
-            None => body.copy_from_slice(payload),
-        }
+        write_payload(body, payload, header.masking_key());
         Ok(())
     }
 
@@ -260,9 +257,9 @@ impl Connection {
         }
         self.check_room()?;
         self.top_up_keys()?;
-        let mut frame = [0; Session::MAX_REPLY];
-        let len = self.session.control_frame(opcode, payload, || self.keys.take(), &mut frame)?;
-        self.output.push(frame.get(..len).unwrap_or_default());
+        let header = self.session.control_header(opcode, payload.len(), || self.keys.take())?;
+        let body = self.output.append_frame(&header.encode(), payload.len());
+        write_payload(body, payload, header.masking_key());
         Ok(())
     }
 
@@ -285,6 +282,15 @@ impl Connection {
         self.output.release_newest_pong();
         self.output.push(close.get(..len).unwrap_or_default());
         Ok(())
+    }
+}
+
+/// Copies a payload behind its header, masked by a client.
+#[inline]
+pub(super) fn write_payload(body: &mut [u8], payload: &[u8], masking_key: Option<[u8; 4]>) {
+    match masking_key {
+        Some(key) => mask::copy_masked(body, payload, key, 0),
+        None => body.copy_from_slice(payload),
     }
 }
 

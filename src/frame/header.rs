@@ -259,13 +259,12 @@ impl FrameHeader {
     /// Each rule is applied as soon as the bytes it needs are there, also where the header is not
     /// complete: the first byte's at the first byte, and those of the length without waiting for
     /// the masking key. So the same stream fails in the same way however it is cut.
-    #[inline]
     pub fn decode(input: &[u8], rules: &FrameRules) -> Result<Option<Self>, ProtocolError> {
         Ok(Self::decode_with_len(input, rules)?.map(|(header, _)| header))
     }
 
     /// The header and its [`encoded_len`](Self::encoded_len).
-    #[inline]
+    #[inline(always)]
     pub(crate) fn decode_with_len(
         input: &[u8],
         rules: &FrameRules,

@@ -158,6 +158,21 @@ impl Session {
         Ok(header)
     }
 
+    /// The header of a Ping or a Pong.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn control_header(
+        &mut self,
+        opcode: Opcode,
+        payload_len: usize,
+        masking_key: impl FnOnce() -> Result<[u8; 4], EntropyError>,
+    ) -> Result<FrameHeader, SendReason> {
+        if !self.may_send() {
+            return Err(SendReason::Closed);
+        }
+        let header = FrameHeader::new(opcode, payload_len as u64);
+        self.masked(header.map_err(|_| SendReason::TooLong)?, masking_key)
+    }
+
     /// Whether a frame that is this to its message may be sent now.
     #[inline]
     pub(crate) const fn check_send(&self, fragment: Fragment) -> Result<(), SendReason> {

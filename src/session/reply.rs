@@ -101,7 +101,7 @@ impl Session {
     }
 
     /// Writes a Ping or a Pong.
-    pub(crate) fn control_frame(
+    fn control_frame(
         &mut self,
         opcode: Opcode,
         payload: &[u8],
