@@ -139,6 +139,22 @@
 //! - A connection holds memory only while something waits. [`Buffers`] spare steady traffic the
 //!   allocations: one pair serves all connections of a thread.
 //!
+//! # Speed
+//!
+//! The loop above is fast. What can make it faster depends on the traffic; the package
+//! `benches/peers` measures each.
+//!
+//! - Small messages that are only looked at: `while let Some(event) = &connection.receive(&mut input)`.
+//!   To move an event out costs about as much as to receive it.
+//! - Many replies or messages in pieces: [`Buffers`], lent for each turn, or once for good where the
+//!   connection may hold memory at rest.
+//! - Large messages: reads of 16 KiB, so that bytes are unmasked while the processor's first cache
+//!   holds them; [`payload_space`](Connection::payload_space), so that a binary one is not copied;
+//!   and the feature `simd`.
+//! - Clients that send many small messages: an [`Entropy`] of the program's own, such as the
+//!   thread's generator of the crate `rand`. To ask the operating system for the masking keys of 64
+//!   frames takes longer than all else that is done for them.
+//!
 //! # Limits and times
 //!
 //! | | default | beyond it | precedent |

@@ -118,6 +118,7 @@ fn driver() -> impl Strategy<Value = Driver> {
             drains,
             eof,
             direct: false,
+            lent: false,
         })
 }
 
@@ -126,8 +127,10 @@ fn compare(driver: &Driver, bytes: &[u8], cuts: &[usize]) -> Result<(), TestCase
     let cut = run(driver, bytes, cuts);
     prop_assert_eq!(&whole.events, &cut.events);
     prop_assert_eq!(&whole, &cut);
-    let direct = Driver { direct: true, ..driver.clone() };
-    prop_assert_eq!(&whole, &run(&direct, bytes, cuts));
+    for (direct, lent) in [(true, false), (false, true), (true, true)] {
+        let driver = Driver { direct, lent, ..driver.clone() };
+        prop_assert_eq!(&whole, &run(&driver, bytes, cuts));
+    }
     Ok(())
 }
 
@@ -196,14 +199,18 @@ fn every_single_cut_at_the_boundaries_of_the_length_encoding() {
                     drains: vec![],
                     eof: true,
                     direct: false,
+                    lent: false,
                 };
                 let whole = run(&driver, &bytes, &[]);
                 assert!(whole.outcome.is_some_and(|outcome| outcome.clean), "{whole:?}");
                 let step = if len < 1000 { 1 } else { 997 };
                 let near_ends = (0..20).chain(bytes.len().saturating_sub(40)..bytes.len());
                 for at in near_ends.chain((0..bytes.len()).step_by(step)) {
-                    let cut = run(&driver, &bytes, &[at, at + 1]);
-                    assert!(whole == cut, "{role:?}, {len} bytes, cut at {at}: {cut:?}");
+                    for lent in [false, true] {
+                        let driver = Driver { lent, ..driver.clone() };
+                        let cut = run(&driver, &bytes, &[at, at + 1]);
+                        assert!(whole == cut, "{role:?}, {len} bytes, cut at {at}: {cut:?}");
+                    }
                 }
             }
         }

@@ -21,12 +21,15 @@ fuzz_target!(|data: &[u8]| {
         drains: if choices & 8 == 0 { vec![] } else { vec![drain.into()] },
         eof: choices & 16 == 0,
         direct: false,
+        lent: false,
     };
     let some = [usize::from(first), usize::from(second)];
     let every: Vec<usize> = (0..stream.len()).step_by(usize::from(step % 16) + 1).collect();
     let whole = run(&driver, stream, &[]);
     assert_eq!(whole, run(&driver, stream, &some));
     assert_eq!(whole, run(&driver, stream, &every));
-    let direct = Driver { direct: true, ..driver };
-    assert_eq!(whole, run(&direct, stream, &some));
+    for (direct, lent) in [(true, false), (false, true), (true, true)] {
+        let driver = Driver { direct, lent, ..driver.clone() };
+        assert_eq!(whole, run(&driver, stream, &some));
+    }
 });

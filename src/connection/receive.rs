@@ -18,8 +18,8 @@ impl Connection {
     /// Takes what it can from `input`, moves it past what it took, and reports the next event.
     /// `None` means that the input is used up.
     ///
-    /// Payloads are unmasked in place, and an event borrows from them, never from the connection.
-    /// Bytes that were not taken are not modified. A Ping is answered and a Close too before the
+    /// Payloads are unmasked in place, or on their way to a message that is put together. An event
+    /// borrows from `input`, never from the connection. Bytes that were not taken are not modified. A Ping is answered and a Close too before the
     /// event is returned: the reply is queued in the [`output`](Self::output). After the peer's
     /// Close and after a failure all input is dropped.
     ///
@@ -72,7 +72,8 @@ impl Connection {
     /// `None` for all else: then, or if the driver does not care, they go to
     /// [`receive`](Self::receive). Both may alternate in any way. Large messages gain from it: read
     /// into this slice, then tell how much with [`payload_filled`](Self::payload_filled). Its
-    /// length follows the bytes received, never the length that a header announced.
+    /// length follows the bytes received and the memory that was [lent](crate::Buffers), never the length
+    /// that a header announced. What is in it before is nothing that means anything.
     ///
     /// ```
     /// use websocket_proto::{Config, Connection, Event, Message, Negotiated};

@@ -1,6 +1,6 @@
 //! Runs a stream through a connection, cut in any way.
 
-use websocket_proto::{ChunkPayload, Config, Connection, Delivery, Event, Limits, Role};
+use websocket_proto::{Buffers, ChunkPayload, Config, Connection, Delivery, Event, Limits, Role};
 
 use super::{Record, connection, receive, take_output};
 
@@ -16,6 +16,8 @@ pub struct Driver {
     pub eof: bool,
     /// Whether bytes are read straight to where they belong, where the connection says so.
     pub direct: bool,
+    /// Whether memory is lent for each piece, with what was left in it, and messages are recycled.
+    pub lent: bool,
 }
 
 /// Feeds `bytes`, cut at `cuts` and at the drains.
@@ -30,24 +32,34 @@ pub fn run(driver: &Driver, bytes: &[u8], cuts: &[usize]) -> Record {
     ends.retain(|end| *end <= bytes.len());
     ends.sort_unstable();
     let (mut events, mut replies, mut output) = (Vec::new(), Vec::new(), Vec::new());
+    let mut buffers = if driver.lent { used_buffers() } else { Buffers::new() };
     let mut start = 0;
     for end in ends {
         let original = &bytes[start..end];
         let mut buffer = original.to_vec();
         let mut input = &mut buffer[..];
+        if driver.lent {
+            connection.lend(&mut buffers);
+        }
         while let Some(event) = next_event(driver, &mut connection, &mut input) {
             if let Event::Message(message) = &event
                 && driver.echo
             {
                 replies.push(connection.send(message.clone()).map_err(|error| error.reason));
             }
-            events.push(event.into_owned());
+            events.push(event.clone().into_owned());
+            if let Event::Message(message) = event {
+                connection.recycle(message);
+            }
             // Bytes that were not taken are never modified.
             assert_eq!(*input, original[original.len() - input.len()..]);
         }
         assert!(input.is_empty());
         if driver.drains.contains(&end) && start != end {
             output.extend(take_output(&mut connection));
+        }
+        if driver.lent {
+            connection.give_back(&mut buffers);
         }
         start = end;
     }
@@ -62,6 +74,23 @@ pub fn run(driver: &Driver, bytes: &[u8], cuts: &[usize]) -> Record {
         record.events = joined(record.events);
     }
     record
+}
+
+/// Memory that another connection has used.
+fn used_buffers() -> Buffers {
+    let mut buffers = Buffers::new();
+    let mut connection = connection(Role::Client, Config::new());
+    connection.lend(&mut buffers);
+    let mut frames = vec![0x02, 126, 0x10, 0x00];
+    frames.extend([0xee; 4096]);
+    frames.extend([0x80, 2, 0xee, 0xee]);
+    let message = connection.receive(&mut &mut frames[..]);
+    let Some(Event::Message(message)) = message else { panic!("{message:?}") };
+    connection.recycle(message);
+    connection.send(vec![0xee; 1000]).unwrap();
+    take_output(&mut connection);
+    connection.give_back(&mut buffers);
+    buffers
 }
 
 /// The next event of `input`.
