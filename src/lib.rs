@@ -126,7 +126,7 @@
 //! | `alloc` | the second tier |
 //! | `getrandom` | the operating system's entropy, as the default for clients |
 //! | `http` | the types of the crate `http`, in and out of the handshake |
-//! | `simd` | faster checking of text, with the instructions found at run time |
+//! | `simd` | faster checking of text and masking of long payloads, with the instructions found at run time |
 //!
 //! # Time, backpressure, memory
 //!

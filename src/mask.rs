@@ -1,5 +1,20 @@
 //! Masking: XOR with a four-byte key, at any offset.
 
+#[cfg(feature = "simd")]
+use fearless_simd::{Level, dispatch};
+
+/// From this length on, a loop made for many bytes is worth being called.
+const LONG: usize = 64;
+
+/// From this length on, finding out what the processor has costs less than it gains.
+#[cfg(feature = "simd")]
+const WIDE: usize = 384;
+
+/// From this length on, writing whole cache lines gains more than the bytes before them cost.
+const ALIGNED: usize = 3 << 10;
+
+const CACHE_LINE: usize = 64;
+
 /// Masks or unmasks `payload` in place (RFC 6455, section 5.3).
 ///
 /// `offset` is where in the frame's payload these bytes begin, so that a payload can be masked in
@@ -15,20 +30,65 @@
 #[inline]
 pub fn mask(payload: &mut [u8], key: [u8; 4], offset: u64) {
     let key = rotated(key, offset);
-    // Short payloads where they are: a call would take longer than they do.
-    if payload.len() < SHORT { xor(payload, key) } else { xor_long(payload, key) }
+    if payload.len() < LONG { mask_words(payload, key) } else { mask_long(payload, key) }
 }
 
-/// Bytes from which a loop made for many is worth being called.
-const SHORT: usize = 64;
+/// Copies `payload`, which begins at `offset` of its frame, to the start of `out` and masks it on the
+/// way, in one pass. `out` is at least as long.
+#[cfg(feature = "alloc")]
+#[inline]
+pub(crate) fn copy_masked(out: &mut [u8], payload: &[u8], key: [u8; 4], offset: u64) {
+    debug_assert!(payload.len() <= out.len());
+    let key = rotated(key, offset);
+    if payload.len() < LONG { copy_words(out, payload, key) } else { copy_long(out, payload, key) }
+}
 
 #[inline(never)]
-fn xor_long(payload: &mut [u8], key: [u8; 4]) {
-    xor(payload, key);
+fn mask_long(payload: &mut [u8], key: [u8; 4]) {
+    // Compiles the same loops for each set of instructions that a processor may have, as long as
+    // all that they call is inlined.
+    #[cfg(feature = "simd")]
+    if payload.len() >= WIDE {
+        return dispatch!(Level::new(), _vectors => mask_lines(payload, key));
+    }
+    mask_lines(payload, key);
+}
+
+#[cfg(feature = "alloc")]
+#[inline(never)]
+fn copy_long(out: &mut [u8], payload: &[u8], key: [u8; 4]) {
+    #[cfg(feature = "simd")]
+    if payload.len() >= WIDE {
+        return dispatch!(Level::new(), _vectors => copy_lines(out, payload, key));
+    }
+    copy_lines(out, payload, key);
 }
 
 #[inline(always)]
-fn xor(payload: &mut [u8], key: [u8; 4]) {
+fn mask_lines(payload: &mut [u8], key: [u8; 4]) {
+    let (before, lines) = payload.split_at_mut(before_line(payload, payload.len()));
+    mask_words(before, key);
+    mask_words(lines, rotated(key, before.len() as u64));
+}
+
+#[cfg(feature = "alloc")]
+#[inline(always)]
+fn copy_lines(out: &mut [u8], payload: &[u8], key: [u8; 4]) {
+    let (before, lines) = payload.split_at(before_line(out, payload.len()));
+    let (out_before, out_lines) = out.split_at_mut(before.len());
+    copy_words(out_before, before, key);
+    copy_words(out_lines, lines, rotated(key, before.len() as u64));
+}
+
+/// How many of the `len` bytes that are written to the start of `out` stand before a cache line,
+/// where that matters.
+#[inline(always)]
+fn before_line(out: &[u8], len: usize) -> usize {
+    if len < ALIGNED { 0 } else { out.as_ptr().addr().wrapping_neg() % CACHE_LINE }
+}
+
+#[inline(always)]
+fn mask_words(payload: &mut [u8], key: [u8; 4]) {
     let word = u32::from_ne_bytes(key);
     let (pairs, tail) = payload.as_chunks_mut::<8>();
     for bytes in pairs {
@@ -43,29 +103,9 @@ fn xor(payload: &mut [u8], key: [u8; 4]) {
     }
 }
 
-/// Copies `payload`, which begins at `offset` of its frame, to the start of `out` and masks it on the
-/// way, in one pass. `out` is at least as long.
-#[cfg(feature = "alloc")]
-#[inline]
-pub(crate) fn copy_masked(out: &mut [u8], payload: &[u8], key: [u8; 4], offset: u64) {
-    let key = rotated(key, offset);
-    debug_assert!(payload.len() <= out.len());
-    if payload.len() < SHORT {
-        copy_xor(out, payload, key);
-    } else {
-        copy_xor_long(out, payload, key);
-    }
-}
-
-#[cfg(feature = "alloc")]
-#[inline(never)]
-fn copy_xor_long(out: &mut [u8], payload: &[u8], key: [u8; 4]) {
-    copy_xor(out, payload, key);
-}
-
 #[cfg(feature = "alloc")]
 #[inline(always)]
-fn copy_xor(out: &mut [u8], payload: &[u8], key: [u8; 4]) {
+fn copy_words(out: &mut [u8], payload: &[u8], key: [u8; 4]) {
     let word = u32::from_ne_bytes(key);
     let Some(out) = out.get_mut(..payload.len()) else { return };
     let (pairs, tail) = payload.as_chunks::<8>();
@@ -84,14 +124,14 @@ fn copy_xor(out: &mut [u8], payload: &[u8], key: [u8; 4]) {
 }
 
 /// The key as it applies to the byte at `offset`.
-#[inline]
+#[inline(always)]
 fn rotated(key: [u8; 4], offset: u64) -> [u8; 4] {
     // In memory order, so that it holds on either byte order.
     u32::from_le_bytes(key).rotate_right(8 * (offset % 4) as u32).to_le_bytes()
 }
 
 /// The key twice.
-#[inline]
+#[inline(always)]
 fn pair(word: u32) -> u64 {
     u64::from(word) << 32 | u64::from(word)
 }
@@ -99,46 +139,101 @@ fn pair(word: u32) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::vec::Vec;
 
-    fn naive(payload: &mut [u8], key: [u8; 4], offset: u64) {
-        for (i, byte) in payload.iter_mut().enumerate() {
-            *byte ^= key[((offset + i as u64) % 4) as usize];
-        }
+    const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
+    const ROOM: usize = ALIGNED + 4 * CACHE_LINE;
+    const UNTOUCHED: [u8; ROOM] = [0xee; ROOM];
+
+    fn payload() -> Vec<u8> {
+        (0..ROOM).map(|i| (i * 37 + i / 251 + 11) as u8).collect()
     }
 
-    fn bytes<const N: usize>() -> [u8; N] {
-        core::array::from_fn(|i| (i * 37 + 11) as u8)
+    fn naive(payload: &[u8], offset: u64) -> Vec<u8> {
+        let key = |i: usize| KEY[((offset % 4) as usize + i) % 4];
+        payload.iter().enumerate().map(|(i, byte)| byte ^ key(i)).collect()
     }
 
-    #[test]
-    fn equals_the_naive_loop_at_every_length_start_and_offset() {
-        let key = [0x37, 0xfa, 0x21, 0x3d];
-        for start in 0..16 {
-            for len in 0..80 {
-                for offset in [0, 1, 2, 3, 4, 5, u64::from(u32::MAX) + 2, u64::MAX - 100] {
-                    let (mut fast, mut slow) = (bytes::<128>(), bytes::<128>());
-                    mask(&mut fast[start..start + len], key, offset);
-                    naive(&mut slow[start..start + len], key, offset);
-                    assert_eq!(fast, slow, "start {start}, length {len}, offset {offset}");
-                }
+    /// Every start in a cache line, with every length that could matter.
+    fn places() -> impl Iterator<Item = (usize, usize)> {
+        let lengths = (0..=1100).chain(ALIGNED - 2..=ALIGNED + 2 * CACHE_LINE);
+        lengths
+            .flat_map(|len| (0..=CACHE_LINE).map(move |start| (start, len)))
+            .filter(|(start, len)| !cfg!(miri) || (start + len) % 4999 == 0)
+    }
+
+    #[track_caller]
+    fn check_masking(offsets: &[u64], mask: impl Fn(&mut [u8], u64)) {
+        let payload = payload();
+        for &offset in offsets {
+            let expected = naive(&payload, offset);
+            for (start, len) in places() {
+                let mut buffer = UNTOUCHED;
+                buffer[start..start + len].copy_from_slice(&payload[..len]);
+                mask(&mut buffer[start..start + len], offset);
+                let (before, rest) = buffer.split_at(start);
+                let (masked, behind) = rest.split_at(len);
+                let at = (start, len, offset);
+                assert!(masked == &expected[..len], "{at:?}");
+                assert!(before == &UNTOUCHED[..start], "{at:?}");
+                assert!(behind == &UNTOUCHED[start + len..], "{at:?}");
             }
         }
     }
 
     #[cfg(feature = "alloc")]
+    #[track_caller]
+    fn check_copying(copy: impl Fn(&mut [u8], &[u8], u64)) {
+        let payload = payload();
+        for (start, len) in places() {
+            let offset = (start + len) as u64 % 7;
+            let mut out = UNTOUCHED;
+            // Neither's place in a cache line follows from the other's.
+            let payload = &payload[(start * 11) % CACHE_LINE..][..len];
+            copy(&mut out[start..], payload, offset);
+            let (before, rest) = out.split_at(start);
+            let (masked, behind) = rest.split_at(len);
+            assert!(masked == naive(payload, offset), "{start}, {len}");
+            assert!(before == &UNTOUCHED[..start], "{start}, {len}");
+            assert!(behind == &UNTOUCHED[start + len..], "{start}, {len}");
+        }
+    }
+
+    #[test]
+    fn equals_the_naive_loop_at_every_length_start_and_offset() {
+        let offsets = [0, 1, 2, 3, u64::from(u32::MAX) + 2, u64::MAX - 5000];
+        check_masking(&offsets, |payload, offset| mask(payload, KEY, offset));
+    }
+
+    #[cfg(feature = "alloc")]
     #[test]
     fn copying_equals_the_naive_loop_at_every_length_and_writes_nothing_behind() {
-        let key = [1, 2, 3, 4];
-        for len in 0..100 {
-            for offset in [0, 1, 2, 3, 1 << 40] {
-                let payload = bytes::<100>();
-                let mut fast = [0xee; 128];
-                let mut slow = [0xee; 128];
-                copy_masked(&mut fast, &payload[..len], key, offset);
-                slow[..len].copy_from_slice(&payload[..len]);
-                naive(&mut slow[..len], key, offset);
-                assert_eq!(fast, slow, "length {len}, offset {offset}");
-            }
+        check_copying(|out, payload, offset| copy_masked(out, payload, KEY, offset));
+    }
+
+    /// What this processor can do, and all that it might not.
+    #[cfg(feature = "simd")]
+    fn levels() -> Vec<Level> {
+        use fearless_simd::Simd;
+
+        let best = Level::new();
+        #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+        let lesser = [best.as_sse4_2().map(Simd::level), best.as_avx2().map(Simd::level)];
+        #[cfg(not(any(target_arch = "x86", target_arch = "x86_64")))]
+        let lesser = [];
+        lesser.into_iter().flatten().chain([Level::baseline(), best]).collect()
+    }
+
+    #[cfg(feature = "simd")]
+    #[test]
+    fn each_set_of_instructions_masks_as_the_naive_loop_does() {
+        for level in levels() {
+            check_masking(&[0, 1, 2, 3], |payload, offset| {
+                dispatch!(level, _vectors => mask_lines(payload, rotated(KEY, offset)));
+            });
+            check_copying(|out, payload, offset| {
+                dispatch!(level, _vectors => copy_lines(out, payload, rotated(KEY, offset)));
+            });
         }
     }
 }
