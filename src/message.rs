@@ -6,6 +6,8 @@ use alloc::{string::String, vec::Vec};
 #[cfg(feature = "alloc")]
 use bytes::Bytes;
 
+#[cfg(feature = "alloc")]
+use crate::payload::OwnBytes;
 use crate::{Opcode, Payload, Text};
 
 /// The two types of messages (RFC 6455, section 5.6).
@@ -86,12 +88,12 @@ impl Message<'_> {
         }
     }
 
-    /// The payload as counted bytes, if that takes no copy.
+    /// The payload with the memory that holds it, if it is not borrowed.
     #[cfg(feature = "alloc")]
-    pub(crate) fn into_counted(self) -> Result<Bytes, Self> {
+    pub(crate) fn into_own(self) -> Result<OwnBytes, Self> {
         match self {
-            Self::Text(text) => text.into_memory().map(Bytes::from).map_err(Self::Text),
-            Self::Binary(payload) => payload.into_counted().map_err(Self::Binary),
+            Self::Text(text) => text.into_memory().map(OwnBytes::Vec).map_err(Self::Text),
+            Self::Binary(payload) => payload.into_own().map_err(Self::Binary),
         }
     }
 }

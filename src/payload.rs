@@ -29,6 +29,35 @@ enum PayloadInner<'a> {
     Counted(Bytes),
 }
 
+/// Bytes that borrow from nothing.
+#[cfg(feature = "alloc")]
+pub(crate) enum OwnBytes {
+    Vec(Vec<u8>),
+    Counted(Bytes),
+}
+
+#[cfg(feature = "alloc")]
+impl Deref for OwnBytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Vec(bytes) => bytes,
+            Self::Counted(bytes) => bytes,
+        }
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl From<OwnBytes> for Bytes {
+    fn from(bytes: OwnBytes) -> Self {
+        match bytes {
+            OwnBytes::Vec(bytes) => bytes.into(),
+            OwnBytes::Counted(bytes) => bytes,
+        }
+    }
+}
+
 #[cfg(feature = "alloc")]
 impl Payload<'_> {
     /// The bytes in memory of their own; no copy if they have that already.
@@ -59,11 +88,11 @@ impl Payload<'_> {
         }
     }
 
-    /// The bytes, counted, if that takes no copy.
-    pub(crate) fn into_counted(self) -> Result<Bytes, Self> {
+    /// The bytes with the memory that holds them, if they are not borrowed.
+    pub(crate) fn into_own(self) -> Result<OwnBytes, Self> {
         match self.0 {
-            PayloadInner::Counted(bytes) => Ok(bytes),
-            PayloadInner::Owned(bytes) => Ok(bytes.into()),
+            PayloadInner::Counted(bytes) => Ok(OwnBytes::Counted(bytes)),
+            PayloadInner::Owned(bytes) => Ok(OwnBytes::Vec(bytes)),
             PayloadInner::Borrowed(_) => Err(self),
         }
     }

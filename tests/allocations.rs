@@ -277,6 +277,38 @@ fn with_lent_buffers_steady_traffic_allocates_nothing() {
 }
 
 #[test]
+fn with_lent_buffers_a_message_put_together_is_sent_on_without_a_copy_or_an_allocation() {
+    let mut server = server();
+    let mut buffers = Buffers::new();
+    let frame = peer_frame(Role::Server, 0x82, &[7; 50_000]);
+    let mut read = frame.clone();
+    let mut turn = || {
+        read.copy_from_slice(&frame);
+        server.lend(&mut buffers);
+        let mut memory = None;
+        for mut input in read.chunks_mut(16_384) {
+            while let Some(event) = server.receive(&mut input) {
+                let Event::Message(message) = event else { panic!() };
+                assert_eq!(message.as_bytes(), [7; 50_000]);
+                memory = Some(message.as_bytes().as_ptr());
+                server.send(message).unwrap();
+            }
+        }
+        let output = server.output();
+        assert_eq!(output.chunk(), [0x82, 126, 0xc3, 0x50]);
+        output.advance(4);
+        assert_eq!(Some(output.chunk().as_ptr()), memory);
+        output.advance(20_000);
+        output.advance(30_000);
+        assert!(!output.has_remaining());
+        server.give_back(&mut buffers);
+    };
+    turn();
+    let (allocations, held, _) = measure(|| (0..10).for_each(|_| turn()));
+    assert_eq!((allocations, held), (0, 0));
+}
+
+#[test]
 fn without_lent_buffers_a_reply_takes_one_allocation_and_leaves_nothing() {
     for frame in
         [peer_frame(Role::Server, 0x82, b"echoed"), peer_frame(Role::Server, 0x89, b"answered")]

@@ -5,11 +5,11 @@ use alloc::collections::VecDeque;
 use alloc::{vec, vec::Vec};
 use core::fmt;
 
-use bytes::{Buf, Bytes};
+use bytes::Buf;
 
 use super::buffers::is_kept;
-
 use crate::frame::EncodedHeader;
+use crate::payload::OwnBytes;
 
 /// Automatic Pongs that wait at most, in bytes; beyond that only the newest waits (RFC 6455,
 /// section 5.5.3).
@@ -61,12 +61,22 @@ pub(super) struct Rare {
     pongs: VecDeque<Run>,
     /// The newest Pong, while too many wait.
     newest_pong: Vec<u8>,
+    /// The memory of a payload that was taken, if memory is lent.
+    spare: Vec<u8>,
 }
 
-/// A payload in memory of its own. It stands in the stream before `bytes[at]`.
+/// A payload in memory of its own, of which `payload[start..]` waits. It stands in the stream before
+/// `bytes[at]`.
 struct Splice {
     at: usize,
-    payload: Bytes,
+    payload: OwnBytes,
+    start: usize,
+}
+
+impl Splice {
+    fn waiting(&self) -> &[u8] {
+        self.payload.get(self.start..).unwrap_or_default()
+    }
 }
 
 /// `bytes[end - len..end]` is automatic Pongs.
@@ -119,11 +129,11 @@ impl Output {
     }
 
     /// Appends `payload` without a copy.
-    pub(crate) fn push_counted(&mut self, payload: Bytes) {
+    pub(crate) fn splice(&mut self, payload: OwnBytes) {
         let at = self.end;
         let rare = self.rare.get_or_insert_default();
         rare.spliced += payload.len();
-        rare.splices.push_back(Splice { at, payload });
+        rare.splices.push_back(Splice { at, payload, start: 0 });
     }
 
     /// As [`append_frame`](Self::append_frame), for an automatic Pong. Each is kept while less than
@@ -217,6 +227,13 @@ impl Output {
         self.taken
     }
 
+    /// Memory of a payload that was taken, to be used again.
+    #[inline]
+    pub(super) fn take_spare(&mut self) -> Option<Vec<u8>> {
+        let spare = &mut self.rare.as_mut().filter(|_| self.lent)?.spare;
+        (spare.capacity() > 0).then(|| core::mem::take(spare))
+    }
+
     /// Whether memory is lent.
     pub(super) fn is_lent(&self) -> bool {
         self.lent
@@ -291,7 +308,7 @@ impl Buf for Output {
         let contiguous = self.contiguous();
         match &self.rare {
             Some(rare) if contiguous.is_empty() => {
-                rare.splices.front().map_or(contiguous, |splice| &splice.payload)
+                rare.splices.front().map_or(contiguous, Splice::waiting)
             }
             Some(_) | None => contiguous,
         }
@@ -329,7 +346,7 @@ impl Output {
         let mut from = self.start;
         let splices = self.rare.iter().flat_map(|rare| rare.splices.iter());
         let chunks = splices
-            .map(|splice| (splice.at, &*splice.payload))
+            .map(|splice| (splice.at, splice.waiting()))
             .chain([(self.end, &[][..])])
             .flat_map(|(at, payload)| {
                 let before = self.bytes.get(from..at).unwrap_or_default();
@@ -350,14 +367,19 @@ impl Output {
             if splice.at > self.start {
                 break;
             }
-            let step = splice.payload.len().min(len);
-            splice.payload.advance(step);
+            let step = splice.waiting().len().min(len);
+            splice.start += step;
             rare.spliced -= step;
             len -= step;
-            if splice.payload.has_remaining() {
+            if !splice.waiting().is_empty() {
                 break;
             }
-            rare.splices.pop_front();
+            if let Some(Splice { payload: OwnBytes::Vec(memory), .. }) = rare.splices.pop_front()
+                && self.lent
+                && is_kept(&rare.spare, &memory)
+            {
+                rare.spare = memory;
+            }
         }
         assert!(len == 0, "advanced past the end of the output");
         if self.rare.as_ref().is_some_and(|rare| !rare.newest_pong.is_empty())

@@ -120,6 +120,11 @@ impl Connection {
     fn receive_input<'a>(&mut self, input: &mut &'a mut [u8]) -> Option<Event<'a>> {
         // If that fails, the session tells it.
         let _ = self.top_up_keys();
+        if self.assembly.is_empty()
+            && let Some(memory) = self.output.take_spare()
+        {
+            self.assembly.lend(memory);
+        }
         loop {
             let step = self.session.step(input, &self.config.incoming_limits);
             if self.session.is_failing() {

@@ -3,6 +3,7 @@
 use bytes::{Buf, Bytes};
 
 use super::{Connection, PreparedMessage};
+use crate::payload::OwnBytes;
 use crate::{
     Chunk, ChunkPayload, CloseFrame, Fragment, Message, MessageType, Opcode, Role, SendError,
     SendReason, Session, mask,
@@ -99,7 +100,7 @@ impl Connection {
                 self.check(message.message_type(), true)?;
                 let fragment = Fragment::Whole(message.message_type());
                 self.session.header(fragment, payload.len() as u64, || self.keys.take())?;
-                self.output.push_counted(message.frame().clone());
+                self.output.splice(OwnBytes::Counted(message.frame().clone()));
             }
             Role::Server | Role::Client => {
                 self.check(message.message_type(), true)?;
@@ -122,9 +123,9 @@ impl Connection {
             return Err(SendError { unsent: part, reason });
         }
         let part = match self.session.role() {
-            Role::Server if len >= COUNTED => match part.into_counted() {
+            Role::Server if len >= COUNTED => match part.into_own() {
                 Ok(bytes) => {
-                    self.queue_counted(message_type, first, last, bytes);
+                    self.queue_own(message_type, first, last, bytes);
                     self.count_sent(len, last);
                     return Ok(());
                 }
@@ -200,29 +201,33 @@ impl Connection {
     }
 
     /// Queues a server's payload without a copy, in one frame or in several.
-    fn queue_counted(
-        &mut self,
-        message_type: MessageType,
-        first: bool,
-        last: bool,
-        mut payload: Bytes,
-    ) {
+    fn queue_own(&mut self, message_type: MessageType, first: bool, last: bool, payload: OwnBytes) {
+        let size = self.config.fragment_size;
+        if payload.len() <= size {
+            return self.queue_spliced(fragment(message_type, first, last), payload);
+        }
+        let mut rest = Bytes::from(payload);
         let mut first = first;
-        while !payload.is_empty() {
-            let piece = payload.split_to(payload.len().min(self.config.fragment_size));
-            let fragment = fragment(message_type, first, last && payload.is_empty());
+        while !rest.is_empty() {
+            let piece = rest.split_to(rest.len().min(size));
+            let fragment = fragment(message_type, first, last && rest.is_empty());
             first = false;
-            // Nothing stands against it any more: a server needs no key.
-            let Ok(header) = self.session.header(fragment, piece.len() as u64, || self.keys.take())
-            else {
-                return;
-            };
-            self.output.push(&header.encode());
-            if piece.len() < COUNTED {
-                self.output.push(&piece);
-            } else {
-                self.output.push_counted(piece);
-            }
+            self.queue_spliced(fragment, OwnBytes::Counted(piece));
+        }
+    }
+
+    /// Queues a server's frame, its payload without a copy unless it is small.
+    fn queue_spliced(&mut self, fragment: Fragment, payload: OwnBytes) {
+        // Nothing stands against it any more: a server needs no key.
+        let Ok(header) = self.session.header(fragment, payload.len() as u64, || self.keys.take())
+        else {
+            return;
+        };
+        self.output.push(&header.encode());
+        if payload.len() < COUNTED {
+            self.output.push(&payload);
+        } else {
+            self.output.splice(payload);
         }
     }
 

@@ -38,7 +38,10 @@ pub mod memory {
 }
 use memory::{KEPT, LENT, NONE};
 
-/// `SPACE`: reading to where payload belongs.
+/// Bytes of a message from which it may come in pieces, and is moved rather than looked at.
+const LARGE: usize = 2048;
+
+/// `SPACE`: reading to where payload belongs, and but little to elsewhere.
 pub struct Peer<const MEMORY: u8, const SPACE: bool>;
 
 impl<const MEMORY: u8, const SPACE: bool> super::Peer for Peer<MEMORY, SPACE> {
@@ -182,7 +185,7 @@ impl<const MEMORY: u8, const SPACE: bool> Socket<MEMORY, SPACE> {
             connection,
             pipe: scene.pipe(),
             scene: scene.clone(),
-            buffer: vec![0; scene.chunk],
+            buffer: vec![0; if SPACE { 2048 } else { scene.chunk }],
             buffers,
         })
     }
@@ -198,21 +201,21 @@ impl<const MEMORY: u8, const SPACE: bool> Socket<MEMORY, SPACE> {
         if SPACE && let Some(space) = connection.payload_space() {
             let length = pipe.read_into(space);
             if let Some(event) = connection.payload_filled(length) {
-                done += look::<MEMORY, ECHO>(connection, scene, &event);
-                finish::<MEMORY, ECHO>(connection, scene, event);
+                done += look::<ECHO>(connection, scene, &event);
+                finish::<ECHO>(connection, event);
             }
         } else {
             let length = pipe.read_into(buffer);
             let mut input = &mut buffer[..length];
             // To move an event costs more than to receive a small message.
-            if scene.case.size < 2048 {
+            if scene.case.size < LARGE {
                 while let Some(event) = &connection.receive(&mut input) {
-                    done += look::<MEMORY, ECHO>(connection, scene, event);
+                    done += look::<ECHO>(connection, scene, event);
                 }
             }
             while let Some(event) = connection.receive(&mut input) {
-                done += look::<MEMORY, ECHO>(connection, scene, &event);
-                finish::<MEMORY, ECHO>(connection, scene, event);
+                done += look::<ECHO>(connection, scene, &event);
+                finish::<ECHO>(connection, event);
             }
         }
         write(connection.output(), pipe);
@@ -225,15 +228,11 @@ impl<const MEMORY: u8, const SPACE: bool> Socket<MEMORY, SPACE> {
 
 /// What the application does with an event.
 #[inline]
-fn look<const MEMORY: u8, const ECHO: bool>(
-    connection: &mut Connection,
-    scene: &Scene,
-    event: &Event<'_>,
-) -> u64 {
+fn look<const ECHO: bool>(connection: &mut Connection, scene: &Scene, event: &Event<'_>) -> u64 {
     match event {
         Event::Message(message) => {
             scene.message(message.as_bytes());
-            if ECHO && (MEMORY != NONE || scene.case.size < 2048) {
+            if ECHO && scene.case.size < LARGE {
                 connection.send(message).expect("room");
             }
             1
@@ -244,18 +243,14 @@ fn look<const MEMORY: u8, const ECHO: bool>(
     }
 }
 
-/// A message that was put together has memory: for the next one, or to be sent as it is.
+/// A message that was put together has memory: to be sent as it is, or for the next one.
 #[inline]
-fn finish<const MEMORY: u8, const ECHO: bool>(
-    connection: &mut Connection,
-    scene: &Scene,
-    event: Event<'_>,
-) {
+fn finish<const ECHO: bool>(connection: &mut Connection, event: Event<'_>) {
     if let Event::Message(message) = event {
-        if MEMORY != NONE {
-            connection.recycle(message);
-        } else if ECHO && scene.case.size >= 2048 {
+        if ECHO {
             connection.send(message).expect("room");
+        } else {
+            connection.recycle(message);
         }
     }
 }
