@@ -2,18 +2,22 @@
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
-use alloc::{vec, vec::Vec};
+use alloc::vec::Vec;
 use core::fmt;
 
 use bytes::Buf;
 
 use super::buffers::is_kept;
-use crate::frame::EncodedHeader;
+use crate::frame::FrameHeader;
+use crate::mask::{copy_masked, mask};
 use crate::payload::OwnBytes;
 
 /// Automatic Pongs that wait at most, in bytes; beyond that only the newest waits (RFC 6455,
 /// section 5.5.3).
 const MAX_PONGS: usize = 4096;
+
+/// Bytes of memory that are taken at least.
+const MIN_MEMORY: usize = 128;
 
 /// What waits to be written: one ordered stream of bytes, read as a [`Buf`].
 ///
@@ -92,6 +96,16 @@ impl Run {
     }
 }
 
+/// Appends a frame, masked if there is a key.
+fn append_frame(to: &mut Vec<u8>, header: &[u8], payload: &[u8], key: Option<[u8; 4]>) {
+    to.extend_from_slice(header);
+    let start = to.len();
+    to.extend_from_slice(payload);
+    if let (Some(key), Some(body)) = (key, to.get_mut(start..)) {
+        mask(body, key, 0);
+    }
+}
+
 impl Output {
     /// Appends `len` bytes, to be written by the caller at once.
     #[inline]
@@ -102,17 +116,41 @@ impl Output {
         self.bytes.get_mut(end..self.end).unwrap_or_default()
     }
 
-    /// Appends a header and room for its payload, to be written by the caller at once.
-    #[inline]
-    pub(crate) fn append_frame(&mut self, header: &EncodedHeader, payload_len: usize) -> &mut [u8] {
+    /// Appends a frame, masked by a client: header and payload side by side, so that they leave in
+    /// one write.
+    #[inline(always)]
+    pub(crate) fn push_frame(&mut self, header: &FrameHeader, payload: &[u8]) {
+        let (encoded, key) = (header.encode(), header.masking_key());
         // All 16 bytes are written whatever the header's length: the payload goes over the rest.
-        self.reserve(header.padded().len() + payload_len);
+        let room = encoded.padded().len() + payload.len();
+        if self.bytes.len() - self.end < room {
+            if self.bytes.is_empty() {
+                return self.push_first(&encoded, payload, key);
+            }
+            self.make_room(room);
+        }
         let free = self.bytes.get_mut(self.end..).unwrap_or_default();
         if let Some(to) = free.first_chunk_mut() {
-            *to = *header.padded();
+            *to = *encoded.padded();
         }
-        self.end += header.len() + payload_len;
-        free.get_mut(header.len()..header.len() + payload_len).unwrap_or_default()
+        self.end += encoded.len() + payload.len();
+        let body = free.get_mut(encoded.len()..).unwrap_or_default();
+        let Some(body) = body.get_mut(..payload.len()) else { return };
+        match key {
+            Some(key) => copy_masked(body, payload, key, 0),
+            None => body.copy_from_slice(payload),
+        }
+    }
+
+    /// The same where there is no memory: it is not cleared before it is written.
+    #[inline(never)]
+    fn push_first(&mut self, header: &[u8], payload: &[u8], key: Option<[u8; 4]>) {
+        let size = (header.len() + payload.len()).max(MIN_MEMORY);
+        let mut bytes = Vec::with_capacity(size);
+        append_frame(&mut bytes, header, payload, key);
+        self.end = bytes.len();
+        bytes.resize(size, 0);
+        self.bytes = bytes;
     }
 
     #[inline]
@@ -136,21 +174,18 @@ impl Output {
         rare.splices.push_back(Splice { at, payload, start: 0 });
     }
 
-    /// As [`append_frame`](Self::append_frame), for an automatic Pong. Each is kept while less than
-    /// 4 KiB of them wait, then only the newest.
-    pub(crate) fn append_pong(&mut self, header: &EncodedHeader, payload_len: usize) -> &mut [u8] {
+    /// Appends an automatic Pong. Each is kept while less than 4 KiB of them wait, then only the
+    /// newest.
+    pub(crate) fn push_pong(&mut self, header: &FrameHeader, payload: &[u8]) {
         if self.waiting_pongs() >= MAX_PONGS {
             let newest = &mut self.rare.get_or_insert_default().newest_pong;
             newest.clear();
-            newest.extend_from_slice(header);
-            newest.resize(header.len() + payload_len, 0);
-            return newest.get_mut(header.len()..).unwrap_or_default();
+            return append_frame(newest, &header.encode(), payload, header.masking_key());
         }
-        let len = header.len() + payload_len;
         // First, since it may move all that waits to the front.
-        self.reserve(header.padded().len() + payload_len);
-        self.note_pong(len);
-        self.append_frame(header, payload_len)
+        self.reserve(FrameHeader::MAX_LEN + 2 + payload.len());
+        self.note_pong(header.encoded_len() + payload.len());
+        self.push_frame(header, payload);
     }
 
     /// The next `len` bytes will be an automatic Pong.
@@ -200,12 +235,11 @@ impl Output {
         if needed <= self.bytes.len() / 2 {
             self.bytes.copy_within(self.start..self.end, 0);
         } else {
-            let mut grown = vec![0; needed.max(2 * waiting).max(128)];
-            if let (Some(to), Some(from)) =
-                (grown.get_mut(..waiting), self.bytes.get(self.start..self.end))
-            {
-                to.copy_from_slice(from);
-            }
+            let waits = self.bytes.get(self.start..self.end).unwrap_or_default();
+            let size = needed.max(2 * waiting).max(MIN_MEMORY);
+            let mut grown = Vec::with_capacity(size);
+            grown.extend_from_slice(waits);
+            grown.resize(size, 0);
             self.bytes = grown;
         }
         let moved = self.start;

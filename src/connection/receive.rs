@@ -5,7 +5,6 @@ use alloc::boxed::Box;
 
 use super::Connection;
 use super::assembly::Assembly;
-use super::send::write_payload;
 use crate::frame::FramePiece;
 use crate::session::{BinaryPiece, Step};
 use crate::utf8::from_utf8;
@@ -247,8 +246,7 @@ impl Connection {
     fn reply_pong(&mut self, payload: &[u8]) {
         let key = || self.keys.take();
         if let Ok(header) = self.session.control_header(Opcode::Pong, payload.len(), key) {
-            let body = self.output.append_pong(&header.encode(), payload.len());
-            write_payload(body, payload, header.masking_key());
+            self.output.push_pong(&header, payload);
         }
     }
 

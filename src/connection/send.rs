@@ -6,7 +6,7 @@ use super::{Connection, PreparedMessage};
 use crate::payload::OwnBytes;
 use crate::{
     Chunk, ChunkPayload, CloseFrame, Fragment, Message, MessageType, Opcode, Role, SendError,
-    SendReason, Session, mask,
+    SendReason, Session,
 };
 
 /// Payloads with memory of their own are queued as they are from this size on; copying smaller
@@ -195,8 +195,7 @@ impl Connection {
     fn queue_frame(&mut self, fragment: Fragment, payload: &[u8]) -> Result<(), SendReason> {
         self.top_up_keys()?;
         let header = self.session.header(fragment, payload.len() as u64, || self.keys.take())?;
-        let body = self.output.append_frame(&header.encode(), payload.len());
-        write_payload(body, payload, header.masking_key());
+        self.output.push_frame(&header, payload);
         Ok(())
     }
 
@@ -263,8 +262,7 @@ impl Connection {
         self.check_room()?;
         self.top_up_keys()?;
         let header = self.session.control_header(opcode, payload.len(), || self.keys.take())?;
-        let body = self.output.append_frame(&header.encode(), payload.len());
-        write_payload(body, payload, header.masking_key());
+        self.output.push_frame(&header, payload);
         Ok(())
     }
 
@@ -287,15 +285,6 @@ impl Connection {
         self.output.release_newest_pong();
         self.output.push(close.get(..len).unwrap_or_default());
         Ok(())
-    }
-}
-
-/// Copies a payload behind its header, masked by a client.
-#[inline]
-pub(super) fn write_payload(body: &mut [u8], payload: &[u8], masking_key: Option<[u8; 4]>) {
-    match masking_key {
-        Some(key) => mask::copy_masked(body, payload, key, 0),
-        None => body.copy_from_slice(payload),
     }
 }
 
