@@ -26,10 +26,15 @@ impl Connection {
     /// [`abort`](Self::abort), to read what they led to.
     #[inline]
     pub fn receive<'a>(&mut self, input: &mut &'a mut [u8]) -> Option<Event<'a>> {
-        let before = input.len();
-        if before == 0 && !self.session.has_news() {
+        if input.is_empty() && !self.session.has_news() {
             return None;
         }
+        self.receive_some(input)
+    }
+
+    #[inline]
+    fn receive_some<'a>(&mut self, input: &mut &'a mut [u8]) -> Option<Event<'a>> {
+        let before = input.len();
         // Most messages come whole, in one frame. For them the event is built right here: to move
         // it through memory would take longer than all else.
         if let Delivery::Messages = self.config.delivery
