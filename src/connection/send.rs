@@ -26,7 +26,7 @@ impl Connection {
     ///
     /// What is handed over with memory of its own (`Vec`, `String`, `Bytes`) is queued without a
     /// copy by a server, from 2 KiB on; a client masks it as it copies.
-    #[inline]
+    #[inline(always)]
     pub fn send<'m>(
         &mut self,
         message: impl Into<Message<'m>>,
@@ -42,6 +42,7 @@ impl Connection {
         self.send_part(message, true, true)
     }
 
+    #[inline(never)]
     fn send_copy(&mut self, message_type: MessageType, payload: &[u8]) -> Result<(), SendReason> {
         self.check(message_type, true)?;
         if payload.len() <= self.config.fragment_size {
@@ -111,6 +112,7 @@ impl Connection {
         Ok(())
     }
 
+    #[inline(never)]
     fn send_part<'m>(
         &mut self,
         part: Message<'m>,
