@@ -4,7 +4,9 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use bytes::Buf;
-use websocket_proto::handshake::{Acceptance, ServerEvent, ServerHandshake};
+use websocket_proto::handshake::{
+    Acceptance, ClientEvent, ClientHandshake, ClientRequest, ServerEvent, ServerHandshake, Uri,
+};
 use websocket_proto::{
     Buffers, Config, Connection, EntropyError, Event, FrameHeader, Negotiated, Opcode, Role, mask,
 };
@@ -20,6 +22,10 @@ const REQUEST: &[u8] = b"GET /chat?room=1 HTTP/1.1\r\nHost: example.com\r\nConne
     Cookie: id=abcdefghijklmnopqrstuvwxyz01\r\n\
     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
     Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n\r\n";
+
+const RESPONSE: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nServer: nginx\r\n\
+    Date: Thu, 01 Jan 2026 00:00:00 GMT\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\
+    Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
 
 static CONFIG: Config = Config::new();
 
@@ -39,6 +45,7 @@ fn main() {
         "send-client-lent-8" => lent(Role::Client, &[1; 8], false, count),
         "echo-lent-8" => lent(Role::Server, &[1; 8], true, count),
         "handshake" => handshake(count),
+        "handshake-client" => handshake_client(count),
         unknown => panic!("no case {unknown}"),
     }
 }
@@ -137,6 +144,28 @@ fn handshake(count: usize) {
         assert_eq!(event, Some(ServerEvent::Upgrade));
         let mut established = handshake.accept(&Acceptance::new()).expect("accepted");
         take_output(&mut established.connection);
+    }
+}
+
+fn handshake_client(count: usize) {
+    // The nonce to which the response belongs. What the source costs is not counted.
+    static ENTROPY: fn(&mut [u8]) -> Result<(), EntropyError> = |out| {
+        out.copy_from_slice(b"the sample nonce");
+        Ok(())
+    };
+    let config = Arc::new(Config::new().static_entropy(&ENTROPY));
+    let mut buffer = RESPONSE.to_vec();
+    for _ in 0..count {
+        let uri = Uri::parse(black_box("ws://example.com/chat?room=1")).expect("a URI");
+        let request = ClientRequest::new(&uri);
+        let mut handshake = ClientHandshake::new(&config, &request).expect("a request");
+        let output = handshake.output();
+        let len = black_box(output.chunk()).len();
+        output.advance(len);
+        buffer.copy_from_slice(RESPONSE);
+        let event = handshake.receive(&mut &mut buffer[..]);
+        assert_eq!(event, Some(ClientEvent::Accepted));
+        black_box(handshake.establish());
     }
 }
 
