@@ -77,16 +77,26 @@ impl Class {
     /// How many bytes at the start of `bytes` are of this class.
     #[inline]
     pub(super) fn run(self, bytes: &[u8]) -> usize {
-        // Values are long; for what is shorter, a look into the table is faster.
-        let words = match self {
-            Self::Value => words_without_controls(bytes),
-            Self::Token | Self::Target | Self::Host | Self::Base64 => 0,
+        self.end_of_run(bytes).map_or(bytes.len(), |(run, _)| run)
+    }
+
+    /// How many bytes at the start of `bytes` are of this class, and the byte after them; `None` if
+    /// there is none.
+    #[inline]
+    fn end_of_run(self, bytes: &[u8]) -> Option<(usize, u8)> {
+        let mut run = match self {
+            Self::Value => words(bytes, controls),
+            Self::Token => words(bytes, all_but_letters_and_hyphens),
+            // What is short is told faster by the table.
+            Self::Target | Self::Host | Self::Base64 => 0,
         };
-        let mut run = words;
-        while bytes.get(run).is_some_and(|&byte| self.has(byte)) {
+        loop {
+            let byte = *bytes.get(run)?;
+            if !self.has(byte) {
+                return Some((run, byte));
+            }
             run += 1;
         }
-        run
     }
 
     /// Whether `bytes` is made of this class, and not empty.
@@ -95,26 +105,48 @@ impl Class {
     }
 }
 
-/// How many bytes at the start of `bytes` have no control character, eight at a time: the byte
-/// after them has one, or fewer than eight are left.
+/// Each byte of a word 1: times this, a byte is repeated.
+const ONES: u64 = u64::MAX / 0xff;
+/// The topmost bit of each byte.
+const TOPS: u64 = ONES * 0x80;
+
+/// How many bytes at the start of `bytes` come before the first that `stops` tells, eight at a
+/// time: at most seven are left behind them where it tells none.
+///
+/// Of a word, whose first byte is the lowest, `stops` sets the topmost bit of each byte that is
+/// told. Above the first such byte it may be wrong.
 #[inline]
-fn words_without_controls(bytes: &[u8]) -> usize {
-    // Each byte of a word 1: times this, a byte is repeated.
-    const ONES: u64 = u64::MAX / 0xff;
-    let mut clear = 0;
-    for word in bytes.chunks_exact(8) {
-        let word = word.try_into().map_or(0, u64::from_le_bytes);
-        let delete = word ^ (ONES * 0x7f);
-        let below_space = word.wrapping_sub(ONES * 0x20) & !word;
-        let is_delete = delete.wrapping_sub(ONES) & !delete;
-        // The topmost bit of each byte that hits. The lowest is exact, those above may be false.
-        let hits = (below_space | is_delete) & (ONES * 0x80);
-        if hits != 0 {
-            return clear + hits.trailing_zeros() as usize / 8;
+fn words(bytes: &[u8], stops: impl Fn(u64) -> u64) -> usize {
+    let mut run = 0;
+    for word in bytes.as_chunks().0 {
+        let stops = stops(u64::from_le_bytes(*word));
+        if stops != 0 {
+            return run + stops.trailing_zeros() as usize / 8;
         }
-        clear += 8;
+        run += 8;
     }
-    clear
+    run
+}
+
+/// Tells the control characters.
+#[inline]
+const fn controls(word: u64) -> u64 {
+    let below_space = word.wrapping_sub(ONES * 0x20) & !word;
+    let delete = word ^ (ONES * 0x7f);
+    let is_delete = delete.wrapping_sub(ONES) & !delete;
+    (below_space | is_delete) & TOPS
+}
+
+/// Tells everything but letters and hyphens, of which most names of fields are made.
+#[inline]
+const fn all_but_letters_and_hyphens(word: u64) -> u64 {
+    // What is added to bytes below 0x80 sets the topmost bit and carries no further.
+    let ascii = word & !TOPS;
+    let lower = ascii | (ONES * 0x20);
+    let from_a = lower + ONES * (0x80 - b'a' as u64);
+    let behind_z = lower + ONES * (0x7f - b'z' as u64);
+    let not_hyphen = (ascii ^ (ONES * b'-' as u64)) + ONES * 0x7f;
+    ((!from_a | behind_z) & not_hyphen | word) & TOPS
 }
 
 /// What a head is limited to in any case, so that places in it are kept in 32 bits.
@@ -130,7 +162,7 @@ pub(super) const fn place(at: usize) -> u32 {
 #[derive(Clone, Debug)]
 pub(super) struct Scanner {
     limits: HeadLimits,
-    /// Bytes taken.
+    /// Bytes taken, each of which was looked at once.
     pub(super) at: usize,
     /// Where the line or part that is being read began.
     start: usize,
@@ -139,8 +171,6 @@ pub(super) struct Scanner {
     too_long: HandshakeError,
     /// Where the colon of the field line is.
     colon: usize,
-    /// Bytes looked at.
-    pub(super) scanned: usize,
     fields: usize,
     state: FieldState,
 }
@@ -166,7 +196,6 @@ impl Scanner {
             limit: limits.max_head,
             too_long: HandshakeError::HeadTooLong,
             colon: 0,
-            scanned: 0,
             fields: 0,
             state: FieldState::Name,
         }
@@ -207,11 +236,10 @@ impl Scanner {
         head: &[u8],
         class: Class,
     ) -> Result<Option<u8>, HandshakeError> {
-        let Some(rest) = head.get(self.at..) else { return Ok(None) };
-        let run = class.run(rest);
-        match rest.get(run) {
-            Some(&byte) => self.take(run + 1, byte),
-            None => self.take_all(run),
+        let rest = head.get(self.at..).unwrap_or_default();
+        match class.end_of_run(rest) {
+            Some((run, byte)) => self.take(run + 1, byte),
+            None => self.take_all(rest.len()),
         }
     }
 
@@ -228,14 +256,12 @@ impl Scanner {
     #[inline]
     fn take(&mut self, count: usize, byte: u8) -> Result<Option<u8>, HandshakeError> {
         self.at += count;
-        self.scanned += count;
         if self.at > self.limit { Err(self.too_long) } else { Ok(Some(byte)) }
     }
 
     /// Takes all that has arrived, behind which more must come.
     fn take_all(&mut self, count: usize) -> Result<Option<u8>, HandshakeError> {
         self.at += count;
-        self.scanned += count;
         if self.at >= self.limit { Err(self.too_long) } else { Ok(None) }
     }
 
@@ -351,7 +377,15 @@ mod tests {
 
     #[test]
     fn a_run_is_what_a_byte_at_a_time_finds() {
-        for (class, member) in [(Class::Value, b'v'), (Class::Token, b'-'), (Class::Host, b'.')] {
+        for (class, member) in [
+            (Class::Value, b'v'),
+            (Class::Token, b'-'),
+            (Class::Token, b'Z'),
+            (Class::Token, b'_'),
+            (Class::Target, b'?'),
+            (Class::Host, b'.'),
+            (Class::Base64, b'/'),
+        ] {
             let naive = |bytes: &[u8]| bytes.iter().position(|byte| !class.has(*byte)).unwrap();
             for byte in 0..=255 {
                 for at in 0..20 {

@@ -81,7 +81,7 @@ impl ResponseParser {
     /// How many bytes were looked at: never more than there are.
     #[must_use]
     pub const fn scanned(&self) -> usize {
-        self.scanner.scanned
+        self.scanner.at
     }
 
     /// The head in `received`, if it is complete.
