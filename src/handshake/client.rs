@@ -148,7 +148,7 @@ impl ClientHandshake {
     /// any more, but [`response`](Self::response) stays readable.
     pub fn establish(&mut self) -> Option<Established> {
         let accepted = self.exchange.take()?;
-        let negotiated = Negotiated::chosen_in(self.exchange.response()?.fields());
+        let negotiated = Negotiated::chosen_by(&self.exchange.response()?);
         let (config, output) = (self.config.clone(), accepted.output);
         let mut connection = Connection::with_output(Role::Client, config, &negotiated, output);
         if accepted.eof {

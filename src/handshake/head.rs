@@ -1,7 +1,6 @@
 //! The grammar of an HTTP/1.1 head (RFC 9112): what a start line and a field section share.
 
-use core::ops::Range;
-
+use super::noted::Noted;
 use super::{HandshakeError, HeadLimits};
 
 /// A set of characters.
@@ -300,12 +299,11 @@ impl Scanner {
         self.begin(self.limits.max_field_line, HandshakeError::FieldLineTooLong);
     }
 
-    /// Takes field lines and the empty line that ends them; `false` if more has to arrive. Notes
-    /// where the name and the value of each are.
+    /// Takes field lines and the empty line that ends them; `false` if more has to arrive.
     pub(super) fn fields(
         &mut self,
         head: &[u8],
-        mut note: impl FnMut(Range<usize>, Range<usize>),
+        noted: &mut Noted,
     ) -> Result<bool, HandshakeError> {
         // Written so that a line that is there falls through from test to test.
         loop {
@@ -332,7 +330,7 @@ impl Scanner {
                 match self.after(head, Class::Value)? {
                     None => return Ok(false),
                     Some(b'\r') => {
-                        note(self.start..self.colon, self.colon + 1..self.at - 1);
+                        noted.note(head, self.start..self.colon, self.colon + 1..self.at - 1);
                         self.state = FieldState::ValueLf;
                     }
                     Some(b'\n') => return Err(HandshakeError::BareLf),

@@ -1,4 +1,5 @@
-//! What the parser notes of a request's fields as it passes them: all that decides on an upgrade.
+//! What the parsers note of fields as they pass them: all that decides on an upgrade, in a request
+//! and in a response.
 
 use core::ops::Range;
 
@@ -7,19 +8,23 @@ use super::field::trim;
 use super::head::place;
 use super::list::{is_tokens, names};
 
-/// The fields that decide on an upgrade (RFC 6455, section 4.2.1).
+/// The fields that decide on an upgrade (RFC 6455, section 4.2.1), and on its acceptance (section
+/// 4.1).
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Noted {
     pub(super) host: Once,
     pub(super) origin: Once,
     pub(super) version: Once,
     pub(super) key: Once,
+    pub(super) accept: Once,
     /// Whether `Upgrade` lists `websocket`.
     pub(super) upgrade: bool,
     /// Whether `Connection` lists `upgrade`.
     pub(super) connection_upgrade: bool,
     /// Whether a body is announced.
     pub(super) body: bool,
+    /// Whether subprotocols or extensions are named: offered in a request, chosen in a response.
+    pub(super) choice: bool,
     pub(super) bad_subprotocols: bool,
     pub(super) bad_extensions: bool,
 }
@@ -68,9 +73,11 @@ impl Noted {
         origin: Once::Missing,
         version: Once::Missing,
         key: Once::Missing,
+        accept: Once::Missing,
         upgrade: false,
         connection_upgrade: false,
         body: false,
+        choice: false,
         bad_subprotocols: false,
         bad_extensions: false,
     };
@@ -88,11 +95,14 @@ impl Noted {
             14 if is(name, b"content-length") => self.body |= value() != b"0",
             17 if is(name, b"transfer-encoding") => self.body = true,
             17 if is(name, b"sec-websocket-key") => self.key.note(at),
+            20 if is(name, b"sec-websocket-accept") => self.accept.note(at),
             21 if is(name, b"sec-websocket-version") => self.version.note(at),
             22 if is(name, b"sec-websocket-protocol") => {
-                self.bad_subprotocols |= !is_tokens(value())
+                self.choice = true;
+                self.bad_subprotocols |= !is_tokens(value());
             }
             24 if is(name, b"sec-websocket-extensions") => {
+                self.choice = true;
                 self.bad_extensions |= !is_extension_list(value());
             }
             _ => {}

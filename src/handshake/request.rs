@@ -183,8 +183,7 @@ impl RequestParser {
                     State::Fields
                 }
                 State::Fields => {
-                    let noted = &mut self.noted;
-                    if !scanner.fields(received, |name, value| noted.note(received, name, value))? {
+                    if !scanner.fields(received, &mut self.noted)? {
                         return Ok(false);
                     }
                     State::Complete

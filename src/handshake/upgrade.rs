@@ -13,7 +13,8 @@ use super::{
 };
 
 const SWITCHING_PROTOCOLS: &[u8] =
-    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n";
+    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+    Sec-WebSocket-Accept: ";
 
 /// A request that asks for a WebSocket in the right way. Made by [`RequestHead::upgrade`].
 #[derive(Clone, Copy, Debug)]
@@ -147,8 +148,8 @@ impl<'a> Upgrade<'a> {
         acceptance: &Acceptance<'_>,
         buffer: impl Into<HeadBuffer<'b>>,
     ) -> Result<usize, HeadError> {
-        let mut head = HeadWriter::begin(buffer.into(), SWITCHING_PROTOCOLS)?;
-        head.field(Field::new("Sec-WebSocket-Accept", &accept_key(&self.key)))?;
+        let lines = [SWITCHING_PROTOCOLS, &accept_key(&self.key), b"\r\n"];
+        let mut head = HeadWriter::begin(buffer.into(), &lines)?;
         acceptance.check(self.request.fields())?;
         if let Some(subprotocol) = acceptance.subprotocol {
             head.field(Field::new("Sec-WebSocket-Protocol", subprotocol))?;
