@@ -84,7 +84,7 @@ impl Class {
     #[inline]
     fn end_of_run(self, bytes: &[u8]) -> Option<(usize, u8)> {
         let mut run = match self {
-            Self::Value => words(bytes, controls),
+            Self::Value => words(bytes, all_but_printable),
             Self::Token => words(bytes, all_but_letters_and_hyphens),
             // What is short is told faster by the table.
             Self::Target | Self::Host | Self::Base64 => 0,
@@ -127,13 +127,11 @@ fn words(bytes: &[u8], stops: impl Fn(u64) -> u64) -> usize {
     run
 }
 
-/// Tells the control characters.
+/// Tells everything but visible ASCII and spaces, of which most values are made.
 #[inline]
-const fn controls(word: u64) -> u64 {
-    let below_space = word.wrapping_sub(ONES * 0x20) & !word;
-    let delete = word ^ (ONES * 0x7f);
-    let is_delete = delete.wrapping_sub(ONES) & !delete;
-    (below_space | is_delete) & TOPS
+const fn all_but_printable(word: u64) -> u64 {
+    // The one is for what is below a space, the other for what is above `~`.
+    (word.wrapping_sub(ONES * 0x20) | word.wrapping_add(ONES)) & TOPS
 }
 
 /// Tells everything but letters and hyphens, of which most names of fields are made.

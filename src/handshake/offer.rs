@@ -134,7 +134,7 @@ impl<'a> ClientRequest<'a> {
         {
             return Err(HeadError::Target);
         }
-        Authority::parse(self.authority).map_err(|_| HeadError::Host)?;
+        Authority::parse(self.authority.as_bytes()).map_err(|_| HeadError::Host)?;
         for (index, subprotocol) in self.subprotocols.iter().enumerate() {
             // RFC 6455, section 4.1, item 10: tokens, and all unique.
             if !Class::Token.is_all(subprotocol.as_bytes())

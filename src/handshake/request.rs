@@ -216,13 +216,13 @@ impl<'a> RequestHead<'a> {
     /// The method.
     #[must_use]
     pub fn method(&self) -> &'a str {
-        self.text(self.line.method, self.line.method_end)
+        str::from_utf8(self.method_bytes()).unwrap_or_default()
     }
 
     /// The request target as sent; see also [`path`](Self::path) and [`query`](Self::query).
     #[must_use]
     pub fn target(&self) -> &'a str {
-        self.text(self.line.method_end + 1, self.line.target_end)
+        str::from_utf8(self.target_bytes()).unwrap_or_default()
     }
 
     /// The path in the target, not decoded; the target itself where it has none (`*`).
@@ -243,17 +243,20 @@ impl<'a> RequestHead<'a> {
     #[must_use]
     pub fn authority(&self) -> &'a str {
         let authority = self.stated_authority();
-        if Authority::parse(authority).is_ok() { authority } else { "" }
+        match Authority::parse(authority) {
+            Ok(_) => str::from_utf8(authority).unwrap_or_default(),
+            Err(_) => "",
+        }
     }
 
     /// The same, not checked.
-    pub(super) fn stated_authority(&self) -> &'a str {
-        if !self.target().starts_with('/')
+    pub(super) fn stated_authority(&self) -> &'a [u8] {
+        if !self.target_bytes().starts_with(b"/")
             && let Some(authority) = Target::of(self.target()).and_then(|target| target.authority)
         {
-            return authority;
+            return authority.as_bytes();
         }
-        str::from_utf8(self.noted.host.of(self.head)).unwrap_or_default()
+        self.noted.host.of(self.head)
     }
 
     /// The minor version of HTTP/1.
@@ -291,8 +294,15 @@ impl<'a> RequestHead<'a> {
         Extensions::new(self.fields())
     }
 
-    fn text(&self, start: u32, end: u32) -> &'a str {
-        let bytes = self.head.get(start as usize..end as usize).unwrap_or_default();
-        str::from_utf8(bytes).unwrap_or_default()
+    pub(super) fn method_bytes(&self) -> &'a [u8] {
+        self.part(self.line.method, self.line.method_end)
+    }
+
+    pub(super) fn target_bytes(&self) -> &'a [u8] {
+        self.part(self.line.method_end + 1, self.line.target_end)
+    }
+
+    fn part(&self, start: u32, end: u32) -> &'a [u8] {
+        self.head.get(start as usize..end as usize).unwrap_or_default()
     }
 }

@@ -1,7 +1,5 @@
 //! What makes a request an upgrade (RFC 6455, section 4.2.1), and its acceptance (4.2.2).
 
-use core::str;
-
 use super::extension::{are_offered, is_extension_list};
 use super::field::Fields;
 use super::head::Class;
@@ -44,27 +42,25 @@ impl<'a> RequestHead<'a> {
             Once::At(place) => place.of(self.as_bytes()),
         };
         // An empty Host is that of a target without an authority, which no WebSocket has.
-        if !host.is_empty()
-            && !str::from_utf8(host).is_ok_and(|host| Authority::parse(host).is_ok())
-        {
+        if !host.is_empty() && Authority::parse(host).is_err() {
             return Err(HandshakeError::InvalidHost);
         }
         // RFC 9110, section 7.8: Upgrade is ignored in a request of HTTP/1.0.
         if self.minor_version() == 0 || !noted.upgrade {
             return Ok(None);
         }
-        if self.method() != "GET" {
+        if self.method_bytes() != b"GET" {
             return Err(HandshakeError::MethodNotGet);
         }
         // RFC 6455, section 4.2.1, item 1: a resource name, or an absolute URI that has one.
         // Item 2: the server's authority, which the URI brings along.
-        if self.target().starts_with('/') {
+        if self.target_bytes().starts_with(b"/") {
             if host.is_empty() {
                 return Err(HandshakeError::InvalidHost);
             }
         } else if Target::of(self.target())
             .and_then(|target| target.authority)
-            .is_none_or(|authority| Authority::parse(authority).is_err())
+            .is_none_or(|authority| Authority::parse(authority.as_bytes()).is_err())
         {
             return Err(HandshakeError::InvalidTarget);
         }
