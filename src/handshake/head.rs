@@ -175,9 +175,13 @@ pub(super) struct Scanner {
 /// Where in a field section the scanner is.
 #[derive(Clone, Copy, Debug)]
 enum FieldState {
+    /// Before a line.
+    Start,
     Name,
     Value,
     ValueLf,
+    /// Before the empty line, since there may be no more fields.
+    Last,
     LastLf,
 }
 
@@ -194,7 +198,7 @@ impl Scanner {
             too_long: HandshakeError::HeadTooLong,
             colon: 0,
             fields: 0,
-            state: FieldState::Name,
+            state: FieldState::Start,
         }
     }
 
@@ -293,7 +297,7 @@ impl Scanner {
         }
     }
 
-    pub(super) fn begin_fields(&mut self) {
+    fn begin_fields(&mut self) {
         self.begin(self.limits.max_field_line, HandshakeError::FieldLineTooLong);
     }
 
@@ -303,51 +307,119 @@ impl Scanner {
         head: &[u8],
         noted: &mut Noted,
     ) -> Result<bool, HandshakeError> {
-        // Written so that a line that is there falls through from test to test.
         loop {
-            if let FieldState::Name = self.state {
-                if self.fields == self.limits.max_fields {
-                    match self.next(head)? {
-                        None => return Ok(false),
-                        Some(b'\r') => self.state = FieldState::LastLf,
-                        Some(_) => return Err(HandshakeError::TooManyFields),
-                    }
-                } else {
+            self.state = match self.state {
+                FieldState::Start => self.whole_lines(head, noted),
+                FieldState::Name => {
                     let Some(byte) = self.after(head, Class::Token)? else { return Ok(false) };
                     match (byte, self.len()) {
                         (b':', 1..) => {
                             self.colon = self.at - 1;
-                            self.state = FieldState::Value;
+                            FieldState::Value
                         }
-                        (b'\r', 0) => self.state = FieldState::LastLf,
+                        (b'\r', 0) => FieldState::LastLf,
                         (byte, length) => return Err(not_a_name(byte, length)),
                     }
                 }
-            }
-            if let FieldState::Value = self.state {
-                match self.after(head, Class::Value)? {
+                FieldState::Value => match self.after(head, Class::Value)? {
                     None => return Ok(false),
-                    Some(b'\r') => {
-                        noted.note(head, self.start..self.colon, self.colon + 1..self.at - 1);
-                        self.state = FieldState::ValueLf;
-                    }
+                    Some(b'\r') => FieldState::ValueLf,
                     Some(b'\n') => return Err(HandshakeError::BareLf),
                     // RFC 9110, section 5.5: values with CR, LF or NUL are invalid and
                     // dangerous; other control characters are invalid as well.
                     Some(_) => return Err(HandshakeError::InvalidFieldValue),
+                },
+                FieldState::ValueLf => {
+                    if !self.lf(head)? {
+                        return Ok(false);
+                    }
+                    let (start, colon) = (self.start, self.colon);
+                    let name = head.get(start..colon).unwrap_or_default();
+                    let value = head.get(colon + 1..self.at - 2).unwrap_or_default();
+                    noted.note(name, colon + 1, value);
+                    self.fields += 1;
+                    FieldState::Start
+                }
+                FieldState::Last => match self.next(head)? {
+                    None => return Ok(false),
+                    Some(b'\r') => FieldState::LastLf,
+                    Some(_) => return Err(HandshakeError::TooManyFields),
+                },
+                FieldState::LastLf => return self.lf(head),
+            };
+        }
+    }
+
+    /// Takes the field lines that have arrived whole, and of the next what is a name and a value.
+    fn whole_lines(&mut self, head: &[u8], noted: &mut Noted) -> FieldState {
+        while self.fields < self.limits.max_fields {
+            let rest = head.get(self.at..).unwrap_or_default();
+            match FieldLine::parse(rest) {
+                Ok(line) if self.has_room(line.length) => {
+                    noted.note(line.name, self.at + line.name.len() + 1, line.value);
+                    self.at += line.length;
+                    self.fields += 1;
+                }
+                // It is gone through again, to the byte that is one too many.
+                Ok(_) => {
+                    self.begin_fields();
+                    return FieldState::Name;
+                }
+                Err(Cut::InName { at }) => {
+                    self.begin_fields();
+                    self.at += at;
+                    return FieldState::Name;
+                }
+                Err(Cut::InValue { colon, at }) => {
+                    self.begin_fields();
+                    self.colon = self.at + colon;
+                    self.at += at;
+                    return FieldState::Value;
                 }
             }
-            if let FieldState::ValueLf = self.state {
-                if !self.lf(head)? {
-                    return Ok(false);
-                }
-                self.fields += 1;
-                self.begin_fields();
-                self.state = FieldState::Name;
+        }
+        self.begin_fields();
+        FieldState::Last
+    }
+
+    /// Whether a field line of this length is accepted.
+    fn has_room(&self, length: usize) -> bool {
+        length <= self.limits.max_field_line && length <= self.limits.max_head - self.at
+    }
+}
+
+/// A field line.
+pub(super) struct FieldLine<'a> {
+    pub(super) name: &'a [u8],
+    /// With the white space around it.
+    pub(super) value: &'a [u8],
+    /// Of all of it, with the CR and LF that end it.
+    pub(super) length: usize,
+}
+
+/// How much of a field line is there, all of which follows the grammar.
+pub(super) enum Cut {
+    InName { at: usize },
+    InValue { colon: usize, at: usize },
+}
+
+impl<'a> FieldLine<'a> {
+    /// The field line at the start of `bytes`, if it is there as a whole.
+    #[inline(always)]
+    pub(super) fn parse(bytes: &'a [u8]) -> Result<Self, Cut> {
+        let colon = Class::Token.run(bytes);
+        let Some((name, [b':', rest @ ..])) = bytes.split_at_checked(colon) else {
+            return Err(Cut::InName { at: colon });
+        };
+        if name.is_empty() {
+            return Err(Cut::InName { at: 0 });
+        }
+        let run = Class::Value.run(rest);
+        match rest.split_at_checked(run) {
+            Some((value, [b'\r', b'\n', ..])) => {
+                Ok(Self { name, value, length: colon + 1 + run + 2 })
             }
-            if let FieldState::LastLf = self.state {
-                return self.lf(head);
-            }
+            Some(_) | None => Err(Cut::InValue { colon, at: colon + 1 + run }),
         }
     }
 }

@@ -179,7 +179,6 @@ impl RequestParser {
                         return Ok(false);
                     }
                     self.line.fields = place(scanner.at);
-                    scanner.begin_fields();
                     State::Fields
                 }
                 State::Fields => {

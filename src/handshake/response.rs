@@ -155,7 +155,6 @@ impl ResponseParser {
                         return Ok(false);
                     }
                     self.parts.fields = scanner.at;
-                    scanner.begin_fields();
                     State::Fields
                 }
                 State::Fields => {
