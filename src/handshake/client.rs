@@ -87,7 +87,7 @@ impl ClientHandshake {
         let key = key_from_nonce(&nonce);
         let mut head = Vec::with_capacity(512);
         request.write(key, &mut head)?;
-        let mut exchange = Exchange::new(config.head_limits, config.timeouts.opening, &head);
+        let mut exchange = Exchange::new(config.head_limits, config.timeouts.opening, head);
         if drawn.is_err() {
             exchange.fail(HandshakeError::Entropy);
         }

@@ -66,13 +66,15 @@ pub(super) struct Accepted {
 }
 
 impl Exchange {
-    pub(super) fn new(limits: HeadLimits, opening: Option<Duration>, request: &[u8]) -> Self {
+    pub(super) fn new(limits: HeadLimits, opening: Option<Duration>, mut request: Vec<u8>) -> Self {
         let mut output = Output::default();
-        output.push(request);
+        output.push(&request);
+        request.clear();
         Self {
             limits,
             parser: ResponseParser::new(limits),
-            head: Vec::new(),
+            // The memory serves the response.
+            head: request,
             body: Vec::new(),
             output,
             state: State::Head { interim: 0 },
@@ -231,9 +233,18 @@ impl Exchange {
         is_accepted: impl Fn(&ResponseHead<'_>) -> Result<bool, HandshakeError>,
     ) -> Result<bool, HandshakeError> {
         let before = self.head.len();
-        let room = self.limits.max_head.saturating_sub(interim).saturating_sub(before);
-        self.head.extend_from_slice(input.get(..room).unwrap_or(input));
-        let Some(response) = self.parser.parse(&self.head)? else {
+        let response = if before == 0 {
+            // Most responses arrive in one piece, and what follows them is not copied.
+            self.parser.parse(input)?
+        } else {
+            let room = self.limits.max_head.saturating_sub(interim).saturating_sub(before);
+            self.head.extend_from_slice(input.get(..room).unwrap_or(input));
+            self.parser.parse(&self.head)?
+        };
+        let Some(response) = response else {
+            if before == 0 {
+                self.head.extend_from_slice(input);
+            }
             *input = &mut [];
             return Ok(false);
         };
@@ -245,6 +256,9 @@ impl Exchange {
             _ if is_accepted(&response)? => State::Accepted,
             _ => body_of(&response, self.limits),
         };
+        if before == 0 && !matches!(self.state, State::Head { .. }) {
+            self.head.extend_from_slice(input.get(..length).unwrap_or_default());
+        }
         self.head.truncate(length);
         *input = core::mem::take(input).get_mut(length - before..).unwrap_or_default();
         if let State::Head { interim } = self.state {

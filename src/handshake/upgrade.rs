@@ -97,12 +97,6 @@ impl<'a> RequestHead<'a> {
 }
 
 impl<'a> Upgrade<'a> {
-    /// An upgrade that was checked before.
-    #[cfg(feature = "alloc")]
-    pub(super) const fn checked(request: RequestHead<'a>, key: [u8; 24]) -> Self {
-        Self { request, key }
-    }
-
     /// The request.
     #[must_use]
     pub const fn request(&self) -> RequestHead<'a> {
@@ -144,17 +138,8 @@ impl<'a> Upgrade<'a> {
         acceptance: &Acceptance<'_>,
         buffer: impl Into<HeadBuffer<'b>>,
     ) -> Result<usize, HeadError> {
-        let lines = [SWITCHING_PROTOCOLS, &accept_key(&self.key), b"\r\n"];
-        let mut head = HeadWriter::begin(buffer.into(), &lines)?;
         acceptance.check(self.request.fields())?;
-        if let Some(subprotocol) = acceptance.subprotocol {
-            head.field(Field::new("Sec-WebSocket-Protocol", subprotocol))?;
-        }
-        if let Some(extensions) = acceptance.extensions {
-            head.field(Field::new("Sec-WebSocket-Extensions", extensions))?;
-        }
-        head.extra_fields(acceptance.fields)?;
-        head.finish()
+        acceptance.write(&self.key, buffer)
     }
 }
 
@@ -201,6 +186,24 @@ impl<'a> Acceptance<'a> {
     pub const fn fields(mut self, fields: &'a [Field<'a>]) -> Self {
         self.fields = fields;
         self
+    }
+
+    /// Writes the response. Returns its length in bytes.
+    pub(super) fn write<'b>(
+        &self,
+        key: &[u8; 24],
+        buffer: impl Into<HeadBuffer<'b>>,
+    ) -> Result<usize, HeadError> {
+        let lines = [SWITCHING_PROTOCOLS, &accept_key(key), b"\r\n"];
+        let mut head = HeadWriter::begin(buffer.into(), &lines)?;
+        if let Some(subprotocol) = self.subprotocol {
+            head.field(Field::new("Sec-WebSocket-Protocol", subprotocol))?;
+        }
+        if let Some(extensions) = self.extensions {
+            head.field(Field::new("Sec-WebSocket-Extensions", extensions))?;
+        }
+        head.extra_fields(self.fields)?;
+        head.finish()
     }
 
     /// Checks what is chosen against the fields of the request.
