@@ -47,21 +47,20 @@ impl<'a> Uri<'a> {
             return Err(UriError::Scheme);
         };
         let rest = end_of(uri, rest.len());
-        // RFC 6455, section 3: fragment identifiers are meaningless in a WebSocket URI and must
-        // not be used.
-        if rest.contains('#') {
-            return Err(UriError::Fragment);
-        }
         let (authority, target) = split_authority(rest);
-        if authority.contains('@') {
-            return Err(UriError::UserInformation);
+        let is_target = target.is_empty() || Class::Target.is_all(target.as_bytes());
+        match Authority::parse(authority.as_bytes()) {
+            Ok(Authority { host, port }) if is_target => {
+                let host = authority.get(..host.len()).unwrap_or_default();
+                Ok(Self { secure, authority, host, port, target: Target::split(target) })
+            }
+            // Each of these breaks one of the two. RFC 6455, section 3: fragment identifiers are
+            // meaningless in a WebSocket URI and must not be used.
+            _ if rest.contains('#') => Err(UriError::Fragment),
+            _ if authority.contains('@') => Err(UriError::UserInformation),
+            Err(error) if is_target => Err(error),
+            Ok(_) | Err(_) => Err(UriError::Path),
         }
-        if !target.is_empty() && !Class::Target.is_all(target.as_bytes()) {
-            return Err(UriError::Path);
-        }
-        let Authority { host, port } = Authority::parse(authority.as_bytes())?;
-        let host = authority.get(..host.len()).ok_or(UriError::Host)?;
-        Ok(Self { secure, authority, host, port, target: Target::split(target) })
     }
 
     /// Whether the connection is made over TLS: `wss`.
@@ -245,7 +244,7 @@ fn end_of(text: &str, length: usize) -> &str {
 
 /// What comes before the path or query, and these.
 fn split_authority(rest: &str) -> (&str, &str) {
-    let end = rest.find(['/', '?']).unwrap_or(rest.len());
+    let end = rest.bytes().position(|byte| matches!(byte, b'/' | b'?')).unwrap_or(rest.len());
     rest.split_at_checked(end).unwrap_or((rest, ""))
 }
 
