@@ -467,4 +467,46 @@ mod tests {
             }
         }
     }
+
+    /// What is taken of `lines`, and noted, if they arrive whole or byte by byte.
+    fn taken(
+        lines: &[u8],
+        limits: HeadLimits,
+        whole: bool,
+    ) -> (Result<bool, HandshakeError>, Option<usize>, Noted) {
+        let (mut scanner, mut noted) = (Scanner::new(limits), Noted::NOTHING);
+        let mut end = if whole { lines.len() } else { 0 };
+        loop {
+            let taken = scanner.fields(lines.get(..end).unwrap(), &mut noted);
+            if end == lines.len() || taken != Ok(false) {
+                return (taken, taken.is_ok().then_some(scanner.at), noted);
+            }
+            end += 1;
+        }
+    }
+
+    #[test]
+    fn lines_that_arrive_whole_are_what_they_are_byte_by_byte() {
+        let parts: [&[u8]; 9] =
+            [b"Host", b":", b" a", b"\r", b"\n", b"\0", b"Key: \xe4\t\r\n", b":\r\n", b"\r\n"];
+        let default = HeadLimits::DEFAULT;
+        for limits in [
+            default,
+            HeadLimits { max_field_line: 9, ..default },
+            HeadLimits { max_head: 12, ..default },
+            HeadLimits { max_fields: 1, ..default },
+        ] {
+            for chosen in 0..parts.len().pow(5) {
+                let of = |place| parts[chosen / parts.len().pow(place) % parts.len()];
+                let (mut lines, mut length) = ([0; 50], 0);
+                for part in [of(0), of(1), of(2), of(3), of(4)] {
+                    lines[length..length + part.len()].copy_from_slice(part);
+                    length += part.len();
+                }
+                let lines = &lines[..length];
+                let by_bytes = taken(lines, limits, false);
+                assert_eq!(taken(lines, limits, true), by_bytes, "{}", lines.escape_ascii());
+            }
+        }
+    }
 }

@@ -8,7 +8,7 @@ use super::list::{is, is_tokens, names};
 
 /// The fields that decide on an upgrade (RFC 6455, section 4.2.1), and on its acceptance (section
 /// 4.1).
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Noted {
     pub(super) host: Once,
     pub(super) origin: Once,
@@ -28,7 +28,7 @@ pub(super) struct Noted {
 }
 
 /// The value of a field that may occur once.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Once {
     Missing,
     At(Place),
@@ -36,7 +36,7 @@ pub(super) enum Once {
 }
 
 /// Where in the head a value is, with the white space around it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Place {
     start: u32,
     end: u32,

@@ -103,8 +103,10 @@ impl RequestParser {
         self.scanner.at
     }
 
-    /// The head in `received`, if it is complete.
-    pub(super) fn head<'a>(&self, received: &'a [u8]) -> Option<RequestHead<'a>> {
+    /// The head that was parsed, out of the bytes in which it was: for a loop that reads until it is
+    /// complete, and goes on with it behind. `None` if it is not complete.
+    #[must_use]
+    pub fn head<'a>(&self, received: &'a [u8]) -> Option<RequestHead<'a>> {
         let State::Complete = self.state else { return None };
         let head = received.get(..self.scanner.at)?;
         Some(RequestHead { head, line: self.line, noted: self.noted })

@@ -87,8 +87,10 @@ impl ResponseParser {
         self.scanner.at
     }
 
-    /// The head in `received`, if it is complete.
-    pub(super) fn head<'a>(&self, received: &'a [u8]) -> Option<ResponseHead<'a>> {
+    /// The head that was parsed, out of the same bytes, as
+    /// [`RequestParser::head`](super::RequestParser::head) gives it.
+    #[must_use]
+    pub fn head<'a>(&self, received: &'a [u8]) -> Option<ResponseHead<'a>> {
         let State::Complete = self.state else { return None };
         let head = received.get(..self.scanner.at)?;
         let parts = self.parts;
