@@ -86,8 +86,9 @@ impl Class {
         let mut run = match self {
             Self::Value => words(bytes, all_but_printable),
             Self::Token => words(bytes, all_but_letters_and_hyphens),
+            Self::Target => words(bytes, all_but_visible),
             // What is short is told faster by the table.
-            Self::Target | Self::Host | Self::Base64 => 0,
+            Self::Host | Self::Base64 => 0,
         };
         loop {
             let byte = *bytes.get(run)?;
@@ -132,6 +133,13 @@ fn words(bytes: &[u8], stops: impl Fn(u64) -> u64) -> usize {
 const fn all_but_printable(word: u64) -> u64 {
     // The one is for what is below a space, the other for what is above `~`.
     (word.wrapping_sub(ONES * 0x20) | word.wrapping_add(ONES)) & TOPS
+}
+
+/// Tells everything but visible ASCII without `#`.
+#[inline]
+const fn all_but_visible(word: u64) -> u64 {
+    let number_sign = (word ^ (ONES * b'#' as u64)).wrapping_sub(ONES);
+    (word.wrapping_sub(ONES * 0x21) | word.wrapping_add(ONES) | number_sign) & TOPS
 }
 
 /// Tells everything but letters and hyphens, of which most names of fields are made.
