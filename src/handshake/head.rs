@@ -264,8 +264,14 @@ impl Scanner {
     /// Takes so many bytes, of which `byte` is the last.
     #[inline]
     fn take(&mut self, count: usize, byte: u8) -> Result<Option<u8>, HandshakeError> {
+        self.pass(count)?;
+        Ok(Some(byte))
+    }
+
+    #[inline]
+    fn pass(&mut self, count: usize) -> Result<(), HandshakeError> {
         self.at += count;
-        if self.at > self.limit { Err(self.too_long) } else { Ok(Some(byte)) }
+        if self.at > self.limit { Err(self.too_long) } else { Ok(()) }
     }
 
     /// Takes all that has arrived, behind which more must come.
@@ -274,13 +280,19 @@ impl Scanner {
         if self.at >= self.limit { Err(self.too_long) } else { Ok(None) }
     }
 
+    /// Takes `bytes`, if the part that was begun has arrived so far and is these.
+    pub(super) fn takes(&mut self, head: &[u8], bytes: &[u8]) -> Result<bool, HandshakeError> {
+        let is_next = self.at == self.start
+            && head.get(self.at..).is_some_and(|rest| rest.starts_with(bytes));
+        if is_next {
+            self.pass(bytes.len())?;
+        }
+        Ok(is_next)
+    }
+
     /// Takes `HTTP/1.` and a digit, with which the part began; `None` if more has to arrive.
     pub(super) fn minor_version(&mut self, head: &[u8]) -> Result<Option<u8>, HandshakeError> {
         const START: &[u8] = b"HTTP/1.";
-        if self.at == self.start && head.get(self.at..).is_some_and(|rest| rest.starts_with(START))
-        {
-            self.take(START.len(), b'.')?;
-        }
         loop {
             let taken = self.at - self.start;
             let Some(byte) = self.next(head)? else { return Ok(None) };

@@ -163,6 +163,12 @@ impl RequestParser {
                         _ => return Err(HandshakeError::InvalidTarget),
                     }
                 }
+                // As almost every request has it.
+                State::Version if scanner.takes(received, b"HTTP/1.1\r\n")? => {
+                    self.line.minor_version = 1;
+                    self.line.fields = place(scanner.at);
+                    State::Fields
+                }
                 State::Version => {
                     let Some(minor_version) = scanner.minor_version(received)? else {
                         return Ok(false);

@@ -108,6 +108,12 @@ impl ResponseParser {
         let scanner = &mut self.scanner;
         loop {
             self.state = match self.state {
+                // As every response has it that accepts.
+                State::Version if scanner.takes(received, b"HTTP/1.1 101 ")? => {
+                    (self.parts.minor_version, self.parts.status) = (1, 101);
+                    self.parts.reason = scanner.at;
+                    State::Reason
+                }
                 State::Version => {
                     let Some(minor_version) = scanner.minor_version(received)? else {
                         return Ok(false);

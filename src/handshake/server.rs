@@ -224,8 +224,8 @@ impl ServerHandshake {
     ///
     /// # Errors
     ///
-    /// [`HeadError::NoRequest`] where no upgrade waits, and what [`Upgrade::accept`] refuses. The
-    /// request still waits then.
+    /// [`HeadError::NoRequest`] where no upgrade waits, and what
+    /// [`Upgrade::accept`](super::Upgrade::accept) refuses. The request still waits then.
     pub fn accept(&mut self, acceptance: &Acceptance<'_>) -> Result<Established, HeadError> {
         let (State::Deciding(Kind::Upgrade { key }), Some(request)) = (self.state, self.request())
         else {
