@@ -241,14 +241,14 @@ impl Exchange {
             self.head.extend_from_slice(input.get(..room).unwrap_or(input));
             self.parser.parse(&self.head)?
         };
-        let Some(response) = response else {
-            if before == 0 {
-                self.head.extend_from_slice(input);
-            }
+        let length = response.map(|response| response.as_bytes().len());
+        if before == 0 {
+            self.head.extend_from_slice(input.get(..length.unwrap_or(usize::MAX)).unwrap_or(input));
+        }
+        let (Some(length), Some(response)) = (length, self.parser.head(&self.head)) else {
             *input = &mut [];
             return Ok(false);
         };
-        let length = response.as_bytes().len();
         self.state = match response.status() {
             // RFC 9110, section 15.2: a client must be able to skip interim responses. All of
             // them together stay below the limit of one head.
@@ -256,9 +256,6 @@ impl Exchange {
             _ if is_accepted(&response)? => State::Accepted,
             _ => body_of(&response, self.limits),
         };
-        if before == 0 && !matches!(self.state, State::Head { .. }) {
-            self.head.extend_from_slice(input.get(..length).unwrap_or_default());
-        }
         self.head.truncate(length);
         *input = core::mem::take(input).get_mut(length - before..).unwrap_or_default();
         if let State::Head { interim } = self.state {
