@@ -182,7 +182,7 @@ fn open(
     let end = read_head(client, from_client, deadline, |received| {
         Ok(parser.parse(received)?.map(|head| head.as_bytes().len()))
     })?;
-    let Some(request) = parser.parse(&from_client[..end.received])? else {
+    let Some(request) = parser.head(&from_client[..end.head]) else {
         return Err(HandshakeError::UnexpectedEof.into());
     };
     let Some(upgrade) = request.upgrade()? else {
@@ -210,7 +210,7 @@ fn open(
         Ok(parser.parse(received)?.map(|head| head.as_bytes().len()))
     })
     .map_err(Refusal::of_server)?;
-    let response = parser.parse(&from_server[..end.received]).map_err(Refusal::of_server)?;
+    let response = parser.head(&from_server[..end.head]);
     let response = response.ok_or_else(|| Refusal::of_server("no response"))?;
     if !asked.is_accepted(&key, &response).map_err(Refusal::of_server)? {
         return Err(Refusal::of_server(format!("status {}", response.status())));

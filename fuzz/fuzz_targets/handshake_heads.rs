@@ -53,6 +53,7 @@ fuzz_target!(|input: (u16, &[u8])| {
     let mut parser = RequestParser::new(HeadLimits::DEFAULT);
     let _ = parser.parse(first);
     if let Ok(Some(request)) = parser.parse(bytes) {
+        assert_eq!(parser.head(bytes).map(|head| head.as_bytes()), Some(request.as_bytes()));
         let _ = (request.method(), request.path(), request.query(), request.authority());
         let _ = (request.subprotocols().count(), request.upgrade());
         for extension in request.extensions() {

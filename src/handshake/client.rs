@@ -87,7 +87,7 @@ impl ClientHandshake {
         let key = key_from_nonce(&nonce);
         let mut head = Vec::with_capacity(512);
         request.write(key, &mut head)?;
-        let mut exchange = Exchange::new(config.head_limits, config.timeouts.opening, &head);
+        let mut exchange = Exchange::new(config.head_limits, config.timeouts.opening, head);
         if drawn.is_err() {
             exchange.fail(HandshakeError::Entropy);
         }
@@ -148,7 +148,7 @@ impl ClientHandshake {
     /// any more, but [`response`](Self::response) stays readable.
     pub fn establish(&mut self) -> Option<Established> {
         let accepted = self.exchange.take()?;
-        let negotiated = Negotiated::chosen_in(self.exchange.response()?.fields());
+        let negotiated = Negotiated::chosen_by(&self.exchange.response()?);
         let (config, output) = (self.config.clone(), accepted.output);
         let mut connection = Connection::with_output(Role::Client, config, &negotiated, output);
         if accepted.eof {

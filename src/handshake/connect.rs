@@ -1,6 +1,5 @@
 //! CONNECT, which asks a proxy for a tunnel (RFC 9110, section 9.3.6; RFC 6455, section 4.1).
 
-use super::uri::Authority;
 use super::write::decimal;
 use super::{Field, HeadBuffer, HeadError, HeadWriter, ResponseHead, Uri};
 
@@ -17,11 +16,10 @@ pub fn write_connect<'b>(
     fields: &[Field<'_>],
     buffer: impl Into<HeadBuffer<'b>>,
 ) -> Result<usize, HeadError> {
-    let Authority { host, .. } = uri.parsed_authority();
     let mut digits = [0; 20];
     let port = core::str::from_utf8(decimal(uri.port().into(), &mut digits)).unwrap_or_default();
     // RFC 9112, section 3.2.3: the authority form has a port always.
-    let target = [host, ":", port];
+    let target = [uri.bracketed_host(), ":", port];
     let mut head = HeadWriter::request_in_parts(buffer.into(), "CONNECT", &target)?;
     head.field_in_parts(b"Host", target.map(str::as_bytes))?;
     head.extra_fields(fields)?;

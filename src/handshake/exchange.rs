@@ -66,13 +66,15 @@ pub(super) struct Accepted {
 }
 
 impl Exchange {
-    pub(super) fn new(limits: HeadLimits, opening: Option<Duration>, request: &[u8]) -> Self {
+    pub(super) fn new(limits: HeadLimits, opening: Option<Duration>, mut request: Vec<u8>) -> Self {
         let mut output = Output::default();
-        output.push(request);
+        output.push(&request);
+        request.clear();
         Self {
             limits,
             parser: ResponseParser::new(limits),
-            head: Vec::new(),
+            // The memory serves the response.
+            head: request,
             body: Vec::new(),
             output,
             state: State::Head { interim: 0 },
@@ -231,13 +233,22 @@ impl Exchange {
         is_accepted: impl Fn(&ResponseHead<'_>) -> Result<bool, HandshakeError>,
     ) -> Result<bool, HandshakeError> {
         let before = self.head.len();
-        let room = self.limits.max_head.saturating_sub(interim).saturating_sub(before);
-        self.head.extend_from_slice(input.get(..room).unwrap_or(input));
-        let Some(response) = self.parser.parse(&self.head)? else {
+        let response = if before == 0 {
+            // Most responses arrive in one piece, and what follows them is not copied.
+            self.parser.parse(input)?
+        } else {
+            let room = self.limits.max_head.saturating_sub(interim).saturating_sub(before);
+            self.head.extend_from_slice(input.get(..room).unwrap_or(input));
+            self.parser.parse(&self.head)?
+        };
+        let length = response.map(|response| response.as_bytes().len());
+        if before == 0 {
+            self.head.extend_from_slice(input.get(..length.unwrap_or(usize::MAX)).unwrap_or(input));
+        }
+        let (Some(length), Some(response)) = (length, self.parser.head(&self.head)) else {
             *input = &mut [];
             return Ok(false);
         };
-        let length = response.as_bytes().len();
         self.state = match response.status() {
             // RFC 9110, section 15.2: a client must be able to skip interim responses. All of
             // them together stay below the limit of one head.

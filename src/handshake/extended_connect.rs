@@ -75,7 +75,7 @@ impl<'a> ExtendedConnect<'a> {
         if !path.starts_with('/') || !Class::Target.is_all(path.as_bytes()) {
             return Err(HandshakeError::InvalidTarget);
         }
-        if Authority::parse(authority).is_err() {
+        if Authority::parse(authority.as_bytes()).is_err() {
             return Err(HandshakeError::InvalidHost);
         }
         let mut versions = fields().values("sec-websocket-version");

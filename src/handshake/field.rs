@@ -3,7 +3,7 @@
 use core::fmt;
 use core::str;
 
-use super::head::Class;
+use super::head::FieldLine;
 
 /// A field: a name, in the case in which it was sent, and a value without the white space around
 /// it.
@@ -101,11 +101,9 @@ impl<'a> Iterator for Fields<'a> {
         match &mut self.0 {
             Source::List(list) => list.next().copied(),
             Source::Lines(lines) => {
-                let (name, rest) = lines.split_at_checked(Class::Token.run(lines))?;
-                // The empty line has no colon.
-                let rest = rest.strip_prefix(b":")?;
-                let (value, rest) = rest.split_at_checked(Class::Value.run(rest))?;
-                *lines = rest.strip_prefix(b"\r\n")?;
+                // The empty line is none.
+                let FieldLine { name, value, length } = FieldLine::parse(lines).ok()?;
+                *lines = lines.get(length..)?;
                 Some(Field { name, value: trim(value) })
             }
         }

@@ -1,7 +1,6 @@
 //! The grammar of an HTTP/1.1 head (RFC 9112): what a start line and a field section share.
 
-use core::ops::Range;
-
+use super::noted::Noted;
 use super::{HandshakeError, HeadLimits};
 
 /// A set of characters.
@@ -77,16 +76,27 @@ impl Class {
     /// How many bytes at the start of `bytes` are of this class.
     #[inline]
     pub(super) fn run(self, bytes: &[u8]) -> usize {
-        // Values are long; for what is shorter, a look into the table is faster.
-        let words = match self {
-            Self::Value => words_without_controls(bytes),
-            Self::Token | Self::Target | Self::Host | Self::Base64 => 0,
+        self.end_of_run(bytes).map_or(bytes.len(), |(run, _)| run)
+    }
+
+    /// How many bytes at the start of `bytes` are of this class, and the byte after them; `None` if
+    /// there is none.
+    #[inline]
+    fn end_of_run(self, bytes: &[u8]) -> Option<(usize, u8)> {
+        let mut run = match self {
+            Self::Value => words(bytes, all_but_printable),
+            Self::Token => words(bytes, all_but_letters_and_hyphens),
+            Self::Target => words(bytes, all_but_visible),
+            // What is short is told faster by the table.
+            Self::Host | Self::Base64 => 0,
         };
-        let mut run = words;
-        while bytes.get(run).is_some_and(|&byte| self.has(byte)) {
+        loop {
+            let byte = *bytes.get(run)?;
+            if !self.has(byte) {
+                return Some((run, byte));
+            }
             run += 1;
         }
-        run
     }
 
     /// Whether `bytes` is made of this class, and not empty.
@@ -95,26 +105,53 @@ impl Class {
     }
 }
 
-/// How many bytes at the start of `bytes` have no control character, eight at a time: the byte
-/// after them has one, or fewer than eight are left.
+/// Each byte of a word 1: times this, a byte is repeated.
+const ONES: u64 = u64::MAX / 0xff;
+/// The topmost bit of each byte.
+const TOPS: u64 = ONES * 0x80;
+
+/// How many bytes at the start of `bytes` come before the first that `stops` tells, eight at a
+/// time: at most seven are left behind them where it tells none.
+///
+/// Of a word, whose first byte is the lowest, `stops` sets the topmost bit of each byte that is
+/// told. Above the first such byte it may be wrong.
 #[inline]
-fn words_without_controls(bytes: &[u8]) -> usize {
-    // Each byte of a word 1: times this, a byte is repeated.
-    const ONES: u64 = u64::MAX / 0xff;
-    let mut clear = 0;
-    for word in bytes.chunks_exact(8) {
-        let word = word.try_into().map_or(0, u64::from_le_bytes);
-        let delete = word ^ (ONES * 0x7f);
-        let below_space = word.wrapping_sub(ONES * 0x20) & !word;
-        let is_delete = delete.wrapping_sub(ONES) & !delete;
-        // The topmost bit of each byte that hits. The lowest is exact, those above may be false.
-        let hits = (below_space | is_delete) & (ONES * 0x80);
-        if hits != 0 {
-            return clear + hits.trailing_zeros() as usize / 8;
+fn words(bytes: &[u8], stops: impl Fn(u64) -> u64) -> usize {
+    let mut run = 0;
+    for word in bytes.as_chunks().0 {
+        let stops = stops(u64::from_le_bytes(*word));
+        if stops != 0 {
+            return run + stops.trailing_zeros() as usize / 8;
         }
-        clear += 8;
+        run += 8;
     }
-    clear
+    run
+}
+
+/// Tells everything but visible ASCII and spaces, of which most values are made.
+#[inline]
+const fn all_but_printable(word: u64) -> u64 {
+    // The one is for what is below a space, the other for what is above `~`.
+    (word.wrapping_sub(ONES * 0x20) | word.wrapping_add(ONES)) & TOPS
+}
+
+/// Tells everything but visible ASCII without `#`.
+#[inline]
+const fn all_but_visible(word: u64) -> u64 {
+    let number_sign = (word ^ (ONES * b'#' as u64)).wrapping_sub(ONES);
+    (word.wrapping_sub(ONES * 0x21) | word.wrapping_add(ONES) | number_sign) & TOPS
+}
+
+/// Tells everything but letters and hyphens, of which most names of fields are made.
+#[inline]
+const fn all_but_letters_and_hyphens(word: u64) -> u64 {
+    // What is added to bytes below 0x80 sets the topmost bit and carries no further.
+    let ascii = word & !TOPS;
+    let lower = ascii | (ONES * 0x20);
+    let from_a = lower + ONES * (0x80 - b'a' as u64);
+    let behind_z = lower + ONES * (0x7f - b'z' as u64);
+    let not_hyphen = (ascii ^ (ONES * b'-' as u64)) + ONES * 0x7f;
+    ((!from_a | behind_z) & not_hyphen | word) & TOPS
 }
 
 /// What a head is limited to in any case, so that places in it are kept in 32 bits.
@@ -130,7 +167,7 @@ pub(super) const fn place(at: usize) -> u32 {
 #[derive(Clone, Debug)]
 pub(super) struct Scanner {
     limits: HeadLimits,
-    /// Bytes taken.
+    /// Bytes taken, each of which was looked at once.
     pub(super) at: usize,
     /// Where the line or part that is being read began.
     start: usize,
@@ -139,8 +176,6 @@ pub(super) struct Scanner {
     too_long: HandshakeError,
     /// Where the colon of the field line is.
     colon: usize,
-    /// Bytes looked at.
-    pub(super) scanned: usize,
     fields: usize,
     state: FieldState,
 }
@@ -148,9 +183,13 @@ pub(super) struct Scanner {
 /// Where in a field section the scanner is.
 #[derive(Clone, Copy, Debug)]
 enum FieldState {
+    /// Before a line.
+    Start,
     Name,
     Value,
     ValueLf,
+    /// Before the empty line, since there may be no more fields.
+    Last,
     LastLf,
 }
 
@@ -166,9 +205,8 @@ impl Scanner {
             limit: limits.max_head,
             too_long: HandshakeError::HeadTooLong,
             colon: 0,
-            scanned: 0,
             fields: 0,
-            state: FieldState::Name,
+            state: FieldState::Start,
         }
     }
 
@@ -207,11 +245,10 @@ impl Scanner {
         head: &[u8],
         class: Class,
     ) -> Result<Option<u8>, HandshakeError> {
-        let Some(rest) = head.get(self.at..) else { return Ok(None) };
-        let run = class.run(rest);
-        match rest.get(run) {
-            Some(&byte) => self.take(run + 1, byte),
-            None => self.take_all(run),
+        let rest = head.get(self.at..).unwrap_or_default();
+        match class.end_of_run(rest) {
+            Some((run, byte)) => self.take(run + 1, byte),
+            None => self.take_all(rest.len()),
         }
     }
 
@@ -227,25 +264,35 @@ impl Scanner {
     /// Takes so many bytes, of which `byte` is the last.
     #[inline]
     fn take(&mut self, count: usize, byte: u8) -> Result<Option<u8>, HandshakeError> {
+        self.pass(count)?;
+        Ok(Some(byte))
+    }
+
+    #[inline]
+    fn pass(&mut self, count: usize) -> Result<(), HandshakeError> {
         self.at += count;
-        self.scanned += count;
-        if self.at > self.limit { Err(self.too_long) } else { Ok(Some(byte)) }
+        if self.at > self.limit { Err(self.too_long) } else { Ok(()) }
     }
 
     /// Takes all that has arrived, behind which more must come.
     fn take_all(&mut self, count: usize) -> Result<Option<u8>, HandshakeError> {
         self.at += count;
-        self.scanned += count;
         if self.at >= self.limit { Err(self.too_long) } else { Ok(None) }
+    }
+
+    /// Takes `bytes`, if the part that was begun has arrived so far and is these.
+    pub(super) fn takes(&mut self, head: &[u8], bytes: &[u8]) -> Result<bool, HandshakeError> {
+        let is_next = self.at == self.start
+            && head.get(self.at..).is_some_and(|rest| rest.starts_with(bytes));
+        if is_next {
+            self.pass(bytes.len())?;
+        }
+        Ok(is_next)
     }
 
     /// Takes `HTTP/1.` and a digit, with which the part began; `None` if more has to arrive.
     pub(super) fn minor_version(&mut self, head: &[u8]) -> Result<Option<u8>, HandshakeError> {
         const START: &[u8] = b"HTTP/1.";
-        if self.at == self.start && head.get(self.at..).is_some_and(|rest| rest.starts_with(START))
-        {
-            self.take(START.len(), b'.')?;
-        }
         loop {
             let taken = self.at - self.start;
             let Some(byte) = self.next(head)? else { return Ok(None) };
@@ -270,62 +317,129 @@ impl Scanner {
         }
     }
 
-    pub(super) fn begin_fields(&mut self) {
+    fn begin_fields(&mut self) {
         self.begin(self.limits.max_field_line, HandshakeError::FieldLineTooLong);
     }
 
-    /// Takes field lines and the empty line that ends them; `false` if more has to arrive. Notes
-    /// where the name and the value of each are.
+    /// Takes field lines and the empty line that ends them; `false` if more has to arrive.
     pub(super) fn fields(
         &mut self,
         head: &[u8],
-        mut note: impl FnMut(Range<usize>, Range<usize>),
+        noted: &mut Noted,
     ) -> Result<bool, HandshakeError> {
-        // Written so that a line that is there falls through from test to test.
         loop {
-            if let FieldState::Name = self.state {
-                if self.fields == self.limits.max_fields {
-                    match self.next(head)? {
-                        None => return Ok(false),
-                        Some(b'\r') => self.state = FieldState::LastLf,
-                        Some(_) => return Err(HandshakeError::TooManyFields),
-                    }
-                } else {
+            self.state = match self.state {
+                FieldState::Start => self.whole_lines(head, noted),
+                FieldState::Name => {
                     let Some(byte) = self.after(head, Class::Token)? else { return Ok(false) };
                     match (byte, self.len()) {
                         (b':', 1..) => {
                             self.colon = self.at - 1;
-                            self.state = FieldState::Value;
+                            FieldState::Value
                         }
-                        (b'\r', 0) => self.state = FieldState::LastLf,
+                        (b'\r', 0) => FieldState::LastLf,
                         (byte, length) => return Err(not_a_name(byte, length)),
                     }
                 }
-            }
-            if let FieldState::Value = self.state {
-                match self.after(head, Class::Value)? {
+                FieldState::Value => match self.after(head, Class::Value)? {
                     None => return Ok(false),
-                    Some(b'\r') => {
-                        note(self.start..self.colon, self.colon + 1..self.at - 1);
-                        self.state = FieldState::ValueLf;
-                    }
+                    Some(b'\r') => FieldState::ValueLf,
                     Some(b'\n') => return Err(HandshakeError::BareLf),
                     // RFC 9110, section 5.5: values with CR, LF or NUL are invalid and
                     // dangerous; other control characters are invalid as well.
                     Some(_) => return Err(HandshakeError::InvalidFieldValue),
+                },
+                FieldState::ValueLf => {
+                    if !self.lf(head)? {
+                        return Ok(false);
+                    }
+                    let (start, colon) = (self.start, self.colon);
+                    let name = head.get(start..colon).unwrap_or_default();
+                    let value = head.get(colon + 1..self.at - 2).unwrap_or_default();
+                    noted.note(name, colon + 1, value);
+                    self.fields += 1;
+                    FieldState::Start
+                }
+                FieldState::Last => match self.next(head)? {
+                    None => return Ok(false),
+                    Some(b'\r') => FieldState::LastLf,
+                    Some(_) => return Err(HandshakeError::TooManyFields),
+                },
+                FieldState::LastLf => return self.lf(head),
+            };
+        }
+    }
+
+    /// Takes the field lines that have arrived whole, and of the next what is a name and a value.
+    fn whole_lines(&mut self, head: &[u8], noted: &mut Noted) -> FieldState {
+        while self.fields < self.limits.max_fields {
+            let rest = head.get(self.at..).unwrap_or_default();
+            match FieldLine::parse(rest) {
+                Ok(line) if self.has_room(line.length) => {
+                    noted.note(line.name, self.at + line.name.len() + 1, line.value);
+                    self.at += line.length;
+                    self.fields += 1;
+                }
+                // It is gone through again, to the byte that is one too many.
+                Ok(_) => {
+                    self.begin_fields();
+                    return FieldState::Name;
+                }
+                Err(Cut::InName { at }) => {
+                    self.begin_fields();
+                    self.at += at;
+                    return FieldState::Name;
+                }
+                Err(Cut::InValue { colon, at }) => {
+                    self.begin_fields();
+                    self.colon = self.at + colon;
+                    self.at += at;
+                    return FieldState::Value;
                 }
             }
-            if let FieldState::ValueLf = self.state {
-                if !self.lf(head)? {
-                    return Ok(false);
-                }
-                self.fields += 1;
-                self.begin_fields();
-                self.state = FieldState::Name;
+        }
+        self.begin_fields();
+        FieldState::Last
+    }
+
+    /// Whether a field line of this length is accepted.
+    fn has_room(&self, length: usize) -> bool {
+        length <= self.limits.max_field_line && length <= self.limits.max_head - self.at
+    }
+}
+
+/// A field line.
+pub(super) struct FieldLine<'a> {
+    pub(super) name: &'a [u8],
+    /// With the white space around it.
+    pub(super) value: &'a [u8],
+    /// Of all of it, with the CR and LF that end it.
+    pub(super) length: usize,
+}
+
+/// How much of a field line is there, all of which follows the grammar.
+pub(super) enum Cut {
+    InName { at: usize },
+    InValue { colon: usize, at: usize },
+}
+
+impl<'a> FieldLine<'a> {
+    /// The field line at the start of `bytes`, if it is there as a whole.
+    #[inline(always)]
+    pub(super) fn parse(bytes: &'a [u8]) -> Result<Self, Cut> {
+        let colon = Class::Token.run(bytes);
+        let Some((name, [b':', rest @ ..])) = bytes.split_at_checked(colon) else {
+            return Err(Cut::InName { at: colon });
+        };
+        if name.is_empty() {
+            return Err(Cut::InName { at: 0 });
+        }
+        let run = Class::Value.run(rest);
+        match rest.split_at_checked(run) {
+            Some((value, [b'\r', b'\n', ..])) => {
+                Ok(Self { name, value, length: colon + 1 + run + 2 })
             }
-            if let FieldState::LastLf = self.state {
-                return self.lf(head);
-            }
+            Some(_) | None => Err(Cut::InValue { colon, at: colon + 1 + run }),
         }
     }
 }
@@ -351,7 +465,15 @@ mod tests {
 
     #[test]
     fn a_run_is_what_a_byte_at_a_time_finds() {
-        for (class, member) in [(Class::Value, b'v'), (Class::Token, b'-'), (Class::Host, b'.')] {
+        for (class, member) in [
+            (Class::Value, b'v'),
+            (Class::Token, b'-'),
+            (Class::Token, b'Z'),
+            (Class::Token, b'_'),
+            (Class::Target, b'?'),
+            (Class::Host, b'.'),
+            (Class::Base64, b'/'),
+        ] {
             let naive = |bytes: &[u8]| bytes.iter().position(|byte| !class.has(*byte)).unwrap();
             for byte in 0..=255 {
                 for at in 0..20 {
@@ -362,6 +484,48 @@ mod tests {
                     bytes[at + 1] = byte.wrapping_add(1);
                     assert_eq!(class.run(&bytes), naive(&bytes), "{byte:#x} at {at}");
                 }
+            }
+        }
+    }
+
+    /// What is taken of `lines`, and noted, if they arrive whole or byte by byte.
+    fn taken(
+        lines: &[u8],
+        limits: HeadLimits,
+        whole: bool,
+    ) -> (Result<bool, HandshakeError>, Option<usize>, Noted) {
+        let (mut scanner, mut noted) = (Scanner::new(limits), Noted::NOTHING);
+        let mut end = if whole { lines.len() } else { 0 };
+        loop {
+            let taken = scanner.fields(lines.get(..end).unwrap(), &mut noted);
+            if end == lines.len() || taken != Ok(false) {
+                return (taken, taken.is_ok().then_some(scanner.at), noted);
+            }
+            end += 1;
+        }
+    }
+
+    #[test]
+    fn lines_that_arrive_whole_are_what_they_are_byte_by_byte() {
+        let parts: [&[u8]; 9] =
+            [b"Host", b":", b" a", b"\r", b"\n", b"\0", b"Key: \xe4\t\r\n", b":\r\n", b"\r\n"];
+        let default = HeadLimits::DEFAULT;
+        for limits in [
+            default,
+            HeadLimits { max_field_line: 9, ..default },
+            HeadLimits { max_head: 12, ..default },
+            HeadLimits { max_fields: 1, ..default },
+        ] {
+            for chosen in 0..parts.len().pow(5) {
+                let of = |place| parts[chosen / parts.len().pow(place) % parts.len()];
+                let (mut lines, mut length) = ([0; 50], 0);
+                for part in [of(0), of(1), of(2), of(3), of(4)] {
+                    lines[length..length + part.len()].copy_from_slice(part);
+                    length += part.len();
+                }
+                let lines = &lines[..length];
+                let by_bytes = taken(lines, limits, false);
+                assert_eq!(taken(lines, limits, true), by_bytes, "{}", lines.escape_ascii());
             }
         }
     }

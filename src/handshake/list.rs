@@ -12,9 +12,21 @@ pub(super) fn elements(list: &[u8]) -> impl Iterator<Item = &[u8]> + Clone {
     list.split(|&byte| byte == b',').map(trim).filter(|element| !element.is_empty())
 }
 
-/// Whether the list names `token`, in any case.
-pub(super) fn names(list: &[u8], token: &str) -> bool {
-    elements(list).any(|element| element.eq_ignore_ascii_case(token.as_bytes()))
+/// Whether the list names a token, letters in any case.
+pub(super) fn names<const N: usize>(list: &[u8], lower: &[u8; N]) -> bool {
+    // Most lists have one element.
+    is(list, lower) || elements(list).any(|element| is(element, lower))
+}
+
+/// Whether `text` is `lower`, small letters and perhaps hyphens, but for its case.
+///
+/// No other character becomes a letter by this bit; a carriage return becomes a hyphen, but stands
+/// in no token.
+#[inline]
+pub(super) fn is<const N: usize>(text: &[u8], lower: &[u8; N]) -> bool {
+    <&[u8; N]>::try_from(text).is_ok_and(|text| {
+        text.iter().zip(lower).fold(0, |difference, (a, b)| difference | ((a | 0x20) ^ b)) == 0
+    })
 }
 
 /// Whether the list is `1#token`.
@@ -39,11 +51,23 @@ mod tests {
     #[test]
     fn names_are_found_in_lists_whole_and_in_any_case() {
         for list in ["upgrade", "Upgrade", "keep-alive, Upgrade", ",,\tUPGRADE ,", "a,upgrade,b"] {
-            assert!(names(list.as_bytes(), "upgrade"), "{list}");
+            assert!(names(list.as_bytes(), b"upgrade"), "{list}");
         }
         for list in ["", ",", "upgraded", "keep-alive Upgrade", "\"upgrade\"", "upgrade;q=1"] {
-            assert!(!names(list.as_bytes(), "upgrade"), "{list}");
+            assert!(!names(list.as_bytes(), b"upgrade"), "{list}");
         }
+    }
+
+    #[test]
+    fn a_name_is_compared_as_each_byte_is() {
+        for byte in 0..=u8::MAX {
+            let token = [b'h', byte];
+            let same = token.eq_ignore_ascii_case(b"ht");
+            assert_eq!(is(&token, b"ht"), same, "{byte:#x}");
+            let same = token.eq_ignore_ascii_case(b"h-");
+            assert!(is(&token, b"h-") == same || !Class::Token.has(byte), "{byte:#x}");
+        }
+        assert!(!is(b"host", b"hosts") && !is(b"hosts", b"host"));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use alloc::string::String;
 use core::str;
 
 use super::field::Fields;
-use super::{Acceptance, Extensions, Field};
+use super::{Acceptance, Extensions, Field, ResponseHead};
 use crate::Connection;
 
 /// What the opening handshake agreed on.
@@ -66,8 +66,12 @@ impl Negotiated {
         Self::chosen_in(Fields::of_list(fields))
     }
 
-    /// What the fields of a response that was checked choose.
-    pub(super) fn chosen_in(fields: Fields<'_>) -> Self {
+    /// What a response chooses that was checked.
+    pub(super) fn chosen_by(response: &ResponseHead<'_>) -> Self {
+        if response.noted.choice { Self::chosen_in(response.fields()) } else { Self::new() }
+    }
+
+    fn chosen_in(fields: Fields<'_>) -> Self {
         let text = |value| str::from_utf8(value).ok().map(String::from);
         let subprotocol = fields.clone().values("sec-websocket-protocol").next().and_then(text);
         let extensions = fields

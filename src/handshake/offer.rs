@@ -3,7 +3,7 @@
 use super::extension::{are_offered, is_extension_list};
 use super::field::Fields;
 use super::head::Class;
-use super::list::names;
+use super::noted::Once;
 use super::uri::Authority;
 use super::{
     Extensions, Field, HandshakeError, HeadBuffer, HeadError, HeadWriter, ResponseHead, Uri,
@@ -99,12 +99,22 @@ impl<'a> ClientRequest<'a> {
         buffer: impl Into<HeadBuffer<'b>>,
     ) -> Result<usize, HeadError> {
         self.check()?;
-        let mut head = HeadWriter::request_in_parts(buffer.into(), "GET", &self.target)?;
-        head.field(Field::new("Host", self.authority))?;
-        head.field(Field::new("Upgrade", "websocket"))?;
-        head.field(Field::new("Connection", "Upgrade"))?;
-        head.field(Field::new("Sec-WebSocket-Key", &key))?;
-        head.field(Field::new("Sec-WebSocket-Version", "13"))?;
+        if !Field::new("Sec-WebSocket-Key", &key).has_valid_value() {
+            return Err(HeadError::FieldValue);
+        }
+        let [path, mark, query] = self.target.map(str::as_bytes);
+        let lines: [&[u8]; 9] = [
+            b"GET ",
+            path,
+            mark,
+            query,
+            b" HTTP/1.1\r\nHost: ",
+            self.authority.as_bytes(),
+            b"\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: ",
+            &key,
+            b"\r\nSec-WebSocket-Version: 13\r\n",
+        ];
+        let mut head = HeadWriter::begin(buffer.into(), &lines)?;
         if !self.subprotocols.is_empty() {
             head.field_in_parts(b"Sec-WebSocket-Protocol", self.subprotocol_list())?;
         }
@@ -124,7 +134,7 @@ impl<'a> ClientRequest<'a> {
         {
             return Err(HeadError::Target);
         }
-        Authority::parse(self.authority).map_err(|_| HeadError::Host)?;
+        Authority::parse(self.authority.as_bytes()).map_err(|_| HeadError::Host)?;
         for (index, subprotocol) in self.subprotocols.iter().enumerate() {
             // RFC 6455, section 4.1, item 10: tokens, and all unique.
             if !Class::Token.is_all(subprotocol.as_bytes())
@@ -179,22 +189,24 @@ pub(super) fn is_accepted(
     if response.minor_version() == 0 {
         return Err(HandshakeError::UnsupportedHttpVersion);
     }
+    let noted = &response.noted;
     // RFC 6455, section 4.1, items 2 and 3 of the response.
-    if !response.values("upgrade").any(|list| names(list, "websocket")) {
+    if !noted.upgrade {
         return Err(HandshakeError::MissingUpgrade);
     }
-    if !response.values("connection").any(|list| names(list, "upgrade")) {
+    if !noted.connection_upgrade {
         return Err(HandshakeError::MissingConnectionUpgrade);
     }
     // Item 4. The texts are compared: nothing of the peer's is decoded.
-    let mut answers = response.values("sec-websocket-accept");
-    match (answers.next(), answers.next()) {
-        (None, _) => return Err(HandshakeError::MissingAccept),
-        (Some(_), Some(_)) => return Err(HandshakeError::RepeatedAccept),
-        (Some(answer), None) if answer != accept => return Err(HandshakeError::WrongAccept),
-        (Some(_), None) => {}
+    match noted.accept {
+        Once::Missing => return Err(HandshakeError::MissingAccept),
+        Once::Repeated => return Err(HandshakeError::RepeatedAccept),
+        Once::At(place) if place.of(response.as_bytes()) == accept => {}
+        Once::At(_) => return Err(HandshakeError::WrongAccept),
     }
-    check_chosen(response.fields(), is_offered, offered_extensions)?;
+    if noted.choice {
+        check_chosen(response.fields(), is_offered, offered_extensions)?;
+    }
     Ok(true)
 }
 

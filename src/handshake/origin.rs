@@ -1,11 +1,8 @@
 //! Which pages may connect (RFC 6455, section 10.2).
 
-use core::net::Ipv6Addr;
-use core::str;
-
 use super::RequestHead;
 use super::noted::Once;
-use super::uri::{Authority, split_scheme};
+use super::uri::{Authority, ipv6_address, split_scheme};
 
 /// Whose pages may open a connection to a server.
 ///
@@ -85,7 +82,7 @@ impl<'a> OriginPolicy<'a> {
         match (self.0, request.noted.origin) {
             (Policy::Any, _) | (_, Once::Missing) => true,
             (_, origin) => {
-                self.allows_origin(Some(origin.of(request.as_bytes())), request.stated_authority())
+                self.allows_text(origin.of(request.as_bytes()), request.stated_authority())
             }
         }
     }
@@ -94,14 +91,18 @@ impl<'a> OriginPolicy<'a> {
     /// the one that the request names.
     #[must_use]
     pub fn allows_origin(&self, origin: Option<&[u8]>, authority: &str) -> bool {
-        let Some(origin) = origin else { return true };
-        let Ok(origin) = str::from_utf8(origin) else { return matches!(self.0, Policy::Any) };
+        origin.is_none_or(|origin| self.allows_text(origin, authority.as_bytes()))
+    }
+
+    fn allows_text(&self, origin: &[u8], authority: &[u8]) -> bool {
         match self.0 {
             Policy::Any => true,
             Policy::None => false,
             Policy::Same => is_same(origin, authority),
-            Policy::SameAs(authority) => is_same(origin, authority),
-            Policy::List(patterns) => patterns.iter().any(|pattern| matches(pattern, origin)),
+            Policy::SameAs(authority) => is_same(origin, authority.as_bytes()),
+            Policy::List(patterns) => {
+                patterns.iter().any(|pattern| matches(pattern.as_bytes(), origin))
+            }
         }
     }
 }
@@ -114,51 +115,54 @@ impl Default for OriginPolicy<'_> {
 
 /// `scheme "://" host [ ":" port ]` (RFC 6454, section 6.2).
 struct Origin<'a> {
-    scheme: &'a str,
-    host: &'a str,
+    scheme: &'a [u8],
+    host: &'a [u8],
     port: Option<u16>,
 }
 
 impl<'a> Origin<'a> {
-    fn parse(text: &'a str) -> Option<Self> {
+    fn parse(text: &'a [u8]) -> Option<Self> {
         let (scheme, authority) = split_scheme(text)?;
-        let Authority { host, port, .. } = Authority::parse(authority).ok()?;
+        let Authority { host, port } = Authority::parse(authority).ok()?;
         Some(Self { scheme, host, port: port.or(default_port(scheme)) })
     }
 }
 
-fn default_port(scheme: &str) -> Option<u16> {
-    if scheme.eq_ignore_ascii_case("https") {
+fn default_port(scheme: &[u8]) -> Option<u16> {
+    if scheme.eq_ignore_ascii_case(b"https") {
         Some(443)
-    } else if scheme.eq_ignore_ascii_case("http") {
+    } else if scheme.eq_ignore_ascii_case(b"http") {
         Some(80)
     } else {
         None
     }
 }
 
-fn is_same(origin: &str, authority: &str) -> bool {
-    let (Some(origin), Ok(authority)) = (Origin::parse(origin), Authority::parse(authority)) else {
+fn is_same(origin: &[u8], authority: &[u8]) -> bool {
+    let Some((scheme, origin)) = split_scheme(origin) else { return false };
+    let (Some(default), Ok(parsed)) = (default_port(scheme), Authority::parse(authority)) else {
         return false;
     };
-    default_port(origin.scheme).is_some_and(|default| {
-        is_same_host(origin.host, authority.host)
-            && origin.port == Some(authority.port.unwrap_or(default))
-    })
+    // Most are written alike.
+    origin == authority
+        || Authority::parse(origin).is_ok_and(|origin| {
+            is_same_host(origin.host, parsed.host)
+                && origin.port.unwrap_or(default) == parsed.port.unwrap_or(default)
+        })
 }
 
-fn matches(pattern: &str, origin: &str) -> bool {
-    if pattern == "null" || origin == "null" {
+fn matches(pattern: &[u8], origin: &[u8]) -> bool {
+    if pattern == b"null" || origin == b"null" {
         return pattern == origin;
     }
-    let (pattern, any_port) = match pattern.strip_suffix(":*") {
+    let (pattern, any_port) = match pattern.strip_suffix(b":*") {
         Some(pattern) => (pattern, true),
         None => (pattern, false),
     };
     let (Some(pattern), Some(origin)) = (Origin::parse(pattern), Origin::parse(origin)) else {
         return false;
     };
-    let host_matches = match pattern.host.strip_prefix('*') {
+    let host_matches = match pattern.host.strip_prefix(b"*") {
         Some(parent) => is_subdomain(origin.host, parent),
         None => is_same_host(origin.host, pattern.host),
     };
@@ -168,22 +172,46 @@ fn matches(pattern: &str, origin: &str) -> bool {
 }
 
 /// Whether `host` ends in `parent`, which begins with a dot, and has something before it.
-fn is_subdomain(host: &str, parent: &str) -> bool {
+fn is_subdomain(host: &[u8], parent: &[u8]) -> bool {
     let Some(at) = host.len().checked_sub(parent.len()).filter(|&at| at > 0) else { return false };
     let end = host.get(at..);
     parent.len() > 1
-        && parent.starts_with('.')
+        && parent.starts_with(b".")
         && end.is_some_and(|end| end.eq_ignore_ascii_case(parent))
 }
 
 /// Compares names without case, and IPv6 addresses by what they mean.
-pub(super) fn is_same_host(a: &str, b: &str) -> bool {
-    let address = |host: &str| -> Option<Ipv6Addr> {
-        host.strip_prefix('[')?.strip_suffix(']')?.parse().ok()
-    };
-    match (address(a), address(b)) {
+pub(super) fn is_same_host(a: &[u8], b: &[u8]) -> bool {
+    match (ipv6_address(a), ipv6_address(b)) {
         (Some(a), Some(b)) => a == b,
         (None, None) => a.eq_ignore_ascii_case(b),
         (Some(_), None) | (None, Some(_)) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_alike_is_the_same_where_it_is_so_by_its_parts() {
+        let authorities = [
+            "a", "A", "a:80", "a:443", "b", "", ":80", "a b", "a:", "a:0", "[::1]", "[0::1]", "[a]",
+        ];
+        for scheme in ["http", "HTTPS", "ftp"] {
+            for (origin, authority) in authorities.iter().flat_map(|a| authorities.map(|b| (a, b)))
+            {
+                let origin = [scheme, "://", origin].concat();
+                let by_parts = Origin::parse(origin.as_bytes())
+                    .zip(Authority::parse(authority.as_bytes()).ok())
+                    .zip(default_port(scheme.as_bytes()))
+                    .is_some_and(|((origin, authority), default)| {
+                        is_same_host(origin.host, authority.host)
+                            && origin.port == Some(authority.port.unwrap_or(default))
+                    });
+                let is_same = is_same(origin.as_bytes(), authority.as_bytes());
+                assert_eq!(is_same, by_parts, "{origin} {authority}");
+            }
+        }
     }
 }

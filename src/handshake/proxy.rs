@@ -50,7 +50,7 @@ impl ProxyHandshake {
         let mut request = Vec::with_capacity(256);
         write_connect(uri, fields, &mut request)?;
         let opening = config.timeouts.opening;
-        Ok(Self { exchange: Exchange::new(config.head_limits, opening, &request) })
+        Ok(Self { exchange: Exchange::new(config.head_limits, opening, request) })
     }
 
     /// Takes the proxy's response from `input` and nothing behind it. `None` if more has to

@@ -100,11 +100,13 @@ impl RequestParser {
     /// How many bytes were looked at: never more than there are.
     #[must_use]
     pub const fn scanned(&self) -> usize {
-        self.scanner.scanned
+        self.scanner.at
     }
 
-    /// The head in `received`, if it is complete.
-    pub(super) fn head<'a>(&self, received: &'a [u8]) -> Option<RequestHead<'a>> {
+    /// The head that was parsed, out of the bytes in which it was: for a loop that reads until it is
+    /// complete, and goes on with it behind. `None` if it is not complete.
+    #[must_use]
+    pub fn head<'a>(&self, received: &'a [u8]) -> Option<RequestHead<'a>> {
         let State::Complete = self.state else { return None };
         let head = received.get(..self.scanner.at)?;
         Some(RequestHead { head, line: self.line, noted: self.noted })
@@ -161,6 +163,12 @@ impl RequestParser {
                         _ => return Err(HandshakeError::InvalidTarget),
                     }
                 }
+                // As almost every request has it.
+                State::Version if scanner.takes(received, b"HTTP/1.1\r\n")? => {
+                    self.line.minor_version = 1;
+                    self.line.fields = place(scanner.at);
+                    State::Fields
+                }
                 State::Version => {
                     let Some(minor_version) = scanner.minor_version(received)? else {
                         return Ok(false);
@@ -179,12 +187,10 @@ impl RequestParser {
                         return Ok(false);
                     }
                     self.line.fields = place(scanner.at);
-                    scanner.begin_fields();
                     State::Fields
                 }
                 State::Fields => {
-                    let noted = &mut self.noted;
-                    if !scanner.fields(received, |name, value| noted.note(received, name, value))? {
+                    if !scanner.fields(received, &mut self.noted)? {
                         return Ok(false);
                     }
                     State::Complete
@@ -217,13 +223,13 @@ impl<'a> RequestHead<'a> {
     /// The method.
     #[must_use]
     pub fn method(&self) -> &'a str {
-        self.text(self.line.method, self.line.method_end)
+        str::from_utf8(self.method_bytes()).unwrap_or_default()
     }
 
     /// The request target as sent; see also [`path`](Self::path) and [`query`](Self::query).
     #[must_use]
     pub fn target(&self) -> &'a str {
-        self.text(self.line.method_end + 1, self.line.target_end)
+        str::from_utf8(self.target_bytes()).unwrap_or_default()
     }
 
     /// The path in the target, not decoded; the target itself where it has none (`*`).
@@ -244,17 +250,20 @@ impl<'a> RequestHead<'a> {
     #[must_use]
     pub fn authority(&self) -> &'a str {
         let authority = self.stated_authority();
-        if Authority::parse(authority).is_ok() { authority } else { "" }
+        match Authority::parse(authority) {
+            Ok(_) => str::from_utf8(authority).unwrap_or_default(),
+            Err(_) => "",
+        }
     }
 
     /// The same, not checked.
-    pub(super) fn stated_authority(&self) -> &'a str {
-        if !self.target().starts_with('/')
+    pub(super) fn stated_authority(&self) -> &'a [u8] {
+        if !self.target_bytes().starts_with(b"/")
             && let Some(authority) = Target::of(self.target()).and_then(|target| target.authority)
         {
-            return authority;
+            return authority.as_bytes();
         }
-        str::from_utf8(self.noted.host.of(self.head)).unwrap_or_default()
+        self.noted.host.of(self.head)
     }
 
     /// The minor version of HTTP/1.
@@ -292,8 +301,15 @@ impl<'a> RequestHead<'a> {
         Extensions::new(self.fields())
     }
 
-    fn text(&self, start: u32, end: u32) -> &'a str {
-        let bytes = self.head.get(start as usize..end as usize).unwrap_or_default();
-        str::from_utf8(bytes).unwrap_or_default()
+    pub(super) fn method_bytes(&self) -> &'a [u8] {
+        self.part(self.line.method, self.line.method_end)
+    }
+
+    pub(super) fn target_bytes(&self) -> &'a [u8] {
+        self.part(self.line.method_end + 1, self.line.target_end)
+    }
+
+    fn part(&self, start: u32, end: u32) -> &'a [u8] {
+        self.head.get(start as usize..end as usize).unwrap_or_default()
     }
 }

@@ -4,6 +4,7 @@ use core::str;
 
 use super::field::Fields;
 use super::head::{Class, Scanner};
+use super::noted::Noted;
 use super::{Extensions, HandshakeError, HeadLimits};
 
 /// Parses the head of an HTTP/1.1 response, in the way in which
@@ -22,6 +23,7 @@ pub struct ResponseParser {
     scanner: Scanner,
     state: State,
     parts: Parts,
+    noted: Noted,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -55,6 +57,7 @@ impl ResponseParser {
             scanner: Scanner::new(limits),
             state: State::Version,
             parts: Parts { minor_version: 0, status: 0, reason: 0, reason_end: 0, fields: 0 },
+            noted: Noted::NOTHING,
         }
     }
 
@@ -81,11 +84,13 @@ impl ResponseParser {
     /// How many bytes were looked at: never more than there are.
     #[must_use]
     pub const fn scanned(&self) -> usize {
-        self.scanner.scanned
+        self.scanner.at
     }
 
-    /// The head in `received`, if it is complete.
-    pub(super) fn head<'a>(&self, received: &'a [u8]) -> Option<ResponseHead<'a>> {
+    /// The head that was parsed, out of the same bytes, as
+    /// [`RequestParser::head`](super::RequestParser::head) gives it.
+    #[must_use]
+    pub fn head<'a>(&self, received: &'a [u8]) -> Option<ResponseHead<'a>> {
         let State::Complete = self.state else { return None };
         let head = received.get(..self.scanner.at)?;
         let parts = self.parts;
@@ -95,6 +100,7 @@ impl ResponseParser {
             status: parts.status,
             reason: head.get(parts.reason..parts.reason_end)?,
             fields: head.get(parts.fields..)?,
+            noted: self.noted,
         })
     }
 
@@ -102,6 +108,12 @@ impl ResponseParser {
         let scanner = &mut self.scanner;
         loop {
             self.state = match self.state {
+                // As every response has it that accepts.
+                State::Version if scanner.takes(received, b"HTTP/1.1 101 ")? => {
+                    (self.parts.minor_version, self.parts.status) = (1, 101);
+                    self.parts.reason = scanner.at;
+                    State::Reason
+                }
                 State::Version => {
                     let Some(minor_version) = scanner.minor_version(received)? else {
                         return Ok(false);
@@ -151,11 +163,10 @@ impl ResponseParser {
                         return Ok(false);
                     }
                     self.parts.fields = scanner.at;
-                    scanner.begin_fields();
                     State::Fields
                 }
                 State::Fields => {
-                    if !scanner.fields(received, |_, _| {})? {
+                    if !scanner.fields(received, &mut self.noted)? {
                         return Ok(false);
                     }
                     State::Complete
@@ -175,6 +186,7 @@ pub struct ResponseHead<'a> {
     status: u16,
     reason: &'a [u8],
     fields: &'a [u8],
+    pub(super) noted: Noted,
 }
 
 impl<'a> ResponseHead<'a> {

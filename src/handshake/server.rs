@@ -9,7 +9,7 @@ use bytes::Buf;
 use super::deadline::Deadline;
 use super::{
     Acceptance, Established, Field, HandshakeError, HeadError, Negotiated, Rejection, RequestHead,
-    RequestParser, Upgrade, write_response,
+    RequestParser, write_response,
 };
 use crate::{Connection, Output, Role, SharedConfig, Transport};
 
@@ -56,7 +56,8 @@ pub enum ServerEvent {
 pub struct ServerHandshake {
     config: SharedConfig,
     parser: RequestParser,
-    /// What has arrived of the request, and the whole of it while it is decided on.
+    /// What has arrived of the request, and the whole of it while it is decided on. The response
+    /// that accepts is written behind it.
     head: Vec<u8>,
     output: Output,
     state: State,
@@ -83,6 +84,9 @@ enum State {
     /// The connection, or the request, is in other hands.
     Spent,
 }
+
+/// Room for the response that accepts, unless much is added to it.
+const RESPONSE_ROOM: usize = 256;
 
 /// What the request asks for.
 #[derive(Clone, Copy, Debug)]
@@ -220,18 +224,22 @@ impl ServerHandshake {
     ///
     /// # Errors
     ///
-    /// [`HeadError::NoRequest`] where no upgrade waits, and what [`Upgrade::accept`] refuses. The
-    /// request still waits then.
+    /// [`HeadError::NoRequest`] where no upgrade waits, and what
+    /// [`Upgrade::accept`](super::Upgrade::accept) refuses. The request still waits then.
     pub fn accept(&mut self, acceptance: &Acceptance<'_>) -> Result<Established, HeadError> {
         let (State::Deciding(Kind::Upgrade { key }), Some(request)) = (self.state, self.request())
         else {
             return Err(HeadError::NoRequest);
         };
-        let mut response = Vec::with_capacity(256);
-        Upgrade::checked(request, key).accept(acceptance, &mut response)?;
+        acceptance.check(request.fields())?;
+        let length = self.head.len();
+        if let Err(error) = acceptance.write(&key, &mut self.head) {
+            self.head.truncate(length);
+            return Err(error);
+        }
         let negotiated = Negotiated::from(acceptance);
         let mut output = core::mem::take(&mut self.output);
-        output.push(&response);
+        output.push(self.head.get(length..).unwrap_or_default());
         let config = self.config.clone();
         let mut connection = Connection::with_output(Role::Server, config, &negotiated, output);
         if self.eof {
@@ -341,7 +349,8 @@ impl ServerHandshake {
             None => Kind::Http,
         };
         if before == 0 {
-            self.head = request.as_bytes().to_vec();
+            self.head.reserve_exact(length + RESPONSE_ROOM);
+            self.head.extend_from_slice(input.get(..length).unwrap_or_default());
         }
         self.head.truncate(length);
         *input = core::mem::take(input).get_mut(length - before..).unwrap_or_default();

@@ -1,7 +1,5 @@
 //! What makes a request an upgrade (RFC 6455, section 4.2.1), and its acceptance (4.2.2).
 
-use core::str;
-
 use super::extension::{are_offered, is_extension_list};
 use super::field::Fields;
 use super::head::Class;
@@ -13,7 +11,8 @@ use super::{
 };
 
 const SWITCHING_PROTOCOLS: &[u8] =
-    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n";
+    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+    Sec-WebSocket-Accept: ";
 
 /// A request that asks for a WebSocket in the right way. Made by [`RequestHead::upgrade`].
 #[derive(Clone, Copy, Debug)]
@@ -43,27 +42,25 @@ impl<'a> RequestHead<'a> {
             Once::At(place) => place.of(self.as_bytes()),
         };
         // An empty Host is that of a target without an authority, which no WebSocket has.
-        if !host.is_empty()
-            && !str::from_utf8(host).is_ok_and(|host| Authority::parse(host).is_ok())
-        {
+        if !host.is_empty() && Authority::parse(host).is_err() {
             return Err(HandshakeError::InvalidHost);
         }
         // RFC 9110, section 7.8: Upgrade is ignored in a request of HTTP/1.0.
         if self.minor_version() == 0 || !noted.upgrade {
             return Ok(None);
         }
-        if self.method() != "GET" {
+        if self.method_bytes() != b"GET" {
             return Err(HandshakeError::MethodNotGet);
         }
         // RFC 6455, section 4.2.1, item 1: a resource name, or an absolute URI that has one.
         // Item 2: the server's authority, which the URI brings along.
-        if self.target().starts_with('/') {
+        if self.target_bytes().starts_with(b"/") {
             if host.is_empty() {
                 return Err(HandshakeError::InvalidHost);
             }
         } else if Target::of(self.target())
             .and_then(|target| target.authority)
-            .is_none_or(|authority| Authority::parse(authority).is_err())
+            .is_none_or(|authority| Authority::parse(authority.as_bytes()).is_err())
         {
             return Err(HandshakeError::InvalidTarget);
         }
@@ -100,12 +97,6 @@ impl<'a> RequestHead<'a> {
 }
 
 impl<'a> Upgrade<'a> {
-    /// An upgrade that was checked before.
-    #[cfg(feature = "alloc")]
-    pub(super) const fn checked(request: RequestHead<'a>, key: [u8; 24]) -> Self {
-        Self { request, key }
-    }
-
     /// The request.
     #[must_use]
     pub const fn request(&self) -> RequestHead<'a> {
@@ -147,17 +138,8 @@ impl<'a> Upgrade<'a> {
         acceptance: &Acceptance<'_>,
         buffer: impl Into<HeadBuffer<'b>>,
     ) -> Result<usize, HeadError> {
-        let mut head = HeadWriter::begin(buffer.into(), SWITCHING_PROTOCOLS)?;
-        head.field(Field::new("Sec-WebSocket-Accept", &accept_key(&self.key)))?;
         acceptance.check(self.request.fields())?;
-        if let Some(subprotocol) = acceptance.subprotocol {
-            head.field(Field::new("Sec-WebSocket-Protocol", subprotocol))?;
-        }
-        if let Some(extensions) = acceptance.extensions {
-            head.field(Field::new("Sec-WebSocket-Extensions", extensions))?;
-        }
-        head.extra_fields(acceptance.fields)?;
-        head.finish()
+        acceptance.write(&self.key, buffer)
     }
 }
 
@@ -204,6 +186,24 @@ impl<'a> Acceptance<'a> {
     pub const fn fields(mut self, fields: &'a [Field<'a>]) -> Self {
         self.fields = fields;
         self
+    }
+
+    /// Writes the response. Returns its length in bytes.
+    pub(super) fn write<'b>(
+        &self,
+        key: &[u8; 24],
+        buffer: impl Into<HeadBuffer<'b>>,
+    ) -> Result<usize, HeadError> {
+        let lines = [SWITCHING_PROTOCOLS, &accept_key(key), b"\r\n"];
+        let mut head = HeadWriter::begin(buffer.into(), &lines)?;
+        if let Some(subprotocol) = self.subprotocol {
+            head.field(Field::new("Sec-WebSocket-Protocol", subprotocol))?;
+        }
+        if let Some(extensions) = self.extensions {
+            head.field(Field::new("Sec-WebSocket-Extensions", extensions))?;
+        }
+        head.extra_fields(self.fields)?;
+        head.finish()
     }
 
     /// Checks what is chosen against the fields of the request.

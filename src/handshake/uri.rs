@@ -2,6 +2,7 @@
 
 use core::fmt;
 use core::net::Ipv6Addr;
+use core::str;
 
 use super::head::Class;
 use super::origin::is_same_host;
@@ -21,7 +22,10 @@ use super::origin::is_same_host;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Uri<'a> {
     secure: bool,
-    authority: Authority<'a>,
+    authority: &'a str,
+    /// What of the authority is the host.
+    host: &'a str,
+    port: Option<u16>,
     target: Target<'a>,
 }
 
@@ -34,27 +38,29 @@ impl<'a> Uri<'a> {
     /// The part that is not as RFC 6455, section 3 has it. User information is refused: the RFC
     /// has none, and it belongs into an `Authorization` field.
     pub fn parse(uri: &'a str) -> Result<Self, UriError> {
-        let (scheme, rest) = split_scheme(uri).ok_or(UriError::Scheme)?;
-        let secure = if scheme.eq_ignore_ascii_case("wss") {
+        let (scheme, rest) = split_scheme(uri.as_bytes()).ok_or(UriError::Scheme)?;
+        let secure = if scheme.eq_ignore_ascii_case(b"wss") {
             true
-        } else if scheme.eq_ignore_ascii_case("ws") {
+        } else if scheme.eq_ignore_ascii_case(b"ws") {
             false
         } else {
             return Err(UriError::Scheme);
         };
-        // RFC 6455, section 3: fragment identifiers are meaningless in a WebSocket URI and must
-        // not be used.
-        if rest.contains('#') {
-            return Err(UriError::Fragment);
-        }
+        let rest = end_of(uri, rest.len());
         let (authority, target) = split_authority(rest);
-        if authority.contains('@') {
-            return Err(UriError::UserInformation);
+        let is_target = target.is_empty() || Class::Target.is_all(target.as_bytes());
+        match Authority::parse(authority.as_bytes()) {
+            Ok(Authority { host, port }) if is_target => {
+                let host = authority.get(..host.len()).unwrap_or_default();
+                Ok(Self { secure, authority, host, port, target: Target::split(target) })
+            }
+            // Each of these breaks one of the two. RFC 6455, section 3: fragment identifiers are
+            // meaningless in a WebSocket URI and must not be used.
+            _ if rest.contains('#') => Err(UriError::Fragment),
+            _ if authority.contains('@') => Err(UriError::UserInformation),
+            Err(error) if is_target => Err(error),
+            Ok(_) | Err(_) => Err(UriError::Path),
         }
-        if !target.is_empty() && !Class::Target.is_all(target.as_bytes()) {
-            return Err(UriError::Path);
-        }
-        Ok(Self { secure, authority: Authority::parse(authority)?, target: Target::split(target) })
     }
 
     /// Whether the connection is made over TLS: `wss`.
@@ -67,21 +73,21 @@ impl<'a> Uri<'a> {
     /// verifies.
     #[must_use]
     pub fn host(&self) -> &'a str {
-        let host = self.authority.host;
+        let host = self.host;
         host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
     }
 
     /// The port; 80, with TLS 443, if none is given.
     #[must_use]
     pub fn port(&self) -> u16 {
-        self.authority.port.unwrap_or(self.default_port())
+        self.port.unwrap_or(self.default_port())
     }
 
     /// The host, and the port if it is not the default one: the value of `Host`.
     #[must_use]
     pub fn authority(&self) -> &'a str {
         // RFC 6455, section 4.1, item 4 of the request.
-        if self.port() == self.default_port() { self.authority.host } else { self.authority.text }
+        if self.port() == self.default_port() { self.host } else { self.authority }
     }
 
     /// The path, `/` if the URI has none.
@@ -103,11 +109,12 @@ impl<'a> Uri<'a> {
     pub fn is_same_origin(&self, other: &Self) -> bool {
         self.secure == other.secure
             && self.port() == other.port()
-            && is_same_host(self.authority.host, other.authority.host)
+            && is_same_host(self.host.as_bytes(), other.host.as_bytes())
     }
 
-    pub(super) const fn parsed_authority(&self) -> Authority<'a> {
-        self.authority
+    /// The host, an IPv6 address in its brackets.
+    pub(super) const fn bracketed_host(&self) -> &'a str {
+        self.host
     }
 
     const fn default_port(&self) -> u16 {
@@ -151,38 +158,44 @@ impl core::error::Error for UriError {}
 /// `host [ ":" port ]`
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Authority<'a> {
-    pub(super) text: &'a str,
     /// An IPv6 address in its brackets.
-    pub(super) host: &'a str,
+    pub(super) host: &'a [u8],
     pub(super) port: Option<u16>,
 }
 
 impl<'a> Authority<'a> {
-    pub(super) fn parse(text: &'a str) -> Result<Self, UriError> {
-        let host_len = match text.strip_prefix('[') {
-            Some(rest) => {
-                let (address, _) = rest.split_once(']').ok_or(UriError::Host)?;
-                let _: Ipv6Addr = address.parse().map_err(|_| UriError::Host)?;
-                address.len() + 2
-            }
-            None => Class::Host.run(text.as_bytes()),
+    pub(super) fn parse(text: &'a [u8]) -> Result<Self, UriError> {
+        let host_len = if text.starts_with(b"[") {
+            let length = text.iter().position(|&byte| byte == b']').ok_or(UriError::Host)? + 1;
+            text.get(..length).and_then(ipv6_address).ok_or(UriError::Host)?;
+            length
+        } else {
+            Class::Host.run(text)
         };
         let (host, rest) = text.split_at_checked(host_len).ok_or(UriError::Host)?;
         if host.is_empty() {
             return Err(UriError::Host);
         }
-        let port = match rest.strip_prefix(':') {
+        let port = match rest {
             // RFC 3986, section 3.2.3: an empty port is the default one.
-            Some("") => None,
-            Some(port) if port.bytes().all(|byte| byte.is_ascii_digit()) => {
-                Some(port.parse().ok().filter(|&port| port > 0).ok_or(UriError::Port)?)
-            }
-            Some(_) => return Err(UriError::Port),
-            None if rest.is_empty() => None,
-            None => return Err(UriError::Host),
+            [] | [b':'] => None,
+            [b':', digits @ ..] => Some(parse_port(digits).ok_or(UriError::Port)?),
+            _ => return Err(UriError::Host),
         };
-        Ok(Self { text, host, port })
+        Ok(Self { host, port })
     }
+}
+
+/// The address in brackets.
+pub(super) fn ipv6_address(host: &[u8]) -> Option<Ipv6Addr> {
+    let address = host.strip_prefix(b"[")?.strip_suffix(b"]")?;
+    str::from_utf8(address).ok()?.parse().ok()
+}
+
+fn parse_port(digits: &[u8]) -> Option<u16> {
+    // A sign is not one of them.
+    let text = str::from_utf8(digits).ok().filter(|_| digits.iter().all(u8::is_ascii_digit))?;
+    text.parse().ok().filter(|&port| port > 0)
 }
 
 /// The parts of a request target.
@@ -200,11 +213,11 @@ impl<'a> Target<'a> {
             return Some(Self::split(target));
         }
         // RFC 6455, section 4.1, item 3: an absolute http or https URI.
-        let (scheme, rest) = split_scheme(target)?;
-        if !scheme.eq_ignore_ascii_case("http") && !scheme.eq_ignore_ascii_case("https") {
+        let (scheme, rest) = split_scheme(target.as_bytes())?;
+        if !scheme.eq_ignore_ascii_case(b"http") && !scheme.eq_ignore_ascii_case(b"https") {
             return None;
         }
-        let (authority, target) = split_authority(rest);
+        let (authority, target) = split_authority(end_of(target, rest.len()));
         Some(Self { authority: Some(authority), ..Self::split(target) })
     }
 
@@ -218,14 +231,20 @@ impl<'a> Target<'a> {
 }
 
 /// What comes before `://`, and what behind it.
-pub(super) fn split_scheme(uri: &str) -> Option<(&str, &str)> {
-    let (scheme, rest) = uri.split_once(':')?;
-    Some((scheme, rest.strip_prefix("//")?))
+pub(super) fn split_scheme(uri: &[u8]) -> Option<(&[u8], &[u8])> {
+    let colon = uri.iter().position(|&byte| byte == b':')?;
+    let (scheme, rest) = uri.split_at_checked(colon)?;
+    Some((scheme, rest.strip_prefix(b"://")?))
+}
+
+/// The last bytes of `text`, so many of them.
+fn end_of(text: &str, length: usize) -> &str {
+    text.get(text.len() - length..).unwrap_or_default()
 }
 
 /// What comes before the path or query, and these.
 fn split_authority(rest: &str) -> (&str, &str) {
-    let end = rest.find(['/', '?']).unwrap_or(rest.len());
+    let end = rest.bytes().position(|byte| matches!(byte, b'/' | b'?')).unwrap_or(rest.len());
     rest.split_at_checked(end).unwrap_or((rest, ""))
 }
 

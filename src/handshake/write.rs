@@ -158,9 +158,9 @@ impl<'a> HeadWriter<'a> {
         Ok(Self { buffer })
     }
 
-    /// Begins with lines that are known to be right.
-    pub(super) fn begin(mut buffer: HeadBuffer<'a>, lines: &[u8]) -> Result<Self, HeadError> {
-        buffer.push(lines)?;
+    /// Begins with lines that are known to be right, put together from parts.
+    pub(super) fn begin(mut buffer: HeadBuffer<'a>, lines: &[&[u8]]) -> Result<Self, HeadError> {
+        lines.iter().try_for_each(|part| buffer.push(part))?;
         Ok(Self { buffer })
     }
 

@@ -190,8 +190,10 @@ pub(crate) fn check_response(
         }
         assert_eq!(outcome, expected, "{name}: cut");
         assert_eq!(left, if accepted { BEHIND.len() } else { 0 }, "{name}: bytes left");
-        if outcome != Response::Incomplete && !matches!(outcome, Response::Failed(..)) {
-            assert_eq!(handshake.response().unwrap().as_bytes(), head, "{name}");
+        // Also of one that breaks a rule of the handshake; an interim one is skipped.
+        if outcome != Response::Incomplete {
+            let response = handshake.response().map(|response| response.as_bytes());
+            assert_eq!(response, parser.head(head).map(|_| head), "{name}: response");
         }
     }
 }
