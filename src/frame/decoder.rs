@@ -3,9 +3,9 @@
 use super::{FrameHeader, FrameRules};
 #[cfg(feature = "alloc")]
 use crate::MessageType;
+use crate::ProtocolError;
 #[cfg(feature = "alloc")]
-use crate::mask::copy_masked;
-use crate::{ProtocolError, mask};
+use crate::mask::{copy_masked, mask};
 
 /// A push tokenizer: bytes in, pieces of frames out, unmasked in place.
 ///
@@ -104,9 +104,7 @@ impl<'a> MaskedPiece<'a> {
     #[inline]
     pub(crate) fn unmask(mut self) -> FramePiece<'a> {
         let FramePiece { header, offset, payload, .. } = &mut self.0;
-        if let Some(key) = header.masking_key() {
-            mask(payload, key, *offset);
-        }
+        header.mask(payload, *offset);
         self.0
     }
 
@@ -187,9 +185,9 @@ impl FrameDecoder {
         rules: &FrameRules,
     ) -> Result<Option<OpenFrame>, ProtocolError> {
         let header = match &self.state {
-            State::Header { len: 0, .. } => match FrameHeader::decode_with_len(input, rules)? {
-                Some((header, len)) => {
-                    take(input, len);
+            State::Header { len: 0, .. } => match FrameHeader::decode(input, rules)? {
+                Some(header) => {
+                    take(input, header.encoded_len());
                     header
                 }
                 None => {
@@ -249,9 +247,7 @@ impl FrameDecoder {
     #[cfg(feature = "alloc")]
     pub(crate) fn continue_payload(&mut self, payload: &mut [u8]) -> bool {
         let State::Payload { header, offset } = &mut self.state else { return false };
-        if let Some(key) = header.masking_key() {
-            mask(payload, key, *offset);
-        }
+        header.mask(payload, *offset);
         *offset += payload.len() as u64;
         let (last, fin) = (*offset == header.payload_len(), header.fin());
         if last {
@@ -301,7 +297,7 @@ pub(crate) fn take<'a>(input: &mut &'a mut [u8], len: usize) -> &'a mut [u8] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Opcode, Role};
+    use crate::{Opcode, Role, mask};
     use std::vec::Vec;
 
     /// A frame with its payload.

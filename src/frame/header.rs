@@ -235,6 +235,15 @@ impl FrameHeader {
         self.payload_len
     }
 
+    /// Masks or unmasks `payload`, which begins at `offset` of this frame's, if the frame is masked.
+    // Called, so that the code is there once; `crate::mask` is for where a call costs too much.
+    #[inline(never)]
+    pub(crate) fn mask(&self, payload: &mut [u8], offset: u64) {
+        if let Some(key) = self.masking_key {
+            crate::mask(payload, key, offset);
+        }
+    }
+
     /// Whether further fragments follow, and nothing is in this one.
     #[inline]
     pub(crate) const fn is_empty_fragment(&self) -> bool {
@@ -259,6 +268,8 @@ impl FrameHeader {
     /// Each rule is applied as soon as the bytes it needs are there, also where the header is not
     /// complete: the first byte's at the first byte, and those of the length without waiting for
     /// the masking key. So the same stream fails in the same way however it is cut.
+    // The one copy of the grammar that is called; only what receives most frames has another.
+    #[inline(never)]
     pub fn decode(input: &[u8], rules: &FrameRules) -> Result<Option<Self>, ProtocolError> {
         Ok(Self::decode_with_len(input, rules)?.map(|(header, _)| header))
     }

@@ -48,9 +48,9 @@ impl HeadBuffer<'_> {
     fn push(&mut self, new: &[u8]) -> Result<(), HeadError> {
         match &mut self.0 {
             Buffer::Slice { bytes, written } => {
-                let end = written.saturating_add(new.len());
-                bytes.get_mut(*written..end).ok_or(HeadError::BufferFull)?.copy_from_slice(new);
-                *written = end;
+                let room = bytes.get_mut(*written..).unwrap_or_default();
+                room.get_mut(..new.len()).ok_or(HeadError::BufferFull)?.copy_from_slice(new);
+                *written += new.len();
             }
             #[cfg(feature = "alloc")]
             Buffer::Vec { bytes, written } => {

@@ -233,27 +233,23 @@ impl Session {
     /// connection behind them.
     #[inline]
     fn characters<'a>(&mut self, payload: &'a [u8], last: bool) -> Text<'a> {
-        let text: Result<Text<'a>, Text<'a>> = if self.text.is_waiting() {
+        let (text, valid): (Text<'a>, bool) = if self.text.is_waiting() {
             match payload.first().map(|&byte| self.text.complete(byte)) {
-                Some(Ok(Some(char))) => Ok(char.into()),
-                None | Some(Ok(None)) => Ok("".into()),
-                Some(Err(_)) => Err("".into()),
+                Some(Ok(Some(char))) => (char.into(), true),
+                None | Some(Ok(None)) => ("".into(), true),
+                Some(Err(_)) => ("".into(), false),
             }
         } else {
-            self.text.validate(payload).map(Text::from).map_err(|error| error.valid.into())
+            match self.text.validate(payload) {
+                Ok(text) => (text.into(), true),
+                Err(error) => (error.valid.into(), false),
+            }
         };
         // RFC 6455, section 8.1: text that is not UTF-8 fails the connection.
-        match text {
-            Ok(text) if last && self.text.is_waiting() => {
-                self.closing.violate(ProtocolError::InvalidUtf8);
-                text
-            }
-            Ok(text) => text,
-            Err(text) => {
-                self.closing.violate(ProtocolError::InvalidUtf8);
-                text
-            }
+        if !valid || (last && self.text.is_waiting()) {
+            self.closing.violate(ProtocolError::InvalidUtf8);
         }
+        text
     }
 
     /// Checks the first bytes of a control frame's payload before the rest is there.

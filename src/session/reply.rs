@@ -2,7 +2,7 @@
 
 use super::Session;
 use crate::frame::FrameHeader;
-use crate::{CloseCode, CloseFrame, EntropyError, Event, Opcode, Role, SendReason, mask};
+use crate::{CloseCode, CloseFrame, EntropyError, Event, Opcode, Role, SendReason};
 
 impl Session {
     /// Writes what the protocol demands in answer to `event` to the start of `out`, and returns
@@ -85,16 +85,9 @@ impl Session {
         if !self.closing.may_close() {
             return Err(SendReason::Closed);
         }
-        let mut payload = [0; 125];
-        let mut len = 0;
-        if code != CloseCode::NO_STATUS {
-            let bytes = code.0.to_be_bytes().into_iter().chain(reason.bytes());
-            for (to, from) in payload.iter_mut().zip(bytes) {
-                *to = from;
-                len += 1;
-            }
-        }
-        let payload = payload.get(..len).unwrap_or_default();
+        let bytes = code.0.to_be_bytes();
+        let code = if code == CloseCode::NO_STATUS { &[][..] } else { &bytes };
+        let payload = [code, reason.as_bytes()];
         let written = self.write_frame(Opcode::Close, payload, masking_key, out)?;
         self.closing.send_close();
         Ok(written)
@@ -111,33 +104,40 @@ impl Session {
         if !self.may_send() {
             return Err(SendReason::Closed);
         }
-        self.write_frame(opcode, payload, masking_key, out)
+        self.write_frame(opcode, [payload, &[]], masking_key, out)
     }
 
-    /// Writes the frame whole or not at all.
+    /// Writes a frame whole or not at all. Its payload is in two parts.
     fn write_frame(
         &mut self,
         opcode: Opcode,
-        payload: &[u8],
+        payload: [&[u8]; 2],
         masking_key: impl FnOnce() -> Result<[u8; 4], EntropyError>,
         out: &mut [u8],
     ) -> Result<usize, SendReason> {
-        let header = FrameHeader::new(opcode, payload.len() as u64);
+        let payload_len = payload[0].len() + payload[1].len();
+        let header = FrameHeader::new(opcode, payload_len as u64);
         let header = header.map_err(|_| SendReason::TooLong)?;
         let key = match self.role {
             Role::Client => 4,
             Role::Server => 0,
         };
-        let len = header.encoded_len() + key + payload.len();
-        let Some(out) = out.get_mut(..len) else { return Err(SendReason::NoRoom) };
-        let header = self.masked(header, masking_key)?;
-        let encoded = header.encode();
-        let (head, body) = out.split_at_mut(encoded.len());
-        head.copy_from_slice(&encoded);
-        body.copy_from_slice(payload);
-        if let Some(key) = header.masking_key() {
-            mask(body, key, 0);
+        let len = header.encoded_len() + key + payload_len;
+        if len > out.len() {
+            return Err(SendReason::NoRoom);
         }
+        let header = self.masked(header, masking_key)?;
+        let body = put(out, &header.encode());
+        let rest = put(body, payload[0]);
+        put(rest, payload[1]);
+        header.mask(body.get_mut(..payload_len).unwrap_or_default(), 0);
         Ok(len)
     }
+}
+
+/// Copies `bytes` to the start of `out`, where there is room for them, and returns what is behind.
+fn put<'a>(out: &'a mut [u8], bytes: &[u8]) -> &'a mut [u8] {
+    let Some((start, rest)) = out.split_at_mut_checked(bytes.len()) else { return &mut [] };
+    start.copy_from_slice(bytes);
+    rest
 }

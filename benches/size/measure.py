@@ -1,0 +1,143 @@
+"""Tells from programs what code is in them: how much, whose, and whether it can panic.
+
+    measure.py LIMIT PROGRAM...
+
+A function counts as the crate's if its mangled name has the crate in it, as that of what `core` has
+made for the crate has too, and also if it is the measuring program's own, since into those much of
+the crate is inlined. So what is counted is a little more than the crate, never less. A check fails if
+that is more than LIMIT bytes; another if it calls a panic, itself or through `core`. What a
+dependency does is its own business, also where it is inlined: there the debug information tells.
+Ends with a line `N passed, M failed`.
+"""
+
+import re
+import subprocess
+import sys
+from bisect import bisect_right
+from collections import Counter, defaultdict
+from pathlib import Path
+
+CRATE = "websocket_proto"
+PROGRAM = "size"  # this package
+DEPENDENCIES = ("sha1_smol", "base64")
+LANGUAGE = ("core", "compiler_builtins")
+
+
+def output(*command):
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def owner(symbol):
+    """Whose a function is, from its mangled name."""
+    crates = []
+    # `C`, a disambiguator, and the name behind its length.
+    for match in re.finditer(r"Cs[0-9A-Za-z]*_(\d+)_?", symbol):
+        crates.append(symbol[match.end() :][: int(match[1])])
+    if crates and crates[0] in DEPENDENCIES:
+        return crates[0]
+    if CRATE in crates:
+        return CRATE
+    if PROGRAM in crates or symbol == "_start":
+        return PROGRAM
+    return crates[0] if crates else "compiler_builtins"
+
+
+class Image:
+    def __init__(self, path):
+        self.functions = {}  # (size, name) by address
+        for line in output("readelf", "--syms", "--wide", path).splitlines():
+            match line.split():
+                case [_, value, size, "FUNC", _, _, section, name] if section != "UND":
+                    # The lowest bit is that of the instruction set.
+                    self.functions[int(value, 16) & ~1] = int(size), name
+        if not self.functions:
+            sys.exit(f"{path}: no functions found")
+        starts = sorted(self.functions)
+        self.calls = defaultdict(dict)  # of a function, by its address: the callee, by that of the call
+        for line in output("readelf", "--relocs", "--wide", path).splitlines():
+            match line.split():
+                case [at, _, _, value, _] if re.fullmatch("[0-9a-f]{8}", at):
+                    at, callee = int(at, 16), int(value, 16) & ~1
+                    # Anything else is data.
+                    if at >= starts[0] and callee in self.functions:
+                        self.calls[starts[bisect_right(starts, at) - 1]][at] = callee
+        if not self.calls:
+            sys.exit(f"{path}: no relocations found")
+        self.path = path
+
+    def sizes(self):
+        sizes = Counter()
+        for size, name in self.functions.values():
+            sizes[owner(name)] += size
+        return sizes
+
+    def panics(self):
+        """The ways from what is counted to a panic, as the names on them."""
+        for function, (_, name) in self.functions.items():
+            if owner(name) in (CRATE, PROGRAM):
+                for at, callee in self.calls[function].items():
+                    way = self.way_to_panic(callee, {function})
+                    if way and self.writer(at) not in DEPENDENCIES:
+                        yield (name, *way)
+
+    def way_to_panic(self, function, seen):
+        _, name = self.functions[function]
+        if "9panicking" in name:
+            return [name]
+        if function in seen or owner(name) not in LANGUAGE:
+            return None
+        for callee in self.calls[function].values():
+            if way := self.way_to_panic(callee, seen | {function}):
+                return [name, *way]
+        return None
+
+    def writer(self, at):
+        """In whose source the instruction at this address stands."""
+        # Two lines for each function that is inlined there, the innermost first.
+        names = output("addr2line", "--exe", self.path, "--inlines", "--functions", hex(at))
+        owners = map(owner, names.splitlines()[::2])
+        return next((found for found in owners if found not in LANGUAGE), None)
+
+
+def demangled(names):
+    """What to call them: without the hashes of crates."""
+    plain = output("c++filt", "--format=rust", *names)
+    return dict(zip(names, re.sub(r"\[[0-9a-f]+\]", "", plain).splitlines()))
+
+
+def main(limit, paths):
+    images = {Path(path).name: Image(path) for path in paths}
+    columns = (CRATE, PROGRAM, *DEPENDENCIES, *LANGUAGE)
+    titles = ("bytes", "counted", CRATE, "program", *DEPENDENCIES, *LANGUAGE)
+    row = "{:9}{:>9}{:>17}{:>9}{:>11}{:>8}{:>6}{:>19}".format
+    print(row(*titles))
+    failures = []
+    checks_failed = 0
+    for program, image in images.items():
+        sizes = image.sizes()
+        if unknown := set(sizes) - set(columns):
+            sys.exit(f"{program}: code of {', '.join(unknown)}")
+        counted = sizes[CRATE] + sizes[PROGRAM]
+        print(row(program, counted, *(sizes[column] for column in columns)))
+        if counted > limit:
+            checks_failed += 1
+            failures.append(f"{program}: {counted} bytes, more than {limit}")
+        if ways := sorted(set(image.panics())):
+            checks_failed += 1
+            names = demangled(sorted({name for way in ways for name in way}))
+            failures.append(f"{program}: can panic")
+            failures += ("    " + " -> ".join(names[name] for name in way) for way in ways)
+
+    largest = max(images.values(), key=lambda image: sum(image.sizes().values()))
+    functions = sorted(largest.functions.values(), reverse=True)[:25]
+    names = demangled([name for _, name in functions])
+    print("\nThe largest functions:")
+    for size, name in functions:
+        print(f"{size:9}  {names[name][:100]}")
+
+    print("", *failures, sep="\n")
+    print(f"{2 * len(images) - checks_failed} passed, {checks_failed} failed")
+    sys.exit(checks_failed > 0)
+
+
+main(int(sys.argv[1]), sys.argv[2:])

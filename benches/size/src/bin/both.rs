@@ -1,0 +1,12 @@
+//! A server and a client: their opening handshakes and their frames.
+
+#![no_std]
+#![no_main]
+
+#[unsafe(no_mangle)]
+extern "C" fn _start() -> ! {
+    loop {
+        size::serve();
+        size::connect();
+    }
+}
