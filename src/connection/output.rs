@@ -107,6 +107,11 @@ fn append_frame(to: &mut Vec<u8>, header: &[u8], payload: &[u8], key: Option<[u8
 }
 
 impl Output {
+    /// What is from `start` on in `bytes` waits, in the memory that it is in.
+    pub(crate) fn holding(bytes: Vec<u8>, start: usize) -> Self {
+        Self { start, end: bytes.len(), bytes, ..Self::default() }
+    }
+
     /// Appends `len` bytes, to be written by the caller at once.
     #[inline]
     pub(crate) fn append(&mut self, len: usize) -> &mut [u8] {

@@ -185,9 +185,9 @@ impl FrameDecoder {
         rules: &FrameRules,
     ) -> Result<Option<OpenFrame>, ProtocolError> {
         let header = match &self.state {
-            State::Header { len: 0, .. } => match FrameHeader::decode(input, rules)? {
-                Some(header) => {
-                    take(input, header.encoded_len());
+            State::Header { len: 0, .. } => match FrameHeader::decode_with_len(input, rules)? {
+                Some((header, len)) => {
+                    take(input, len);
                     header
                 }
                 None => {

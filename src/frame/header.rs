@@ -268,7 +268,7 @@ impl FrameHeader {
     /// Each rule is applied as soon as the bytes it needs are there, also where the header is not
     /// complete: the first byte's at the first byte, and those of the length without waiting for
     /// the masking key. So the same stream fails in the same way however it is cut.
-    // The one copy of the grammar that is called; only what receives most frames has another.
+    // Called, so that the code is there once; what receives most frames has it inlined.
     #[inline(never)]
     pub fn decode(input: &[u8], rules: &FrameRules) -> Result<Option<Self>, ProtocolError> {
         Ok(Self::decode_with_len(input, rules)?.map(|(header, _)| header))

@@ -66,17 +66,13 @@ pub(super) struct Accepted {
 }
 
 impl Exchange {
-    pub(super) fn new(limits: HeadLimits, opening: Option<Duration>, mut request: Vec<u8>) -> Self {
-        let mut output = Output::default();
-        output.push(&request);
-        request.clear();
+    pub(super) fn new(limits: HeadLimits, opening: Option<Duration>, request: Vec<u8>) -> Self {
         Self {
             limits,
             parser: ResponseParser::new(limits),
-            // The memory serves the response.
-            head: request,
+            head: Vec::new(),
             body: Vec::new(),
-            output,
+            output: Output::holding(request, 0),
             state: State::Head { interim: 0 },
             eof: false,
             deadline: Deadline::new(opening),

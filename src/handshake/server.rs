@@ -238,14 +238,12 @@ impl ServerHandshake {
             return Err(error);
         }
         let negotiated = Negotiated::from(acceptance);
-        let mut output = core::mem::take(&mut self.output);
-        output.push(self.head.get(length..).unwrap_or_default());
+        let output = Output::holding(core::mem::take(&mut self.head), length);
         let config = self.config.clone();
         let mut connection = Connection::with_output(Role::Server, config, &negotiated, output);
         if self.eof {
             connection.receive_eof();
         }
-        self.head = Vec::new();
         self.state = State::Spent;
         Ok(Established { connection, negotiated })
     }
