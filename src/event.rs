@@ -59,6 +59,15 @@ impl ChunkPayload<'_> {
         }
     }
 
+    /// How many there are, counted without a look at them.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn byte_len(&self) -> usize {
+        match self {
+            Self::Text(text) => text.byte_len(),
+            Self::Binary(payload) => payload.len(),
+        }
+    }
+
     /// Whether they belong to a text or a binary message.
     #[must_use]
     pub const fn message_type(&self) -> MessageType {

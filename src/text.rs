@@ -30,6 +30,17 @@ enum TextInner<'a> {
 }
 
 impl Text<'_> {
+    /// Its bytes, counted without a look at them.
+    #[inline]
+    pub(crate) fn byte_len(&self) -> usize {
+        match &self.0 {
+            TextInner::Borrowed(text) => text.len(),
+            TextInner::Char { len, .. } => usize::from(*len),
+            #[cfg(feature = "alloc")]
+            TextInner::Owned(text) => text.len(),
+        }
+    }
+
     /// The text in memory of its own; no copy if it has that already.
     #[cfg(feature = "alloc")]
     #[must_use]

@@ -15,7 +15,8 @@ use core::str::Utf8Error;
 /// let mut validator = Utf8Validator::new();
 /// assert_eq!(validator.validate(b"caf\xc3"), Ok("caf"));
 /// assert!(validator.is_waiting());
-/// assert_eq!(validator.complete(0xa9), Ok(Some('é')));
+/// assert_eq!(validator.missing(), 1);
+/// assert_eq!(validator.complete(b"\xa9"), Ok(Some('é')));
 /// assert_eq!(validator.validate(b"!"), Ok("!"));
 /// assert!(!validator.is_waiting());
 /// ```
@@ -48,7 +49,7 @@ impl Utf8Validator {
     }
 
     /// Whether the pieces so far end inside a character. If so, the next bytes go to
-    /// [`complete`](Self::complete), one by one; a text that ends here is not UTF-8.
+    /// [`complete`](Self::complete); a text that ends here is not UTF-8.
     #[inline]
     #[must_use]
     pub const fn is_waiting(&self) -> bool {
@@ -78,30 +79,49 @@ impl Utf8Validator {
         }
     }
 
-    /// Takes the next byte of the character that waits, and returns it when it is complete.
-    pub fn complete(&mut self, byte: u8) -> Result<Option<char>, InvalidUtf8<'static>> {
-        let [a, b, c] = self.waiting;
-        let bytes = [a, b, c, 0];
-        let mut bytes = bytes;
-        let len = usize::from(self.len);
-        if let Some(next) = bytes.get_mut(len) {
-            *next = byte;
+    /// Bytes that the character still needs which waits, 0 if none does.
+    #[inline]
+    #[must_use]
+    pub const fn missing(&self) -> usize {
+        match self.len {
+            0 => 0,
+            len => announced(self.waiting[0]) - len as usize,
         }
-        let bytes = bytes.get(..=len).unwrap_or_default();
-        match str::from_utf8(bytes) {
+    }
+
+    /// Takes the next bytes of the character that waits, at most those that are
+    /// [`missing`](Self::missing), and returns it when it is complete.
+    pub fn complete(&mut self, piece: &[u8]) -> Result<Option<char>, InvalidUtf8<'static>> {
+        debug_assert!(piece.len() <= self.missing());
+        let mut bytes = [0; 4];
+        let len = usize::from(self.len) + piece.len();
+        for (to, from) in
+            bytes.iter_mut().zip(self.waiting.iter().take(self.len.into()).chain(piece))
+        {
+            *to = *from;
+        }
+        match str::from_utf8(bytes.get(..len).unwrap_or_default()) {
             Ok(text) => {
                 self.len = 0;
                 Ok(text.chars().next())
             }
             Err(error) if error.error_len().is_none() => {
-                if let Some(next) = self.waiting.get_mut(len) {
-                    *next = byte;
-                }
-                self.len += 1;
+                let [a, b, c, _] = bytes;
+                (self.waiting, self.len) = ([a, b, c], len as u8);
                 Ok(None)
             }
             Err(_) => Err(InvalidUtf8 { valid: "" }),
         }
+    }
+}
+
+/// Bytes of a character that begins with this one: 1 for what begins none.
+const fn announced(first: u8) -> usize {
+    match first {
+        0xc2..=0xdf => 2,
+        0xe0..=0xef => 3,
+        0xf0..=0xf4 => 4,
+        0x00..=0xc1 | 0xf5..=0xff => 1,
     }
 }
 
@@ -124,14 +144,10 @@ fn split_cut_character(piece: &[u8]) -> (&[u8], &[u8]) {
         return (piece, &[]);
     }
     for (back, byte) in (1..=3).zip(piece.iter().rev()) {
-        let announced = match byte {
-            0x80..=0xbf => continue,
-            0xc2..=0xdf => 2,
-            0xe0..=0xef => 3,
-            0xf0..=0xf4 => 4,
-            0x00..=0x7f | 0xc0..=0xc1 | 0xf5..=0xff => 1,
-        };
-        if announced > back {
+        if let 0x80..=0xbf = byte {
+            continue;
+        }
+        if announced(*byte) > back {
             return piece.split_at_checked(piece.len() - back).unwrap_or((piece, &[]));
         }
         break;
@@ -155,10 +171,10 @@ mod tests {
         let mut text = String::new();
         for piece in pieces {
             let mut rest = *piece;
-            while validator.is_waiting() {
-                let Some((&byte, after)) = rest.split_first() else { break };
+            if validator.is_waiting() {
+                let (missing, after) = rest.split_at(validator.missing().min(rest.len()));
                 rest = after;
-                match validator.complete(byte) {
+                match validator.complete(missing) {
                     Ok(char) => text.extend(char),
                     Err(_) => return (text, true, false),
                 }

@@ -148,7 +148,7 @@ impl Connection {
 
     /// A piece of text as the application wants it: on its own, or put together.
     fn deliver<'a>(&mut self, chunk: Chunk<'a>) -> Option<Event<'a>> {
-        self.count_received(chunk.payload.as_bytes().len(), chunk.last);
+        self.count_received(chunk.payload.byte_len(), chunk.last);
         match self.config.delivery {
             Delivery::Chunks => Some(Event::Chunk(chunk)),
             // What came before the violation will never be a message.

@@ -106,7 +106,7 @@ impl Session {
                 self.begin_frame(&frame.header);
             }
             // A character that waits is completed first, on its own.
-            let max = if self.text.is_waiting() { 1 } else { usize::MAX };
+            let max = if self.text.is_waiting() { self.text.missing() } else { usize::MAX };
             let piece = self.frames.decode_payload(frame, input, max)?;
             let last = piece.last() && frame.header.fin();
             let step = match (self.message?, self.extension) {
@@ -213,7 +213,7 @@ impl Session {
     fn text<'a>(&mut self, payload: &'a [u8], last: bool) -> Option<Step<'a>> {
         let text = self.characters(payload, last);
         let last = last && self.closing.error().is_none();
-        let first = self.deliver(text.len(), last)?;
+        let first = self.deliver(text.byte_len(), last)?;
         Some(Step::Text(Chunk { payload: ChunkPayload::Text(text), first, last }))
     }
 
@@ -234,10 +234,10 @@ impl Session {
     #[inline]
     fn characters<'a>(&mut self, payload: &'a [u8], last: bool) -> Text<'a> {
         let (text, valid): (Text<'a>, bool) = if self.text.is_waiting() {
-            match payload.first().map(|&byte| self.text.complete(byte)) {
-                Some(Ok(Some(char))) => (char.into(), true),
-                None | Some(Ok(None)) => ("".into(), true),
-                Some(Err(_)) => ("".into(), false),
+            match self.text.complete(payload) {
+                Ok(Some(char)) => (char.into(), true),
+                Ok(None) => ("".into(), true),
+                Err(_) => ("".into(), false),
             }
         } else {
             match self.text.validate(payload) {
