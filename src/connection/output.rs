@@ -96,29 +96,10 @@ impl Run {
     }
 }
 
-/// Appends a frame, masked if there is a key.
-fn append_frame(to: &mut Vec<u8>, header: &[u8], payload: &[u8], key: Option<[u8; 4]>) {
-    to.extend_from_slice(header);
-    let start = to.len();
-    to.extend_from_slice(payload);
-    if let (Some(key), Some(body)) = (key, to.get_mut(start..)) {
-        mask(body, key, 0);
-    }
-}
-
 impl Output {
     /// What is from `start` on in `bytes` waits, in the memory that it is in.
     pub(crate) fn holding(bytes: Vec<u8>, start: usize) -> Self {
         Self { start, end: bytes.len(), bytes, ..Self::default() }
-    }
-
-    /// Appends `len` bytes, to be written by the caller at once.
-    #[inline]
-    pub(crate) fn append(&mut self, len: usize) -> &mut [u8] {
-        self.reserve(len);
-        let end = self.end;
-        self.end += len;
-        self.bytes.get_mut(end..self.end).unwrap_or_default()
     }
 
     /// Appends a frame, masked by a client: header and payload side by side, so that they leave in
@@ -168,7 +149,12 @@ impl Output {
     /// Appends a copy of `bytes`.
     #[inline]
     pub(crate) fn push(&mut self, bytes: &[u8]) {
-        self.append(bytes.len()).copy_from_slice(bytes);
+        self.reserve(bytes.len());
+        let end = self.end + bytes.len();
+        if let Some(to) = self.bytes.get_mut(self.end..end) {
+            to.copy_from_slice(bytes);
+        }
+        self.end = end;
     }
 
     /// Appends `payload` without a copy.
@@ -433,6 +419,16 @@ impl Output {
         if !self.has_remaining() {
             self.clear();
         }
+    }
+}
+
+/// Appends a frame, masked if there is a key.
+fn append_frame(to: &mut Vec<u8>, header: &[u8], payload: &[u8], key: Option<[u8; 4]>) {
+    to.extend_from_slice(header);
+    let start = to.len();
+    to.extend_from_slice(payload);
+    if let (Some(key), Some(body)) = (key, to.get_mut(start..)) {
+        mask(body, key, 0);
     }
 }
 
