@@ -8,7 +8,7 @@ use core::fmt;
 use bytes::Buf;
 
 use super::buffers::is_kept;
-use crate::frame::FrameHeader;
+use crate::frame::{EncodedHeader, FrameHeader};
 use crate::mask::{copy_masked, mask};
 use crate::payload::OwnBytes;
 
@@ -106,37 +106,56 @@ impl Output {
     /// one write.
     #[inline(always)]
     pub(crate) fn push_frame(&mut self, header: &FrameHeader, payload: &[u8]) {
-        let (encoded, key) = (header.encode(), header.masking_key());
-        // All 16 bytes are written whatever the header's length: the payload goes over the rest.
-        let room = encoded.padded().len() + payload.len();
-        if self.bytes.len() - self.end < room {
-            if self.bytes.is_empty() {
-                return self.push_first(&encoded, payload, key);
-            }
-            self.make_room(room);
-        }
-        let free = self.bytes.get_mut(self.end..).unwrap_or_default();
-        if let Some(to) = free.first_chunk_mut() {
-            *to = *encoded.padded();
-        }
-        self.end += encoded.len() + payload.len();
-        let body = free.get_mut(encoded.len()..).unwrap_or_default();
-        let Some(body) = body.get_mut(..payload.len()) else { return };
-        match key {
-            Some(key) => copy_masked(body, payload, key, 0),
-            None => body.copy_from_slice(payload),
+        // Each on its own, so that a server's frames do without all that masking takes.
+        match header.masking_key() {
+            None => self.push_encoded(header.unmasked().encode(), payload, None),
+            Some(key) => self.push_encoded(header.masked(key).encode(), payload, Some(key)),
         }
     }
 
-    /// The same where there is no memory: it is not cleared before it is written.
-    #[inline(never)]
-    fn push_first(&mut self, header: &[u8], payload: &[u8], key: Option<[u8; 4]>) {
-        let size = (header.len() + payload.len()).max(MIN_MEMORY);
-        let mut bytes = Vec::with_capacity(size);
-        append_frame(&mut bytes, header, payload, key);
-        self.end = bytes.len();
-        bytes.resize(size, 0);
-        self.bytes = bytes;
+    #[inline(always)]
+    fn push_encoded(&mut self, header: EncodedHeader, payload: &[u8], key: Option<[u8; 4]>) {
+        // All 16 bytes are written whatever the header's length: the payload goes over the rest.
+        let room = header.padded().len() + payload.len();
+        let Some(frame) = self.bytes.get_mut(self.end..self.end + room) else {
+            // In registers, or each header would be written to memory for this.
+            return self.push_beyond(*header.padded(), header.len(), payload, key);
+        };
+        if let Some(to) = frame.first_chunk_mut() {
+            *to = *header.padded();
+        }
+        self.end += header.len() + payload.len();
+        let frame = frame.get_mut(..header.len() + payload.len()).unwrap_or_default();
+        write_payload(frame.get_mut(header.len()..).unwrap_or_default(), payload, key);
+    }
+
+    /// The same where there is no room. Memory that is taken anew is not cleared before.
+    #[cold]
+    fn push_beyond(
+        &mut self,
+        header: [u8; 16],
+        header_len: usize,
+        payload: &[u8],
+        key: Option<[u8; 4]>,
+    ) {
+        let room = header.len() + payload.len();
+        let header = header.get(..header_len).unwrap_or_default();
+        if self.bytes.is_empty() {
+            // If it is kept, as much as the same frame asks for the next time.
+            let size = if self.lent { room } else { header.len() + payload.len() };
+            let size = size.max(MIN_MEMORY);
+            let mut bytes = Vec::with_capacity(size);
+            append_frame(&mut bytes, header, payload, key);
+            self.end = bytes.len();
+            bytes.resize(size, 0);
+            self.bytes = bytes;
+        } else {
+            self.make_room(room);
+            self.push(header);
+            let body = self.bytes.get_mut(self.end..self.end + payload.len());
+            write_payload(body.unwrap_or_default(), payload, key);
+            self.end += payload.len();
+        }
     }
 
     #[inline]
@@ -419,6 +438,15 @@ impl Output {
         if !self.has_remaining() {
             self.clear();
         }
+    }
+}
+
+/// Writes a payload where it belongs, masked if there is a key.
+#[inline(always)]
+fn write_payload(to: &mut [u8], payload: &[u8], key: Option<[u8; 4]>) {
+    match key {
+        Some(key) => copy_masked(to, payload, key, 0),
+        None => to.copy_from_slice(payload),
     }
 }
 

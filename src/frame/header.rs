@@ -193,6 +193,13 @@ impl FrameHeader {
         Self { masking_key: Some(key), ..self }
     }
 
+    /// The same without a masking key.
+    #[cfg(feature = "alloc")]
+    #[inline]
+    pub(crate) const fn unmasked(self) -> Self {
+        Self { masking_key: None, ..self }
+    }
+
     /// The same with these reserved bits, as an extension defines them (section 5.8).
     #[inline]
     #[must_use]
