@@ -76,8 +76,8 @@ impl Connection {
     /// `None` for all else: then, or if the driver does not care, they go to
     /// [`receive`](Self::receive). Both may alternate in any way. Large messages gain from it: read
     /// into this slice, then tell how much with [`payload_filled`](Self::payload_filled). Its
-    /// length follows the bytes received and the memory that was [lent](crate::Buffers), never the length
-    /// that a header announced. What is in it before is nothing that means anything.
+    /// length follows the bytes received and the memory that was [lent](crate::Buffers), never the
+    /// length that a header announced. What it holds before has no meaning.
     ///
     /// ```
     /// use websocket_proto::{Config, Connection, Event, Message, Negotiated};
