@@ -151,6 +151,8 @@
 //! - Large messages: reads of 16 KiB, so that bytes are unmasked while the processor's first cache
 //!   holds them; [`payload_space`](Connection::payload_space), so that a binary one is not copied;
 //!   and the feature `simd`.
+//! - Large messages from a server that the socket takes at once: [`Connection::sending`], so that
+//!   they are not copied.
 //! - Clients that send many small messages: an [`Entropy`] of the program's own, such as the
 //!   thread's generator of the crate `rand`. To ask the operating system for the masking keys of 64
 //!   frames takes longer than all else that is done for them.
@@ -243,7 +245,7 @@ pub use close::{CloseCode, CloseFrame, CloseFrameError};
 #[cfg(feature = "alloc")]
 pub use config::{Config, ControlRate, Delivery, SharedConfig, Timeouts};
 #[cfg(feature = "alloc")]
-pub use connection::{Buffers, Connection, Counters, Output, PreparedMessage, Traffic};
+pub use connection::{Buffers, Connection, Counters, Output, PreparedMessage, Sending, Traffic};
 #[cfg(feature = "getrandom")]
 pub use entropy::OsEntropy;
 pub use entropy::{Entropy, EntropyError};

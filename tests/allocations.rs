@@ -309,6 +309,23 @@ fn with_lent_buffers_a_message_put_together_is_sent_on_without_a_copy_or_an_allo
 }
 
 #[test]
+fn what_is_written_from_where_it_is_takes_no_memory() {
+    let mut server = server();
+    let mut buffers = Buffers::new();
+    let payload = vec![7; 50_000];
+    let mut turn = || {
+        server.lend(&mut buffers);
+        let mut sending = server.sending(&payload[..]).unwrap();
+        sending.advance(sending.remaining());
+        drop(sending);
+        server.give_back(&mut buffers);
+    };
+    turn();
+    let (allocations, held, _) = measure(turn);
+    assert_eq!((allocations, held), (0, 0));
+}
+
+#[test]
 fn without_lent_buffers_a_reply_takes_one_allocation_and_leaves_nothing() {
     for frame in
         [peer_frame(Role::Server, 0x82, b"echoed"), peer_frame(Role::Server, 0x89, b"answered")]

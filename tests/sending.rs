@@ -239,17 +239,104 @@ fn counters_count_both_directions_where_configured() {
         connection.send_chunk(text_piece("ab", true, false)).unwrap();
         connection.send_chunk(text_piece("cd", false, true)).unwrap();
         connection.ping(b"own").unwrap();
-        let output = take_output(&mut connection);
+        let mut sending = connection.sending(vec![7; 5000]).unwrap();
+        let direct = sending.remaining() - 1000;
+        sending.advance(direct);
+        drop(sending);
+        let written = direct + take_output(&mut connection).len();
         let counters = connection.counters().unwrap();
         assert_eq!(counters.received.messages, 2);
         assert_eq!(counters.received.payload_bytes, 13);
         assert_eq!(counters.received.wire_bytes, input.len() as u64);
         assert_eq!(counters.received.pings, 1);
-        assert_eq!(counters.sent.messages, 2);
-        assert_eq!(counters.sent.payload_bytes, 12);
-        assert_eq!(counters.sent.wire_bytes, output.len() as u64);
+        assert_eq!(counters.sent.messages, 3);
+        assert_eq!(counters.sent.payload_bytes, 5012);
+        assert_eq!(counters.sent.wire_bytes, written as u64);
         assert_eq!(counters.sent.pings, 1);
         // Without timeouts no clock is needed.
         assert_eq!(connection.poll_timeout(), None);
     }
+}
+
+#[test]
+fn a_message_written_from_where_it_is_stands_in_its_place_however_much_is_written() {
+    for role in ROLES {
+        for len in [0, 5, 2047, 2048, 5000, 70_000] {
+            let payload: Vec<u8> = (0..len).map(|i| (i * 7) as u8).collect();
+            for (step, limit) in [(1, 9), (1000, 4500), (usize::MAX, usize::MAX), (7, 0)] {
+                for owned in [false, true] {
+                    let mut connection = connection(role, Config::new());
+                    connection.send("before").unwrap();
+                    let message =
+                        if owned { payload.clone().into() } else { Message::from(&payload[..]) };
+                    let mut sending = connection.sending(message).unwrap();
+                    let mut written = Vec::new();
+                    while sending.has_remaining() && written.len() < limit {
+                        let len = sending.chunk().len().min(step);
+                        written.extend_from_slice(&sending.chunk()[..len]);
+                        sending.advance(len);
+                    }
+                    drop(sending);
+                    connection.send("behind").unwrap();
+                    written.extend(take_output(&mut connection));
+                    let expected = [
+                        (0x81, b"before".to_vec()),
+                        (0x82, payload.clone()),
+                        (0x81, b"behind".to_vec()),
+                    ];
+                    assert!(parse_frames(&written) == expected, "{role:?} {len} {step} {limit}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_not_written_of_owned_memory_is_not_copied() {
+    let mut server = connection(Role::Server, Config::new());
+    let payload = vec![7; 10_000];
+    let start = payload.as_ptr();
+    let mut sending = server.sending(payload).unwrap();
+    sending.advance(4 + 1000);
+    assert_eq!(sending.remaining(), 9000);
+    drop(sending);
+    assert_eq!(server.output().remaining(), 9000);
+    assert_eq!(server.output().chunk().as_ptr(), start.wrapping_add(1000));
+}
+
+#[test]
+fn all_that_can_be_written_at_once_is_the_queue_and_the_message() {
+    let mut server = connection(Role::Server, Config::new());
+    server.send(vec![1; 3000]).unwrap();
+    let payload = [2; 4000];
+    let sending = server.sending(&payload[..]).unwrap();
+    let mut slices = [std::io::IoSlice::new(&[]); 8];
+    let count = sending.chunks_vectored(&mut slices);
+    let bytes: Vec<u8> = slices[..count].iter().flat_map(|slice| slice.to_vec()).collect();
+    assert_eq!(bytes.len(), sending.remaining());
+    assert_eq!(parse_frames(&bytes), [(0x82, vec![1; 3000]), (0x82, vec![2; 4000])]);
+    assert_eq!(slices[count - 1].as_ptr(), payload.as_ptr());
+    // Where there is no room for all of them, the first ones.
+    assert_eq!(sending.chunks_vectored(&mut slices[..1]), 1);
+    assert_eq!(slices[0].len(), 4);
+}
+
+#[test]
+fn a_message_that_can_not_be_sent_is_given_back_before_any_of_it_is_written() {
+    let mut server = connection(Role::Server, Config::new().high_water_mark(10));
+    server.send("0123456789").unwrap();
+    let refused = server.sending(vec![7; 5000]).unwrap_err();
+    assert_eq!(refused.reason, SendReason::Full);
+    assert_eq!(refused.unsent, Message::from(vec![7; 5000]));
+    take_output(&mut server);
+    server.close(None).unwrap();
+    assert_eq!(server.sending(vec![7; 5000]).unwrap_err().reason, SendReason::Closed);
+    assert_eq!(take_output(&mut server), b"\x88\x00");
+}
+
+#[test]
+#[should_panic(expected = "past the end of the message")]
+fn a_message_can_not_be_written_beyond_its_end() {
+    let mut server = connection(Role::Server, Config::new());
+    server.sending(vec![7; 5000]).unwrap().advance(5005);
 }

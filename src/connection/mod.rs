@@ -7,11 +7,13 @@ mod output;
 mod prepared;
 mod receive;
 mod send;
+mod sending;
 mod timers;
 
 pub use buffers::Buffers;
 pub use output::Output;
 pub use prepared::PreparedMessage;
+pub use sending::Sending;
 pub use timers::{Counters, Traffic};
 
 use alloc::boxed::Box;

@@ -176,12 +176,28 @@ impl Output {
         self.end = end;
     }
 
-    /// Appends `payload` without a copy.
-    pub(crate) fn splice(&mut self, payload: OwnBytes) {
+    /// Appends `payload` from `start` on, without a copy.
+    pub(crate) fn splice(&mut self, payload: OwnBytes, start: usize) {
+        let waiting = payload.len().saturating_sub(start);
+        if waiting == 0 {
+            return self.keep_spare(payload);
+        }
         let at = self.end;
         let rare = self.rare.get_or_insert_default();
-        rare.spliced += payload.len();
-        rare.splices.push_back(Splice { at, payload, start: 0 });
+        rare.spliced += waiting;
+        rare.splices.push_back(Splice { at, payload, start });
+    }
+
+    /// A payload was taken. Its memory serves again while memory is lent.
+    fn keep_spare(&mut self, payload: OwnBytes) {
+        if let OwnBytes::Vec(memory) = payload
+            && self.lent
+        {
+            let spare = &mut self.rare.get_or_insert_default().spare;
+            if is_kept(spare, &memory) {
+                *spare = memory;
+            }
+        }
     }
 
     /// Appends an automatic Pong. Each is kept while less than 4 KiB of them wait, then only the
@@ -264,6 +280,12 @@ impl Output {
         for splice in self.rare.iter_mut().flat_map(|rare| rare.splices.iter_mut()) {
             splice.at -= moved;
         }
+    }
+
+    /// So many bytes were taken that were not queued here.
+    #[inline]
+    pub(super) fn count_taken(&mut self, len: usize) {
+        self.taken = self.taken.wrapping_add(len as u32);
     }
 
     /// Bytes ever taken, modulo 2³².
@@ -375,7 +397,7 @@ impl Buf for Output {
     /// If `len` exceeds [`remaining`](Buf::remaining).
     #[inline]
     fn advance(&mut self, len: usize) {
-        self.taken = self.taken.wrapping_add(len as u32);
+        self.count_taken(len);
         if self.rare.is_none() && len == self.end - self.start {
             self.clear();
         } else {
@@ -418,11 +440,8 @@ impl Output {
             if !splice.waiting().is_empty() {
                 break;
             }
-            if let Some(Splice { payload: OwnBytes::Vec(memory), .. }) = rare.splices.pop_front()
-                && self.lent
-                && is_kept(&rare.spare, &memory)
-            {
-                rare.spare = memory;
+            if let Some(Splice { payload, .. }) = rare.splices.pop_front() {
+                self.keep_spare(payload);
             }
         }
         assert!(len == 0, "advanced past the end of the output");

@@ -11,7 +11,7 @@ use crate::{
 
 /// Payloads with memory of their own are queued as they are from this size on; copying smaller
 /// ones is cheaper.
-const COUNTED: usize = 2048;
+pub(super) const COUNTED: usize = 2048;
 
 impl Connection {
     // --- Messages ------------------------------------------------------------------------------
@@ -101,7 +101,7 @@ impl Connection {
                 self.check(message.message_type(), true)?;
                 let fragment = Fragment::Whole(message.message_type());
                 self.session.header(fragment, payload.len() as u64, || self.keys.take())?;
-                self.output.splice(OwnBytes::Counted(message.frame().clone()));
+                self.output.splice(OwnBytes::Counted(message.frame().clone()), 0);
             }
             Role::Server | Role::Client => {
                 self.check(message.message_type(), true)?;
@@ -146,7 +146,7 @@ impl Connection {
 
     /// Whether a message of this type may begin, or go on, and there is room.
     #[inline]
-    fn check(&self, message_type: MessageType, first: bool) -> Result<(), SendReason> {
+    pub(super) fn check(&self, message_type: MessageType, first: bool) -> Result<(), SendReason> {
         let fragment = if first { Fragment::Whole(message_type) } else { Fragment::Middle };
         self.session.check_send(fragment)?;
         if !first && self.session.sending() != Some(message_type) {
@@ -228,12 +228,12 @@ impl Connection {
         if payload.len() < COUNTED {
             self.output.push(&payload);
         } else {
-            self.output.splice(payload);
+            self.output.splice(payload, 0);
         }
     }
 
     #[inline]
-    fn count_sent(&mut self, payload_len: usize, last: bool) {
+    pub(super) fn count_sent(&mut self, payload_len: usize, last: bool) {
         if let Some(timers) = &mut self.timers {
             timers.sent(payload_len, last);
         }

@@ -15,7 +15,7 @@ use rand::RngCore;
 use websocket_proto::handshake::{
     Acceptance, ClientEvent, ClientHandshake, ClientRequest, ServerEvent, ServerHandshake, Uri,
 };
-use websocket_proto::{Buffers, Config, Connection, EntropyError, Event, Negotiated, Output};
+use websocket_proto::{Buffers, Config, Connection, EntropyError, Event, Negotiated};
 
 use super::is_server;
 use crate::Job;
@@ -83,12 +83,16 @@ impl<const MEMORY: u8, const SPACE: bool> super::Peer for Peer<MEMORY, SPACE> {
                 if MEMORY == LENT {
                     connection.lend(&mut buffers);
                 }
-                if scene.case.counted {
-                    connection.send(counted[next].clone()).expect("room");
-                } else {
+                if scene.case.size < LARGE {
                     connection.send(&*scene.case.messages[next]).expect("room");
+                    write(connection.output(), &mut pipe);
+                } else if scene.case.counted {
+                    let sending = connection.sending(counted[next].clone());
+                    write(&mut sending.expect("room"), &mut pipe);
+                } else {
+                    let sending = connection.sending(&*scene.case.messages[next]);
+                    write(&mut sending.expect("room"), &mut pipe);
                 }
-                write(connection.output(), &mut pipe);
                 if MEMORY == LENT {
                     connection.give_back(&mut buffers);
                 }
@@ -265,7 +269,7 @@ fn open(scene: &Scene) -> Connection {
 }
 
 #[inline]
-fn write(output: &mut Output, pipe: &mut Pipe) {
+fn write(output: &mut impl Buf, pipe: &mut Pipe) {
     while output.has_remaining() {
         let chunk = output.chunk();
         let length = if chunk.len() == output.remaining() {

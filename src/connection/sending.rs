@@ -1,0 +1,137 @@
+//! A message written from where it is.
+
+use core::fmt;
+
+use bytes::Buf;
+
+use super::send::COUNTED;
+use super::{Connection, Output};
+use crate::{Fragment, Message, Role, SendError};
+
+/// A message on its way: all that waits to be written, and behind it the message, which is not
+/// copied. What is not written when this is dropped waits in the [`Output`], in its place.
+///
+/// Made by [`Connection::sending`], and read and advanced as an `Output` is. If it is forgotten, with
+/// `mem::forget`, the message is cut off.
+#[must_use = "what is not written from it is copied"]
+pub struct Sending<'c, 'm> {
+    output: &'c mut Output,
+    message: Message<'m>,
+    /// Bytes of its payload that were written.
+    written: usize,
+}
+
+impl Connection {
+    /// Sends a message that can be written right now: without a copy, also where it is borrowed.
+    ///
+    /// For a server's messages from 2 KiB on, where no smaller
+    /// [`fragment_size`](crate::Config::fragment_size) is configured. Of all else a copy is queued,
+    /// as [`send`](Self::send) does, so that a driver may use this for every message. Accepted and
+    /// refused as there.
+    ///
+    /// ```
+    /// use bytes::Buf;
+    /// use websocket_proto::{Config, Connection, Negotiated};
+    ///
+    /// static CONFIG: Config = Config::new();
+    /// let mut connection = Connection::server(&CONFIG, &Negotiated::default());
+    /// let picture = vec![7; 100_000];
+    ///
+    /// let mut sending = connection.sending(&picture[..])?;
+    /// assert_eq!(sending.chunk(), b"\x82\x7f\0\0\0\0\0\x01\x86\xa0");
+    /// sending.advance(10);
+    /// assert_eq!(sending.chunk().as_ptr(), picture.as_ptr());
+    /// // The socket takes no more than this.
+    /// sending.advance(60_000);
+    /// drop(sending);
+    /// assert_eq!(connection.output().chunk(), &picture[60_000..]);
+    /// # Ok::<(), websocket_proto::SendReason>(())
+    /// ```
+    pub fn sending<'c, 'm>(
+        &'c mut self,
+        message: impl Into<Message<'m>>,
+    ) -> Result<Sending<'c, 'm>, SendError<Message<'m>>> {
+        let mut message = message.into();
+        let (message_type, len) = (message.message_type(), message.as_bytes().len());
+        if len < COUNTED || len > self.config.fragment_size || self.session.role() == Role::Client {
+            self.send(message)?;
+            message = nothing();
+        } else {
+            let header = self.check(message_type, true).and_then(|()| {
+                let fragment = Fragment::Whole(message_type);
+                self.session.header(fragment, len as u64, || self.keys.take())
+            });
+            match header {
+                Ok(header) => self.output.push(&header.encode()),
+                Err(reason) => return Err(SendError { unsent: message, reason }),
+            }
+            self.count_sent(len, true);
+        }
+        Ok(Sending { output: &mut self.output, message, written: 0 })
+    }
+}
+
+fn nothing() -> Message<'static> {
+    Message::Binary((&[][..]).into())
+}
+
+impl Sending<'_, '_> {
+    /// What of the message is not written.
+    fn rest(&self) -> &[u8] {
+        self.message.as_bytes().get(self.written..).unwrap_or_default()
+    }
+}
+
+impl Buf for Sending<'_, '_> {
+    fn remaining(&self) -> usize {
+        self.output.remaining() + self.rest().len()
+    }
+
+    fn chunk(&self) -> &[u8] {
+        if self.output.has_remaining() { self.output.chunk() } else { self.rest() }
+    }
+
+    #[cfg(feature = "std")]
+    fn chunks_vectored<'a>(&'a self, out: &mut [std::io::IoSlice<'a>]) -> usize {
+        let count = self.output.chunks_vectored(out);
+        match out.get_mut(count) {
+            Some(next) if !self.rest().is_empty() => {
+                *next = std::io::IoSlice::new(self.rest());
+                count + 1
+            }
+            Some(_) | None => count,
+        }
+    }
+
+    /// # Panics
+    ///
+    /// If `len` exceeds [`remaining`](Buf::remaining).
+    fn advance(&mut self, len: usize) {
+        let queued = len.min(self.output.remaining());
+        if queued > 0 {
+            self.output.advance(queued);
+        }
+        let direct = len - queued;
+        assert!(direct <= self.rest().len(), "advanced past the end of the message");
+        self.written += direct;
+        self.output.count_taken(direct);
+    }
+}
+
+impl Drop for Sending<'_, '_> {
+    fn drop(&mut self) {
+        let written = self.written;
+        match core::mem::replace(&mut self.message, nothing()).into_own() {
+            Ok(own) => self.output.splice(own, written),
+            Err(message) => {
+                self.output.push(message.as_bytes().get(written..).unwrap_or_default());
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Sending<'_, '_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sending").field("remaining", &self.remaining()).finish_non_exhaustive()
+    }
+}
