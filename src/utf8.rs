@@ -89,10 +89,10 @@ impl Utf8Validator {
         }
     }
 
-    /// Takes the next bytes of the character that waits, at most those that are
-    /// [`missing`](Self::missing), and returns it when it is complete.
+    /// Takes the next bytes of the character that waits, and returns it when it is complete. Looks at
+    /// those that are [`missing`](Self::missing), at none beyond.
     pub fn complete(&mut self, piece: &[u8]) -> Result<Option<char>, InvalidUtf8<'static>> {
-        debug_assert!(piece.len() <= self.missing());
+        let piece = piece.get(..self.missing()).unwrap_or(piece);
         let mut bytes = [0; 4];
         let len = usize::from(self.len) + piece.len();
         for (to, from) in
@@ -252,6 +252,15 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn what_is_beyond_the_character_that_waits_is_not_looked_at() {
+        let mut validator = Utf8Validator::new();
+        assert_eq!(validator.complete(b"abc"), Ok(None));
+        assert_eq!(validator.validate(b"\xc3"), Ok(""));
+        assert_eq!(validator.complete(b"\xa9\xff\xff\xff\xff"), Ok(Some('é')));
+        assert_eq!((validator.missing(), validator.validate(b"!")), (0, Ok("!")));
     }
 
     #[test]

@@ -326,6 +326,38 @@ fn what_is_written_from_where_it_is_takes_no_memory() {
 }
 
 #[test]
+fn steady_traffic_allocates_nothing_where_some_output_always_waits() {
+    let mut server = server();
+    let mut buffers = Buffers::new();
+    server.lend(&mut buffers);
+    let mut turn = || {
+        server.send(&[7; 600][..]).unwrap();
+        let output = server.output();
+        output.advance(output.remaining() - 1);
+    };
+    (0..10).for_each(|_| turn());
+    let (allocations, held, _) = measure(|| (0..1000).for_each(|_| turn()));
+    assert_eq!((allocations, held), (0, 0));
+}
+
+#[test]
+fn memory_that_is_lent_for_good_does_not_stay_above_what_is_kept() {
+    let mut server = server();
+    let mut buffers = Buffers::new();
+    let payload = vec![7; 3 * Buffers::MAX_KEPT];
+    let large = binary(&payload);
+    let (_, held, _) = measure(|| {
+        server.lend(&mut buffers);
+        let Event::Message(message) = large else { unreachable!() };
+        server.recycle(message);
+        server.send(&payload[..]).unwrap();
+        let output = server.output();
+        output.advance(output.remaining());
+    });
+    assert!(held <= Buffers::MAX_KEPT as isize, "{held} bytes");
+}
+
+#[test]
 fn without_lent_buffers_a_reply_takes_one_allocation_and_leaves_nothing() {
     for frame in
         [peer_frame(Role::Server, 0x82, b"echoed"), peer_frame(Role::Server, 0x89, b"answered")]
@@ -358,6 +390,22 @@ fn what_waits_stays_with_its_connection_when_buffers_are_given_back() {
     assert_eq!(take_output(&mut server), b"\x81\x05waits");
     assert_eq!(receive(&mut server, &peer_frame(Role::Server, 0x80, b"done")), [text("halfdone")]);
     assert!(HELD.get() < before, "freed when nothing waits");
+}
+
+#[test]
+fn a_payload_that_was_taken_holds_nothing_when_buffers_are_given_back() {
+    let mut server = server();
+    let mut buffers = Buffers::new();
+    let (_, held, _) = measure(|| {
+        server.lend(&mut buffers);
+        server.send(vec![7; 1_000_000]).unwrap();
+        server.send("waits").unwrap();
+        let waiting = server.output().remaining();
+        server.output().advance(waiting - 1);
+        server.give_back(&mut buffers);
+        drop(std::mem::take(&mut buffers));
+    });
+    assert!(held < 1024, "{held}");
 }
 
 #[test]

@@ -6,7 +6,7 @@ mod support;
 use proptest::prelude::*;
 use support::cuts::{Driver, run};
 use support::*;
-use websocket_proto::{Delivery, Role};
+use websocket_proto::{Config, Delivery, Role};
 
 /// What the peer does next.
 #[derive(Debug, Clone)]
@@ -214,5 +214,20 @@ fn every_single_cut_at_the_boundaries_of_the_length_encoding() {
                 }
             }
         }
+    }
+}
+
+#[test]
+fn a_message_that_is_received_where_room_was_made_for_it_makes_room_for_the_next() {
+    for role in [Role::Server, Role::Client] {
+        let mut connection = connection(role, Config::new());
+        let mut binary_frame = peer_frame(role, 0x82, b"Hello");
+        let payload = binary_frame.split_off(binary_frame.len() - 5);
+        assert_eq!(receive(&mut connection, &binary_frame), []);
+        assert!(connection.payload_space().is_some());
+        assert_eq!(receive(&mut connection, &payload), [binary(b"Hello")]);
+
+        let pieces = [peer_frame(role, 0x01, b"a"), peer_frame(role, 0x80, b"b")].concat();
+        assert_eq!(receive(&mut connection, &pieces), [text("ab")], "{role:?}");
     }
 }

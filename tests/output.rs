@@ -81,6 +81,23 @@ fn pongs_that_were_taken_make_room_for_others_exactly() {
 }
 
 #[test]
+fn pongs_that_wait_are_bounded_however_many_were_taken_before() {
+    let mut server = server(1 << 20);
+    let ping = peer_frame(Role::Server, 0x89, &[0; 125]);
+    // Room for many, so that what waits is not moved.
+    server.send(&[1; 400_000][..]).unwrap();
+    for _ in 0..486 {
+        let waiting = server.output().remaining();
+        server.output().advance(waiting - 1);
+        receive(&mut server, &ping);
+    }
+    for _ in 0..100 {
+        receive(&mut server, &ping);
+    }
+    assert!(server.output().remaining() < 4096 + 127, "{:?}", server.output());
+}
+
+#[test]
 fn a_pong_held_back_is_sent_before_the_close() {
     let mut server = server(1 << 20);
     for i in 0..100 {

@@ -340,3 +340,33 @@ fn a_message_can_not_be_written_beyond_its_end() {
     let mut server = connection(Role::Server, Config::new());
     server.sending(vec![7; 5000]).unwrap().advance(5005);
 }
+
+#[test]
+fn counters_are_the_same_wherever_text_that_is_not_utf_8_is_cut() {
+    let frame = peer_frame(Role::Server, 0x81, b"ab\xff");
+    for cut in 0..frame.len() {
+        let mut server = connection(Role::Server, Config::new().counters());
+        receive(&mut server, &frame[..cut]);
+        receive(&mut server, &frame[cut..]);
+        let received = server.counters().unwrap().received;
+        assert_eq!((received.payload_bytes, received.wire_bytes), (2, 9), "cut at {cut}");
+    }
+}
+
+#[test]
+fn a_pong_that_was_held_back_comes_behind_the_message_that_is_written() {
+    let mut server = connection(Role::Server, Config::new());
+    let ping = peer_frame(Role::Server, 0x89, &[1; 125]);
+    receive(&mut server, &ping.repeat(40));
+    let mut sending = server.sending(&[7; 5000][..]).unwrap();
+    let mut written = Vec::new();
+    while sending.has_remaining() {
+        let len = sending.chunk().len();
+        written.extend_from_slice(sending.chunk());
+        sending.advance(len);
+    }
+    drop(sending);
+    let queued = parse_frames(&written);
+    assert_eq!(queued.last(), Some(&(0x82, vec![7; 5000])));
+    assert_eq!(parse_frames(&take_output(&mut server)), [(0x8a, vec![1; 125])]);
+}

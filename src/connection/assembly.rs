@@ -55,7 +55,8 @@ impl Assembly {
     /// Adds a piece of a binary message, as [`add`](Self::add) does.
     pub(super) fn add_binary<'a>(&mut self, piece: BinaryPiece<'a>) -> Option<Message<'a>> {
         let BinaryPiece { payload, first, last } = piece;
-        if first && last {
+        // Not where room was made for it before.
+        if first && last && !matches!(self.message, Parts::Binary { .. }) {
             return Some(Message::Binary((&*payload.unmask().payload).into()));
         }
         let (bytes, received) = self.binary()?;
@@ -117,6 +118,14 @@ impl Assembly {
         match &mut self.message {
             Parts::Binary { bytes, received } => Some((bytes, received)),
             Parts::None | Parts::Spare(_) | Parts::Text(_) => None,
+        }
+    }
+
+    /// Drops what is under way. What is lent stays.
+    pub(super) fn clear(&mut self) {
+        self.control = None;
+        if !matches!(self.message, Parts::Spare(_)) {
+            self.message = Parts::None;
         }
     }
 

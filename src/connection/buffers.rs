@@ -83,6 +83,7 @@ impl Connection {
     pub fn recycle(&mut self, message: Message<'_>) {
         if self.output.is_lent()
             && let Some(memory) = message.into_memory()
+            && memory.capacity() <= Buffers::MAX_KEPT
         {
             self.assembly.lend(memory);
         }

@@ -29,10 +29,13 @@ impl Keys {
     /// Draws a block if fewer keys are left than the frames that a call may cause.
     #[inline]
     pub(super) fn top_up(&mut self, config: &Config) -> Result<(), EntropyError> {
-        match &self.block {
-            Some(block) if block.used <= Self::BLOCK - Self::RESERVE => Ok(()),
-            Some(_) | None => self.draw(config),
-        }
+        if self.are_enough() { Ok(()) } else { self.draw(config) }
+    }
+
+    /// Whether a call of the connection would not run out of them.
+    #[inline]
+    pub(super) fn are_enough(&self) -> bool {
+        self.block.as_ref().is_some_and(|block| block.used <= Self::BLOCK - Self::RESERVE)
     }
 
     #[cold]

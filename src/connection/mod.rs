@@ -97,7 +97,7 @@ impl Connection {
     /// failure, which [`receive`](Self::receive) tells, also without input.
     pub fn receive_eof(&mut self) {
         self.session.receive_eof();
-        self.assembly = Assembly::default();
+        self.assembly.clear();
     }
 
     /// The transport broke: reading or writing failed. Nothing more is sent or received;
@@ -113,7 +113,7 @@ impl Connection {
         } else {
             self.session.fail(error);
         }
-        self.assembly = Assembly::default();
+        self.assembly.clear();
     }
 
     // --- Output --------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ use core::fmt;
 
 use bytes::Buf;
 
-use super::buffers::is_kept;
+use super::buffers::{Buffers, is_kept};
 use crate::frame::{EncodedHeader, FrameHeader};
 use crate::mask::{copy_masked, mask};
 use crate::payload::OwnBytes;
@@ -22,7 +22,8 @@ const MIN_MEMORY: usize = 128;
 /// What waits to be written: one ordered stream of bytes, read as a [`Buf`].
 ///
 /// Write [`chunk`](Buf::chunk), or several at once with `chunks_vectored`, then
-/// [`advance`](Buf::advance) past what was written. It holds no memory when nothing waits.
+/// [`advance`](Buf::advance) past what was written. It holds no memory when nothing waits, but for
+/// what is [lent](crate::Buffers).
 ///
 /// ```
 /// use bytes::Buf;
@@ -218,7 +219,8 @@ impl Output {
     fn note_pong(&mut self, len: usize) {
         let run = self.latest_pongs();
         if run.waiting(self.start) > 0 && run.end == self.end {
-            self.pongs_len += len as u16;
+            // What was taken of it does not count any more.
+            self.pongs_len = (run.waiting(self.start) + len) as u16;
         } else {
             if run.waiting(self.start) > 0 {
                 self.rare.get_or_insert_default().pongs.push_back(run);
@@ -252,17 +254,17 @@ impl Output {
         earlier + self.latest_pongs().waiting(start)
     }
 
-    /// Makes room for `len` bytes at the end: by moving what waits to the front where at least
-    /// half is free, otherwise by doubling.
+    /// Makes room for `len` bytes at the end: by moving what waits to the front where there is room
+    /// and at least as much was taken, otherwise by doubling.
     #[cold]
     fn make_room(&mut self, len: usize) {
         let waiting = self.end - self.start;
         let needed = waiting.saturating_add(len);
-        if needed <= self.bytes.len() / 2 {
+        if needed <= self.bytes.len() && waiting <= self.start {
             self.bytes.copy_within(self.start..self.end, 0);
         } else {
             let waits = self.bytes.get(self.start..self.end).unwrap_or_default();
-            let size = needed.max(2 * waiting).max(MIN_MEMORY);
+            let size = needed.max(2 * waiting).max(MIN_MEMORY).max(self.bytes.len());
             let mut grown = Vec::with_capacity(size);
             grown.extend_from_slice(waits);
             grown.resize(size, 0);
@@ -322,6 +324,9 @@ impl Output {
     pub(super) fn give_back(&mut self, bytes: &mut Vec<u8>, rare: &mut Option<Box<Rare>>) {
         self.lent = false;
         if self.has_remaining() {
+            if let Some(rare) = &mut self.rare {
+                rare.spare = Vec::new();
+            }
             return;
         }
         if is_kept(bytes, &self.bytes) {
@@ -340,7 +345,7 @@ impl Output {
         self.end = 0;
         self.pongs_end = 0;
         self.pongs_len = 0;
-        if self.lent {
+        if self.lent && self.bytes.len() <= Buffers::MAX_KEPT {
             if let Some(rare) = &mut self.rare {
                 rare.pongs.clear();
             }
@@ -401,7 +406,8 @@ impl Buf for Output {
         if self.rare.is_none() && len == self.end - self.start {
             self.clear();
         } else {
-            self.advance_by(len);
+            self.skip(len);
+            self.settle();
         }
     }
 }
@@ -423,7 +429,8 @@ impl Output {
         out.iter_mut().zip(chunks).map(|(out, chunk)| *out = std::io::IoSlice::new(chunk)).count()
     }
 
-    fn advance_by(&mut self, mut len: usize) {
+    /// Takes what is next. To be followed by [`settle`](Self::settle).
+    pub(super) fn skip(&mut self, mut len: usize) {
         loop {
             let step = self.contiguous().len().min(len);
             self.start += step;
@@ -445,6 +452,11 @@ impl Output {
             }
         }
         assert!(len == 0, "advanced past the end of the output");
+    }
+
+    /// Appends the Pong that was held back if fewer wait now, and frees what nothing waits in. Not
+    /// inside a frame.
+    pub(super) fn settle(&mut self) {
         if self.rare.as_ref().is_some_and(|rare| !rare.newest_pong.is_empty())
             && self.waiting_pongs() < MAX_PONGS
         {

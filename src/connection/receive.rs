@@ -4,7 +4,6 @@
 use alloc::boxed::Box;
 
 use super::Connection;
-use super::assembly::Assembly;
 use crate::frame::FramePiece;
 use crate::session::{BinaryPiece, Step};
 use crate::utf8::from_utf8;
@@ -38,6 +37,7 @@ impl Connection {
         // Most messages come whole, in one frame. For them the event is built right here: to move
         // it through memory would take longer than all else.
         if let Delivery::Messages = self.config.delivery
+            && self.has_keys()
             && let Some((message_type, payload)) =
                 self.session.whole_message(input, &self.config.incoming_limits)
         {
@@ -46,7 +46,10 @@ impl Connection {
                 MessageType::Binary => Message::Binary(payload.into()),
                 MessageType::Text => match from_utf8(payload) {
                     Ok(text) => Message::Text(text.into()),
-                    Err(_) => {
+                    Err(error) => {
+                        if error.valid_up_to() > 0 {
+                            self.count_received(error.valid_up_to(), false);
+                        }
                         self.session.fail_text();
                         return self.receive_rest(before, input);
                     }
@@ -106,8 +109,8 @@ impl Connection {
         }
     }
 
-    /// Takes the first `len` bytes of [`payload_space`](Self::payload_space), which were read to
-    /// it. Returns the message if they complete it.
+    /// Takes the first `len` bytes of what [`payload_space`](Self::payload_space) just returned,
+    /// which were read to it, and no more than there are. Returns the message if they complete it.
     pub fn payload_filled(&mut self, len: usize) -> Option<Event<'static>> {
         let payload = self.assembly.fill(len, self.session.binary_rest()?);
         let len = payload.len();
@@ -170,6 +173,12 @@ impl Connection {
         if let Some(timers) = &mut self.timers {
             timers.received_chunk(len, last);
         }
+    }
+
+    /// Whether a reply would have its masking key.
+    #[inline]
+    fn has_keys(&self) -> bool {
+        self.session.role() == Role::Server || self.keys.are_enough()
     }
 
     /// Draws masking keys ahead, so that replies have theirs. Without, the connection fails.
@@ -262,6 +271,6 @@ impl Connection {
         let len = self.session.reply_close(|| self.keys.take(), &mut close).unwrap_or(0);
         self.output.release_newest_pong();
         self.output.push(close.get(..len).unwrap_or_default());
-        self.assembly = Assembly::default();
+        self.assembly.clear();
     }
 }

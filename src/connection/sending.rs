@@ -108,13 +108,12 @@ impl Buf for Sending<'_, '_> {
     /// If `len` exceeds [`remaining`](Buf::remaining).
     fn advance(&mut self, len: usize) {
         let queued = len.min(self.output.remaining());
-        if queued > 0 {
-            self.output.advance(queued);
-        }
         let direct = len - queued;
         assert!(direct <= self.rest().len(), "advanced past the end of the message");
+        self.output.count_taken(len);
+        // Nothing may be appended behind the header before the message is.
+        self.output.skip(queued);
         self.written += direct;
-        self.output.count_taken(direct);
     }
 }
 
@@ -127,6 +126,7 @@ impl Drop for Sending<'_, '_> {
                 self.output.push(message.as_bytes().get(written..).unwrap_or_default());
             }
         }
+        self.output.settle();
     }
 }
 

@@ -6,7 +6,6 @@ use core::time::Duration;
 use bytes::Buf;
 
 use super::Connection;
-use super::assembly::Assembly;
 use crate::{ControlRate, ProtocolError, Transport};
 
 /// A time since the caller's origin, in nanoseconds and one.
@@ -40,8 +39,8 @@ pub struct Traffic {
     pub messages: u64,
     /// Bytes of payload in messages.
     pub payload_bytes: u64,
-    /// Bytes taken from the input or the output, all in all; on a server's way out, its response to
-    /// the opening handshake is among them.
+    /// Bytes taken from the input or the output, all in all; on the way out, what was still to be
+    /// written of the opening handshake is among them.
     pub wire_bytes: u64,
     /// Pings.
     pub pings: u64,
@@ -272,7 +271,7 @@ impl Connection {
             }
             Deadline::Closing => {
                 self.session.expire();
-                self.assembly = Assembly::default();
+                self.assembly.clear();
             }
         }
     }
