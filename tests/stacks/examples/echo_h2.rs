@@ -62,8 +62,13 @@ async fn serve(
     if socket.get_ref().1.alpn_protocol() != Some(b"h2") {
         return Err("the peer does not speak HTTP/2".into());
     }
-    let mut http =
-        h2::server::Builder::new().enable_connect_protocol().handshake::<_, Bytes>(socket).await?;
+    let mut http = h2::server::Builder::new()
+        .enable_connect_protocol()
+        // Each small message is a DATA frame of its own, and h2 ends the connection where more than
+        // a hundred of those wait to be read. The window bounds them here.
+        .data_frame_budget(1 << 24)
+        .handshake::<_, Bytes>(socket)
+        .await?;
     while let Some(stream) = http.accept().await {
         let (request, respond) = stream?;
         tokio::spawn(async move {
