@@ -210,7 +210,7 @@ impl Output {
             return append_frame(newest, &header.encode(), payload, header.masking_key());
         }
         // First, since it may move all that waits to the front.
-        self.reserve(FrameHeader::MAX_LEN + 2 + payload.len());
+        self.reserve(header.encode().padded().len() + payload.len());
         self.note_pong(header.encoded_len() + payload.len());
         self.push_frame(header, payload);
     }
