@@ -162,7 +162,7 @@ impl FrameDecoder {
     ) -> Option<(MessageType, &'a mut [u8])> {
         let State::Header { len: 0, .. } = self.state else { return None };
         // FIN, no reserved bits, text or binary.
-        let [0x81 | 0x82, ..] = **input else { return None };
+        let [0x81 | 0x82, _, ..] = **input else { return None };
         let (header, start) = FrameHeader::decode_with_len(input, rules).ok()??;
         let message_type = header.opcode().message_type()?;
         let end = usize::try_from(header.payload_len()).ok()?.checked_add(start)?;
