@@ -44,47 +44,41 @@ pub(crate) fn copy_masked(out: &mut [u8], payload: &[u8], key: [u8; 4], offset: 
 }
 
 #[inline(never)]
-fn mask_long(payload: &mut [u8], key: [u8; 4]) {
-    // Compiles the same loops for each set of instructions that a processor may have, as long as
-    // all that they call is inlined.
+fn mask_long(mut payload: &mut [u8], mut key: [u8; 4]) {
+    if payload.len() >= ALIGNED {
+        let (before, lines) = payload.split_at_mut(before_line(payload));
+        mask_words(before, key);
+        (payload, key) = (lines, rotated(key, before.len() as u64));
+    }
+    // Compiles the same loop for each set of instructions that a processor may have, as long as
+    // all that it calls is inlined.
     #[cfg(feature = "simd")]
     if payload.len() >= WIDE {
-        return dispatch!(Level::new(), _vectors => mask_lines(payload, key));
+        return dispatch!(Level::new(), _vectors => mask_words(payload, key));
     }
-    mask_lines(payload, key);
+    mask_words(payload, key);
 }
 
 #[cfg(feature = "alloc")]
 #[inline(never)]
-fn copy_long(out: &mut [u8], payload: &[u8], key: [u8; 4]) {
+fn copy_long(mut out: &mut [u8], mut payload: &[u8], mut key: [u8; 4]) {
+    if payload.len() >= ALIGNED {
+        let (before, lines) = payload.split_at(before_line(out));
+        let (out_before, out_lines) = out.split_at_mut(before.len());
+        copy_words(out_before, before, key);
+        (out, payload, key) = (out_lines, lines, rotated(key, before.len() as u64));
+    }
     #[cfg(feature = "simd")]
     if payload.len() >= WIDE {
-        return dispatch!(Level::new(), _vectors => copy_lines(out, payload, key));
+        return dispatch!(Level::new(), _vectors => copy_words(out, payload, key));
     }
-    copy_lines(out, payload, key);
+    copy_words(out, payload, key);
 }
 
-#[inline(always)]
-fn mask_lines(payload: &mut [u8], key: [u8; 4]) {
-    let (before, lines) = payload.split_at_mut(before_line(payload, payload.len()));
-    mask_words(before, key);
-    mask_words(lines, rotated(key, before.len() as u64));
-}
-
-#[cfg(feature = "alloc")]
-#[inline(always)]
-fn copy_lines(out: &mut [u8], payload: &[u8], key: [u8; 4]) {
-    let (before, lines) = payload.split_at(before_line(out, payload.len()));
-    let (out_before, out_lines) = out.split_at_mut(before.len());
-    copy_words(out_before, before, key);
-    copy_words(out_lines, lines, rotated(key, before.len() as u64));
-}
-
-/// How many of the `len` bytes that are written to the start of `out` stand before a cache line,
-/// where that matters.
-#[inline(always)]
-fn before_line(out: &[u8], len: usize) -> usize {
-    if len < ALIGNED { 0 } else { out.as_ptr().addr().wrapping_neg() % CACHE_LINE }
+/// How many bytes that are written to the start of `out` stand before a cache line.
+#[inline]
+fn before_line(out: &[u8]) -> usize {
+    out.as_ptr().addr().wrapping_neg() % CACHE_LINE
 }
 
 #[inline(always)]
@@ -229,10 +223,10 @@ mod tests {
     fn each_set_of_instructions_masks_as_the_naive_loop_does() {
         for level in levels() {
             check_masking(&[0, 1, 2, 3], |payload, offset| {
-                dispatch!(level, _vectors => mask_lines(payload, rotated(KEY, offset)));
+                dispatch!(level, _vectors => mask_words(payload, rotated(KEY, offset)));
             });
             check_copying(|out, payload, offset| {
-                dispatch!(level, _vectors => copy_lines(out, payload, rotated(KEY, offset)));
+                dispatch!(level, _vectors => copy_words(out, payload, rotated(KEY, offset)));
             });
         }
     }
