@@ -3,8 +3,6 @@
 use core::fmt;
 use core::str;
 
-use super::head::FieldLine;
-
 /// A field: a name, in the case in which it was sent, and a value without the white space around
 /// it.
 ///
@@ -101,21 +99,38 @@ impl<'a> Iterator for Fields<'a> {
         match &mut self.0 {
             Source::List(list) => list.next().copied(),
             Source::Lines(lines) => {
-                // The empty line is none.
-                let FieldLine { name, value, length } = FieldLine::parse(lines).ok()?;
-                *lines = lines.get(length..)?;
+                // The empty line has no colon.
+                let (name, rest) = split_at_byte(lines, b':')?;
+                let (value, rest) = split_at_byte(rest, b'\r')?;
+                // Behind the LF.
+                *lines = rest.get(1..)?;
                 Some(Field { name, value: trim(value) })
             }
         }
     }
 }
 
+/// What is before the first `byte`, and what behind it.
+fn split_at_byte(bytes: &[u8], byte: u8) -> Option<(&[u8], &[u8])> {
+    let at = bytes.iter().position(|&other| other == byte)?;
+    Some((bytes.get(..at)?, bytes.get(at + 1..)?))
+}
+
 /// `value` without spaces and tabs at its ends (OWS; RFC 9110, section 5.6.3).
+pub(super) fn trim(value: &[u8]) -> &[u8] {
+    trim_end(trim_start(value))
+}
+
 #[inline]
-pub(super) const fn trim(mut value: &[u8]) -> &[u8] {
+pub(super) fn trim_start(mut value: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] = value {
         value = rest;
     }
+    value
+}
+
+#[inline]
+pub(super) fn trim_end(mut value: &[u8]) -> &[u8] {
     while let [rest @ .., b' ' | b'\t'] = value {
         value = rest;
     }

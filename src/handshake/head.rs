@@ -74,29 +74,17 @@ impl Class {
     }
 
     /// How many bytes at the start of `bytes` are of this class.
-    #[inline]
     pub(super) fn run(self, bytes: &[u8]) -> usize {
-        self.end_of_run(bytes).map_or(bytes.len(), |(run, _)| run)
-    }
-
-    /// How many bytes at the start of `bytes` are of this class, and the byte after them; `None` if
-    /// there is none.
-    #[inline]
-    fn end_of_run(self, bytes: &[u8]) -> Option<(usize, u8)> {
         let mut run = match self {
             Self::Value => words(bytes, all_but_printable),
             Self::Token => words(bytes, all_but_letters_and_hyphens),
-            Self::Target => words(bytes, all_but_visible),
             // What is short is told faster by the table.
-            Self::Host | Self::Base64 => 0,
+            Self::Target | Self::Host | Self::Base64 => 0,
         };
-        loop {
-            let byte = *bytes.get(run)?;
-            if !self.has(byte) {
-                return Some((run, byte));
-            }
+        while bytes.get(run).is_some_and(|&byte| self.has(byte)) {
             run += 1;
         }
+        run
     }
 
     /// Whether `bytes` is made of this class, and not empty.
@@ -106,51 +94,44 @@ impl Class {
 }
 
 /// Each byte of a word 1: times this, a byte is repeated.
-const ONES: u64 = u64::MAX / 0xff;
+const ONES: usize = usize::MAX / 0xff;
 /// The topmost bit of each byte.
-const TOPS: u64 = ONES * 0x80;
+const TOPS: usize = ONES * 0x80;
 
-/// How many bytes at the start of `bytes` come before the first that `stops` tells, eight at a
-/// time: at most seven are left behind them where it tells none.
+/// How many bytes at the start of `bytes` come before the first that `stops` tells, a word at a
+/// time: less than a word is left behind them where it tells none.
 ///
 /// Of a word, whose first byte is the lowest, `stops` sets the topmost bit of each byte that is
 /// told. Above the first such byte it may be wrong.
 #[inline]
-fn words(bytes: &[u8], stops: impl Fn(u64) -> u64) -> usize {
+fn words(bytes: &[u8], stops: impl Fn(usize) -> usize) -> usize {
     let mut run = 0;
     for word in bytes.as_chunks().0 {
-        let stops = stops(u64::from_le_bytes(*word));
+        let stops = stops(usize::from_le_bytes(*word));
         if stops != 0 {
             return run + stops.trailing_zeros() as usize / 8;
         }
-        run += 8;
+        run += word.len();
     }
     run
 }
 
 /// Tells everything but visible ASCII and spaces, of which most values are made.
 #[inline]
-const fn all_but_printable(word: u64) -> u64 {
+const fn all_but_printable(word: usize) -> usize {
     // The one is for what is below a space, the other for what is above `~`.
     (word.wrapping_sub(ONES * 0x20) | word.wrapping_add(ONES)) & TOPS
 }
 
-/// Tells everything but visible ASCII without `#`.
-#[inline]
-const fn all_but_visible(word: u64) -> u64 {
-    let number_sign = (word ^ (ONES * b'#' as u64)).wrapping_sub(ONES);
-    (word.wrapping_sub(ONES * 0x21) | word.wrapping_add(ONES) | number_sign) & TOPS
-}
-
 /// Tells everything but letters and hyphens, of which most names of fields are made.
 #[inline]
-const fn all_but_letters_and_hyphens(word: u64) -> u64 {
-    // What is added to bytes below 0x80 sets the topmost bit and carries no further.
-    let ascii = word & !TOPS;
-    let lower = ascii | (ONES * 0x20);
-    let from_a = lower + ONES * (0x80 - b'a' as u64);
-    let behind_z = lower + ONES * (0x7f - b'z' as u64);
-    let not_hyphen = (ascii ^ (ONES * b'-' as u64)) + ONES * 0x7f;
+const fn all_but_letters_and_hyphens(word: usize) -> usize {
+    // What is added to bytes below 0x80 sets the topmost bit and carries no further; the others are
+    // told in any case.
+    let lower = word | (ONES * 0x20);
+    let from_a = lower.wrapping_add(ONES * (0x80 - b'a' as usize));
+    let behind_z = lower.wrapping_add(ONES * (0x7f - b'z' as usize));
+    let not_hyphen = (word ^ (ONES * b'-' as usize)).wrapping_add(ONES * 0x7f);
     ((!from_a | behind_z) & not_hyphen | word) & TOPS
 }
 
@@ -181,15 +162,13 @@ pub(super) struct Scanner {
 }
 
 /// Where in a field section the scanner is.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum FieldState {
     /// Before a line.
     Start,
     Name,
     Value,
     ValueLf,
-    /// Before the empty line, since there may be no more fields.
-    Last,
     LastLf,
 }
 
@@ -213,12 +192,8 @@ impl Scanner {
     /// Begins a part of the head of which at most `max` bytes are accepted.
     pub(super) fn begin(&mut self, max: usize, too_long: HandshakeError) {
         self.start = self.at;
-        let limit = self.at.saturating_add(max);
-        (self.limit, self.too_long) = if limit < self.limits.max_head {
-            (limit, too_long)
-        } else {
-            (self.limits.max_head, HandshakeError::HeadTooLong)
-        };
+        self.limit = self.at.saturating_add(max).min(self.limits.max_head);
+        self.too_long = too_long;
     }
 
     /// Begins a part that only the whole head's limit bounds.
@@ -237,6 +212,12 @@ impl Scanner {
         self.at - self.start - 1
     }
 
+    /// What has arrived of the part and was not taken, as far as the part is accepted.
+    #[inline]
+    fn rest<'a>(&self, head: &'a [u8]) -> &'a [u8] {
+        head.get(self.at..head.len().min(self.limit)).unwrap_or_default()
+    }
+
     /// Takes what is of `class` and the byte after it, which it returns; `None` if that has not
     /// arrived.
     #[inline]
@@ -245,49 +226,38 @@ impl Scanner {
         head: &[u8],
         class: Class,
     ) -> Result<Option<u8>, HandshakeError> {
-        let rest = head.get(self.at..).unwrap_or_default();
-        match class.end_of_run(rest) {
-            Some((run, byte)) => self.take(run + 1, byte),
-            None => self.take_all(rest.len()),
-        }
+        let rest = self.rest(head);
+        let run = class.run(rest);
+        self.at += run;
+        self.take(rest.get(run))
     }
 
     /// Takes one byte.
     #[inline]
     pub(super) fn next(&mut self, head: &[u8]) -> Result<Option<u8>, HandshakeError> {
-        match head.get(self.at) {
-            Some(&byte) => self.take(1, byte),
-            None => self.take_all(0),
+        self.take(self.rest(head).first())
+    }
+
+    #[inline]
+    fn take(&mut self, next: Option<&u8>) -> Result<Option<u8>, HandshakeError> {
+        match next {
+            Some(&byte) => {
+                self.at += 1;
+                Ok(Some(byte))
+            }
+            None if self.at < self.limit => Ok(None),
+            None if self.limit == self.limits.max_head => Err(HandshakeError::HeadTooLong),
+            None => Err(self.too_long),
         }
-    }
-
-    /// Takes so many bytes, of which `byte` is the last.
-    #[inline]
-    fn take(&mut self, count: usize, byte: u8) -> Result<Option<u8>, HandshakeError> {
-        self.pass(count)?;
-        Ok(Some(byte))
-    }
-
-    #[inline]
-    fn pass(&mut self, count: usize) -> Result<(), HandshakeError> {
-        self.at += count;
-        if self.at > self.limit { Err(self.too_long) } else { Ok(()) }
-    }
-
-    /// Takes all that has arrived, behind which more must come.
-    fn take_all(&mut self, count: usize) -> Result<Option<u8>, HandshakeError> {
-        self.at += count;
-        if self.at >= self.limit { Err(self.too_long) } else { Ok(None) }
     }
 
     /// Takes `bytes`, if the part that was begun has arrived so far and is these.
-    pub(super) fn takes(&mut self, head: &[u8], bytes: &[u8]) -> Result<bool, HandshakeError> {
-        let is_next = self.at == self.start
-            && head.get(self.at..).is_some_and(|rest| rest.starts_with(bytes));
+    pub(super) fn takes(&mut self, head: &[u8], bytes: &[u8]) -> bool {
+        let is_next = self.at == self.start && self.rest(head).starts_with(bytes);
         if is_next {
-            self.pass(bytes.len())?;
+            self.at += bytes.len();
         }
-        Ok(is_next)
+        is_next
     }
 
     /// Takes `HTTP/1.` and a digit, with which the part began; `None` if more has to arrive.
@@ -317,10 +287,6 @@ impl Scanner {
         }
     }
 
-    fn begin_fields(&mut self) {
-        self.begin(self.limits.max_field_line, HandshakeError::FieldLineTooLong);
-    }
-
     /// Takes field lines and the empty line that ends them; `false` if more has to arrive.
     pub(super) fn fields(
         &mut self,
@@ -328,119 +294,81 @@ impl Scanner {
         noted: &mut Noted,
     ) -> Result<bool, HandshakeError> {
         loop {
-            self.state = match self.state {
-                FieldState::Start => self.whole_lines(head, noted),
-                FieldState::Name => {
-                    let Some(byte) = self.after(head, Class::Token)? else { return Ok(false) };
-                    match (byte, self.len()) {
-                        (b':', 1..) => {
-                            self.colon = self.at - 1;
-                            FieldState::Value
-                        }
-                        (b'\r', 0) => FieldState::LastLf,
-                        (byte, length) => return Err(not_a_name(byte, length)),
-                    }
+            if self.state == FieldState::Start {
+                self.state = self.whole_lines(head, noted);
+            }
+            if self.state == FieldState::Name {
+                if self.fields == self.limits.max_fields
+                    && self.rest(head).first().is_some_and(|&byte| byte != b'\r')
+                {
+                    return Err(HandshakeError::TooManyFields);
                 }
-                FieldState::Value => match self.after(head, Class::Value)? {
+                let Some(byte) = self.after(head, Class::Token)? else { return Ok(false) };
+                match (byte, self.len()) {
+                    (b':', 1..) => {
+                        self.colon = self.at - 1;
+                        self.state = FieldState::Value;
+                    }
+                    (b'\r', 0) => self.state = FieldState::LastLf,
+                    (byte, length) => return Err(not_a_name(byte, length)),
+                }
+            }
+            if self.state == FieldState::Value {
+                match self.after(head, Class::Value)? {
                     None => return Ok(false),
-                    Some(b'\r') => FieldState::ValueLf,
+                    Some(b'\r') => self.state = FieldState::ValueLf,
                     Some(b'\n') => return Err(HandshakeError::BareLf),
-                    // RFC 9110, section 5.5: values with CR, LF or NUL are invalid and
-                    // dangerous; other control characters are invalid as well.
+                    // RFC 9110, section 5.5: values with CR, LF or NUL are invalid and dangerous;
+                    // other control characters are invalid as well.
                     Some(_) => return Err(HandshakeError::InvalidFieldValue),
-                },
-                FieldState::ValueLf => {
-                    if !self.lf(head)? {
-                        return Ok(false);
-                    }
-                    let (start, colon) = (self.start, self.colon);
-                    let name = head.get(start..colon).unwrap_or_default();
-                    let value = head.get(colon + 1..self.at - 2).unwrap_or_default();
-                    noted.note(name, colon + 1, value);
-                    self.fields += 1;
-                    FieldState::Start
                 }
-                FieldState::Last => match self.next(head)? {
-                    None => return Ok(false),
-                    Some(b'\r') => FieldState::LastLf,
-                    Some(_) => return Err(HandshakeError::TooManyFields),
-                },
-                FieldState::LastLf => return self.lf(head),
-            };
+            }
+            if !self.lf(head)? {
+                return Ok(false);
+            }
+            if self.state == FieldState::LastLf {
+                return Ok(true);
+            }
+            let name = head.get(self.start..self.colon).unwrap_or_default();
+            let value = head.get(self.colon + 1..self.at - 2).unwrap_or_default();
+            noted.note(name, self.colon + 1, value);
+            self.fields += 1;
+            self.state = FieldState::Start;
         }
     }
 
     /// Takes the field lines that have arrived whole, and of the next what is a name and a value.
+    // A function of its own, so that all that it needs is in registers.
+    #[inline(never)]
     fn whole_lines(&mut self, head: &[u8], noted: &mut Noted) -> FieldState {
-        while self.fields < self.limits.max_fields {
-            let rest = head.get(self.at..).unwrap_or_default();
-            match FieldLine::parse(rest) {
-                Ok(line) if self.has_room(line.length) => {
-                    noted.note(line.name, self.at + line.name.len() + 1, line.value);
-                    self.at += line.length;
+        let head = head.get(..self.limits.max_head).unwrap_or(head);
+        let mut lines = head.get(self.at..).unwrap_or_default();
+        let (state, taken) = loop {
+            if self.fields == self.limits.max_fields {
+                break (FieldState::Name, 0);
+            }
+            let colon = Class::Token.run(lines);
+            let Some((name @ [_, ..], [b':', rest @ ..])) = lines.split_at_checked(colon) else {
+                break (FieldState::Name, colon);
+            };
+            self.colon = self.at + colon;
+            let run = Class::Value.run(rest);
+            let taken = colon + 1 + run;
+            match rest.split_at_checked(run) {
+                Some((value, [b'\r', b'\n', rest @ ..]))
+                    if taken + 2 <= self.limits.max_field_line =>
+                {
+                    noted.note(name, self.colon + 1, value);
                     self.fields += 1;
+                    self.at += taken + 2;
+                    lines = rest;
                 }
-                // It is gone through again, to the byte that is one too many.
-                Ok(_) => {
-                    self.begin_fields();
-                    return FieldState::Name;
-                }
-                Err(Cut::InName { at }) => {
-                    self.begin_fields();
-                    self.at += at;
-                    return FieldState::Name;
-                }
-                Err(Cut::InValue { colon, at }) => {
-                    self.begin_fields();
-                    self.colon = self.at + colon;
-                    self.at += at;
-                    return FieldState::Value;
-                }
+                Some(_) | None => break (FieldState::Value, taken),
             }
-        }
-        self.begin_fields();
-        FieldState::Last
-    }
-
-    /// Whether a field line of this length is accepted.
-    fn has_room(&self, length: usize) -> bool {
-        length <= self.limits.max_field_line && length <= self.limits.max_head - self.at
-    }
-}
-
-/// A field line.
-pub(super) struct FieldLine<'a> {
-    pub(super) name: &'a [u8],
-    /// With the white space around it.
-    pub(super) value: &'a [u8],
-    /// Of all of it, with the CR and LF that end it.
-    pub(super) length: usize,
-}
-
-/// How much of a field line is there, all of which follows the grammar.
-pub(super) enum Cut {
-    InName { at: usize },
-    InValue { colon: usize, at: usize },
-}
-
-impl<'a> FieldLine<'a> {
-    /// The field line at the start of `bytes`, if it is there as a whole.
-    #[inline(always)]
-    pub(super) fn parse(bytes: &'a [u8]) -> Result<Self, Cut> {
-        let colon = Class::Token.run(bytes);
-        let Some((name, [b':', rest @ ..])) = bytes.split_at_checked(colon) else {
-            return Err(Cut::InName { at: colon });
         };
-        if name.is_empty() {
-            return Err(Cut::InName { at: 0 });
-        }
-        let run = Class::Value.run(rest);
-        match rest.split_at_checked(run) {
-            Some((value, [b'\r', b'\n', ..])) => {
-                Ok(Self { name, value, length: colon + 1 + run + 2 })
-            }
-            Some(_) | None => Err(Cut::InValue { colon, at: colon + 1 + run }),
-        }
+        self.begin(self.limits.max_field_line, HandshakeError::FieldLineTooLong);
+        self.at += taken;
+        state
     }
 }
 

@@ -13,7 +13,7 @@ pub(super) fn elements(list: &[u8]) -> impl Iterator<Item = &[u8]> + Clone {
 }
 
 /// Whether the list names a token, letters in any case.
-pub(super) fn names<const N: usize>(list: &[u8], lower: &[u8; N]) -> bool {
+pub(super) fn names(list: &[u8], lower: &[u8]) -> bool {
     // Most lists have one element.
     is(list, lower) || elements(list).any(|element| is(element, lower))
 }
@@ -22,11 +22,15 @@ pub(super) fn names<const N: usize>(list: &[u8], lower: &[u8; N]) -> bool {
 ///
 /// No other character becomes a letter by this bit; a carriage return becomes a hyphen, but stands
 /// in no token.
-#[inline]
-pub(super) fn is<const N: usize>(text: &[u8], lower: &[u8; N]) -> bool {
-    <&[u8; N]>::try_from(text).is_ok_and(|text| {
-        text.iter().zip(lower).fold(0, |difference, (a, b)| difference | ((a | 0x20) ^ b)) == 0
-    })
+pub(super) fn is(text: &[u8], lower: &[u8]) -> bool {
+    let (words, bytes) = text.as_chunks();
+    let (lower_words, lower_bytes) = lower.as_chunks();
+    let is_word = |(a, b): (&[u8; 4], &[u8; 4])| {
+        u32::from_le_bytes(*a) | 0x2020_2020 == u32::from_le_bytes(*b)
+    };
+    text.len() == lower.len()
+        && words.iter().zip(lower_words).all(is_word)
+        && bytes.iter().zip(lower_bytes).all(|(a, b)| a | 0x20 == *b)
 }
 
 /// Whether the list is `1#token`.

@@ -2,7 +2,7 @@
 //! and in a response.
 
 use super::extension::is_extension_list;
-use super::field::trim;
+use super::field::{trim_end, trim_start};
 use super::head::place;
 use super::list::{is, is_tokens, names};
 
@@ -35,7 +35,7 @@ pub(super) enum Once {
     Repeated,
 }
 
-/// Where in the head a value is, with the white space around it.
+/// Where in the head a value is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Place {
     start: u32,
@@ -44,7 +44,7 @@ pub(super) struct Place {
 
 impl Place {
     pub(super) fn of(self, head: &[u8]) -> &[u8] {
-        trim(head.get(self.start as usize..self.end as usize).unwrap_or_default())
+        head.get(self.start as usize..self.end as usize).unwrap_or_default()
     }
 }
 
@@ -80,29 +80,75 @@ impl Noted {
         bad_extensions: false,
     };
 
-    /// Notes a field, whose value begins `at`. The length of its name tells it apart from most others.
+    /// Notes a field, whose value begins `at`, with the white space around it.
+    #[inline]
     pub(super) fn note(&mut self, name: &[u8], at: usize, value: &[u8]) {
-        let at = Place { start: place(at), end: place(at + value.len()) };
-        let value = || trim(value);
-        match name.len() {
-            4 if is(name, b"host") => self.host.note(at),
-            6 if is(name, b"origin") => self.origin.note(at),
-            7 if is(name, b"upgrade") => self.upgrade |= names(value(), b"websocket"),
-            10 if is(name, b"connection") => self.connection_upgrade |= names(value(), b"upgrade"),
-            14 if is(name, b"content-length") => self.body |= value() != b"0",
-            17 if is(name, b"transfer-encoding") => self.body = true,
-            17 if is(name, b"sec-websocket-key") => self.key.note(at),
-            20 if is(name, b"sec-websocket-accept") => self.accept.note(at),
-            21 if is(name, b"sec-websocket-version") => self.version.note(at),
-            22 if is(name, b"sec-websocket-protocol") => {
-                self.choice = true;
-                self.bad_subprotocols |= !is_tokens(value());
-            }
-            24 if is(name, b"sec-websocket-extensions") => {
-                self.choice = true;
-                self.bad_extensions |= !is_extension_list(value());
-            }
-            _ => {}
+        if let Some(known) = Known::of(name) {
+            self.note_known(known, at, value);
         }
+    }
+
+    fn note_known(&mut self, known: Known, at: usize, value: &[u8]) {
+        let from = trim_start(value);
+        let start = at + value.len() - from.len();
+        let value = trim_end(from);
+        let once = match known {
+            Known::Host => &mut self.host,
+            Known::Origin => &mut self.origin,
+            Known::Version => &mut self.version,
+            Known::Key => &mut self.key,
+            Known::Accept => &mut self.accept,
+            Known::Upgrade => return self.upgrade |= names(value, b"websocket"),
+            Known::Connection => return self.connection_upgrade |= names(value, b"upgrade"),
+            Known::ContentLength => return self.body |= value != b"0",
+            Known::TransferEncoding => return self.body = true,
+            Known::Subprotocols => {
+                self.choice = true;
+                return self.bad_subprotocols |= !is_tokens(value);
+            }
+            Known::Extensions => {
+                self.choice = true;
+                return self.bad_extensions |= !is_extension_list(value);
+            }
+        };
+        once.note(Place { start: place(start), end: place(start + value.len()) });
+    }
+}
+
+/// The fields of which something is noted.
+#[derive(Clone, Copy)]
+enum Known {
+    Host,
+    Origin,
+    Upgrade,
+    Connection,
+    ContentLength,
+    TransferEncoding,
+    Key,
+    Accept,
+    Version,
+    Subprotocols,
+    Extensions,
+}
+
+impl Known {
+    #[inline]
+    fn of(name: &[u8]) -> Option<Self> {
+        // Its length tells it apart from most others.
+        let (known, lower): (_, &[u8]) = match name.len() {
+            4 => (Self::Host, b"host"),
+            6 => (Self::Origin, b"origin"),
+            7 => (Self::Upgrade, b"upgrade"),
+            10 => (Self::Connection, b"connection"),
+            14 => (Self::ContentLength, b"content-length"),
+            17 if name.ends_with(b"y") || name.ends_with(b"Y") => (Self::Key, b"sec-websocket-key"),
+            17 => (Self::TransferEncoding, b"transfer-encoding"),
+            20 => (Self::Accept, b"sec-websocket-accept"),
+            21 => (Self::Version, b"sec-websocket-version"),
+            22 => (Self::Subprotocols, b"sec-websocket-protocol"),
+            24 => (Self::Extensions, b"sec-websocket-extensions"),
+            _ => return None,
+        };
+        is(name, lower).then_some(known)
     }
 }

@@ -164,7 +164,7 @@ impl RequestParser {
                     }
                 }
                 // As almost every request has it.
-                State::Version if scanner.takes(received, b"HTTP/1.1\r\n")? => {
+                State::Version if scanner.takes(received, b"HTTP/1.1\r\n") => {
                     self.line.minor_version = 1;
                     self.line.fields = place(scanner.at);
                     State::Fields

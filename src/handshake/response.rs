@@ -109,7 +109,7 @@ impl ResponseParser {
         loop {
             self.state = match self.state {
                 // As every response has it that accepts.
-                State::Version if scanner.takes(received, b"HTTP/1.1 101 ")? => {
+                State::Version if scanner.takes(received, b"HTTP/1.1 101 ") => {
                     (self.parts.minor_version, self.parts.status) = (1, 101);
                     self.parts.reason = scanner.at;
                     State::Reason
