@@ -94,7 +94,6 @@ impl<'a> Fields<'a> {
 impl<'a> Iterator for Fields<'a> {
     type Item = Field<'a>;
 
-    #[inline]
     fn next(&mut self) -> Option<Field<'a>> {
         match &mut self.0 {
             Source::List(list) => list.next().copied(),

@@ -207,20 +207,17 @@ impl Scanner {
     }
 
     /// Bytes taken since the part began, before the one that was taken last.
-    #[inline]
     pub(super) fn len(&self) -> usize {
         self.at - self.start - 1
     }
 
     /// What has arrived of the part and was not taken, as far as the part is accepted.
-    #[inline]
     fn rest<'a>(&self, head: &'a [u8]) -> &'a [u8] {
         head.get(self.at..head.len().min(self.limit)).unwrap_or_default()
     }
 
     /// Takes what is of `class` and the byte after it, which it returns; `None` if that has not
     /// arrived.
-    #[inline]
     pub(super) fn after(
         &mut self,
         head: &[u8],
@@ -233,12 +230,10 @@ impl Scanner {
     }
 
     /// Takes one byte.
-    #[inline]
     pub(super) fn next(&mut self, head: &[u8]) -> Result<Option<u8>, HandshakeError> {
         self.take(self.rest(head).first())
     }
 
-    #[inline]
     fn take(&mut self, next: Option<&u8>) -> Result<Option<u8>, HandshakeError> {
         match next {
             Some(&byte) => {
@@ -276,7 +271,6 @@ impl Scanner {
     }
 
     /// Takes the LF behind a CR; `false` if it has not arrived.
-    #[inline]
     pub(super) fn lf(&mut self, head: &[u8]) -> Result<bool, HandshakeError> {
         match self.next(head)? {
             None => Ok(false),
