@@ -21,7 +21,8 @@ pub fn write_connect<'b>(
     // RFC 9112, section 3.2.3: the authority form has a port always.
     let target = [uri.bracketed_host(), ":", port];
     let mut head = HeadWriter::request_in_parts(buffer.into(), "CONNECT", &target)?;
-    head.field_in_parts(b"Host", target.map(str::as_bytes))?;
+    let [host, colon, port] = target.map(str::as_bytes);
+    head.parts(&[b"Host: ", host, colon, port, b"\r\n"])?;
     head.extra_fields(fields)?;
     head.finish()
 }

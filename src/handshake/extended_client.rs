@@ -79,7 +79,9 @@ impl<'a> ClientRequest<'a> {
         self.check()?;
         check_extra(self.fields)?;
         let (path, buffer) = join(self.target.iter().map(|part| part.as_bytes()), buffer)?;
-        let (subprotocols, _) = join(self.subprotocol_list(), buffer)?;
+        let separators = core::iter::once("").chain(core::iter::repeat(", "));
+        let list = separators.zip(self.subprotocols).flat_map(|(separator, s)| [separator, s]);
+        let (subprotocols, _) = join(list.map(str::as_bytes), buffer)?;
         let subprotocols =
             (!subprotocols.is_empty()).then(|| Field::new("sec-websocket-protocol", subprotocols));
         let extensions = self.extensions.map(|list| Field::new("sec-websocket-extensions", list));

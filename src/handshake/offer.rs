@@ -115,8 +115,12 @@ impl<'a> ClientRequest<'a> {
             b"\r\nSec-WebSocket-Version: 13\r\n",
         ];
         let mut head = HeadWriter::begin(buffer.into(), &lines)?;
+        for (index, subprotocol) in self.subprotocols.iter().enumerate() {
+            let start: &[u8] = if index == 0 { b"Sec-WebSocket-Protocol: " } else { b", " };
+            head.parts(&[start, subprotocol.as_bytes()])?;
+        }
         if !self.subprotocols.is_empty() {
-            head.field_in_parts(b"Sec-WebSocket-Protocol", self.subprotocol_list())?;
+            head.parts(&[b"\r\n"])?;
         }
         if let Some(extensions) = self.extensions {
             head.field(Field::new("Sec-WebSocket-Extensions", extensions))?;
@@ -147,15 +151,6 @@ impl<'a> ClientRequest<'a> {
             return Err(HeadError::Extensions);
         }
         Ok(())
-    }
-
-    /// The parts of the list of subprotocols.
-    pub(super) fn subprotocol_list(&self) -> impl Iterator<Item = &'a [u8]> {
-        let separators = core::iter::once("").chain(core::iter::repeat(", "));
-        separators
-            .zip(self.subprotocols)
-            .flat_map(|(separator, s)| [separator, s])
-            .map(str::as_bytes)
     }
 
     /// Checks a response against this request and the key with which it was written: `false` if

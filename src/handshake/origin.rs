@@ -128,7 +128,8 @@ impl<'a> Origin<'a> {
     }
 }
 
-fn default_port(scheme: &[u8]) -> Option<u16> {
+/// That of `http` or `https`.
+pub(super) fn default_port(scheme: &[u8]) -> Option<u16> {
     if scheme.eq_ignore_ascii_case(b"https") {
         Some(443)
     } else if scheme.eq_ignore_ascii_case(b"http") {

@@ -73,14 +73,16 @@ impl Rejection {
     ) -> Result<usize, HeadError> {
         let mut head = HeadWriter::response(buffer, self.status(), self.reason())?;
         match self {
-            Self::MethodNotAllowed => head.field(Field::new("Allow", "GET"))?,
-            Self::UpgradeRequired => {
-                // RFC 9110, section 15.5.22, and with `Upgrade` section 7.8.
-                head.field(Field::new("Upgrade", "websocket"))?;
-                head.field(Field::new("Sec-WebSocket-Version", "13"))?;
-            }
+            Self::MethodNotAllowed => head.parts(&[b"Allow: GET\r\nConnection: close\r\n"]),
+            // RFC 9110, section 15.5.22, and with `Upgrade` section 7.8.
+            Self::UpgradeRequired => head
+                .parts(&[b"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+                Connection: close, Upgrade\r\n"]),
             Self::Unavailable { retry_after } => {
-                head.field_in_parts(b"Retry-After", [decimal(retry_after.into(), &mut [0; 20])])?;
+                let seconds = usize::try_from(retry_after).unwrap_or(usize::MAX);
+                let mut digits = [0; 20];
+                let seconds = decimal(seconds, &mut digits);
+                head.parts(&[b"Retry-After: ", seconds, b"\r\nConnection: close\r\n"])
             }
             Self::BadRequest
             | Self::Forbidden
@@ -89,23 +91,9 @@ impl Rejection {
             | Self::UriTooLong
             | Self::FieldsTooLarge
             | Self::NotImplemented
-            | Self::HttpVersionNotSupported => {}
-        }
-        let connection = match self {
-            Self::UpgradeRequired => "close, Upgrade",
-            Self::BadRequest
-            | Self::Forbidden
-            | Self::NotFound
-            | Self::MethodNotAllowed
-            | Self::RequestTimeout
-            | Self::UriTooLong
-            | Self::FieldsTooLarge
-            | Self::NotImplemented
-            | Self::Unavailable { .. }
-            | Self::HttpVersionNotSupported => "close",
-        };
-        head.field(Field::new("Connection", connection))?;
-        head.field(Field::new("Content-Type", "text/plain; charset=utf-8"))?;
+            | Self::HttpVersionNotSupported => head.parts(&[b"Connection: close\r\n"]),
+        }?;
+        head.parts(&[b"Content-Type: text/plain; charset=utf-8\r\n"])?;
         content_length(&mut head, body.as_bytes())?;
         head.finish_with_body(body.as_bytes())
     }
@@ -147,7 +135,7 @@ pub fn write_response<'a>(
     }
     let mut head = HeadWriter::response(buffer, status, reason(status))?;
     head.extra_fields(fields)?;
-    head.field(Field::new("Connection", "close"))?;
+    head.parts(&[b"Connection: close\r\n"])?;
     // RFC 9110, section 8.6: no Content-Length with 204, and with 304 only that of the body that
     // 200 would have had.
     if !bodiless {
@@ -158,7 +146,7 @@ pub fn write_response<'a>(
 }
 
 fn content_length(head: &mut HeadWriter<'_>, body: &[u8]) -> Result<(), HeadError> {
-    head.field_in_parts(b"Content-Length", [decimal(body.len() as u64, &mut [0; 20])])
+    head.parts(&[b"Content-Length: ", decimal(body.len(), &mut [0; 20]), b"\r\n"])
 }
 
 /// The reason phrase of the statuses that a handshake is likely to meet.

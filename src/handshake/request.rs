@@ -6,7 +6,7 @@ use super::field::Fields;
 use super::head::{Class, Scanner, place};
 use super::list::tokens;
 use super::noted::Noted;
-use super::uri::{Authority, Target};
+use super::uri::{Authority, Target, split_absolute};
 use super::{Extensions, HandshakeError, HeadLimits};
 
 /// Parses the head of an HTTP/1.1 request (RFC 9112).
@@ -259,9 +259,9 @@ impl<'a> RequestHead<'a> {
     /// The same, not checked.
     pub(super) fn stated_authority(&self) -> &'a [u8] {
         if !self.target_bytes().starts_with(b"/")
-            && let Some(authority) = Target::of(self.target()).and_then(|target| target.authority)
+            && let Some((authority, _)) = split_absolute(self.target_bytes())
         {
-            return authority.as_bytes();
+            return authority;
         }
         self.noted.host.of(self.head)
     }

@@ -5,7 +5,7 @@ use super::field::Fields;
 use super::head::Class;
 use super::list::tokens;
 use super::noted::Once;
-use super::uri::{Authority, Target};
+use super::uri::{Authority, split_absolute};
 use super::{
     Extensions, Field, HandshakeError, HeadBuffer, HeadError, HeadWriter, RequestHead, accept_key,
 };
@@ -58,9 +58,8 @@ impl<'a> RequestHead<'a> {
             if host.is_empty() {
                 return Err(HandshakeError::InvalidHost);
             }
-        } else if Target::of(self.target())
-            .and_then(|target| target.authority)
-            .is_none_or(|authority| Authority::parse(authority.as_bytes()).is_err())
+        } else if split_absolute(self.target_bytes())
+            .is_none_or(|(authority, _)| Authority::parse(authority).is_err())
         {
             return Err(HandshakeError::InvalidTarget);
         }

@@ -5,7 +5,7 @@ use core::net::Ipv6Addr;
 use core::str;
 
 use super::head::Class;
-use super::origin::is_same_host;
+use super::origin::{default_port, is_same_host};
 
 /// A `ws` or `wss` URI, borrowed from its text.
 ///
@@ -46,18 +46,20 @@ impl<'a> Uri<'a> {
         } else {
             return Err(UriError::Scheme);
         };
-        let rest = end_of(uri, rest.len());
         let (authority, target) = split_authority(rest);
-        let is_target = target.is_empty() || Class::Target.is_all(target.as_bytes());
-        match Authority::parse(authority.as_bytes()) {
+        let is_target = target.is_empty() || Class::Target.is_all(target);
+        match Authority::parse(authority) {
             Ok(Authority { host, port }) if is_target => {
-                let host = authority.get(..host.len()).unwrap_or_default();
-                Ok(Self { secure, authority, host, port, target: Target::split(target) })
+                let target = Target::split(end_of(uri, target.len()));
+                let rest = end_of(uri, rest.len());
+                let authority = rest.get(..authority.len()).unwrap_or_default();
+                let host = rest.get(..host.len()).unwrap_or_default();
+                Ok(Self { secure, authority, host, port, target })
             }
             // Each of these breaks one of the two. RFC 6455, section 3: fragment identifiers are
             // meaningless in a WebSocket URI and must not be used.
-            _ if rest.contains('#') => Err(UriError::Fragment),
-            _ if authority.contains('@') => Err(UriError::UserInformation),
+            _ if rest.contains(&b'#') => Err(UriError::Fragment),
+            _ if authority.contains(&b'@') => Err(UriError::UserInformation),
             Err(error) if is_target => Err(error),
             Ok(_) | Err(_) => Err(UriError::Path),
         }
@@ -201,7 +203,6 @@ fn parse_port(digits: &[u8]) -> Option<u16> {
 /// The parts of a request target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Target<'a> {
-    pub(super) authority: Option<&'a str>,
     pub(super) path: &'a str,
     pub(super) query: Option<&'a str>,
 }
@@ -212,13 +213,8 @@ impl<'a> Target<'a> {
         if target.starts_with('/') {
             return Some(Self::split(target));
         }
-        // RFC 6455, section 4.1, item 3: an absolute http or https URI.
-        let (scheme, rest) = split_scheme(target.as_bytes())?;
-        if !scheme.eq_ignore_ascii_case(b"http") && !scheme.eq_ignore_ascii_case(b"https") {
-            return None;
-        }
-        let (authority, target) = split_authority(end_of(target, rest.len()));
-        Some(Self { authority: Some(authority), ..Self::split(target) })
+        let (_, rest) = split_absolute(target.as_bytes())?;
+        Some(Self::split(end_of(target, rest.len())))
     }
 
     fn split(target: &'a str) -> Self {
@@ -226,8 +222,15 @@ impl<'a> Target<'a> {
             Some((path, query)) => (path, Some(query)),
             None => (target, None),
         };
-        Self { authority: None, path: if path.is_empty() { "/" } else { path }, query }
+        Self { path: if path.is_empty() { "/" } else { path }, query }
     }
+}
+
+/// The authority of a target in absolute form (RFC 9112, section 3.2.2), and what is behind it.
+pub(super) fn split_absolute(target: &[u8]) -> Option<(&[u8], &[u8])> {
+    // RFC 6455, section 4.1, item 3: an absolute http or https URI.
+    let (scheme, rest) = split_scheme(target)?;
+    default_port(scheme).map(|_| split_authority(rest))
 }
 
 /// What comes before `://`, and what behind it.
@@ -243,9 +246,9 @@ fn end_of(text: &str, length: usize) -> &str {
 }
 
 /// What comes before the path or query, and these.
-fn split_authority(rest: &str) -> (&str, &str) {
-    let end = rest.bytes().position(|byte| matches!(byte, b'/' | b'?')).unwrap_or(rest.len());
-    rest.split_at_checked(end).unwrap_or((rest, ""))
+fn split_authority(rest: &[u8]) -> (&[u8], &[u8]) {
+    let end = rest.iter().position(|byte| matches!(byte, b'/' | b'?')).unwrap_or(rest.len());
+    rest.split_at_checked(end).unwrap_or((rest, b""))
 }
 
 #[cfg(test)]

@@ -109,27 +109,27 @@ impl<'a> HeadWriter<'a> {
     }
 
     pub(super) fn request_in_parts(
-        mut buffer: HeadBuffer<'a>,
+        buffer: HeadBuffer<'a>,
         method: &str,
         target: &[&str],
     ) -> Result<Self, HeadError> {
         if !Class::Token.is_all(method.as_bytes()) {
             return Err(HeadError::Method);
         }
-        buffer.push(method.as_bytes())?;
-        buffer.push(b" ")?;
-        let target_start = buffer.written();
+        let mut head = Self { buffer };
+        head.parts(&[method.as_bytes(), b" "])?;
+        let target_start = head.buffer.written();
         for part in target {
             if Class::Target.run(part.as_bytes()) < part.len() {
                 return Err(HeadError::Target);
             }
-            buffer.push(part.as_bytes())?;
+            head.parts(&[part.as_bytes()])?;
         }
-        if buffer.written() == target_start {
+        if head.buffer.written() == target_start {
             return Err(HeadError::Target);
         }
-        buffer.push(b" HTTP/1.1\r\n")?;
-        Ok(Self { buffer })
+        head.parts(&[b" HTTP/1.1\r\n"])?;
+        Ok(head)
     }
 
     /// Begins a response of HTTP/1.1.
@@ -143,25 +143,29 @@ impl<'a> HeadWriter<'a> {
         status: u16,
         reason: &str,
     ) -> Result<Self, HeadError> {
-        let mut buffer = buffer.into();
         if !(100..=999).contains(&status) {
             return Err(HeadError::Status);
         }
         if Class::Value.run(reason.as_bytes()) < reason.len() {
             return Err(HeadError::Reason);
         }
-        buffer.push(b"HTTP/1.1 ")?;
-        buffer.push(decimal(status.into(), &mut [0; 20]))?;
-        buffer.push(b" ")?;
-        buffer.push(reason.as_bytes())?;
-        buffer.push(b"\r\n")?;
-        Ok(Self { buffer })
+        let mut digits = [0; 20];
+        let status = decimal(status.into(), &mut digits);
+        Self::begin(buffer.into(), &[b"HTTP/1.1 ", status, b" ", reason.as_bytes(), b"\r\n"])
     }
 
     /// Begins with lines that are known to be right, put together from parts.
-    pub(super) fn begin(mut buffer: HeadBuffer<'a>, lines: &[&[u8]]) -> Result<Self, HeadError> {
-        lines.iter().try_for_each(|part| buffer.push(part))?;
-        Ok(Self { buffer })
+    pub(super) fn begin(buffer: HeadBuffer<'a>, parts: &[&[u8]]) -> Result<Self, HeadError> {
+        let mut head = Self { buffer };
+        head.parts(parts)?;
+        Ok(head)
+    }
+
+    /// Writes parts of lines that are known to be right.
+    // Called in many places, into which it would be inlined.
+    #[inline(never)]
+    pub(super) fn parts(&mut self, parts: &[&[u8]]) -> Result<(), HeadError> {
+        parts.iter().try_for_each(|part| self.buffer.push(part))
     }
 
     /// Writes a field line.
@@ -176,19 +180,7 @@ impl<'a> HeadWriter<'a> {
         if !field.has_valid_value() {
             return Err(HeadError::FieldValue);
         }
-        self.field_in_parts(field.name_bytes(), [field.value()])
-    }
-
-    /// Writes a field line that is known to be right, its value put together from `parts`.
-    pub(super) fn field_in_parts<'v>(
-        &mut self,
-        name: &[u8],
-        parts: impl IntoIterator<Item = &'v [u8]>,
-    ) -> Result<(), HeadError> {
-        self.buffer.push(name)?;
-        self.buffer.push(b": ")?;
-        parts.into_iter().try_for_each(|part| self.buffer.push(part))?;
-        self.buffer.push(b"\r\n")
+        self.parts(&[field.name_bytes(), b": ", field.value(), b"\r\n"])
     }
 
     /// Writes fields of the caller, in their order and case, none of which may be one that the
@@ -208,14 +200,14 @@ impl<'a> HeadWriter<'a> {
     /// # Errors
     ///
     /// [`HeadError::BufferFull`].
-    pub fn finish(self) -> Result<usize, HeadError> {
-        self.finish_with_body(b"")
+    pub fn finish(mut self) -> Result<usize, HeadError> {
+        self.parts(&[b"\r\n"])?;
+        Ok(self.buffer.written())
     }
 
     /// Ends the head and writes a body behind it. Returns the length of both.
     pub(super) fn finish_with_body(mut self, body: &[u8]) -> Result<usize, HeadError> {
-        self.buffer.push(b"\r\n")?;
-        self.buffer.push(body)?;
+        self.parts(&[b"\r\n", body])?;
         Ok(self.buffer.written())
     }
 }
@@ -240,7 +232,7 @@ impl Field<'_> {
 }
 
 /// `number` in decimal digits, at the end of `out`.
-pub(super) fn decimal(mut number: u64, out: &mut [u8; 20]) -> &[u8] {
+pub(super) fn decimal(mut number: usize, out: &mut [u8; 20]) -> &[u8] {
     let mut start = out.len();
     for digit in out.iter_mut().rev() {
         *digit = b'0' + (number % 10) as u8;
