@@ -78,8 +78,9 @@ impl Class {
         let mut run = match self {
             Self::Value => words(bytes, all_but_printable),
             Self::Token => words(bytes, all_but_letters_and_hyphens),
+            Self::Target => words(bytes, all_but_visible),
             // What is short is told faster by the table.
-            Self::Target | Self::Host | Self::Base64 => 0,
+            Self::Host | Self::Base64 => 0,
         };
         while bytes.get(run).is_some_and(|&byte| self.has(byte)) {
             run += 1;
@@ -121,6 +122,13 @@ fn words(bytes: &[u8], stops: impl Fn(usize) -> usize) -> usize {
 const fn all_but_printable(word: usize) -> usize {
     // The one is for what is below a space, the other for what is above `~`.
     (word.wrapping_sub(ONES * 0x20) | word.wrapping_add(ONES)) & TOPS
+}
+
+/// Tells everything but visible ASCII without `#`.
+#[inline]
+const fn all_but_visible(word: usize) -> usize {
+    let number_sign = (word ^ (ONES * b'#' as usize)).wrapping_sub(ONES);
+    (word.wrapping_sub(ONES * 0x21) | word.wrapping_add(ONES) | number_sign) & TOPS
 }
 
 /// Tells everything but letters and hyphens, of which most names of fields are made.

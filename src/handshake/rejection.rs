@@ -71,18 +71,19 @@ impl Rejection {
         buffer: impl Into<HeadBuffer<'a>>,
         body: &str,
     ) -> Result<usize, HeadError> {
-        let mut head = HeadWriter::response(buffer, self.status(), self.reason())?;
-        match self {
-            Self::MethodNotAllowed => head.parts(&[b"Allow: GET\r\nConnection: close\r\n"]),
+        let (mut status, mut seconds, mut length) = ([0; 20], [0; 20], [0; 20]);
+        let [before, seconds, behind]: [&[u8]; 3] = match self {
+            Self::MethodNotAllowed => [b"Allow: GET\r\nConnection: close", b"", b""],
             // RFC 9110, section 15.5.22, and with `Upgrade` section 7.8.
-            Self::UpgradeRequired => head
-                .parts(&[b"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
-                Connection: close, Upgrade\r\n"]),
+            Self::UpgradeRequired => [
+                b"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nConnection: close, Upgrade",
+                b"",
+                b"",
+            ],
             Self::Unavailable { retry_after } => {
-                let seconds = usize::try_from(retry_after).unwrap_or(usize::MAX);
-                let mut digits = [0; 20];
-                let seconds = decimal(seconds, &mut digits);
-                head.parts(&[b"Retry-After: ", seconds, b"\r\nConnection: close\r\n"])
+                let retry_after = usize::try_from(retry_after).unwrap_or(usize::MAX);
+                let seconds = decimal(retry_after, &mut seconds);
+                [b"Retry-After: ", seconds, b"\r\nConnection: close"]
             }
             Self::BadRequest
             | Self::Forbidden
@@ -91,11 +92,22 @@ impl Rejection {
             | Self::UriTooLong
             | Self::FieldsTooLarge
             | Self::NotImplemented
-            | Self::HttpVersionNotSupported => head.parts(&[b"Connection: close\r\n"]),
-        }?;
-        head.parts(&[b"Content-Type: text/plain; charset=utf-8\r\n"])?;
-        content_length(&mut head, body.as_bytes())?;
-        head.finish_with_body(body.as_bytes())
+            | Self::HttpVersionNotSupported => [b"Connection: close", b"", b""],
+        };
+        let parts = [
+            b"HTTP/1.1 ",
+            decimal(self.status().into(), &mut status),
+            b" ",
+            self.reason().as_bytes(),
+            b"\r\n",
+            before,
+            seconds,
+            behind,
+            b"\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: ",
+            decimal(body.len(), &mut length),
+            b"\r\n",
+        ];
+        HeadWriter::begin(buffer.into(), &parts)?.finish_with_body(body.as_bytes())
     }
 }
 

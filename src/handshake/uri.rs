@@ -195,9 +195,12 @@ pub(super) fn ipv6_address(host: &[u8]) -> Option<Ipv6Addr> {
 }
 
 fn parse_port(digits: &[u8]) -> Option<u16> {
-    // A sign is not one of them.
-    let text = str::from_utf8(digits).ok().filter(|_| digits.iter().all(u8::is_ascii_digit))?;
-    text.parse().ok().filter(|&port| port > 0)
+    let mut port: u16 = 0;
+    for digit in digits {
+        let digit = digit.checked_sub(b'0').filter(|digit| *digit < 10)?;
+        port = port.checked_mul(10)?.checked_add(digit.into())?;
+    }
+    (port > 0).then_some(port)
 }
 
 /// The parts of a request target.

@@ -162,8 +162,6 @@ impl<'a> HeadWriter<'a> {
     }
 
     /// Writes parts of lines that are known to be right.
-    // Called in many places, into which it would be inlined.
-    #[inline(never)]
     pub(super) fn parts(&mut self, parts: &[&[u8]]) -> Result<(), HeadError> {
         parts.iter().try_for_each(|part| self.buffer.push(part))
     }
