@@ -240,12 +240,13 @@ impl ServerHandshake {
         let negotiated = Negotiated::from(acceptance);
         let output = Output::holding(core::mem::take(&mut self.head), length);
         let config = self.config.clone();
-        let mut connection = Connection::with_output(Role::Server, config, &negotiated, output);
+        let connection = Connection::with_output(Role::Server, config, &negotiated, output);
+        let mut established = Established { connection, negotiated };
         if self.eof {
-            connection.receive_eof();
+            established.connection.receive_eof();
         }
         self.state = State::Spent;
-        Ok(Established { connection, negotiated })
+        Ok(established)
     }
 
     /// Answers with a ready response, whose body names the status. The connection closes.
@@ -347,7 +348,7 @@ impl ServerHandshake {
             None => Kind::Http,
         };
         if before == 0 {
-            self.head.reserve_exact(length + RESPONSE_ROOM);
+            self.head = Vec::with_capacity(length + RESPONSE_ROOM);
             self.head.extend_from_slice(input.get(..length).unwrap_or_default());
         }
         self.head.truncate(length);
