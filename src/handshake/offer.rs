@@ -132,9 +132,9 @@ impl<'a> ClientRequest<'a> {
     /// Checks what a request offers, in every version of HTTP.
     pub(super) fn check(&self) -> Result<(), HeadError> {
         // RFC 6455, section 3: the resource name begins with a path, which begins with a slash.
-        let mut parts = self.target.iter().filter(|part| !part.is_empty()).peekable();
-        if !parts.peek().is_some_and(|first| first.starts_with('/'))
-            || !parts.all(|part| Class::Target.is_all(part.as_bytes()))
+        let [path, ..] = self.target;
+        if !path.starts_with('/')
+            || self.target.iter().any(|part| Class::Target.run(part.as_bytes()) < part.len())
         {
             return Err(HeadError::Target);
         }
