@@ -1,6 +1,7 @@
 //! Which pages may connect (RFC 6455, section 10.2).
 
 use super::RequestHead;
+use super::list::is;
 use super::noted::Once;
 use super::uri::{Authority, ipv6_address, split_scheme};
 
@@ -130,9 +131,9 @@ impl<'a> Origin<'a> {
 
 /// That of `http` or `https`.
 pub(super) fn default_port(scheme: &[u8]) -> Option<u16> {
-    if scheme.eq_ignore_ascii_case(b"https") {
+    if is(scheme, b"https") {
         Some(443)
-    } else if scheme.eq_ignore_ascii_case(b"http") {
+    } else if is(scheme, b"http") {
         Some(80)
     } else {
         None
