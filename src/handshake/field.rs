@@ -120,7 +120,6 @@ pub(super) fn trim(value: &[u8]) -> &[u8] {
     trim_end(trim_start(value))
 }
 
-#[inline]
 pub(super) fn trim_start(mut value: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] = value {
         value = rest;
@@ -128,7 +127,6 @@ pub(super) fn trim_start(mut value: &[u8]) -> &[u8] {
     value
 }
 
-#[inline]
 pub(super) fn trim_end(mut value: &[u8]) -> &[u8] {
     while let [rest @ .., b' ' | b'\t'] = value {
         value = rest;

@@ -68,7 +68,6 @@ const fn is_one_of(byte: u8, mut set: &[u8]) -> bool {
 }
 
 impl Class {
-    #[inline]
     pub(super) fn has(self, byte: u8) -> bool {
         CLASSES.get(usize::from(byte)).is_some_and(|bits| bits & self as u8 != 0)
     }
@@ -104,7 +103,6 @@ const TOPS: usize = ONES * 0x80;
 ///
 /// Of a word, whose first byte is the lowest, `stops` sets the topmost bit of each byte that is
 /// told. Above the first such byte it may be wrong.
-#[inline]
 fn words(bytes: &[u8], stops: impl Fn(usize) -> usize) -> usize {
     let mut run = 0;
     for word in bytes.as_chunks().0 {
@@ -118,21 +116,18 @@ fn words(bytes: &[u8], stops: impl Fn(usize) -> usize) -> usize {
 }
 
 /// Tells everything but visible ASCII and spaces, of which most values are made.
-#[inline]
 const fn all_but_printable(word: usize) -> usize {
     // The one is for what is below a space, the other for what is above `~`.
     (word.wrapping_sub(ONES * 0x20) | word.wrapping_add(ONES)) & TOPS
 }
 
 /// Tells everything but visible ASCII without `#`.
-#[inline]
 const fn all_but_visible(word: usize) -> usize {
     let number_sign = (word ^ (ONES * b'#' as usize)).wrapping_sub(ONES);
     (word.wrapping_sub(ONES * 0x21) | word.wrapping_add(ONES) | number_sign) & TOPS
 }
 
 /// Tells everything but letters and hyphens, of which most names of fields are made.
-#[inline]
 const fn all_but_letters_and_hyphens(word: usize) -> usize {
     // What is added to bytes below 0x80 sets the topmost bit and carries no further; the others are
     // told in any case.
@@ -147,7 +142,6 @@ const fn all_but_letters_and_hyphens(word: usize) -> usize {
 const MAX_HEAD: usize = u32::MAX as usize;
 
 /// A place in a head, none of which lies beyond `MAX_HEAD`.
-#[inline]
 pub(super) const fn place(at: usize) -> u32 {
     at as u32
 }
