@@ -109,9 +109,8 @@ impl ClientHandshake {
     /// otherwise to the end of the stream.
     pub fn receive(&mut self, input: &mut &mut [u8]) -> Option<ClientEvent> {
         let Offered { accept, subprotocols, extensions } = &self.offered;
-        let is_offered = |subprotocol: &str| {
-            elements(subprotocols.as_bytes()).any(|one| one == subprotocol.as_bytes())
-        };
+        let is_offered =
+            |subprotocol: &[u8]| elements(subprotocols.as_bytes()).any(|one| one == subprotocol);
         self.exchange.receive(input, |response| {
             is_accepted(response, accept, is_offered, &Extensions::of(extensions))
         })

@@ -118,7 +118,7 @@ impl<'a> ClientRequest<'a> {
             Some([b'1' | b'3'..=b'9', b'0'..=b'9', b'0'..=b'9']) => return Ok(false),
             Some(_) | None => return Err(HandshakeError::InvalidStatusLine),
         }
-        let is_offered = |subprotocol: &str| self.subprotocols.contains(&subprotocol);
+        let is_offered = |subprotocol: &[u8]| self.offers(subprotocol);
         check_chosen(fields, is_offered, &Extensions::of(self.extensions.unwrap_or_default()))?;
         Ok(true)
     }

@@ -164,9 +164,14 @@ impl<'a> ClientRequest<'a> {
         key: &[u8; 24],
         response: &ResponseHead<'_>,
     ) -> Result<bool, HandshakeError> {
-        let is_offered = |subprotocol: &str| self.subprotocols.contains(&subprotocol);
+        let is_offered = |subprotocol: &[u8]| self.offers(subprotocol);
         let extensions = Extensions::of(self.extensions.unwrap_or_default());
         is_accepted(response, &accept_key(key), is_offered, &extensions)
+    }
+
+    /// Whether it offers this subprotocol.
+    pub(super) fn offers(&self, subprotocol: &[u8]) -> bool {
+        self.subprotocols.iter().any(|offered| offered.as_bytes() == subprotocol)
     }
 }
 
@@ -174,7 +179,7 @@ impl<'a> ClientRequest<'a> {
 pub(super) fn is_accepted(
     response: &ResponseHead<'_>,
     accept: &[u8; 28],
-    is_offered: impl Fn(&str) -> bool,
+    is_offered: impl Fn(&[u8]) -> bool,
     offered_extensions: &Extensions<'_>,
 ) -> Result<bool, HandshakeError> {
     if response.status() != 101 {
@@ -208,7 +213,7 @@ pub(super) fn is_accepted(
 /// Checks what the fields of a response choose of what was offered.
 pub(super) fn check_chosen(
     response: Fields<'_>,
-    is_offered: impl Fn(&str) -> bool,
+    is_offered: impl Fn(&[u8]) -> bool,
     offered_extensions: &Extensions<'_>,
 ) -> Result<(), HandshakeError> {
     // RFC 6455, section 4.1, item 5 of the response.
@@ -222,9 +227,7 @@ pub(super) fn check_chosen(
     let mut subprotocols = response.values("sec-websocket-protocol");
     match (subprotocols.next(), subprotocols.next()) {
         (_, Some(_)) => Err(HandshakeError::RepeatedSubprotocol),
-        (Some(chosen), None) if !core::str::from_utf8(chosen).is_ok_and(is_offered) => {
-            Err(HandshakeError::UnrequestedSubprotocol)
-        }
+        (Some(chosen), None) if !is_offered(chosen) => Err(HandshakeError::UnrequestedSubprotocol),
         (Some(_) | None, None) => Ok(()),
     }
 }
