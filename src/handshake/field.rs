@@ -3,6 +3,8 @@
 use core::fmt;
 use core::str;
 
+use super::head::Class;
+
 /// A field: a name, in the case in which it was sent, and a value without the white space around
 /// it.
 ///
@@ -98,21 +100,15 @@ impl<'a> Iterator for Fields<'a> {
         match &mut self.0 {
             Source::List(list) => list.next().copied(),
             Source::Lines(lines) => {
-                // The empty line has no colon.
-                let (name, rest) = split_at_byte(lines, b':')?;
-                let (value, rest) = split_at_byte(rest, b'\r')?;
-                // Behind the LF.
-                *lines = rest.get(1..)?;
+                let (name, rest) = lines.split_at_checked(Class::Token.run(lines))?;
+                // The empty line has none.
+                let rest = rest.strip_prefix(b":")?;
+                let (value, rest) = rest.split_at_checked(Class::Value.run(rest))?;
+                *lines = rest.strip_prefix(b"\r\n")?;
                 Some(Field { name, value: trim(value) })
             }
         }
     }
-}
-
-/// What is before the first `byte`, and what behind it.
-fn split_at_byte(bytes: &[u8], byte: u8) -> Option<(&[u8], &[u8])> {
-    let at = bytes.iter().position(|&other| other == byte)?;
-    Some((bytes.get(..at)?, bytes.get(at + 1..)?))
 }
 
 /// `value` without spaces and tabs at its ends (OWS; RFC 9110, section 5.6.3).
