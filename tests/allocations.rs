@@ -4,6 +4,7 @@
 mod memory;
 mod support;
 
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
@@ -406,6 +407,25 @@ fn a_payload_that_was_taken_holds_nothing_when_buffers_are_given_back() {
         drop(std::mem::take(&mut buffers));
     });
     assert!(held < 1024, "{held}");
+}
+
+#[test]
+fn what_is_kept_of_a_long_queue_is_bounded() {
+    for lent_for_good in [false, true] {
+        let config = Config::new().fragment_size(NonZeroUsize::new(2048).unwrap());
+        let mut server = connection(Role::Server, config);
+        let mut buffers = Buffers::new();
+        let (_, held, _) = measure(|| {
+            server.lend(&mut buffers);
+            server.send(vec![7; 60 << 20]).unwrap();
+            let output = server.output();
+            output.advance(output.remaining());
+            if !lent_for_good {
+                server.give_back(&mut buffers);
+            }
+        });
+        assert!(held <= Buffers::MAX_KEPT as isize, "{held} bytes");
+    }
 }
 
 #[test]

@@ -19,6 +19,10 @@ const MAX_PONGS: usize = 4096;
 /// Bytes of memory that are taken at least.
 const MIN_MEMORY: usize = 128;
 
+/// Places for payloads queued without a copy that are kept at most while memory is lent. Below the
+/// default high-water mark half as many wait.
+const MAX_KEPT_SPLICES: usize = 1024;
+
 /// What waits to be written: one ordered stream of bytes, read as a [`Buf`].
 ///
 /// Write [`chunk`](Buf::chunk), or several at once with `chunks_vectored`, then
@@ -68,6 +72,15 @@ pub(super) struct Rare {
     newest_pong: Vec<u8>,
     /// The memory of a payload that was taken, if memory is lent.
     spare: Vec<u8>,
+}
+
+impl Rare {
+    /// Nothing waits any more.
+    #[cold]
+    fn clear(&mut self) {
+        self.pongs.clear();
+        self.splices.shrink_to(MAX_KEPT_SPLICES);
+    }
 }
 
 /// A payload in memory of its own, of which `payload[start..]` waits. It stands in the stream before
@@ -347,7 +360,7 @@ impl Output {
         self.pongs_len = 0;
         if self.lent && self.bytes.len() <= Buffers::MAX_KEPT {
             if let Some(rare) = &mut self.rare {
-                rare.pongs.clear();
+                rare.clear();
             }
         } else {
             self.bytes = Vec::new();
