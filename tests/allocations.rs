@@ -11,8 +11,8 @@ use bytes::{Buf, Bytes};
 use memory::{HELD, PEAK, measure};
 use support::*;
 use websocket_proto::{
-    Buffers, Config, Connection, Event, Limits, Negotiated, PreparedMessage, ProtocolError, Role,
-    Timeouts,
+    Buffers, Config, Connection, Event, Limits, Message, Negotiated, PreparedMessage,
+    ProtocolError, Role, Timeouts,
 };
 
 static CONFIG: Config = Config::new();
@@ -425,6 +425,53 @@ fn what_is_kept_of_a_long_queue_is_bounded() {
             }
         });
         assert!(held <= Buffers::MAX_KEPT as isize, "{held} bytes");
+    }
+}
+
+/// Buffers that a message of a million bytes has passed through.
+fn large_buffers() -> Buffers {
+    let (mut server, mut buffers) = (server(), Buffers::new());
+    server.lend(&mut buffers);
+    server.recycle(Message::from(vec![7; 1_000_000]));
+    server.give_back(&mut buffers);
+    buffers
+}
+
+#[test]
+fn memory_that_was_lent_does_not_stay_with_a_message_that_takes_far_less() {
+    for (first, fragment) in [(1, 30_000), (2, 30_000), (1, 777), (2, 777), (1, 1), (2, 1)] {
+        let payload = [b'x'; 30_000];
+        let count = payload.chunks(fragment).count();
+        let wire: Vec<u8> = payload
+            .chunks(fragment)
+            .enumerate()
+            .flat_map(|(i, piece)| {
+                let opcode = if i == 0 { first } else { 0 };
+                let fin = if i + 1 == count { 0x80 } else { 0 };
+                peer_frame(Role::Server, fin | opcode, piece)
+            })
+            .collect();
+        for turn in [8, 1000, 9_999] {
+            for received in [turn, 2 * turn] {
+                let (mut server, mut buffers) = (server(), large_buffers());
+                let (_, held, _) = measure(|| {
+                    for turn in wire[..received].chunks(turn) {
+                        server.lend(&mut buffers);
+                        receive(&mut server, turn);
+                        let _ = server.payload_space();
+                        server.give_back(&mut buffers);
+                    }
+                });
+                assert!(held <= (8 * received).max(4096) as isize, "{held} after {received}");
+                let (_, held, _) = measure(|| drop(buffers));
+                assert!(held <= -1_000_000, "{first} {fragment} {received}: {held}");
+                // It goes on with memory of its own.
+                let event = receive(&mut server, &wire[received..]);
+                let expected =
+                    if first == 1 { text(&"x".repeat(30_000)) } else { binary(&payload) };
+                assert!(event == [expected]);
+            }
+        }
     }
 }
 

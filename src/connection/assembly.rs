@@ -141,14 +141,32 @@ impl Assembly {
         }
     }
 
-    /// Gives back the memory that was lent and is not in use.
+    /// Gives back the memory that was lent. A message that is under way stays in it, or moves to
+    /// memory of its size if that is far less: the rest of it may never come.
     #[inline]
     pub(super) fn give_back(&mut self, kept: &mut Vec<u8>) {
-        if let Parts::Spare(memory) = &mut self.message {
-            if is_kept(kept, memory) {
-                *kept = core::mem::take(memory);
+        if !self.is_empty() {
+            self.give_back_memory(kept);
+        }
+    }
+
+    #[inline(never)]
+    fn give_back_memory(&mut self, kept: &mut Vec<u8>) {
+        let left = match &mut self.message {
+            Parts::Text(text) if is_ample(text.capacity(), text.len()) => {
+                let moved = String::from(text.as_str());
+                core::mem::replace(text, moved).into_bytes()
             }
-            self.message = Parts::None;
+            Parts::Binary { bytes, received } if is_ample(bytes.capacity(), *received) => {
+                let moved = bytes.get(..*received).unwrap_or_default().to_vec();
+                core::mem::replace(bytes, moved)
+            }
+            Parts::None | Parts::Spare(_) | Parts::Text(_) | Parts::Binary { .. } => {
+                self.take_spare()
+            }
+        };
+        if is_kept(kept, &left) {
+            *kept = left;
         }
     }
 
@@ -162,6 +180,12 @@ impl Assembly {
             }
         }
     }
+}
+
+/// Whether that is far more memory than a message takes of which so many bytes are received: four
+/// times as much. To move out of less, which the next bytes may fill, costs more than it spares.
+const fn is_ample(capacity: usize, received: usize) -> bool {
+    capacity > Assembly::MIN_MEMORY && capacity / 8 > received
 }
 
 /// Where [`Assembly::space`] ends.

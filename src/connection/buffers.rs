@@ -70,7 +70,8 @@ impl Connection {
     }
 
     /// Ends a turn: what was lent comes back, unless output or a part of a message waits in it.
-    /// Such memory stays with the connection until nothing does.
+    /// Such memory stays with the connection until nothing does. A part of a message that is far
+    /// smaller moves out of it.
     #[inline]
     pub fn give_back(&mut self, buffers: &mut Buffers) {
         self.output.give_back(&mut buffers.output, &mut buffers.rare);
