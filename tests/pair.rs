@@ -30,7 +30,13 @@ fn len() -> impl Strategy<Value = usize> {
 }
 
 fn memory() -> impl Strategy<Value = Memory> {
-    prop::sample::select(vec![Memory::Borrowed, Memory::Owned, Memory::Counted, Memory::Prepared])
+    prop::sample::select(vec![
+        Memory::Borrowed,
+        Memory::Owned,
+        Memory::Counted,
+        Memory::Prepared,
+        Memory::Written,
+    ])
 }
 
 fn cut() -> impl Strategy<Value = usize> {
@@ -141,7 +147,11 @@ fn pair_setup<T: Strategy<Value = Timeouts>>(
         delay(),
         prop::sample::select(vec![500, 4000, 1 << 16]),
         cut(),
-        (any::<bool>(), any::<bool>(), any::<bool>()),
+        (
+            any::<bool>(),
+            prop::sample::select(vec![None, None, Some(Memory::Owned), Some(Memory::Written)]),
+            any::<bool>(),
+        ),
     )
         .prop_map(|(seed, client, server, delay, window, cut, (lend, echo, direct))| {
             PairSetup {
@@ -250,7 +260,7 @@ proptest! {
             end.high_water_mark = 1 << 24;
         }
         // Pieces are echoed as they are cut.
-        setup.server.echo &= setup.server.delivery == Delivery::Messages;
+        setup.server.echo.take_if(|_| setup.server.delivery == Delivery::Chunks);
         let (delay, window, cut) = other_network;
         let other = PairSetup {
             seed: other_seed,
@@ -633,7 +643,7 @@ fn a_flood_of_pings_against_a_blocked_socket_is_bounded_and_the_newest_answered(
 #[test]
 fn ends_that_block_each_other_go_on_when_the_links_do() {
     let end = Setup { high_water_mark: 5000, timeouts: TIMEOUTS, ..Setup::default() };
-    let server = Setup { echo: true, ..end.clone() };
+    let server = Setup { echo: Some(Memory::Owned), ..end.clone() };
     let mut pair =
         Pair::new(&PairSetup { window: 1000, client: end, server, ..PairSetup::default() });
     for role in ROLES {
@@ -663,7 +673,7 @@ fn ends_that_block_each_other_go_on_when_the_links_do() {
 
 #[test]
 fn a_close_that_comes_while_a_large_echo_waits_lets_all_of_it_arrive() {
-    let server = Setup { echo: true, ..Setup::default() };
+    let server = Setup { echo: Some(Memory::Owned), ..Setup::default() };
     let setup = PairSetup { server, window: 10_000, delay: SECOND / 100, ..PairSetup::default() };
     let mut pair = Pair::new(&setup);
     let (role, text, memory) = (Role::Client, false, Memory::Owned);

@@ -45,6 +45,10 @@ impl Choices<'_> {
         (byte != 0).then(|| Duration::from_millis(byte * 16))
     }
 
+    fn echo(&mut self) -> Option<Memory> {
+        self.of(&[None, None, Some(Memory::Owned), Some(Memory::Written)])
+    }
+
     fn end(&mut self) -> Setup {
         let flags = self.byte();
         let rate = ControlRate { frames: 20, per: Duration::from_millis(500) };
@@ -73,13 +77,15 @@ impl Choices<'_> {
         let on = byte & 0x40 != 0;
         match byte & 0x3f {
             0..12 => {
-                let memories = [Memory::Borrowed, Memory::Owned, Memory::Counted, Memory::Prepared];
-                Op::Send {
-                    role,
-                    text: on,
-                    len: self.len(),
-                    memory: memories[usize::from(byte % 4)],
-                }
+                let memories = [
+                    Memory::Borrowed,
+                    Memory::Owned,
+                    Memory::Counted,
+                    Memory::Prepared,
+                    Memory::Written,
+                ];
+                let memory = memories[usize::from(byte % 5)];
+                Op::Send { role, text: on, len: self.len(), memory }
             }
             12..18 => Op::SendPiece { role, text: byte & 1 == 0, len: self.len(), last: on },
             18..22 => Op::Pings {
@@ -119,7 +125,7 @@ fuzz_target!(|data: &[u8]| {
     let setup = PairSetup {
         seed: choices.byte().into(),
         client: choices.end(),
-        server: Setup { echo: choices.flag(), ..choices.end() },
+        server: Setup { echo: choices.echo(), ..choices.end() },
         delay: Duration::from_millis(choices.byte().into()),
         window: choices.of(&[500, 4000, 1 << 16]),
         cut: choices.of(&[20, 100, 1000, usize::MAX]),

@@ -175,7 +175,7 @@ impl Pair {
             }
             Op::SendPiece { role, text, len, last } => self.wake_to(role, |end| {
                 // An echo in pieces has them in its own order.
-                if end.setup.echo {
+                if end.setup.echo.is_some() {
                     end.offer(Item::Message(message(number, text, len), Memory::Borrowed));
                     return;
                 }
@@ -245,6 +245,7 @@ impl Pair {
         }
         end.tell(network.now);
         act(end);
+        send_waiting(network, role, end, random);
         loop {
             write(network, role, end, random);
             end.check_written(network.written(role).len());
@@ -263,7 +264,7 @@ impl Pair {
                     break;
                 }
             }
-            if end.offer_again() {
+            if send_waiting(network, role, end, random) {
                 continue;
             }
             if !end.wants_input() {
@@ -401,6 +402,15 @@ impl Pair {
             }
         }
     }
+}
+
+/// Lets the end send, to a socket that takes what it would, or less.
+fn send_waiting(network: &mut Network, role: Role, end: &mut End, random: &mut Random) -> bool {
+    end.send_waiting(&mut |slices| match random.below(4) {
+        0 => Ok(0),
+        1 => network.write(role, &slices[..1]),
+        _ => network.write(role, slices),
+    })
 }
 
 fn write(network: &mut Network, role: Role, end: &mut End, random: &mut Random) {

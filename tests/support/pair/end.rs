@@ -2,6 +2,7 @@
 //! each call.
 
 use std::collections::VecDeque;
+use std::io::IoSlice;
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
@@ -11,7 +12,11 @@ use websocket_proto::{
 };
 
 use super::setup::{Item, Memory, Setup, chunk};
+use super::tcp::Broken;
 use crate::support::connection;
+
+/// What takes the first bytes of some slices, or none.
+pub type Socket<'s> = dyn FnMut(&[IoSlice<'_>]) -> Result<usize, Broken> + 's;
 
 pub struct End {
     pub connection: Connection,
@@ -42,7 +47,7 @@ pub struct End {
     begun: Option<bool>,
     /// Whether its application closed it.
     pub(super) closed: bool,
-    /// An echo that was refused, and the input behind it.
+    /// An echo that was refused or is to be written, and the input behind it.
     pub(super) held: Option<(Item, Vec<u8>)>,
     /// The newest Ping of the peer's that has no Pong.
     unanswered: Option<Vec<u8>>,
@@ -127,13 +132,12 @@ impl End {
 
     // --- Sending -------------------------------------------------------------------------------
 
-    /// Sends an item, behind those that wait.
+    /// Has an item to send, behind those that wait.
     pub fn offer(&mut self, item: Item) {
         self.pending.push_back(item);
-        self.offer_again();
     }
 
-    /// Sends a piece of the message that is begun, or of a new one of this type.
+    /// Has a piece to send of the message that is begun, or of a new one of this type.
     pub fn offer_piece(
         &mut self,
         text: bool,
@@ -148,15 +152,15 @@ impl End {
         self.offer(Item::Chunk(chunk(content(text), first, last)));
     }
 
-    /// Offers what waits, if there is room again. Whether some of it went.
-    pub fn offer_again(&mut self) -> bool {
+    /// Sends what waits, if there is room. Whether some of it went.
+    pub fn send_waiting(&mut self, socket: &mut Socket<'_>) -> bool {
         let is_refused = self.refused || self.held.is_some() || self.unanswered.is_some();
         if is_refused && !self.connection.can_send() && !self.is_shut() {
             return false;
         }
         let mut moved = false;
         if let Some((item, mut rest)) = self.held.take() {
-            match self.send(item) {
+            match self.send(item, socket) {
                 Some(item) => {
                     self.held = Some((item, rest));
                     return false;
@@ -169,7 +173,7 @@ impl End {
         }
         self.answer();
         while let Some(item) = self.pending.pop_front() {
-            let back = self.send(item);
+            let back = self.send(item, socket);
             self.refused = back.is_some();
             if let Some(item) = back {
                 self.pending.push_front(item);
@@ -183,7 +187,7 @@ impl End {
     /// Answers the newest Ping if the library does not.
     fn answer(&mut self) {
         if let Some(payload) = self.unanswered.take()
-            && let Some(Item::Pong(payload)) = self.send(Item::Pong(payload))
+            && let Some(Item::Pong(payload)) = self.send(Item::Pong(payload), &mut |_| Ok(0))
         {
             self.unanswered = Some(payload);
         }
@@ -197,11 +201,11 @@ impl End {
     }
 
     /// Gives the item back if there is no room for it. After a Close and a failure it is dropped.
-    fn send(&mut self, item: Item) -> Option<Item> {
+    fn send(&mut self, item: Item, socket: &mut Socket<'_>) -> Option<Item> {
         let before = self.connection.output().remaining();
         let (result, item) = match item {
             Item::Message(message, memory) => {
-                let result = self.send_message(message.clone(), memory);
+                let result = self.send_message(message.clone(), memory, socket);
                 if result.is_ok() {
                     self.sent.push(message.clone());
                 }
@@ -237,7 +241,7 @@ impl End {
         match result {
             // Of a Close, and the Pong before it, there is only one.
             Ok(()) if matches!(item, Item::Close(..)) => {}
-            Ok(()) => self.largest = self.largest.max(after - before),
+            Ok(()) => self.largest = self.largest.max(after.saturating_sub(before)),
             Err(_) => assert_eq!(before, after, "refused and yet queued"),
         }
         let item = match result {
@@ -269,6 +273,7 @@ impl End {
         &mut self,
         message: Message<'static>,
         memory: Memory,
+        socket: &mut Socket<'_>,
     ) -> Result<(), SendReason> {
         let whole = message.clone();
         let result = match memory {
@@ -281,6 +286,23 @@ impl End {
                 Message::Binary(payload) => self.connection.send(Bytes::from(payload.into_vec())),
                 text @ Message::Text(_) => self.connection.send(text),
             },
+            Memory::Written => {
+                let message = match message {
+                    Message::Text(_) => Message::from(&message),
+                    Message::Binary(_) => message,
+                };
+                self.connection.sending(message).map(|mut sending| {
+                    while sending.has_remaining() {
+                        let mut slices = [IoSlice::new(&[]); 3];
+                        let count = sending.chunks_vectored(&mut slices);
+                        match socket(&slices[..count]) {
+                            // That it is broken is told where the rest is written.
+                            Ok(0) | Err(Broken) => break,
+                            Ok(len) => sending.advance(len),
+                        }
+                    }
+                })
+            }
         };
         result.map_err(|error| {
             assert_eq!(error.unsent, whole, "given back changed");
@@ -321,13 +343,16 @@ impl End {
         self.check();
     }
 
-    /// Whether it goes on with the rest of the input: not if its echo was refused.
+    /// Whether it goes on with the rest of the input: not if its echo was refused, or is to be
+    /// written.
     fn handle(&mut self, event: Event<'_>, rest: &[u8]) -> bool {
-        if let Some(echo) = self.record(event)
-            && let Some(echo) = self.send(echo)
-        {
-            self.held = Some((echo, rest.to_vec()));
-            return false;
+        if let Some(echo) = self.record(event) {
+            let is_written = matches!(echo, Item::Message(_, Memory::Written));
+            let held = if is_written { Some(echo) } else { self.send(echo, &mut |_| Ok(0)) };
+            if let Some(echo) = held {
+                self.held = Some((echo, rest.to_vec()));
+                return false;
+            }
         }
         self.answer();
         true
@@ -348,14 +373,14 @@ impl End {
                 let copy = message.clone().into_owned();
                 self.connection.recycle(message);
                 self.events.push(Event::Message(copy.clone()));
-                echo.then_some(Item::Message(copy, Memory::Owned))
+                echo.map(|memory| Item::Message(copy, memory))
             }
             Event::Chunk(chunk) => {
                 let Event::Chunk(chunk) = Event::Chunk(chunk).into_owned() else { unreachable!() };
                 if let Some(message) = record_chunk(&mut self.receiving, &chunk) {
                     self.events.push(Event::Message(message));
                 }
-                echo.then_some(Item::Chunk(chunk))
+                echo.map(|_| Item::Chunk(chunk))
             }
             Event::Ping(payload) => {
                 if self.setup.manual_pong {

@@ -18,8 +18,8 @@ pub struct Setup {
     pub timeouts: Timeouts,
     pub control_rate: Option<ControlRate>,
     pub limits: Limits,
-    /// Sends every message back.
-    pub echo: bool,
+    /// Sends every message back, handed over so.
+    pub echo: Option<Memory>,
     pub manners: Manners,
 }
 
@@ -46,7 +46,7 @@ impl Default for Setup {
             timeouts: Timeouts::NONE,
             control_rate: None,
             limits: Limits::DEFAULT,
-            echo: false,
+            echo: None,
             manners: Manners::Follows,
         }
     }
@@ -107,6 +107,8 @@ pub enum Memory {
     Owned,
     Counted,
     Prepared,
+    /// Borrowed if it is text, owned otherwise, and written from there as far as the socket takes it.
+    Written,
 }
 
 /// A message of its own for every number.
