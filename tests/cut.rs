@@ -3,10 +3,14 @@
 
 mod support;
 
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
 use proptest::prelude::*;
 use support::cuts::{Driver, run};
 use support::*;
-use websocket_proto::{Config, Delivery, Role};
+use websocket_proto::{
+    Config, Connection, Delivery, EntropyError, Event, Negotiated, ProtocolError, Role, Transport,
+};
 
 /// What the peer does next.
 #[derive(Debug, Clone)]
@@ -215,6 +219,40 @@ fn every_single_cut_at_the_boundaries_of_the_length_encoding() {
             }
         }
     }
+}
+
+/// Wherever the cuts are, a client fails before the first byte for which it might need a key that it
+/// does not have.
+#[test]
+fn a_source_of_entropy_that_fails_is_told_at_the_same_place_at_any_cut() {
+    let exchange = [
+        peer_frame(Role::Client, 0x89, b"?"),
+        peer_frame(Role::Client, 0x81, "é!".as_bytes()),
+        peer_frame(Role::Client, 0x82, b"\0\xff"),
+    ];
+    // More Pings than the keys of one block answer.
+    let stream = exchange.concat().repeat(100);
+    let run = |cuts: &[usize]| {
+        let drawn = AtomicBool::new(false);
+        let one_block = move |out: &mut [u8]| {
+            out.fill(7);
+            if drawn.swap(true, Relaxed) { Err(EntropyError) } else { Ok(()) }
+        };
+        let config = Config::new().entropy(one_block);
+        let mut client = Connection::client(config, &Negotiated::default());
+        let ends = cuts.iter().copied().chain([stream.len()]);
+        let starts = [0].into_iter().chain(cuts.iter().copied());
+        let pieces = starts.zip(ends).map(|(start, end)| &stream[start..end]);
+        let events = pieces.flat_map(|piece| receive(&mut client, piece)).collect();
+        Record::of(&mut client, events)
+    };
+    let whole = run(&[]);
+    assert_eq!(whole.events.last(), Some(&Event::Failed(ProtocolError::Entropy)));
+    assert_eq!((whole.transport[1], whole.outcome), (Transport::Abort, unclean(1006)));
+    for at in 0..stream.len() {
+        assert_eq!(whole, run(&[at]), "cut at {at}");
+    }
+    assert_eq!(whole, run(&(0..stream.len()).collect::<Vec<_>>()));
 }
 
 #[test]
