@@ -83,6 +83,33 @@ fn an_idle_server_holds_no_heap_before_and_after_traffic() {
 }
 
 #[test]
+fn a_message_that_can_not_be_finished_any_more_is_freed() {
+    let begun = peer_frame(Role::Server, 0x02, &[7; 5000]);
+    let closed = peer_close(Role::Server, 1000, "");
+    let violation = peer_frame(Role::Server, 0x83, b"");
+    let invalid_code = peer_close(Role::Server, 1005, "");
+    for has_closed in [false, true] {
+        for manual_close in [false, true] {
+            for end in [&closed, &violation, &invalid_code] {
+                let config = Config::new();
+                let config = if manual_close { config.manual_close() } else { config };
+                let mut server = connection(Role::Server, config);
+                if has_closed {
+                    server.close(None).unwrap();
+                    take_output(&mut server);
+                }
+                let (_, held, _) = measure(|| {
+                    receive(&mut server, &begun);
+                    receive(&mut server, end);
+                    take_output(&mut server);
+                });
+                assert_eq!(held, 0, "{has_closed} {manual_close} {end:x?}");
+            }
+        }
+    }
+}
+
+#[test]
 fn an_idle_client_holds_its_block_of_masking_keys_and_600_bytes_in_all() {
     static ENTROPY: fn(&mut [u8]) -> Result<(), websocket_proto::EntropyError> = |out| {
         out.fill(1);

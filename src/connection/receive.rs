@@ -141,7 +141,10 @@ impl Connection {
                 Step::Text(chunk) => self.deliver(chunk),
                 Step::Binary(piece) => self.deliver_binary(piece),
                 Step::Control(piece) => self.control(piece),
-                Step::Failed(error) => Some(Event::Failed(error)),
+                Step::Failed(error) => {
+                    self.assembly.clear();
+                    Some(Event::Failed(error))
+                }
             };
             if event.is_some() {
                 return event;
@@ -238,12 +241,10 @@ impl Connection {
                     timers.received_pong(payload);
                 }
             }
-            Event::Close(_) if self.config.manual_close => {}
-            Event::Close(_) | Event::Failed(_) => {
-                if self.session.owes_close() {
-                    self.reply_close();
-                }
-            }
+            // No message follows.
+            Event::Close(_) if self.config.manual_close => self.assembly.clear(),
+            Event::Close(_) | Event::Failed(_) if self.session.owes_close() => self.reply_close(),
+            Event::Close(_) | Event::Failed(_) => self.assembly.clear(),
             Event::Message(_) | Event::Chunk(_) => {}
         }
         Some(event)
