@@ -3,13 +3,16 @@
 
 mod support;
 
+use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
+use bytes::Buf;
 use proptest::prelude::*;
 use support::cuts::{Driver, run};
 use support::*;
 use websocket_proto::{
-    Config, Connection, Delivery, EntropyError, Event, Negotiated, ProtocolError, Role, Transport,
+    Buffers, Config, Connection, Delivery, EntropyError, Event, Negotiated, ProtocolError, Role,
+    Transport,
 };
 
 /// What the peer does next.
@@ -33,11 +36,17 @@ fn length() -> impl Strategy<Value = usize> {
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
+        13 => step_without_pings(),
+        4 => (1_usize..70, prop::sample::select(vec![0_usize, 1, 4, 60, 125]))
+            .prop_map(|(count, len)| Step::Pings { count, len }),
+    ]
+}
+
+fn step_without_pings() -> impl Strategy<Value = Step> {
+    prop_oneof![
         10 => (any::<bool>(), prop::collection::vec(length(), 1..4), any::<bool>()).prop_map(
             |(text, fragments, ping_between)| Step::Message { text, fragments, ping_between }
         ),
-        4 => (1_usize..70, prop::sample::select(vec![0_usize, 1, 4, 60, 125]))
-            .prop_map(|(count, len)| Step::Pings { count, len }),
         1 => (0_usize..126).prop_map(Step::Pong),
         1 => (prop::sample::select(vec![0_u16, 1, 999, 1000, 1005, 3000]), 0_usize..123)
             .prop_map(|(code, reason)| Step::Close { code, reason }),
@@ -138,6 +147,110 @@ fn compare(driver: &Driver, bytes: &[u8], cuts: &[usize]) -> Result<(), TestCase
     Ok(())
 }
 
+/// What a driver does next.
+#[derive(Debug, Clone)]
+enum Call {
+    Receive(usize),
+    /// To where the next bytes belong, if the connection knows.
+    ReceiveDirectly(usize),
+    ReceiveNothing,
+    Lend,
+    GiveBack,
+    Write(usize),
+}
+
+fn call() -> impl Strategy<Value = Call> {
+    let len = || prop_oneof![0_usize..10, 0_usize..5000];
+    prop_oneof![
+        3 => len().prop_map(Call::Receive),
+        3 => len().prop_map(Call::ReceiveDirectly),
+        1 => Just(Call::ReceiveNothing),
+        2 => Just(Call::Lend),
+        2 => Just(Call::GiveBack),
+        2 => len().prop_map(Call::Write),
+    ]
+}
+
+/// An endpoint that sends every message back, in another way each time.
+struct Echo {
+    connection: Connection,
+    buffers: Buffers,
+    events: Vec<Event<'static>>,
+    written: Vec<u8>,
+}
+
+impl Echo {
+    fn receive(&mut self, mut input: &mut [u8]) {
+        while let Some(event) = self.connection.receive(&mut input) {
+            self.handle(event);
+        }
+    }
+
+    fn handle(&mut self, event: Event<'_>) {
+        self.events.push(event.clone().into_owned());
+        let Event::Message(message) = event else { return };
+        match self.events.len() % 3 {
+            0 => drop(self.connection.send(&message)),
+            1 => drop(self.connection.send(message.clone())),
+            _ => {
+                if let Ok(mut sending) = self.connection.sending(message.clone()) {
+                    let len = sending.chunk().len() / 2;
+                    self.written.extend_from_slice(&sending.chunk()[..len]);
+                    sending.advance(len);
+                }
+            }
+        }
+        self.connection.recycle(message);
+    }
+
+    /// Returns how many of `bytes` it read.
+    fn call(&mut self, call: &Call, bytes: &mut [u8]) -> usize {
+        match *call {
+            Call::Receive(len) => {
+                let len = len.min(bytes.len());
+                self.receive(&mut bytes[..len]);
+                return len;
+            }
+            Call::ReceiveDirectly(len) => {
+                let Some(space) = self.connection.payload_space() else { return 0 };
+                let len = len.min(bytes.len()).min(space.len());
+                space[..len].copy_from_slice(&bytes[..len]);
+                if let Some(event) = self.connection.payload_filled(len) {
+                    self.handle(event);
+                }
+                return len;
+            }
+            Call::ReceiveNothing => self.receive(&mut []),
+            Call::Lend => self.connection.lend(&mut self.buffers),
+            Call::GiveBack => self.connection.give_back(&mut self.buffers),
+            Call::Write(len) => {
+                let output = self.connection.output();
+                let len = len.min(output.chunk().len());
+                self.written.extend_from_slice(&output.chunk()[..len]);
+                output.advance(len);
+            }
+        }
+        0
+    }
+
+    fn run(role: Role, config: &Config, bytes: &[u8], calls: &[Call]) -> Record {
+        let (connection, bytes) = (connection(role, config.clone()), &mut bytes.to_vec()[..]);
+        let mut echo =
+            Self { connection, buffers: Buffers::new(), events: vec![], written: vec![] };
+        let mut read = 0;
+        for call in calls {
+            read += echo.call(call, &mut bytes[read..]);
+        }
+        echo.receive(&mut bytes[read..]);
+        echo.connection.receive_eof();
+        echo.receive(&mut []);
+        let rest = take_output(&mut echo.connection);
+        let mut record = Record::of(&mut echo.connection, echo.events);
+        record.output = [echo.written, rest].concat();
+        record
+    }
+}
+
 proptest! {
     #[test]
     fn any_cut_of_any_prefix_leads_to_the_same_events_errors_and_output(
@@ -179,6 +292,23 @@ proptest! {
         }
         let cuts: Vec<usize> = (0..len).step_by(size).collect();
         compare(&driver, &bytes, &cuts)?;
+    }
+
+    #[test]
+    fn calls_in_any_order_lead_to_the_same_events_errors_and_output(
+        role in prop::sample::select(vec![Role::Client, Role::Server]),
+        fragment_size in prop::sample::select(vec![usize::MAX, 5000, 2048, 100]),
+        // Not so many Pings that what was written before decides which are answered.
+        steps in prop::collection::vec(step_without_pings(), 1..8),
+        calls in prop::collection::vec(call(), 1..200),
+    ) {
+        let bytes = stream(role, &steps);
+        let config = Config::new()
+            .high_water_mark(usize::MAX)
+            .fragment_size(NonZeroUsize::new(fragment_size).unwrap());
+        let plain = Echo::run(role, &config, &bytes, &[]);
+        let mixed = Echo::run(role, &config, &bytes, &calls);
+        prop_assert_eq!(plain, mixed);
     }
 }
 
