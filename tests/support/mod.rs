@@ -24,7 +24,7 @@ pub fn frame(first: u8, payload: &[u8], key: Option<[u8; 4]>) -> Vec<u8> {
         bytes.extend([(payload.len() >> 8) as u8, payload.len() as u8]);
     } else {
         bytes.push(mask_bit + 127);
-        bytes.extend((0..8).rev().map(|i| (payload.len() >> (8 * i)) as u8));
+        bytes.extend((payload.len() as u64).to_be_bytes());
     }
     if let Some(key) = key {
         bytes.extend(key);
