@@ -17,9 +17,9 @@ impl Connection {
     /// `None` means that the input is used up.
     ///
     /// Payloads are unmasked in place, or on their way to a message that is put together. An event
-    /// borrows from `input`, never from the connection. Bytes that were not taken are not modified. A Ping is answered and a Close too before the
-    /// event is returned: the reply is queued in the [`output`](Self::output). After the peer's
-    /// Close and after a failure all input is dropped.
+    /// borrows from `input`, never from the connection. Bytes that were not taken are not modified.
+    /// A Ping is answered, and a Close too, before the event is returned: the reply is queued in the
+    /// [`output`](Self::output). After the peer's Close and after a failure all input is dropped.
     ///
     /// Also to be called, an empty slice will do, after [`receive_eof`](Self::receive_eof) and
     /// [`abort`](Self::abort), to read what they led to.
