@@ -194,7 +194,10 @@ impl Config {
         self
     }
 
-    /// Counts messages, bytes and Pings: [`Connection::counters`](crate::Connection::counters).
+    /// Counts messages, bytes and Pings: [`Connection::counters`](crate::Connection::counters). The
+    /// bytes written are counted rightly if
+    /// [`Connection::handle_timeout`](crate::Connection::handle_timeout) is called before they are
+    /// 4 GiB more.
     #[must_use]
     pub const fn counters(mut self) -> Self {
         self.counters = true;

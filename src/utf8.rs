@@ -56,7 +56,8 @@ impl Utf8Validator {
         self.len > 0
     }
 
-    /// Checks a piece and returns its whole characters. To be called when nothing waits.
+    /// Checks a piece and returns its whole characters. To be called when nothing waits; with debug
+    /// assertions it panics otherwise.
     #[inline]
     pub fn validate<'a>(&mut self, piece: &'a [u8]) -> Result<&'a str, InvalidUtf8<'a>> {
         debug_assert!(!self.is_waiting());

@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::fmt;
 
 use super::Connection;
 use super::output::Rare;
@@ -58,8 +59,21 @@ impl Buffers {
     }
 }
 
+impl fmt::Debug for Buffers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Buffers")
+            .field("output", &self.output.capacity())
+            .field("assembly", &self.assembly.capacity())
+            .finish_non_exhaustive()
+    }
+}
+
 impl Connection {
     /// Lends memory for a turn, until [`give_back`](Self::give_back).
+    ///
+    /// A message that is put together then comes in all of the memory that was lent. Whoever keeps
+    /// it, rather than [`recycle`](Self::recycle) it, keeps that too: a copy takes no more than its
+    /// bytes.
     #[inline]
     pub fn lend(&mut self, buffers: &mut Buffers) {
         self.output.lend(&mut buffers.output, &mut buffers.rare);
@@ -78,7 +92,7 @@ impl Connection {
         self.assembly.give_back(&mut buffers.assembly);
     }
 
-    /// Takes the memory of a message that was put together for the next one, until
+    /// While memory is lent, takes that of a message that was put together for the next one, until
     /// [`give_back`](Self::give_back). A borrowed message has none.
     #[inline]
     pub fn recycle(&mut self, message: Message<'_>) {

@@ -100,8 +100,9 @@ impl Connection {
         self.assembly.clear();
     }
 
-    /// The transport broke: reading or writing failed. Nothing more is sent or received;
-    /// [`receive`](Self::receive) tells the failure, also without input.
+    /// The transport broke: reading or writing failed. Nothing more is sent or received. Before the
+    /// end of the closing handshake that is a failure, which [`receive`](Self::receive) tells, also
+    /// without input.
     pub fn abort(&mut self) {
         self.fail(ProtocolError::Aborted);
     }

@@ -11,8 +11,8 @@ use crate::{Fragment, Message, Role, SendError};
 /// A message on its way: all that waits to be written, and behind it the message, which is not
 /// copied. What is not written when this is dropped waits in the [`Output`], in its place.
 ///
-/// Made by [`Connection::sending`], and read and advanced as an `Output` is. If it is forgotten, with
-/// `mem::forget`, the message is cut off.
+/// Made by [`Connection::sending`], and read and advanced as an `Output` is. If it is forgotten,
+/// with `mem::forget`, the message is cut off.
 #[must_use = "what is not written from it is copied"]
 pub struct Sending<'c, 'm> {
     output: &'c mut Output,
@@ -25,8 +25,8 @@ impl Connection {
     /// Sends a message that can be written right now: without a copy, also where it is borrowed.
     ///
     /// For a server's messages from 2 KiB on, where no smaller
-    /// [`fragment_size`](crate::Config::fragment_size) is configured. Of all else a copy is queued,
-    /// as [`send`](Self::send) does, so that a driver may use this for every message. Accepted and
+    /// [`fragment_size`](crate::Config::fragment_size) is configured. All else is queued, as
+    /// [`send`](Self::send) does it, so that a driver may use this for every message. Accepted and
     /// refused as there.
     ///
     /// ```

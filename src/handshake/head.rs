@@ -150,7 +150,8 @@ pub(super) const fn place(at: usize) -> u32 {
 #[derive(Clone, Debug)]
 pub(super) struct Scanner {
     limits: HeadLimits,
-    /// Bytes taken, each of which was looked at once; those of a field line that is too long, twice.
+    /// Bytes taken, each of which was looked at once; those of a field line that is too long
+    /// twice.
     pub(super) at: usize,
     /// Where the line or part that is being read began.
     start: usize,

@@ -107,7 +107,8 @@ pub enum Memory {
     Owned,
     Counted,
     Prepared,
-    /// Borrowed if it is text, owned otherwise, and written from there as far as the socket takes it.
+    /// Borrowed if it is text, owned otherwise, and written from there as far as the socket takes
+    /// it.
     Written,
 }
 
