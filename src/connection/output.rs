@@ -472,9 +472,10 @@ impl Output {
     pub(super) fn settle(&mut self) {
         if self.rare.as_ref().is_some_and(|rare| !rare.newest_pong.is_empty())
             && self.waiting_pongs() < MAX_PONGS
+            && let Some(rare) = &mut self.rare
         {
-            let frame = self.rare.as_mut().map(|rare| core::mem::take(&mut rare.newest_pong));
-            let frame = frame.unwrap_or_default();
+            let frame = core::mem::take(&mut rare.newest_pong);
+            // First, since it may move all that waits to the front.
             self.reserve(frame.len());
             self.note_pong(frame.len());
             self.push(&frame);
