@@ -11,8 +11,8 @@ use proptest::prelude::*;
 use support::cuts::{Driver, run};
 use support::*;
 use websocket_proto::{
-    Buffers, Config, Connection, Delivery, EntropyError, Event, Negotiated, ProtocolError, Role,
-    Transport,
+    Buffers, Config, Connection, Delivery, EntropyError, Event, Limits, Negotiated, ProtocolError,
+    Role, Session, Transport,
 };
 
 /// What the peer does next.
@@ -145,6 +145,54 @@ fn compare(driver: &Driver, bytes: &[u8], cuts: &[usize]) -> Result<(), TestCase
         prop_assert_eq!(&whole, &run(&driver, bytes, cuts));
     }
     Ok(())
+}
+
+/// What a session makes of a stream that comes in these pieces and ends.
+fn run_session(role: Role, limits: &Limits, pieces: &[&[u8]]) -> Record {
+    let mut session = Session::new(role);
+    let entropy = counting_entropy();
+    let key = || {
+        let mut key = [0; 4];
+        entropy(&mut key).map(|()| key)
+    };
+    let (mut control, mut reply) = ([0; 125], [0; Session::MAX_REPLY]);
+    let (mut events, mut output) = (Vec::new(), Vec::new());
+    let mut receive = |session: &mut Session, piece: &[u8]| {
+        let mut buffer = piece.to_vec();
+        let mut input = &mut buffer[..];
+        while let Some(event) = session.receive(&mut input, &mut control, limits) {
+            let len = session.reply(&event, key, &mut reply).unwrap();
+            output.extend_from_slice(&reply[..len]);
+            events.push(event.into_owned());
+        }
+    };
+    for piece in pieces {
+        receive(&mut session, piece);
+    }
+    session.receive_eof();
+    receive(&mut session, &[]);
+    Record {
+        events,
+        replies: Vec::new(),
+        error: session.error(),
+        transport: [session.transport(); 2],
+        outcome: session.outcome(),
+        output,
+    }
+}
+
+/// The same of a connection that delivers pieces.
+fn run_in_chunks(role: Role, limits: &Limits, pieces: &[&[u8]]) -> Record {
+    let config = Config::new().limits(*limits).delivery(Delivery::Chunks);
+    let mut connection = connection(role, config);
+    let (mut events, mut output) = (Vec::new(), Vec::new());
+    for piece in pieces {
+        events.extend(receive(&mut connection, piece));
+        output.extend(take_output(&mut connection));
+    }
+    connection.receive_eof();
+    events.extend(receive(&mut connection, &[]));
+    Record { output, ..Record::of(&mut connection, events) }
 }
 
 /// What a driver does next.
@@ -292,6 +340,32 @@ proptest! {
         }
         let cuts: Vec<usize> = (0..len).step_by(size).collect();
         compare(&driver, &bytes, &cuts)?;
+    }
+
+    #[test]
+    fn a_session_does_what_a_connection_that_delivers_pieces_does(
+        role in prop::sample::select(vec![Role::Client, Role::Server]),
+        steps in prop::collection::vec(step_without_pings(), 1..8),
+        change in prop::option::of((0.0..1.0_f64, 1_u8..)),
+        cuts in prop::collection::vec(0.0..1.0_f64, 0..40),
+    ) {
+        let mut bytes = stream(role, &steps);
+        let len = bytes.len();
+        let place = |at: f64| (at * len as f64) as usize;
+        if let Some((at, change)) = change
+            && let Some(byte) = bytes.get_mut(place(at))
+        {
+            *byte ^= change;
+        }
+        let mut cuts: Vec<usize> = cuts.into_iter().map(place).collect();
+        cuts.sort_unstable();
+        let (starts, ends) = ([&[0], &cuts[..]].concat(), [&cuts[..], &[len]].concat());
+        let pieces: Vec<&[u8]> =
+            starts.into_iter().zip(ends).map(|(start, end)| &bytes[start..end]).collect();
+        // The limit of messages is not one of pieces.
+        let limits = Limits { max_message: u64::MAX, max_frame: 10_000, max_empty_fragments: 1 };
+        let session = run_session(role, &limits, &pieces);
+        prop_assert_eq!(session, run_in_chunks(role, &limits, &pieces));
     }
 
     #[test]

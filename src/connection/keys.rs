@@ -23,7 +23,8 @@ struct Block {
 impl Keys {
     const BLOCK: usize = 64;
 
-    /// Fresh keys that a call of the connection never runs out of: a Pong and a Close.
+    /// Fresh keys that a call of the connection begins with at least. None uses as many: a Pong and
+    /// a Close are the most.
     const RESERVE: usize = 4;
 
     /// Draws a block if fewer keys are left than the frames that a call may cause.
