@@ -151,12 +151,15 @@ impl FrameHeader {
 
     /// The header of a frame with FIN set, without reserved bits and masking key.
     ///
-    /// Fails where the frame would be illegal: a control frame of more than 125 bytes, a length of
-    /// more than 63 bits.
+    /// Fails where the frame would be illegal: a control frame of more than 125 bytes, a Close of
+    /// one, a length of more than 63 bits.
     #[inline]
     pub const fn new(opcode: Opcode, payload_len: u64) -> Result<Self, ProtocolError> {
         if opcode.is_control() && payload_len > 125 {
             return Err(ProtocolError::ControlTooLong(opcode));
+        }
+        if matches!(opcode, Opcode::Close) && payload_len == 1 {
+            return Err(ProtocolError::CloseTooShort);
         }
         if payload_len >> 63 != 0 {
             return Err(ProtocolError::LengthTooLarge);
@@ -445,6 +448,7 @@ mod tests {
             FrameHeader::new(Opcode::Ping, 126),
             Err(ProtocolError::ControlTooLong(Opcode::Ping))
         );
+        assert_eq!(FrameHeader::new(Opcode::Close, 1), Err(ProtocolError::CloseTooShort));
         assert_eq!(FrameHeader::new(Opcode::Text, 1 << 63), Err(ProtocolError::LengthTooLarge));
         assert_eq!(
             FrameHeader::new(Opcode::Close, 0).and_then(FrameHeader::unfinished),
