@@ -110,8 +110,9 @@ enum Source {
 }
 
 impl Config {
-    /// The defaults: [`Limits::DEFAULT`], [`HeadLimits::DEFAULT`], [`OriginPolicy::same`], whole messages, a high-water
-    /// mark of 1 MiB, and with the feature `getrandom` the operating system's entropy.
+    /// The defaults: [`Limits::DEFAULT`], [`HeadLimits::DEFAULT`], [`OriginPolicy::same`], whole
+    /// messages, a high-water mark of 1 MiB, and with the feature `getrandom` the operating system's
+    /// entropy.
     pub const fn new() -> Self {
         Self {
             limits: Limits::DEFAULT,

@@ -1,5 +1,5 @@
 //! Bytes, borrowed from the input where they lie in it whole, owned where they were put together,
-//! counted where the application has them so.
+//! reference-counted where the application has them so.
 
 #[cfg(feature = "alloc")]
 use alloc::vec::Vec;
@@ -9,7 +9,7 @@ use core::ops::Deref;
 #[cfg(feature = "alloc")]
 use bytes::Bytes;
 
-/// Bytes: a `[u8]`, borrowed, owned or counted.
+/// Bytes: a `[u8]`, borrowed, owned or reference-counted.
 ///
 /// ```
 /// use websocket_proto::Payload;
@@ -70,7 +70,7 @@ impl Payload<'_> {
         }
     }
 
-    /// The bytes, counted; no copy unless they are borrowed.
+    /// The bytes, reference-counted; no copy unless they are borrowed.
     #[must_use]
     pub fn into_bytes(self) -> Bytes {
         match self.0 {
