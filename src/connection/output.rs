@@ -97,7 +97,7 @@ impl Splice {
     }
 }
 
-/// `bytes[end - len..end]` is automatic Pongs.
+/// Automatic Pongs: of the `len` bytes before `end`, those that wait.
 #[derive(Clone, Copy, Default)]
 struct Run {
     end: usize,
@@ -286,10 +286,8 @@ impl Output {
         let moved = self.start;
         self.start = 0;
         self.end = waiting;
-        self.pongs_len = self.latest_pongs().waiting(moved) as u16;
         self.pongs_end = self.pongs_end.saturating_sub(moved);
         for run in self.rare.iter_mut().flat_map(|rare| rare.pongs.iter_mut()) {
-            run.len = run.waiting(moved);
             run.end = run.end.saturating_sub(moved);
         }
         for splice in self.rare.iter_mut().flat_map(|rare| rare.splices.iter_mut()) {
