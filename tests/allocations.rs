@@ -110,6 +110,34 @@ fn a_message_that_can_not_be_finished_any_more_is_freed() {
 }
 
 #[test]
+fn a_stream_that_ends_in_a_message_or_a_frame_leaves_nothing_and_no_room() {
+    let begun = peer_frame(Role::Server, 0x02, &[7; 5000]);
+    let cut = &begun[..1000];
+    let cut_control = &peer_frame(Role::Server, 0x89, b"are you there?")[..10];
+    let ends: [fn(&mut Connection); 2] = [Connection::receive_eof, Connection::abort];
+    for (input, has_room) in [(&begun[..], false), (cut, true), (cut_control, false)] {
+        for end in ends {
+            let mut server = server();
+            let (_, held, _) = measure(|| {
+                receive(&mut server, input);
+                assert_eq!(server.payload_space().is_some(), has_room);
+                end(&mut server);
+                assert!(server.payload_space().is_none());
+                assert_eq!(server.payload_filled(1), None);
+            });
+            assert_eq!(held, 0);
+        }
+    }
+}
+
+#[test]
+fn without_lent_buffers_nothing_is_recycled() {
+    let mut server = server();
+    let (_, held, _) = measure(|| server.recycle(Message::from(vec![7; 5000])));
+    assert_eq!(held, 0);
+}
+
+#[test]
 fn an_idle_client_holds_its_block_of_masking_keys_and_600_bytes_in_all() {
     static ENTROPY: fn(&mut [u8]) -> Result<(), websocket_proto::EntropyError> = |out| {
         out.fill(1);
@@ -373,11 +401,9 @@ fn memory_that_is_lent_for_good_does_not_stay_above_what_is_kept() {
     let mut server = server();
     let mut buffers = Buffers::new();
     let payload = vec![7; 3 * Buffers::MAX_KEPT];
-    let large = binary(&payload);
     let (_, held, _) = measure(|| {
         server.lend(&mut buffers);
-        let Event::Message(message) = large else { unreachable!() };
-        server.recycle(message);
+        server.recycle(Message::from(payload.clone()));
         server.send(&payload[..]).unwrap();
         let output = server.output();
         output.advance(output.remaining());

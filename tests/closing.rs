@@ -4,7 +4,7 @@ mod support;
 
 use support::*;
 use websocket_proto::{
-    CloseCode, CloseFrame, Config, Connection, EntropyError, Event, Limits, Negotiated,
+    CloseCode, CloseFrame, Config, Connection, EntropyError, Event, Limits, Negotiated, Opcode,
     ProtocolError, Role, SendReason, Transport,
 };
 
@@ -111,6 +111,11 @@ fn a_violation_sends_its_code_is_told_once_and_ends_reading() {
         for (bad, error) in [
             (peer_frame(role, 0xf1, b""), ProtocolError::ReservedBits),
             (peer_frame(role, 0x83, b""), ProtocolError::ReservedOpcode(3)),
+            (peer_frame(role, 0x80, b"x"), ProtocolError::UnexpectedContinuation),
+            (
+                [peer_frame(role, 0x01, b"x"), peer_frame(role, 0x82, b"y")].concat(),
+                ProtocolError::UnfinishedMessage(Opcode::Binary),
+            ),
             (peer_frame(role, 0x81, b"\xff"), ProtocolError::InvalidUtf8),
             (peer_frame(role, 0x82, &[0; 101]), ProtocolError::FrameTooLong),
             (peer_close(role, 1005, ""), ProtocolError::InvalidCloseCode(1005)),

@@ -18,10 +18,25 @@ use websocket_proto::{
 /// What the peer does next.
 #[derive(Debug, Clone)]
 enum Step {
-    Message { text: bool, fragments: Vec<usize>, ping_between: bool },
-    Pings { count: usize, len: usize },
+    Message {
+        text: bool,
+        fragments: Vec<usize>,
+        ping_between: bool,
+    },
+    /// A fragment that another message follows, or none.
+    Unfinished {
+        text: bool,
+        len: usize,
+    },
+    Pings {
+        count: usize,
+        len: usize,
+    },
     Pong(usize),
-    Close { code: u16, reason: usize },
+    Close {
+        code: u16,
+        reason: usize,
+    },
     Garbage(Vec<u8>),
 }
 
@@ -36,7 +51,7 @@ fn length() -> impl Strategy<Value = usize> {
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        13 => step_without_pings(),
+        14 => step_without_pings(),
         4 => (1_usize..70, prop::sample::select(vec![0_usize, 1, 4, 60, 125]))
             .prop_map(|(count, len)| Step::Pings { count, len }),
     ]
@@ -47,6 +62,7 @@ fn step_without_pings() -> impl Strategy<Value = Step> {
         10 => (any::<bool>(), prop::collection::vec(length(), 1..4), any::<bool>()).prop_map(
             |(text, fragments, ping_between)| Step::Message { text, fragments, ping_between }
         ),
+        1 => (any::<bool>(), length()).prop_map(|(text, len)| Step::Unfinished { text, len }),
         1 => (0_usize..126).prop_map(Step::Pong),
         1 => (prop::sample::select(vec![0_u16, 1, 999, 1000, 1005, 3000]), 0_usize..123)
             .prop_map(|(code, reason)| Step::Close { code, reason }),
@@ -96,6 +112,10 @@ fn stream(role: Role, steps: &[Step]) -> Vec<u8> {
                         bytes.extend(peer_frame(role, 0x89, b"between"));
                     }
                 }
+            }
+            Step::Unfinished { text, len } => {
+                let payload = sample_text(*len).into_bytes();
+                bytes.extend(peer_frame(role, if *text { 1 } else { 2 }, &payload));
             }
             Step::Pings { count, len } => {
                 for i in 0..*count {

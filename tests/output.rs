@@ -7,7 +7,7 @@ use std::io::IoSlice;
 use bytes::{Buf, Bytes};
 use proptest::prelude::*;
 use support::*;
-use websocket_proto::{Config, Message, Role, SendReason};
+use websocket_proto::{Buffers, Config, Message, Role, SendReason};
 
 fn server(high_water_mark: usize) -> websocket_proto::Connection {
     connection(Role::Server, Config::new().high_water_mark(high_water_mark))
@@ -78,6 +78,32 @@ fn pongs_that_were_taken_make_room_for_others_exactly() {
     let pongs: Vec<u8> = frames.iter().filter(|(f, _)| *f == 0x8a).map(|(_, p)| p[0]).collect();
     let expected: Vec<u8> = (1..33).chain([39, 41]).collect();
     assert_eq!(pongs, expected);
+}
+
+#[test]
+fn a_pong_is_held_back_while_exactly_4_kib_of_them_wait() {
+    let mut server = server(1 << 20);
+    let ping = peer_frame(Role::Server, 0x89, &[7; 62]);
+    // Pongs of 64 bytes.
+    receive(&mut server, &ping.repeat(66));
+    for (taken, waiting) in [(0, 4096), (1, 4095 + 64)] {
+        server.output().advance(taken);
+        assert_eq!(server.output().remaining(), waiting);
+    }
+}
+
+#[test]
+fn pongs_that_were_taken_do_not_count_in_memory_that_is_lent() {
+    let mut server = server(1 << 20);
+    server.lend(&mut Buffers::new());
+    for _ in 0..10 {
+        // So that they do not stand side by side.
+        for _ in 0..30 {
+            server.send("between").unwrap();
+            receive(&mut server, &peer_frame(Role::Server, 0x89, &[7; 125]));
+        }
+        assert_eq!(parse_frames(&take_output(&mut server)).len(), 60);
+    }
 }
 
 #[test]

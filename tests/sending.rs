@@ -115,18 +115,24 @@ fn a_stream_of_pieces_takes_constant_memory_and_no_message_limit() {
     assert_eq!((total, lasts), (1_000_000, 1));
 }
 
+enum How {
+    Owned,
+    Borrowed,
+    Written,
+}
+
 #[test]
 fn long_messages_are_sent_in_fragments_of_the_configured_size() {
     let payload: Vec<u8> = (0..10_000).map(|i| i as u8).collect();
     for role in ROLES {
         for size in [1, 999, 5000, 9_999, 10_000] {
-            for owned in [false, true] {
+            for how in [How::Owned, How::Borrowed, How::Written] {
                 let config = Config::new().fragment_size(NonZeroUsize::new(size).unwrap());
                 let mut connection = connection(role, config);
-                if owned {
-                    connection.send(payload.clone()).unwrap();
-                } else {
-                    connection.send(&payload[..]).unwrap();
+                match how {
+                    How::Owned => connection.send(payload.clone()).unwrap(),
+                    How::Borrowed => connection.send(&payload[..]).unwrap(),
+                    How::Written => drop(connection.sending(&payload[..]).unwrap()),
                 }
                 let frames = parse_frames(&take_output(&mut connection));
                 let pieces: Vec<&[u8]> = payload.chunks(size).collect();

@@ -211,6 +211,16 @@ fn a_connection_without_messages_is_closed_with_3008() {
 }
 
 #[test]
+fn a_client_that_has_sent_nothing_has_a_key_for_its_close_when_it_is_idle() {
+    let timeouts = Timeouts { ping: None, ..TIMEOUTS };
+    let mut client = connection(Role::Client, Config::new().timeouts(timeouts));
+    client.handle_timeout(seconds(0));
+    client.handle_timeout(seconds(100));
+    let close = 3008_u16.to_be_bytes().to_vec();
+    assert_eq!(parse_frames(&take_output(&mut client)), [(0x88, close)]);
+}
+
+#[test]
 fn a_close_that_is_not_answered_ends_by_its_deadline() {
     for role in ROLES {
         let mut connection = timed(role);
