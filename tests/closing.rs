@@ -5,7 +5,7 @@ mod support;
 use support::*;
 use websocket_proto::{
     CloseCode, CloseFrame, Config, Connection, EntropyError, Event, Limits, Negotiated, Opcode,
-    ProtocolError, Role, SendReason, Transport,
+    ProtocolError, Role, SendReason, Session, Transport,
 };
 
 const ROLES: [Role; 2] = [Role::Client, Role::Server];
@@ -117,6 +117,11 @@ fn a_violation_sends_its_code_is_told_once_and_ends_reading() {
                 ProtocolError::UnfinishedMessage(Opcode::Binary),
             ),
             (peer_frame(role, 0x81, b"\xff"), ProtocolError::InvalidUtf8),
+            // Ends inside a character.
+            (
+                [peer_frame(role, 0x01, b"x"), peer_frame(role, 0x80, b"\xe2\x82")].concat(),
+                ProtocolError::InvalidUtf8,
+            ),
             (peer_frame(role, 0x82, &[0; 101]), ProtocolError::FrameTooLong),
             (peer_close(role, 1005, ""), ProtocolError::InvalidCloseCode(1005)),
             (peer_frame(role, 0x88, b"\x03"), ProtocolError::CloseTooShort),
@@ -162,6 +167,15 @@ fn a_close_frame_fails_at_the_byte_that_breaks_it() {
                 }
                 let events = receive(&mut connection, &after[..1]);
                 assert_eq!(events, [Event::Failed(error)], "{payload:x?}");
+
+                let (mut session, mut control) = (Session::new(role), [0; 125]);
+                let mut receive = |piece: &[u8]| {
+                    let (mut buffer, limits) = (piece.to_vec(), &Limits::DEFAULT);
+                    let event = session.receive(&mut &mut buffer[..], &mut control, limits);
+                    event.map(Event::into_owned)
+                };
+                assert!(before.chunks(size).all(|piece| receive(piece).is_none()), "{payload:x?}");
+                assert_eq!(receive(&after[..1]), Some(Event::Failed(error)), "{payload:x?}");
             }
         }
         // One byte can't hold a code: the header says so.

@@ -133,6 +133,22 @@ fn a_message_that_arrives_slowly_is_a_sign_of_life() {
 }
 
 #[test]
+fn room_of_which_nothing_was_filled_is_no_sign_of_life() {
+    for role in ROLES {
+        let mut connection = timed(role);
+        let frame = peer_frame(role, 0x82, b"a message");
+        receive(&mut connection, &frame[..frame.len() - 2]);
+        connection.handle_timeout(seconds(1010));
+        assert_eq!(connection.poll_timeout(), Some(seconds(1020)));
+        assert_eq!(connection.payload_filled(0), None);
+        assert_eq!(connection.poll_timeout(), Some(seconds(1020)));
+        assert!(connection.payload_space().is_some());
+        assert_eq!(connection.payload_filled(1), None);
+        assert_eq!(connection.poll_timeout(), Some(seconds(1030)));
+    }
+}
+
+#[test]
 fn output_that_is_taken_slowly_is_a_sign_of_life() {
     for role in ROLES {
         let mut connection =
