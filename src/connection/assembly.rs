@@ -41,10 +41,7 @@ impl Assembly {
             return Some(Message::Text(piece));
         }
         if let Parts::None | Parts::Spare(_) = self.message {
-            let mut memory = self.take_spare();
-            memory.clear();
-            // Empty, so nothing is checked.
-            self.message = Parts::Text(String::from_utf8(memory).unwrap_or_default());
+            self.message = Parts::Text(empty_text(self.take_spare()));
         }
         // A message keeps its type: a continuation has none of its own.
         let Parts::Text(text) = &mut self.message else { return None };
@@ -135,14 +132,33 @@ impl Assembly {
     }
 
     /// Memory for the next message, kept until [`take_spare`](Self::take_spare).
-    pub(super) fn lend(&mut self, memory: Vec<u8>) {
+    pub(super) fn keep(&mut self, memory: Vec<u8>) {
         if self.is_empty() {
             self.message = Parts::Spare(memory);
         }
     }
 
+    /// Lends `memory` for the next message, or for the one under way if it is ample for that.
+    #[inline]
+    pub(super) fn lend(&mut self, memory: &mut Vec<u8>) {
+        if self.is_empty() {
+            self.message = Parts::Spare(core::mem::take(memory));
+        } else {
+            self.lend_under_way(memory);
+        }
+    }
+
+    #[inline(never)]
+    fn lend_under_way(&mut self, memory: &mut Vec<u8>) {
+        if let Some((_, received)) = self.under_way()
+            && is_ample(memory.capacity(), received)
+        {
+            self.move_to(core::mem::take(memory));
+        }
+    }
+
     /// Gives back the memory that was lent. A message that is under way stays in it, or moves to
-    /// memory of its size if that is far less: the rest of it may never come.
+    /// memory of its size if it is ample: the rest of the message may never come.
     #[inline]
     pub(super) fn give_back(&mut self, kept: &mut Vec<u8>) {
         if !self.is_empty() {
@@ -152,21 +168,46 @@ impl Assembly {
 
     #[inline(never)]
     fn give_back_memory(&mut self, kept: &mut Vec<u8>) {
-        let left = match &mut self.message {
-            Parts::Text(text) if is_ample(text.capacity(), text.len()) => {
-                let moved = String::from(text.as_str());
+        let memory = match self.under_way() {
+            None => self.take_spare(),
+            Some((capacity, received)) if is_ample(capacity, received) => {
+                self.move_to(Vec::with_capacity(received))
+            }
+            Some(_) => return,
+        };
+        if is_kept(kept, &memory) {
+            *kept = memory;
+        }
+    }
+
+    /// The memory that the message under way is in, and how much of it is received.
+    fn under_way(&self) -> Option<(usize, usize)> {
+        match &self.message {
+            Parts::None | Parts::Spare(_) => None,
+            Parts::Text(text) => Some((text.capacity(), text.len())),
+            Parts::Binary { bytes, received } => Some((bytes.capacity(), *received)),
+        }
+    }
+
+    /// Moves the message under way to `memory`. Returns what it was in.
+    fn move_to(&mut self, mut memory: Vec<u8>) -> Vec<u8> {
+        match &mut self.message {
+            Parts::None | Parts::Spare(_) => memory,
+            Parts::Text(text) => {
+                let mut moved = empty_text(memory);
+                moved.push_str(text);
                 core::mem::replace(text, moved).into_bytes()
             }
-            Parts::Binary { bytes, received } if is_ample(bytes.capacity(), *received) => {
-                let moved = bytes.get(..*received).unwrap_or_default().to_vec();
-                core::mem::replace(bytes, moved)
+            Parts::Binary { bytes, received } => {
+                let came = bytes.get(..*received).unwrap_or_default();
+                if let Some(to) = memory.get_mut(..*received) {
+                    to.copy_from_slice(came);
+                } else {
+                    memory.clear();
+                    memory.extend_from_slice(came);
+                }
+                core::mem::replace(bytes, memory)
             }
-            Parts::None | Parts::Spare(_) | Parts::Text(_) | Parts::Binary { .. } => {
-                self.take_spare()
-            }
-        };
-        if is_kept(kept, &left) {
-            *kept = left;
         }
     }
 
@@ -182,10 +223,17 @@ impl Assembly {
     }
 }
 
-/// Whether that is far more memory than a message takes of which so many bytes are received: four
-/// times as much. To move out of less, which the next bytes may fill, costs more than it spares.
+/// An empty text in `memory`.
+fn empty_text(mut memory: Vec<u8>) -> String {
+    memory.clear();
+    // Nothing is checked.
+    String::from_utf8(memory).unwrap_or_default()
+}
+
+/// Whether that is far more memory than a message takes of which so many bytes are received. To move
+/// out of less, which the next bytes may fill, costs more than it spares.
 const fn is_ample(capacity: usize, received: usize) -> bool {
-    capacity > Assembly::MIN_MEMORY && capacity / 8 > received
+    capacity > Assembly::MIN_MEMORY && capacity / 16 > received
 }
 
 /// Where [`Assembly::space`] ends.

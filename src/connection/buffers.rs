@@ -77,15 +77,14 @@ impl Connection {
     #[inline]
     pub fn lend(&mut self, buffers: &mut Buffers) {
         self.output.lend(&mut buffers.output, &mut buffers.rare);
-        // While a message is under way it has memory already.
-        if buffers.assembly.capacity() > 0 && self.assembly.is_empty() {
-            self.assembly.lend(core::mem::take(&mut buffers.assembly));
+        if buffers.assembly.capacity() > 0 {
+            self.assembly.lend(&mut buffers.assembly);
         }
     }
 
     /// Ends a turn: what was lent comes back, unless output or a part of a message waits in it.
     /// Such memory stays with the connection until nothing does. A part of a message that is far
-    /// smaller moves out of it.
+    /// smaller moves out of it, and into what is lent for the next turn.
     #[inline]
     pub fn give_back(&mut self, buffers: &mut Buffers) {
         self.output.give_back(&mut buffers.output, &mut buffers.rare);
@@ -100,7 +99,7 @@ impl Connection {
             && let Some(memory) = message.into_memory()
             && memory.capacity() <= Buffers::MAX_KEPT
         {
-            self.assembly.lend(memory);
+            self.assembly.keep(memory);
         }
     }
 }

@@ -130,7 +130,7 @@ impl Connection {
         if self.assembly.is_empty()
             && let Some(memory) = self.output.take_spare()
         {
-            self.assembly.lend(memory);
+            self.assembly.keep(memory);
         }
         loop {
             let step = self.session.step(input, &self.config.incoming_limits);
