@@ -24,10 +24,10 @@ const CLIENTS: usize = 1000;
 const THREADS: usize = 4;
 
 /// What the server is started with: a silent client is pinged after this time.
-const PING: Duration = Duration::from_secs(2);
+const PING: Duration = Duration::from_secs(4);
 /// In proportion, as the defaults are: 10 s for a handshake, 20 s to answer a Ping.
-const OPENING: Duration = Duration::from_secs(1);
-const GONE: Duration = Duration::from_secs(4);
+const OPENING: Duration = Duration::from_secs(2);
+const GONE: Duration = Duration::from_secs(8);
 /// No deadline takes this long, however busy the machine is.
 const EVER: Duration = Duration::from_secs(30);
 
