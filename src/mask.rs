@@ -44,35 +44,68 @@ pub(crate) fn copy_masked(out: &mut [u8], payload: &[u8], key: [u8; 4], offset: 
 }
 
 #[inline(never)]
-fn mask_long(mut payload: &mut [u8], mut key: [u8; 4]) {
-    if payload.len() >= ALIGNED {
-        let (before, lines) = payload.split_at_mut(before_line(payload));
-        mask_words(before, key);
-        (payload, key) = (lines, rotated(key, before.len() as u64));
-    }
-    // Compiles the same loop for each set of instructions that a processor may have, as long as
-    // all that it calls is inlined.
+fn mask_long(payload: &mut [u8], key: [u8; 4]) {
     #[cfg(feature = "simd")]
     if payload.len() >= WIDE {
-        return dispatch!(Level::new(), _vectors => mask_words(payload, key));
+        return mask_wide(payload, key);
     }
-    mask_words(payload, key);
+    let (lines, key) = mask_to_line(payload, key);
+    mask_words(lines, key);
 }
 
 #[cfg(feature = "alloc")]
 #[inline(never)]
-fn copy_long(mut out: &mut [u8], mut payload: &[u8], mut key: [u8; 4]) {
-    if payload.len() >= ALIGNED {
-        let (before, lines) = payload.split_at(before_line(out));
-        let (out_before, out_lines) = out.split_at_mut(before.len());
-        copy_words(out_before, before, key);
-        (out, payload, key) = (out_lines, lines, rotated(key, before.len() as u64));
-    }
+fn copy_long(out: &mut [u8], payload: &[u8], key: [u8; 4]) {
     #[cfg(feature = "simd")]
     if payload.len() >= WIDE {
-        return dispatch!(Level::new(), _vectors => copy_words(out, payload, key));
+        return copy_wide(out, payload, key);
     }
-    copy_words(out, payload, key);
+    let (out_lines, lines, key) = copy_to_line(out, payload, key);
+    copy_words(out_lines, lines, key);
+}
+
+// `dispatch` compiles the same loop for each set of instructions that a processor may have, as long
+// as all that it calls is inlined.
+
+#[cfg(feature = "simd")]
+#[inline(never)]
+fn mask_wide(payload: &mut [u8], key: [u8; 4]) {
+    let (lines, key) = mask_to_line(payload, key);
+    dispatch!(Level::new(), _vectors => mask_words(lines, key));
+}
+
+#[cfg(all(feature = "alloc", feature = "simd"))]
+#[inline(never)]
+fn copy_wide(out: &mut [u8], payload: &[u8], key: [u8; 4]) {
+    let (out_lines, lines, key) = copy_to_line(out, payload, key);
+    dispatch!(Level::new(), _vectors => copy_words(out_lines, lines, key));
+}
+
+/// Masks what stands before a cache line, where that matters. Returns the rest, and its key.
+#[inline(always)]
+fn mask_to_line(payload: &mut [u8], key: [u8; 4]) -> (&mut [u8], [u8; 4]) {
+    if payload.len() < ALIGNED {
+        return (payload, key);
+    }
+    let (before, lines) = payload.split_at_mut(before_line(payload));
+    mask_words(before, key);
+    (lines, rotated(key, before.len() as u64))
+}
+
+#[cfg(feature = "alloc")]
+#[inline(always)]
+fn copy_to_line<'o, 'p>(
+    out: &'o mut [u8],
+    payload: &'p [u8],
+    key: [u8; 4],
+) -> (&'o mut [u8], &'p [u8], [u8; 4]) {
+    if payload.len() < ALIGNED {
+        return (out, payload, key);
+    }
+    let (before, lines) = payload.split_at(before_line(out));
+    let (out_before, out_lines) = out.split_at_mut(before.len());
+    copy_words(out_before, before, key);
+    (out_lines, lines, rotated(key, before.len() as u64))
 }
 
 /// How many bytes that are written to the start of `out` stand before a cache line.
