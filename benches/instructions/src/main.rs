@@ -56,6 +56,7 @@ fn main() {
         "send-8" => send(Server, binary(&[1; 8]), None, count),
         "send-1024" => send(Server, binary(&[1; 1024]), None, count),
         "send-counted-65536" => send(Server, || Message::from(counted.clone()), None, count),
+        "sending-65536" => sending(&[1; 65536], count),
         "send-lent-8" => send(Server, binary(&[1; 8]), Some(Buffers::new()), count),
         "send-client-8" => send(Client, binary(&[1; 8]), None, count),
         "send-client-1024" => send(Client, binary(&[1; 1024]), None, count),
@@ -164,6 +165,19 @@ fn send(
         turn(&mut connection, &mut lent, |connection| {
             assert!(connection.send(black_box(message())).is_ok());
         });
+    }
+}
+
+/// Sends a message from where it is.
+fn sending(payload: &[u8], count: usize) {
+    let (mut connection, mut lent) = (open(Role::Server), Buffers::new());
+    connection.lend(&mut lent);
+    for _ in 0..count {
+        let mut sending = connection.sending(black_box(payload)).expect("room");
+        while sending.has_remaining() {
+            let len = black_box(sending.chunk()).len();
+            sending.advance(len);
+        }
     }
 }
 
