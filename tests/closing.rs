@@ -2,6 +2,8 @@
 
 mod support;
 
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
 use support::*;
 use websocket_proto::{
     CloseCode, CloseFrame, Config, Connection, EntropyError, Event, Limits, Negotiated, Opcode,
@@ -327,6 +329,32 @@ fn without_entropy_a_client_sends_nothing_and_fails() {
     let mut client = Connection::client(config, &Negotiated::default());
     let events = receive(&mut client, &peer_frame(Role::Client, 0x89, b""));
     assert_eq!(events, [Event::Failed(ProtocolError::Entropy)]);
+}
+
+#[test]
+fn a_client_that_has_sent_its_close_needs_no_more_entropy() {
+    let drawn = AtomicBool::new(false);
+    let one_block = move |out: &mut [u8]| {
+        out.fill(7);
+        if drawn.swap(true, Relaxed) { Err(EntropyError) } else { Ok(()) }
+    };
+    let config = Config::new().entropy(one_block);
+    let mut client = Connection::client(config, &Negotiated::default());
+    // With its Close fewer keys are left than a call may need.
+    for _ in 0..60 {
+        client.ping(b"").unwrap();
+    }
+    client.close(None).unwrap();
+    take_output(&mut client);
+    let mut stream = peer_frame(Role::Client, 0x89, b"?");
+    stream.extend(peer_frame(Role::Client, 0x81, b"Hello"));
+    stream.extend(peer_close(Role::Client, 1000, ""));
+    let close = Event::Close(Some(close_frame(1000, "")));
+    let expected = [Event::Ping(b"?".into()), Event::Message("Hello".into()), close];
+    assert_eq!(receive(&mut client, &stream), expected);
+    assert_eq!(take_output(&mut client), b"");
+    client.receive_eof();
+    assert_eq!(client.outcome(), clean(1000));
 }
 
 #[test]

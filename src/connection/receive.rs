@@ -184,11 +184,13 @@ impl Connection {
         self.session.role() == Role::Server || self.keys.are_enough()
     }
 
-    /// Draws masking keys ahead, so that replies have theirs. Without, the connection fails.
+    /// Draws masking keys ahead, so that replies have theirs. Without, the connection fails. None are
+    /// needed when nothing more will be sent.
     #[inline]
     pub(super) fn top_up_keys(&mut self) -> Result<(), SendReason> {
         match self.session.role() {
             Role::Server => Ok(()),
+            Role::Client if !self.session.may_close() => Ok(()),
             Role::Client => self.keys.top_up(&self.config).map_err(|EntropyError| {
                 self.session.fail(ProtocolError::Entropy);
                 SendReason::Entropy
@@ -199,25 +201,12 @@ impl Connection {
     /// Puts a control frame together if the input cuts it, and answers it.
     fn control<'a>(&mut self, piece: FramePiece<'a>) -> Option<Event<'a>> {
         let opcode = piece.header.opcode();
-        let last = piece.last();
-        let event = if piece.first && last {
+        let event = if piece.first && piece.last() {
             self.session.control(opcode, piece.payload)
         } else {
             let control = self.assembly.control.get_or_insert_with(|| Box::new([0; 125]));
-            // At most 125, by the header's rules.
-            let start = piece.offset as usize;
-            let end = start + piece.payload.len();
-            if let Some(to) = control.get_mut(start..end) {
-                to.copy_from_slice(piece.payload);
-            }
-            let payload = control.get(..end).unwrap_or_default();
-            if !last {
-                self.session.check_control(opcode, payload);
-                if self.session.is_failing() {
-                    self.reply_close();
-                }
-                return None;
-            }
+            let len = self.session.collect_control(&piece, control)?;
+            let payload = control.get(..len).unwrap_or_default();
             let event = self.session.control(opcode, payload).into_owned();
             self.assembly.control = None;
             event
@@ -225,7 +214,6 @@ impl Connection {
         match &event {
             Event::Ping(_) | Event::Pong(_) if self.exceeds_control_rate() => {
                 self.session.violate(ProtocolError::TooManyControlFrames);
-                self.reply_close();
                 return None;
             }
             Event::Ping(payload) => {

@@ -52,27 +52,19 @@ impl Session {
         limits: &Limits,
     ) -> Option<Event<'a>> {
         let (opcode, len) = loop {
-            let piece = match self.step(input, limits)? {
+            match self.step(input, limits)? {
                 Step::Text(chunk) => return Some(Event::Chunk(chunk)),
                 Step::Binary(piece) => return Some(Event::Chunk(piece.unmask())),
                 Step::Failed(error) => return Some(Event::Failed(error)),
-                Step::Control(piece) => piece,
-            };
-            let opcode = piece.header.opcode();
-            let last = piece.last();
-            if piece.first && last {
-                return Some(self.control(opcode, piece.payload));
+                Step::Control(piece) if piece.first && piece.last() => {
+                    return Some(self.control(piece.header.opcode(), piece.payload));
+                }
+                Step::Control(piece) => {
+                    if let Some(len) = self.collect_control(&piece, control) {
+                        break (piece.header.opcode(), len);
+                    }
+                }
             }
-            // At most 125, by the header's rules.
-            let start = piece.offset as usize;
-            let end = start + piece.payload.len();
-            if let Some(to) = control.get_mut(start..end) {
-                to.copy_from_slice(piece.payload);
-            }
-            if last {
-                break (opcode, end);
-            }
-            self.check_control(opcode, control.get(..end).unwrap_or_default());
         };
         Some(self.control(opcode, control.get(..len).unwrap_or_default()))
     }
@@ -252,12 +244,28 @@ impl Session {
         text
     }
 
-    /// Checks the first bytes of a control frame's payload before the rest is there.
+    /// Adds a piece of a control frame that the input cuts to what is in `control`, and checks it
+    /// before the rest is there. Returns the payload's length if this was the last.
     #[cold]
-    pub(crate) fn check_control(&mut self, opcode: Opcode, start: &[u8]) {
-        if let (Opcode::Close, Err(error)) = (opcode, check_payload(start)) {
+    pub(crate) fn collect_control(
+        &mut self,
+        piece: &FramePiece<'_>,
+        control: &mut [u8; 125],
+    ) -> Option<usize> {
+        // At most 125, by the header's rules.
+        let start = piece.offset as usize;
+        let end = start + piece.payload.len();
+        if let Some(to) = control.get_mut(start..end) {
+            to.copy_from_slice(piece.payload);
+        }
+        if piece.last() {
+            return Some(end);
+        }
+        let start = control.get(..end).unwrap_or_default();
+        if let (Opcode::Close, Err(error)) = (piece.header.opcode(), check_payload(start)) {
             self.closing.violate(error);
         }
+        None
     }
 
     /// A control frame is complete.
