@@ -27,20 +27,15 @@ impl Keys {
     /// a Close are the most.
     const RESERVE: usize = 4;
 
-    /// Draws a block if fewer keys are left than the frames that a call may cause.
-    #[inline]
-    pub(super) fn top_up(&mut self, config: &Config) -> Result<(), EntropyError> {
-        if self.are_enough() { Ok(()) } else { self.draw(config) }
-    }
-
     /// Whether a call of the connection would not run out of them.
     #[inline]
     pub(super) fn are_enough(&self) -> bool {
         self.block.as_ref().is_some_and(|block| block.used <= Self::BLOCK - Self::RESERVE)
     }
 
+    /// Draws a block.
     #[cold]
-    fn draw(&mut self, config: &Config) -> Result<(), EntropyError> {
+    pub(super) fn draw(&mut self, config: &Config) -> Result<(), EntropyError> {
         let block = self.block.get_or_insert_with(|| {
             Box::new(Block { keys: [[0; 4]; Self::BLOCK], used: Self::BLOCK })
         });

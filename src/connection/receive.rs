@@ -141,9 +141,9 @@ impl Connection {
                 Step::Text(chunk) => self.deliver(chunk),
                 Step::Binary(piece) => self.deliver_binary(piece),
                 Step::Control(piece) => self.control(piece),
-                Step::Failed(error) => {
+                Step::Failed => {
                     self.assembly.clear();
-                    Some(Event::Failed(error))
+                    self.session.error().map(Event::Failed)
                 }
             };
             if event.is_some() {
@@ -190,26 +190,20 @@ impl Connection {
     pub(super) fn top_up_keys(&mut self) -> Result<(), SendReason> {
         match self.session.role() {
             Role::Server => Ok(()),
-            Role::Client if !self.session.may_close() => Ok(()),
-            Role::Client => self.keys.top_up(&self.config).map_err(|EntropyError| {
+            Role::Client if self.keys.are_enough() || !self.session.may_close() => Ok(()),
+            Role::Client => self.keys.draw(&self.config).map_err(|EntropyError| {
                 self.session.fail(ProtocolError::Entropy);
                 SendReason::Entropy
             }),
         }
     }
 
-    /// Puts a control frame together if the input cuts it, and answers it.
+    /// Answers a control frame.
     fn control<'a>(&mut self, piece: FramePiece<'a>) -> Option<Event<'a>> {
-        let opcode = piece.header.opcode();
         let event = if piece.first && piece.last() {
-            self.session.control(opcode, piece.payload)
+            self.session.control(piece.header.opcode(), piece.payload)
         } else {
-            let control = self.assembly.control.get_or_insert_with(|| Box::new([0; 125]));
-            let len = self.session.collect_control(&piece, control)?;
-            let payload = control.get(..len).unwrap_or_default();
-            let event = self.session.control(opcode, payload).into_owned();
-            self.assembly.control = None;
-            event
+            self.cut_control(piece)?
         };
         match &event {
             Event::Ping(_) | Event::Pong(_) if self.exceeds_control_rate() => {
@@ -235,6 +229,18 @@ impl Connection {
             Event::Close(_) | Event::Failed(_) => self.assembly.clear(),
             Event::Message(_) | Event::Chunk(_) => {}
         }
+        Some(event)
+    }
+
+    /// Puts a control frame together that the input cuts.
+    #[cold]
+    fn cut_control(&mut self, piece: FramePiece<'_>) -> Option<Event<'static>> {
+        let opcode = piece.header.opcode();
+        let control = self.assembly.control.get_or_insert_with(|| Box::new([0; 125]));
+        let len = self.session.collect_control(piece, control)?;
+        let payload = control.get(..len).unwrap_or_default();
+        let event = self.session.control(opcode, payload).into_owned();
+        self.assembly.control = None;
         Some(event)
     }
 

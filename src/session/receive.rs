@@ -20,7 +20,8 @@ pub(crate) enum Step<'a> {
     /// A piece of a control frame, to be put together and handed to
     /// [`control`](Session::control).
     Control(FramePiece<'a>),
-    Failed(ProtocolError),
+    /// The connection failed: its [`error`](Session::error) is to be told, once.
+    Failed,
 }
 
 /// A [`Chunk`] of a binary message, still masked if its frame is.
@@ -55,13 +56,14 @@ impl Session {
             match self.step(input, limits)? {
                 Step::Text(chunk) => return Some(Event::Chunk(chunk)),
                 Step::Binary(piece) => return Some(Event::Chunk(piece.unmask())),
-                Step::Failed(error) => return Some(Event::Failed(error)),
+                Step::Failed => return self.error().map(Event::Failed),
                 Step::Control(piece) if piece.first && piece.last() => {
                     return Some(self.control(piece.header.opcode(), piece.payload));
                 }
                 Step::Control(piece) => {
-                    if let Some(len) = self.collect_control(&piece, control) {
-                        break (piece.header.opcode(), len);
+                    let opcode = piece.header.opcode();
+                    if let Some(len) = self.collect_control(piece, control) {
+                        break (opcode, len);
                     }
                 }
             }
@@ -79,7 +81,7 @@ impl Session {
         loop {
             if !self.closing.may_receive() {
                 *input = &mut [];
-                return self.closing.tell().map(Step::Failed);
+                return self.closing.tell().map(|_| Step::Failed);
             }
             let rules = self.rules(limits);
             let frame = match self.frames.decode_header(input, &rules) {
@@ -249,7 +251,7 @@ impl Session {
     #[cold]
     pub(crate) fn collect_control(
         &mut self,
-        piece: &FramePiece<'_>,
+        piece: FramePiece<'_>,
         control: &mut [u8; 125],
     ) -> Option<usize> {
         // At most 125, by the header's rules.
