@@ -172,11 +172,14 @@ impl Config {
     }
 
     const fn with_incoming_limits(mut self) -> Self {
-        self.incoming_limits = match self.delivery {
-            Delivery::Messages => self.limits,
+        let max_message = match self.delivery {
+            // No memory holds more.
+            Delivery::Messages if self.limits.max_message > isize::MAX as u64 => isize::MAX as u64,
+            Delivery::Messages => self.limits.max_message,
             // Pieces take no memory, however long the message.
-            Delivery::Chunks => Limits { max_message: u64::MAX, ..self.limits },
+            Delivery::Chunks => u64::MAX,
         };
+        self.incoming_limits = Limits { max_message, ..self.limits };
         self
     }
 

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use support::*;
 use websocket_proto::{
-    CloseCode, CloseFrame, Config, Connection, EntropyError, Event, Limits, Negotiated, Opcode,
-    ProtocolError, Role, SendReason, Session, Transport,
+    CloseCode, CloseFrame, Config, Connection, Delivery, EntropyError, Event, Limits, Negotiated,
+    Opcode, ProtocolError, Role, SendReason, Session, Transport,
 };
 
 const ROLES: [Role; 2] = [Role::Client, Role::Server];
@@ -219,6 +219,23 @@ fn limits_are_inclusive_and_count_anew_for_every_message() {
                 .collect();
             assert_eq!(receive(&mut connection, &bytes), [Event::Failed(error)]);
         }
+    }
+}
+
+#[test]
+fn a_message_that_no_memory_holds_is_too_long_whatever_the_limit() {
+    let unlimited = Limits { max_message: u64::MAX, ..Limits::DEFAULT };
+    for role in ROLES {
+        let config = Config::new().limits(unlimited);
+        let start = peer_frame(role, 0x02, b"x");
+        // Up to the length's last byte.
+        let mut rest = peer_frame(role, 0x80, &[0; 1 << 16])[..10].to_vec();
+        rest[2..].copy_from_slice(&(isize::MAX as u64).to_be_bytes());
+        let input = [start, rest].concat();
+        let mut whole = connection(role, config.clone());
+        assert_eq!(receive(&mut whole, &input), [Event::Failed(ProtocolError::MessageTooLong)]);
+        let mut pieces = connection(role, config.delivery(Delivery::Chunks));
+        assert!(matches!(receive(&mut pieces, &input)[..], [Event::Chunk(_)]));
     }
 }
 
