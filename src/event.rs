@@ -1,8 +1,6 @@
 //! What `receive` reports.
 
-#[cfg(feature = "alloc")]
-use crate::Message;
-use crate::{CloseFrame, MessageType, Payload, ProtocolError, Text};
+use crate::{CloseFrame, Message, Payload, ProtocolError};
 
 /// Something that the peer's bytes, or their end, brought about.
 ///
@@ -32,50 +30,12 @@ pub enum Event<'a> {
 /// An empty piece is delivered only where a message ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chunk<'a> {
-    /// The bytes.
-    pub payload: ChunkPayload<'a>,
+    /// Its bytes, of a text message whole characters.
+    pub payload: Message<'a>,
     /// Whether the message begins here.
     pub first: bool,
     /// Whether the message ends here.
     pub last: bool,
-}
-
-/// The bytes of a [`Chunk`], by the type of its message.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ChunkPayload<'a> {
-    /// Whole characters of a text message.
-    Text(Text<'a>),
-    /// Bytes of a binary message.
-    Binary(Payload<'a>),
-}
-
-impl ChunkPayload<'_> {
-    /// The bytes, whatever the type.
-    #[must_use]
-    pub fn as_bytes(&self) -> &[u8] {
-        match self {
-            Self::Text(text) => text.as_bytes(),
-            Self::Binary(payload) => payload,
-        }
-    }
-
-    /// How many there are, counted without a look at them.
-    #[cfg(feature = "alloc")]
-    pub(crate) fn byte_len(&self) -> usize {
-        match self {
-            Self::Text(text) => text.byte_len(),
-            Self::Binary(payload) => payload.len(),
-        }
-    }
-
-    /// Whether they belong to a text or a binary message.
-    #[must_use]
-    pub const fn message_type(&self) -> MessageType {
-        match self {
-            Self::Text(_) => MessageType::Text,
-            Self::Binary(_) => MessageType::Binary,
-        }
-    }
 }
 
 #[cfg(feature = "alloc")]
@@ -86,11 +46,7 @@ impl Event<'_> {
         match self {
             Self::Message(message) => Event::Message(message.into_owned()),
             Self::Chunk(Chunk { payload, first, last }) => {
-                let payload = match payload {
-                    ChunkPayload::Text(text) => ChunkPayload::Text(text.into_owned()),
-                    ChunkPayload::Binary(payload) => ChunkPayload::Binary(payload.into_owned()),
-                };
-                Event::Chunk(Chunk { payload, first, last })
+                Event::Chunk(Chunk { payload: payload.into_owned(), first, last })
             }
             Self::Ping(payload) => Event::Ping(payload.into_owned()),
             Self::Pong(payload) => Event::Pong(payload.into_owned()),

@@ -250,7 +250,7 @@ pub use connection::{Buffers, Connection, Counters, Output, PreparedMessage, Sen
 pub use entropy::OsEntropy;
 pub use entropy::{Entropy, EntropyError};
 pub use error::{ProtocolError, SendError, SendReason};
-pub use event::{Chunk, ChunkPayload, Event};
+pub use event::{Chunk, Event};
 pub use frame::{EncodedHeader, FrameDecoder, FrameHeader, FramePiece, FrameRules, ReservedBits};
 #[cfg(feature = "alloc")]
 pub use handshake::{Established, Negotiated};

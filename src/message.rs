@@ -1,7 +1,7 @@
 //! Messages: text or binary.
 
 #[cfg(feature = "alloc")]
-use alloc::{string::String, vec::Vec};
+use alloc::{borrow::Cow, string::String, vec::Vec};
 
 #[cfg(feature = "alloc")]
 use bytes::Bytes;
@@ -31,7 +31,7 @@ impl MessageType {
     }
 }
 
-/// A whole message.
+/// A message, or the payload of a [`Chunk`](crate::Chunk) of one: text or binary.
 ///
 /// ```
 /// use websocket_proto::Message;
@@ -56,6 +56,16 @@ impl Message<'_> {
         match self {
             Self::Text(text) => text.as_bytes(),
             Self::Binary(payload) => payload,
+        }
+    }
+
+    /// How many bytes it has, counted without a look at them.
+    #[cfg(feature = "alloc")]
+    #[inline]
+    pub(crate) fn byte_len(&self) -> usize {
+        match self {
+            Self::Text(text) => text.byte_len(),
+            Self::Binary(payload) => payload.len(),
         }
     }
 
@@ -98,18 +108,29 @@ impl Message<'_> {
     }
 }
 
-impl<'a> From<&'a str> for Message<'a> {
-    #[inline]
-    fn from(text: &'a str) -> Self {
-        Self::Text(text.into())
-    }
+/// What becomes text or a payload becomes a message.
+macro_rules! impl_from {
+    ($($variant:ident: $($source:ty),*;)*) => {
+        $($(
+            impl<'a> From<$source> for Message<'a> {
+                #[inline]
+                fn from(payload: $source) -> Self {
+                    Self::$variant(payload.into())
+                }
+            }
+        )*)*
+    };
 }
 
-impl<'a> From<&'a [u8]> for Message<'a> {
-    #[inline]
-    fn from(bytes: &'a [u8]) -> Self {
-        Self::Binary(bytes.into())
-    }
+impl_from! {
+    Text: &'a str, Text<'a>;
+    Binary: &'a [u8], Payload<'a>;
+}
+
+#[cfg(feature = "alloc")]
+impl_from! {
+    Text: String, &'a String, Cow<'a, str>;
+    Binary: Vec<u8>, &'a Vec<u8>, Cow<'a, [u8]>, Bytes;
 }
 
 impl<'a, const N: usize> From<&'a [u8; N]> for Message<'a> {
@@ -129,40 +150,45 @@ impl<'a> From<&'a Message<'_>> for Message<'a> {
     }
 }
 
-impl<'a> From<Text<'a>> for Message<'a> {
-    #[inline]
-    fn from(text: Text<'a>) -> Self {
-        Self::Text(text)
-    }
-}
+#[cfg(all(test, feature = "alloc"))]
+mod tests {
+    use super::*;
 
-impl<'a> From<Payload<'a>> for Message<'a> {
-    #[inline]
-    fn from(payload: Payload<'a>) -> Self {
-        Self::Binary(payload)
-    }
-}
-
-#[cfg(feature = "alloc")]
-impl From<String> for Message<'_> {
-    #[inline]
-    fn from(text: String) -> Self {
-        Self::Text(text.into())
-    }
-}
-
-#[cfg(feature = "alloc")]
-impl From<Vec<u8>> for Message<'_> {
-    #[inline]
-    fn from(bytes: Vec<u8>) -> Self {
-        Self::Binary(bytes.into())
-    }
-}
-
-#[cfg(feature = "alloc")]
-impl From<Bytes> for Message<'_> {
-    #[inline]
-    fn from(bytes: Bytes) -> Self {
-        Self::Binary(bytes.into())
+    #[test]
+    fn whatever_holds_text_or_bytes_becomes_a_message_without_a_copy() {
+        let (text, bytes) = (String::from("text"), std::vec![1, 2, 3]);
+        let place = |message: &Message<'_>| message.as_bytes().as_ptr();
+        for message in [
+            Message::from(&text),
+            Message::from(&*text),
+            Message::from(Cow::from(&text)),
+            Message::from(Text::from(&text)),
+            Message::from(&Message::from(&text)),
+        ] {
+            assert_eq!(
+                (message.message_type(), message.as_bytes()),
+                (MessageType::Text, &b"text"[..])
+            );
+            assert_eq!(place(&message), text.as_ptr());
+        }
+        for message in [
+            Message::from(&bytes),
+            Message::from(&*bytes),
+            Message::from(Cow::from(&bytes)),
+            Message::from(Payload::from(&bytes)),
+            Message::from(&Message::from(&bytes)),
+        ] {
+            assert_eq!(
+                (message.message_type(), message.as_bytes()),
+                (MessageType::Binary, &[1, 2, 3][..])
+            );
+            assert_eq!(place(&message), bytes.as_ptr());
+        }
+        let (text_at, bytes_at) = (text.as_ptr(), bytes.as_ptr());
+        assert_eq!(place(&Message::from(Cow::<str>::from(text))), text_at);
+        let message = Message::from(Cow::<[u8]>::from(bytes));
+        assert_eq!(place(&message), bytes_at);
+        let counted = Bytes::from_owner([4; 9]);
+        assert_eq!(place(&Message::from(counted.clone())), counted.as_ptr());
     }
 }

@@ -2,7 +2,7 @@
 //! reference-counted where the application has them so.
 
 #[cfg(feature = "alloc")]
-use alloc::vec::Vec;
+use alloc::{borrow::Cow, vec::Vec};
 use core::fmt;
 use core::ops::Deref;
 
@@ -150,6 +150,25 @@ impl From<Bytes> for Payload<'_> {
     #[inline]
     fn from(bytes: Bytes) -> Self {
         Self(PayloadInner::Counted(bytes))
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl<'a> From<&'a Vec<u8>> for Payload<'a> {
+    #[inline]
+    fn from(bytes: &'a Vec<u8>) -> Self {
+        Self(PayloadInner::Borrowed(bytes))
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl<'a> From<Cow<'a, [u8]>> for Payload<'a> {
+    #[inline]
+    fn from(bytes: Cow<'a, [u8]>) -> Self {
+        match bytes {
+            Cow::Borrowed(bytes) => bytes.into(),
+            Cow::Owned(bytes) => bytes.into(),
+        }
     }
 }
 

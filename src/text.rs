@@ -1,7 +1,7 @@
 //! Text, borrowed from the input where it lies in it whole, owned where it was put together.
 
 #[cfg(feature = "alloc")]
-use alloc::{string::String, vec::Vec};
+use alloc::{borrow::Cow, string::String, vec::Vec};
 use core::fmt;
 use core::ops::Deref;
 
@@ -106,6 +106,25 @@ impl From<String> for Text<'_> {
     #[inline]
     fn from(text: String) -> Self {
         Self(TextInner::Owned(text))
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl<'a> From<&'a String> for Text<'a> {
+    #[inline]
+    fn from(text: &'a String) -> Self {
+        Self(TextInner::Borrowed(text))
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl<'a> From<Cow<'a, str>> for Text<'a> {
+    #[inline]
+    fn from(text: Cow<'a, str>) -> Self {
+        match text {
+            Cow::Borrowed(text) => text.into(),
+            Cow::Owned(text) => text.into(),
+        }
     }
 }
 

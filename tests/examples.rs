@@ -10,8 +10,8 @@ use std::time::Duration;
 use bytes::Buf;
 use websocket_proto::handshake::{ClientEvent, ClientHandshake, ClientRequest, accept_key};
 use websocket_proto::{
-    Chunk, ChunkPayload, CloseCode, CloseFrame, Config, Connection, EntropyError, Event, Message,
-    Negotiated, Outcome, Transport,
+    Chunk, CloseCode, CloseFrame, Config, Connection, EntropyError, Event, Message, Negotiated,
+    Outcome, Transport,
 };
 
 /// An example that `cargo test` has built beside this test.
@@ -426,11 +426,7 @@ fn the_relay_passes_messages_pings_and_closes() {
         assert!(client.next() == Event::Message(message));
     }
     // Fragments, with a Ping between two, and a character cut by none of them.
-    let piece = |text: &'static str, first, last| Chunk {
-        payload: ChunkPayload::Text(text.into()),
-        first,
-        last,
-    };
+    let piece = |text: &'static str, first, last| Chunk { payload: text.into(), first, last };
     client.connection.send_chunk(piece("one, ", true, false)).unwrap();
     client.connection.ping(b"between").unwrap();
     client.connection.send_chunk(piece("zwölf, ", false, false)).unwrap();

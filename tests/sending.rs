@@ -7,18 +7,18 @@ use std::num::NonZeroUsize;
 use bytes::{Buf, Bytes};
 use support::*;
 use websocket_proto::{
-    Chunk, ChunkPayload, CloseCode, CloseFrame, Config, Connection, Delivery, Event, Message,
-    Negotiated, PreparedMessage, Role, SendReason, Transport,
+    Chunk, CloseCode, CloseFrame, Config, Connection, Delivery, Event, Message, Negotiated,
+    PreparedMessage, Role, SendReason, Transport,
 };
 
 const ROLES: [Role; 2] = [Role::Client, Role::Server];
 
 fn text_piece(text: &str, first: bool, last: bool) -> Chunk<'_> {
-    Chunk { payload: ChunkPayload::Text(text.into()), first, last }
+    Chunk { payload: text.into(), first, last }
 }
 
 fn binary_piece(bytes: &[u8], first: bool, last: bool) -> Chunk<'_> {
-    Chunk { payload: ChunkPayload::Binary(bytes.into()), first, last }
+    Chunk { payload: bytes.into(), first, last }
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! The state machine without an allocator: two sessions talk through buffers of a few bytes.
 
 use websocket_proto::{
-    ChunkPayload, CloseCode, CloseFrame, EntropyError, Event, Fragment, Limits, MessageType,
-    Outcome, ProtocolError, Role, SendReason, Session, Transport, mask,
+    CloseCode, CloseFrame, EntropyError, Event, Fragment, Limits, Message, MessageType, Outcome,
+    ProtocolError, Role, SendReason, Session, Transport, mask,
 };
 
 const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
@@ -80,7 +80,7 @@ fn feed(session: &mut Session, bytes: &[u8], size: usize, wire: &mut Wire) -> To
             wire.push(&reply[..len]);
             match event {
                 Event::Chunk(chunk) => {
-                    let ChunkPayload::Text(text) = &chunk.payload else { panic!("{chunk:?}") };
+                    let Message::Text(text) = &chunk.payload else { panic!("{chunk:?}") };
                     let (bytes, len) = &mut told.text;
                     bytes[*len..][..text.len()].copy_from_slice(text.as_bytes());
                     *len += text.len();

@@ -7,8 +7,7 @@ use std::time::Duration;
 use bytes::Buf;
 use support::*;
 use websocket_proto::{
-    Chunk, ChunkPayload, Config, Connection, ControlRate, Event, ProtocolError, Role, Timeouts,
-    Transport,
+    Chunk, Config, Connection, ControlRate, Event, ProtocolError, Role, Timeouts, Transport,
 };
 
 const ROLES: [Role; 2] = [Role::Client, Role::Server];
@@ -313,7 +312,7 @@ fn no_ping_follows_our_close() {
 #[test]
 fn a_ping_passes_between_the_pieces_of_a_message() {
     let mut server = timed(Role::Server);
-    let piece = |first, last| Chunk { payload: ChunkPayload::Text("x".into()), first, last };
+    let piece = |first, last| Chunk { payload: "x".into(), first, last };
     server.send_chunk(piece(true, false)).unwrap();
     take_output(&mut server);
     server.handle_timeout(seconds(1019));

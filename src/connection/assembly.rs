@@ -5,7 +5,7 @@ use alloc::{boxed::Box, string::String, vec::Vec};
 use super::buffers::is_kept;
 use crate::frame::Rest;
 use crate::session::BinaryPiece;
-use crate::{Chunk, ChunkPayload, Message};
+use crate::{Chunk, Message};
 
 /// What is under way. It holds no memory when nothing is, unless some is lent.
 #[derive(Default)]
@@ -36,7 +36,7 @@ impl Assembly {
     /// Adds a piece of text. Returns the message if it is complete: borrowed if the piece is all of
     /// it.
     pub(super) fn add<'a>(&mut self, chunk: Chunk<'a>) -> Option<Message<'a>> {
-        let Chunk { payload: ChunkPayload::Text(piece), first, last } = chunk else { return None };
+        let Chunk { payload: Message::Text(piece), first, last } = chunk else { return None };
         if first && last {
             return Some(Message::Text(piece));
         }

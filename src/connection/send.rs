@@ -5,8 +5,7 @@ use bytes::{Buf, Bytes};
 use super::{Connection, PreparedMessage};
 use crate::payload::OwnBytes;
 use crate::{
-    Chunk, ChunkPayload, CloseFrame, Fragment, Message, MessageType, Opcode, Role, SendError,
-    SendReason, Session,
+    Chunk, CloseFrame, Fragment, Message, MessageType, Opcode, Role, SendError, SendReason, Session,
 };
 
 /// Payloads with memory of their own are queued as they are from this size on; copying smaller
@@ -64,30 +63,19 @@ impl Connection {
     ///
     /// ```
     /// use bytes::Buf;
-    /// use websocket_proto::{Chunk, ChunkPayload, Config, Connection, Negotiated};
+    /// use websocket_proto::{Chunk, Config, Connection, Negotiated};
     ///
     /// static CONFIG: Config = Config::new();
     /// let mut connection = Connection::server(&CONFIG, &Negotiated::default());
-    /// let piece = |text, first, last| {
-    ///     Chunk { payload: ChunkPayload::Text(text), first, last }
-    /// };
-    /// connection.send_chunk(piece("Hel".into(), true, false))?;
+    /// connection.send_chunk(Chunk { payload: "Hel".into(), first: true, last: false })?;
     /// connection.ping(b"")?;
-    /// connection.send_chunk(piece("lo".into(), false, true))?;
+    /// connection.send_chunk(Chunk { payload: "lo".into(), first: false, last: true })?;
     /// assert_eq!(connection.output().chunk(), b"\x01\x03Hel\x89\x00\x80\x02lo");
     /// # Ok::<(), websocket_proto::SendReason>(())
     /// ```
     pub fn send_chunk<'m>(&mut self, chunk: Chunk<'m>) -> Result<(), SendError<Chunk<'m>>> {
         let Chunk { payload, first, last } = chunk;
-        let part = match payload {
-            ChunkPayload::Text(text) => Message::Text(text),
-            ChunkPayload::Binary(payload) => Message::Binary(payload),
-        };
-        self.send_part(part, first, last).map_err(|SendError { unsent, reason }| {
-            let payload = match unsent {
-                Message::Text(text) => ChunkPayload::Text(text),
-                Message::Binary(payload) => ChunkPayload::Binary(payload),
-            };
+        self.send_part(payload, first, last).map_err(|SendError { unsent: payload, reason }| {
             SendError { unsent: Chunk { payload, first, last }, reason }
         })
     }

@@ -23,7 +23,7 @@ use crate::{
 /// the caller's. [`Connection`](crate::Connection) is this with memory.
 ///
 /// ```
-/// use websocket_proto::{ChunkPayload, Event, Limits, Role, Session, Transport};
+/// use websocket_proto::{Event, Limits, Role, Session, Transport};
 ///
 /// let mut session = Session::new(Role::Server);
 /// let mut control = [0; 125];
@@ -39,7 +39,7 @@ use crate::{
 /// let mut input = &mut buffer[..];
 ///
 /// let Some(Event::Chunk(chunk)) = session.receive(&mut input, &mut control, &Limits::DEFAULT) else { panic!() };
-/// assert_eq!(chunk.payload, ChunkPayload::Text("Hello".into()));
+/// assert_eq!(chunk.payload, "Hello".into());
 /// assert!(chunk.first && chunk.last);
 ///
 /// let ping = session.receive(&mut input, &mut control, &Limits::DEFAULT).unwrap();

@@ -7,8 +7,7 @@ use crate::extension::Extension;
 use crate::frame::Rest;
 use crate::frame::{FrameHeader, FramePiece, FrameRules, MaskedPiece};
 use crate::{
-    Chunk, ChunkPayload, CloseCode, CloseFrame, Event, Limits, MessageType, Opcode, ProtocolError,
-    Text,
+    Chunk, CloseCode, CloseFrame, Event, Limits, MessageType, Opcode, ProtocolError, Text,
 };
 
 /// What the input brought: the events of a [`Session`], with control frames still in pieces.
@@ -34,8 +33,7 @@ pub(crate) struct BinaryPiece<'a> {
 impl<'a> BinaryPiece<'a> {
     pub(crate) fn unmask(self) -> Chunk<'a> {
         let payload = &*self.payload.unmask().payload;
-        let payload = ChunkPayload::Binary(payload.into());
-        Chunk { payload, first: self.first, last: self.last }
+        Chunk { payload: payload.into(), first: self.first, last: self.last }
     }
 }
 
@@ -208,7 +206,7 @@ impl Session {
         let text = self.characters(payload, last);
         let last = last && self.closing.error().is_none();
         let first = self.deliver(text.byte_len(), last)?;
-        Some(Step::Text(Chunk { payload: ChunkPayload::Text(text), first, last }))
+        Some(Step::Text(Chunk { payload: text.into(), first, last }))
     }
 
     /// So many bytes are delivered, if there is a reason to. Whether they are the message's first.

@@ -1,6 +1,6 @@
 //! Runs a stream through a connection, cut in any way.
 
-use websocket_proto::{Buffers, ChunkPayload, Config, Connection, Delivery, Event, Limits, Role};
+use websocket_proto::{Buffers, Config, Connection, Delivery, Event, Limits, Message, Role};
 
 use super::{Record, connection, receive, take_output};
 
@@ -149,11 +149,9 @@ fn joined(events: Vec<Event<'static>>) -> Vec<Event<'static>> {
                 let Event::Chunk(whole) = &mut joined[at] else { unreachable!() };
                 whole.last = last;
                 whole.payload = match (&whole.payload, &chunk.payload) {
-                    (ChunkPayload::Text(a), ChunkPayload::Text(b)) => {
-                        ChunkPayload::Text(format!("{a}{b}").into())
-                    }
-                    (ChunkPayload::Binary(a), ChunkPayload::Binary(b)) => {
-                        ChunkPayload::Binary([&a[..], &b[..]].concat().into())
+                    (Message::Text(a), Message::Text(b)) => Message::Text(format!("{a}{b}").into()),
+                    (Message::Binary(a), Message::Binary(b)) => {
+                        Message::Binary([&a[..], &b[..]].concat().into())
                     }
                     mixed => panic!("a message changes its type: {mixed:?}"),
                 };

@@ -11,7 +11,7 @@ use websocket_proto::{
     PreparedMessage, ProtocolError, Role, SendReason, Transport,
 };
 
-use super::setup::{Item, Memory, Setup, chunk};
+use super::setup::{Item, Memory, Setup};
 use super::tcp::Broken;
 use crate::support::connection;
 
@@ -149,7 +149,7 @@ impl End {
         if last {
             self.begun = None;
         }
-        self.offer(Item::Chunk(chunk(content(text), first, last)));
+        self.offer(Item::Chunk(Chunk { payload: content(text), first, last }));
     }
 
     /// Sends what waits, if there is room. Whether some of it went.

@@ -2,9 +2,7 @@
 
 use std::num::NonZeroUsize;
 
-use websocket_proto::{
-    Chunk, ChunkPayload, Config, ControlRate, Delivery, Limits, Message, Timeouts,
-};
+use websocket_proto::{Chunk, Config, ControlRate, Delivery, Limits, Message, Timeouts};
 
 /// How an end is configured, and what its application does by itself.
 #[derive(Debug, Clone)]
@@ -133,13 +131,4 @@ pub fn message(number: u32, text: bool, len: usize) -> Message<'static> {
         text.push('.');
     }
     text.into()
-}
-
-/// The same as a piece of a message.
-pub fn chunk(message: Message<'static>, first: bool, last: bool) -> Chunk<'static> {
-    let payload = match message {
-        Message::Text(text) => ChunkPayload::Text(text),
-        Message::Binary(payload) => ChunkPayload::Binary(payload),
-    };
-    Chunk { payload, first, last }
 }
