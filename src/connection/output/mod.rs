@@ -1,5 +1,8 @@
 //! The bytes that wait to be written, in one order.
 
+mod pongs;
+mod splices;
+
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -7,21 +10,14 @@ use core::fmt;
 
 use bytes::Buf;
 
+use self::pongs::Run;
+use self::splices::{MAX_KEPT_SPLICES, Splice};
 use super::buffers::{Buffers, is_kept};
 use crate::frame::{EncodedHeader, FrameHeader};
 use crate::mask::{copy_masked, mask};
-use crate::payload::OwnBytes;
-
-/// Automatic Pongs that wait at most, in bytes; beyond that only the newest waits (RFC 6455,
-/// section 5.5.3).
-const MAX_PONGS: usize = 4096;
 
 /// Bytes of memory that are taken at least.
 const MIN_MEMORY: usize = 128;
-
-/// Places for payloads queued without a copy that are kept at most while memory is lent. Below the
-/// default high-water mark half as many wait.
-const MAX_KEPT_SPLICES: usize = 1024;
 
 /// What waits to be written: one ordered stream of bytes, read as a [`Buf`].
 ///
@@ -80,33 +76,6 @@ impl Rare {
     fn clear(&mut self) {
         self.pongs.clear();
         self.splices.shrink_to(MAX_KEPT_SPLICES);
-    }
-}
-
-/// A payload in memory of its own, of which `payload[start..]` waits. It stands in the stream before
-/// `bytes[at]`.
-struct Splice {
-    at: usize,
-    payload: OwnBytes,
-    start: usize,
-}
-
-impl Splice {
-    fn waiting(&self) -> &[u8] {
-        self.payload.get(self.start..).unwrap_or_default()
-    }
-}
-
-/// Automatic Pongs: of the `len` bytes before `end`, those that wait.
-#[derive(Clone, Copy, Default)]
-struct Run {
-    end: usize,
-    len: usize,
-}
-
-impl Run {
-    fn waiting(self, start: usize) -> usize {
-        self.end.saturating_sub(start).min(self.len)
     }
 }
 
@@ -190,83 +159,6 @@ impl Output {
         self.end = end;
     }
 
-    /// Appends `payload` from `start` on, without a copy.
-    pub(crate) fn splice(&mut self, payload: OwnBytes, start: usize) {
-        let waiting = payload.len().saturating_sub(start);
-        if waiting == 0 {
-            return self.keep_spare(payload);
-        }
-        let at = self.end;
-        let rare = self.rare.get_or_insert_default();
-        rare.spliced += waiting;
-        rare.splices.push_back(Splice { at, payload, start });
-    }
-
-    /// A payload was taken. Its memory serves again while memory is lent.
-    fn keep_spare(&mut self, payload: OwnBytes) {
-        if let OwnBytes::Vec(memory) = payload
-            && self.lent
-        {
-            let spare = &mut self.rare.get_or_insert_default().spare;
-            if is_kept(spare, &memory) {
-                *spare = memory;
-            }
-        }
-    }
-
-    /// Appends an automatic Pong. Each is kept while less than 4 KiB of them wait, then only the
-    /// newest.
-    pub(crate) fn push_pong(&mut self, header: &FrameHeader, payload: &[u8]) {
-        if self.waiting_pongs() >= MAX_PONGS {
-            let newest = &mut self.rare.get_or_insert_default().newest_pong;
-            newest.clear();
-            return append_frame(newest, &header.encode(), payload, header.masking_key());
-        }
-        // First, since it may move all that waits to the front.
-        self.reserve(header.encode().padded().len() + payload.len());
-        self.note_pong(header.encoded_len() + payload.len());
-        self.push_frame(header, payload);
-    }
-
-    /// The next `len` bytes will be an automatic Pong.
-    fn note_pong(&mut self, len: usize) {
-        let run = self.latest_pongs();
-        if run.waiting(self.start) > 0 && run.end == self.end {
-            // What was taken of it does not count any more.
-            self.pongs_len = (run.waiting(self.start) + len) as u16;
-        } else {
-            if run.waiting(self.start) > 0 {
-                self.rare.get_or_insert_default().pongs.push_back(run);
-            }
-            self.pongs_len = len as u16;
-        }
-        self.pongs_end = self.end + len;
-    }
-
-    /// Appends the newest Pong if it was held back: before a Close, behind which nothing may come,
-    /// and as soon as the others are fewer.
-    pub(crate) fn release_newest_pong(&mut self) {
-        let Some(rare) = &mut self.rare else { return };
-        let frame = core::mem::take(&mut rare.newest_pong);
-        self.push(&frame);
-    }
-
-    /// At most 4 KiB and a frame, so that its length fits.
-    fn latest_pongs(&self) -> Run {
-        Run { end: self.pongs_end, len: self.pongs_len.into() }
-    }
-
-    fn waiting_pongs(&mut self) -> usize {
-        let start = self.start;
-        let earlier: usize = self.rare.as_mut().map_or(0, |rare| {
-            while rare.pongs.front().is_some_and(|run| run.waiting(start) == 0) {
-                rare.pongs.pop_front();
-            }
-            rare.pongs.iter().map(|run| run.waiting(start)).sum()
-        });
-        earlier + self.latest_pongs().waiting(start)
-    }
-
     /// Makes room for `len` bytes at the end: by moving what waits to the front where there is room
     /// and at least as much was taken, otherwise by doubling.
     #[cold]
@@ -286,13 +178,8 @@ impl Output {
         let moved = self.start;
         self.start = 0;
         self.end = waiting;
-        self.pongs_end = self.pongs_end.saturating_sub(moved);
-        for run in self.rare.iter_mut().flat_map(|rare| rare.pongs.iter_mut()) {
-            run.end = run.end.saturating_sub(moved);
-        }
-        for splice in self.rare.iter_mut().flat_map(|rare| rare.splices.iter_mut()) {
-            splice.at -= moved;
-        }
+        self.move_pongs(moved);
+        self.move_splices(moved);
     }
 
     /// So many bytes were taken that were not queued here.
@@ -304,13 +191,6 @@ impl Output {
     /// Bytes ever taken, modulo 2³².
     pub(super) fn taken(&self) -> u32 {
         self.taken
-    }
-
-    /// Memory of a payload that was taken, to be used again.
-    #[inline]
-    pub(super) fn take_spare(&mut self) -> Option<Vec<u8>> {
-        let spare = &mut self.rare.as_mut().filter(|_| self.lent)?.spare;
-        (spare.capacity() > 0).then(|| core::mem::take(spare))
     }
 
     /// Whether memory is lent.
@@ -350,6 +230,15 @@ impl Output {
         }
     }
 
+    /// Appends the Pong that was held back if fewer wait now, and frees what nothing waits in. Not
+    /// inside a frame.
+    pub(super) fn settle(&mut self) {
+        self.release_due_pong();
+        if !self.has_remaining() {
+            self.clear();
+        }
+    }
+
     /// Nothing waits any more.
     fn clear(&mut self) {
         self.start = 0;
@@ -364,13 +253,6 @@ impl Output {
             self.bytes = Vec::new();
             self.rare = None;
         }
-    }
-
-    /// What of `bytes` comes before the next spliced payload.
-    #[inline]
-    fn contiguous(&self) -> &[u8] {
-        let next = self.rare.as_ref().and_then(|rare| rare.splices.front());
-        self.bytes.get(self.start..next.map_or(self.end, |splice| splice.at)).unwrap_or_default()
     }
 }
 
@@ -419,67 +301,6 @@ impl Buf for Output {
         } else {
             self.skip(len);
             self.settle();
-        }
-    }
-}
-
-impl Output {
-    #[cfg(feature = "std")]
-    fn chunks_between_splices<'a>(&'a self, out: &mut [std::io::IoSlice<'a>]) -> usize {
-        let mut from = self.start;
-        let splices = self.rare.iter().flat_map(|rare| rare.splices.iter());
-        let chunks = splices
-            .map(|splice| (splice.at, splice.waiting()))
-            .chain([(self.end, &[][..])])
-            .flat_map(|(at, payload)| {
-                let before = self.bytes.get(from..at).unwrap_or_default();
-                from = at;
-                [before, payload]
-            })
-            .filter(|chunk| !chunk.is_empty());
-        out.iter_mut().zip(chunks).map(|(out, chunk)| *out = std::io::IoSlice::new(chunk)).count()
-    }
-
-    /// Takes what is next. To be followed by [`settle`](Self::settle).
-    pub(super) fn skip(&mut self, mut len: usize) {
-        loop {
-            let step = self.contiguous().len().min(len);
-            self.start += step;
-            len -= step;
-            let Some(rare) = &mut self.rare else { break };
-            let Some(splice) = rare.splices.front_mut() else { break };
-            if splice.at > self.start {
-                break;
-            }
-            let step = splice.waiting().len().min(len);
-            splice.start += step;
-            rare.spliced -= step;
-            len -= step;
-            if !splice.waiting().is_empty() {
-                break;
-            }
-            if let Some(Splice { payload, .. }) = rare.splices.pop_front() {
-                self.keep_spare(payload);
-            }
-        }
-        assert!(len == 0, "advanced past the end of the output");
-    }
-
-    /// Appends the Pong that was held back if fewer wait now, and frees what nothing waits in. Not
-    /// inside a frame.
-    pub(super) fn settle(&mut self) {
-        if self.rare.as_ref().is_some_and(|rare| !rare.newest_pong.is_empty())
-            && self.waiting_pongs() < MAX_PONGS
-            && let Some(rare) = &mut self.rare
-        {
-            let frame = core::mem::take(&mut rare.newest_pong);
-            // First, since it may move all that waits to the front.
-            self.reserve(frame.len());
-            self.note_pong(frame.len());
-            self.push(&frame);
-        }
-        if !self.has_remaining() {
-            self.clear();
         }
     }
 }
