@@ -144,8 +144,9 @@
 //! The loop above is fast. What can make it faster depends on the traffic; the package
 //! `benches/peers` measures each.
 //!
-//! - Small messages that are only looked at: `while let Some(event) = &connection.receive(&mut input)`.
-//!   To move an event out costs about as much as to receive it.
+//! - Small messages: `while let Some(event) = &connection.receive(&mut input)` where they are only
+//!   looked at, and otherwise `match connection.receive(&mut input)`. To move an event out first
+//!   costs about half as much as to receive it.
 //! - Many replies or messages in pieces: [`Buffers`], lent for each turn, or once for good where the
 //!   connection may hold memory at rest.
 //! - Large messages: reads of 16 KiB, so that bytes are unmasked while the processor's first cache

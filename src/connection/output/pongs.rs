@@ -32,7 +32,10 @@ impl Output {
         // First, since it may move all that waits to the front.
         self.reserve(header.encode().padded().len() + payload.len());
         self.note_pong(header.encoded_len() + payload.len());
-        self.push_frame(header, payload);
+        // Without a key by the same words nevertheless: in these the payload was unmasked just now,
+        // and to read others, as `memcpy` does, would wait until all of that is written.
+        let key = header.masking_key().unwrap_or_default();
+        self.push_encoded(header.encode(), payload, Some(key));
     }
 
     /// The next `len` bytes will be an automatic Pong.

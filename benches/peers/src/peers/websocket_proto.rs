@@ -15,7 +15,7 @@ use rand::RngCore;
 use websocket_proto::handshake::{
     Acceptance, ClientEvent, ClientHandshake, ClientRequest, ServerEvent, ServerHandshake, Uri,
 };
-use websocket_proto::{Buffers, Config, Connection, EntropyError, Event, Negotiated};
+use websocket_proto::{Buffers, Config, Connection, EntropyError, Event, Message, Negotiated};
 
 use super::is_server;
 use crate::Job;
@@ -204,22 +204,41 @@ impl<const MEMORY: u8, const SPACE: bool> Socket<MEMORY, SPACE> {
         }
         if SPACE && let Some(space) = connection.payload_space() {
             let length = pipe.read_into(space);
-            if let Some(event) = connection.payload_filled(length) {
-                done += look::<ECHO>(connection, scene, &event);
-                finish::<ECHO>(connection, event);
+            if let Some(Event::Message(message)) = connection.payload_filled(length) {
+                finish::<ECHO>(connection, scene, message);
+                done += 1;
             }
         } else {
             let length = pipe.read_into(buffer);
             let mut input = &mut buffer[..length];
-            // To move an event costs more than to receive a small message.
-            if scene.case.size < LARGE {
-                while let Some(event) = &connection.receive(&mut input) {
-                    done += look::<ECHO>(connection, scene, event);
+            // An event is matched where it is returned, and a small one only looked at: to move it
+            // costs about as much as half of receiving it.
+            while scene.case.size < LARGE
+                && let Some(event) = &connection.receive(&mut input)
+            {
+                match event {
+                    Event::Message(message) => {
+                        scene.message(message.as_bytes());
+                        if ECHO {
+                            connection.send(message).expect("room");
+                        }
+                        done += 1;
+                    }
+                    Event::Failed(error) => panic!("{error}"),
+                    _ => {}
                 }
             }
-            while let Some(event) = connection.receive(&mut input) {
-                done += look::<ECHO>(connection, scene, &event);
-                finish::<ECHO>(connection, event);
+            loop {
+                match connection.receive(&mut input) {
+                    Some(Event::Message(message)) => {
+                        finish::<ECHO>(connection, scene, message);
+                        done += 1;
+                    }
+                    Some(Event::Failed(error)) => panic!("{error}"),
+                    // Answered already.
+                    Some(_) => {}
+                    None => break,
+                }
             }
         }
         write(connection.output(), pipe);
@@ -230,32 +249,14 @@ impl<const MEMORY: u8, const SPACE: bool> Socket<MEMORY, SPACE> {
     }
 }
 
-/// What the application does with an event.
-#[inline]
-fn look<const ECHO: bool>(connection: &mut Connection, scene: &Scene, event: &Event<'_>) -> u64 {
-    match event {
-        Event::Message(message) => {
-            scene.message(message.as_bytes());
-            if ECHO && scene.case.size < LARGE {
-                connection.send(message).expect("room");
-            }
-            1
-        }
-        Event::Failed(error) => panic!("{error}"),
-        // Answered already.
-        _ => 0,
-    }
-}
-
 /// A message that was put together has memory: to be sent as it is, or for the next one.
 #[inline]
-fn finish<const ECHO: bool>(connection: &mut Connection, event: Event<'_>) {
-    if let Event::Message(message) = event {
-        if ECHO {
-            connection.send(message).expect("room");
-        } else {
-            connection.recycle(message);
-        }
+fn finish<const ECHO: bool>(connection: &mut Connection, scene: &Scene, message: Message<'_>) {
+    scene.message(message.as_bytes());
+    if ECHO {
+        connection.send(message).expect("room");
+    } else {
+        connection.recycle(message);
     }
 }
 
