@@ -5,7 +5,7 @@ use alloc::boxed::Box;
 
 use super::Connection;
 use crate::frame::FramePiece;
-use crate::session::{BinaryPiece, Step};
+use crate::session::{BinaryPiece, NextFrame};
 use crate::utf8::from_utf8;
 use crate::{
     Chunk, Delivery, EntropyError, Event, Message, MessageType, Opcode, ProtocolError, Role,
@@ -133,17 +133,29 @@ impl Connection {
             self.assembly.keep(memory);
         }
         loop {
-            let step = self.session.step(input, &self.config.incoming_limits);
+            let frame = self.session.next_frame(input, &self.config.incoming_limits);
             if self.session.is_failing() {
                 self.reply_close();
             }
-            let event = match step? {
-                Step::Text(chunk) => self.deliver(chunk),
-                Step::Binary(piece) => self.deliver_binary(piece),
-                Step::Control(piece) => self.control(piece),
-                Step::Failed => {
+            let event = match frame? {
+                NextFrame::Text(frame) => {
+                    let chunk = self.session.text_piece(frame, input);
+                    if self.session.is_failing() {
+                        self.reply_close();
+                    }
+                    chunk.and_then(|chunk| self.deliver(chunk))
+                }
+                NextFrame::Binary(frame) => {
+                    let piece = self.session.binary_piece(frame, input);
+                    piece.and_then(|piece| self.deliver_binary(piece))
+                }
+                NextFrame::Control(frame) => {
+                    let piece = self.session.control_piece(frame, input);
+                    self.control(piece)
+                }
+                NextFrame::Failed(error) => {
                     self.assembly.clear();
-                    self.session.error().map(Event::Failed)
+                    Some(Event::Failed(error))
                 }
             };
             if event.is_some() {

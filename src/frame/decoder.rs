@@ -147,8 +147,7 @@ impl FrameDecoder {
         rules: &FrameRules,
     ) -> Result<Option<FramePiece<'a>>, ProtocolError> {
         let frame = self.decode_header(input, rules)?;
-        let piece = frame.and_then(|frame| self.decode_payload(frame, input, usize::MAX));
-        Ok(piece.map(MaskedPiece::unmask))
+        Ok(frame.map(|frame| self.decode_payload(frame, input, usize::MAX).unmask()))
     }
 
     /// Takes the next frame if it is a message in itself, without reserved bits, and all of it is in
@@ -177,7 +176,8 @@ impl FrameDecoder {
         Some((message_type, payload))
     }
 
-    /// Takes what is missing of a header, and nothing of its payload.
+    /// The frame that is next in `input`: takes what is missing of its header, and nothing of its
+    /// payload. `None` means that the input is used up.
     #[inline]
     pub(crate) fn decode_header(
         &mut self,
@@ -199,6 +199,7 @@ impl FrameDecoder {
                 Some(header) => header,
                 None => return Ok(None),
             },
+            State::Payload { .. } if input.is_empty() => return Ok(None),
             State::Payload { header, offset } => {
                 return Ok(Some(OpenFrame { header: *header, offset: *offset, first: false }));
             }
@@ -214,11 +215,8 @@ impl FrameDecoder {
         frame: OpenFrame,
         input: &mut &'a mut [u8],
         max: usize,
-    ) -> Option<MaskedPiece<'a>> {
+    ) -> MaskedPiece<'a> {
         let OpenFrame { header, offset, first } = frame;
-        if !first && input.is_empty() {
-            return None;
-        }
         let rest = header.payload_len() - offset;
         let len = usize::try_from(rest).unwrap_or(usize::MAX).min(max);
         let payload = take(input, len);
@@ -228,7 +226,7 @@ impl FrameDecoder {
         } else {
             State::Payload { header, offset: offset + piece.payload.len() as u64 }
         };
-        Some(MaskedPiece(piece))
+        MaskedPiece(piece)
     }
 
     /// What has not come of the data frame under way, `None` between frames and in a control frame.

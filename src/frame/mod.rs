@@ -4,8 +4,8 @@
 mod decoder;
 mod header;
 
-pub(crate) use decoder::MaskedPiece;
 #[cfg(feature = "alloc")]
 pub(crate) use decoder::Rest;
 pub use decoder::{FrameDecoder, FramePiece};
+pub(crate) use decoder::{MaskedPiece, OpenFrame};
 pub use header::{EncodedHeader, FrameHeader, FrameRules, ReservedBits};

@@ -5,7 +5,7 @@ mod reply;
 mod state;
 
 #[cfg(feature = "alloc")]
-pub(crate) use receive::{BinaryPiece, Step};
+pub(crate) use receive::{BinaryPiece, NextFrame};
 use state::Closing;
 
 use crate::extension::Extension;

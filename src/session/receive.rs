@@ -5,22 +5,21 @@ use crate::close::check_payload;
 use crate::extension::Extension;
 #[cfg(feature = "alloc")]
 use crate::frame::Rest;
-use crate::frame::{FrameHeader, FramePiece, FrameRules, MaskedPiece};
+use crate::frame::{FramePiece, FrameRules, MaskedPiece, OpenFrame};
 use crate::{
     Chunk, CloseCode, CloseFrame, Event, Limits, MessageType, Opcode, ProtocolError, Text,
 };
 
-/// What the input brought: the events of a [`Session`], with control frames still in pieces.
-pub(crate) enum Step<'a> {
-    /// A piece of a text message.
-    Text(Chunk<'a>),
-    /// A piece of a binary message, to be unmasked.
-    Binary(BinaryPiece<'a>),
-    /// A piece of a control frame, to be put together and handed to
-    /// [`control`](Session::control).
-    Control(FramePiece<'a>),
-    /// The connection failed: its [`error`](Session::error) is to be told, once.
-    Failed,
+/// The frame that is next in the input, by what it belongs to.
+pub(crate) enum NextFrame {
+    /// To be taken with [`control_piece`](Session::control_piece).
+    Control(OpenFrame),
+    /// To be taken with [`text_piece`](Session::text_piece).
+    Text(OpenFrame),
+    /// To be taken with [`binary_piece`](Session::binary_piece).
+    Binary(OpenFrame),
+    /// None: the connection failed. To be told, once.
+    Failed(ProtocolError),
 }
 
 /// A [`Chunk`] of a binary message, still masked if its frame is.
@@ -50,65 +49,111 @@ impl Session {
         control: &'a mut [u8; 125],
         limits: &Limits,
     ) -> Option<Event<'a>> {
-        let (opcode, len) = loop {
-            match self.step(input, limits)? {
-                Step::Text(chunk) => return Some(Event::Chunk(chunk)),
-                Step::Binary(piece) => return Some(Event::Chunk(piece.unmask())),
-                Step::Failed => return self.error().map(Event::Failed),
-                Step::Control(piece) if piece.first && piece.last() => {
-                    return Some(self.control(piece.header.opcode(), piece.payload));
-                }
-                Step::Control(piece) => {
-                    let opcode = piece.header.opcode();
-                    if let Some(len) = self.collect_control(piece, control) {
-                        break (opcode, len);
+        loop {
+            match self.next_frame(input, limits)? {
+                NextFrame::Text(frame) => {
+                    if let Some(chunk) = self.text_piece(frame, input) {
+                        return Some(Event::Chunk(chunk));
                     }
                 }
-            }
-        };
-        Some(self.control(opcode, control.get(..len).unwrap_or_default()))
-    }
-
-    /// Takes the next piece of a frame.
-    #[inline]
-    pub(crate) fn step<'a>(
-        &mut self,
-        input: &mut &'a mut [u8],
-        limits: &Limits,
-    ) -> Option<Step<'a>> {
-        loop {
-            if !self.closing.may_receive() {
-                *input = &mut [];
-                return self.closing.tell().map(|_| Step::Failed);
-            }
-            let rules = self.rules(limits);
-            let frame = match self.frames.decode_header(input, &rules) {
-                Ok(Some(frame)) => frame,
-                Ok(None) => return None,
-                Err(error) => {
-                    self.closing.violate(error);
-                    continue;
+                NextFrame::Binary(frame) => {
+                    if let Some(piece) = self.binary_piece(frame, input) {
+                        return Some(Event::Chunk(piece.unmask()));
+                    }
                 }
-            };
-            if frame.header.opcode().is_control() {
-                let piece = self.frames.decode_payload(frame, input, usize::MAX)?;
-                return Some(Step::Control(piece.unmask()));
-            }
-            if frame.first {
-                self.begin_frame(&frame.header);
-            }
-            // A character that waits is completed first, on its own.
-            let max = if self.text.is_waiting() { self.text.missing() } else { usize::MAX };
-            let piece = self.frames.decode_payload(frame, input, max)?;
-            let last = piece.last() && frame.header.fin();
-            let step = match (self.message?, self.extension) {
-                (MessageType::Binary, Extension::None) => self.binary(piece, last),
-                (MessageType::Text, Extension::None) => self.text(piece.unmask().payload, last),
-            };
-            if step.is_some() {
-                return step;
+                NextFrame::Control(frame) => {
+                    let piece = self.control_piece(frame, input);
+                    let opcode = piece.header.opcode();
+                    if piece.first && piece.last() {
+                        return Some(self.control(opcode, piece.payload));
+                    }
+                    if let Some(len) = self.collect_control(piece, control) {
+                        return Some(self.control(opcode, control.get(..len).unwrap_or_default()));
+                    }
+                }
+                NextFrame::Failed(error) => return Some(Event::Failed(error)),
             }
         }
+    }
+
+    /// The frame that is next in `input`: takes what is missing of its header. `None` means that the
+    /// input is used up, or dropped.
+    #[inline]
+    pub(crate) fn next_frame(
+        &mut self,
+        input: &mut &mut [u8],
+        limits: &Limits,
+    ) -> Option<NextFrame> {
+        if self.closing.may_receive() {
+            let rules = self.rules(limits);
+            match self.frames.decode_header(input, &rules) {
+                Ok(frame) => return frame.and_then(|frame| self.begin(frame)),
+                Err(error) => self.closing.violate(error),
+            }
+        }
+        *input = &mut [];
+        self.closing.tell().map(NextFrame::Failed)
+    }
+
+    /// Counts a frame of a message whose header was just accepted.
+    #[inline]
+    fn begin(&mut self, frame: OpenFrame) -> Option<NextFrame> {
+        let OpenFrame { header, first, .. } = frame;
+        if header.opcode().is_control() {
+            return Some(NextFrame::Control(frame));
+        }
+        if first {
+            if let Some(message_type) = header.opcode().message_type() {
+                self.message = Some(message_type);
+                self.first = true;
+            }
+            self.message_len += header.payload_len();
+            self.empty_fragments += u32::from(header.is_empty_fragment());
+        }
+        match (self.message?, self.extension) {
+            (MessageType::Text, Extension::None) => Some(NextFrame::Text(frame)),
+            (MessageType::Binary, Extension::None) => Some(NextFrame::Binary(frame)),
+        }
+    }
+
+    /// What is there of a control frame.
+    #[inline]
+    pub(crate) fn control_piece<'a>(
+        &mut self,
+        frame: OpenFrame,
+        input: &mut &'a mut [u8],
+    ) -> FramePiece<'a> {
+        self.frames.decode_payload(frame, input, usize::MAX).unmask()
+    }
+
+    /// What is there of a binary message, if there is a reason to deliver it.
+    #[inline]
+    pub(crate) fn binary_piece<'a>(
+        &mut self,
+        frame: OpenFrame,
+        input: &mut &'a mut [u8],
+    ) -> Option<BinaryPiece<'a>> {
+        let payload = self.frames.decode_payload(frame, input, usize::MAX);
+        let last = payload.last() && frame.header.fin();
+        let first = self.deliver(payload.len(), last)?;
+        Some(BinaryPiece { payload, first, last })
+    }
+
+    /// What is there of a text message, if there is a reason to deliver it.
+    #[inline]
+    pub(crate) fn text_piece<'a>(
+        &mut self,
+        frame: OpenFrame,
+        input: &mut &'a mut [u8],
+    ) -> Option<Chunk<'a>> {
+        // A character that waits is completed first, on its own.
+        let max = if self.text.is_waiting() { self.text.missing() } else { usize::MAX };
+        let piece = self.frames.decode_payload(frame, input, max).unmask();
+        let last = piece.last() && frame.header.fin();
+        let text = self.characters(piece.payload, last);
+        let last = last && self.closing.error().is_none();
+        let first = self.deliver(text.byte_len(), last)?;
+        Some(Chunk { payload: text.into(), first, last })
     }
 
     /// The next message, if it is one plain frame that is all in `input`: most are. Its text is
@@ -180,33 +225,6 @@ impl Session {
                 .max_empty_fragments
                 .saturating_sub(self.empty_fragments),
         }
-    }
-
-    /// Counts a data frame whose header was just accepted.
-    #[inline]
-    fn begin_frame(&mut self, header: &FrameHeader) {
-        if let Some(message_type) = header.opcode().message_type() {
-            self.message = Some(message_type);
-            self.first = true;
-        }
-        self.message_len += header.payload_len();
-        self.empty_fragments += u32::from(header.is_empty_fragment());
-    }
-
-    /// What to deliver of a binary message for this payload, `last` if the message ends with it.
-    #[inline]
-    fn binary<'a>(&mut self, payload: MaskedPiece<'a>, last: bool) -> Option<Step<'a>> {
-        let first = self.deliver(payload.len(), last)?;
-        Some(Step::Binary(BinaryPiece { payload, first, last }))
-    }
-
-    /// The same of a text message.
-    #[inline]
-    fn text<'a>(&mut self, payload: &'a [u8], last: bool) -> Option<Step<'a>> {
-        let text = self.characters(payload, last);
-        let last = last && self.closing.error().is_none();
-        let first = self.deliver(text.byte_len(), last)?;
-        Some(Step::Text(Chunk { payload: text.into(), first, last }))
     }
 
     /// So many bytes are delivered, if there is a reason to. Whether they are the message's first.
