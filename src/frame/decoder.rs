@@ -221,11 +221,12 @@ impl FrameDecoder {
         let len = usize::try_from(rest).unwrap_or(usize::MAX).min(max);
         let payload = take(input, len);
         let piece = FramePiece { header, offset, payload, first };
-        self.state = if piece.last() {
-            Self::new().state
-        } else {
-            State::Payload { header, offset: offset + piece.payload.len() as u64 }
-        };
+        if !piece.last() {
+            let offset = offset + piece.payload.len() as u64;
+            self.state = State::Payload { header, offset };
+        } else if !first {
+            self.state = Self::new().state;
+        }
         MaskedPiece(piece)
     }
 
@@ -269,6 +270,7 @@ impl FrameDecoder {
             take(input, 1);
             let start = bytes.get(..usize::from(*len)).unwrap_or_default();
             if let Some(header) = FrameHeader::decode(start, rules)? {
+                *self = Self::new();
                 return Ok(Some(header));
             }
         }

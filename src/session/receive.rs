@@ -287,6 +287,7 @@ impl Session {
     }
 
     /// A control frame is complete.
+    #[inline]
     pub(crate) fn control<'a>(&mut self, opcode: Opcode, payload: &'a [u8]) -> Event<'a> {
         match opcode {
             Opcode::Ping => Event::Ping(payload.into()),
