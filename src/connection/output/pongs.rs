@@ -39,6 +39,7 @@ impl Output {
     }
 
     /// The next `len` bytes will be an automatic Pong.
+    #[inline]
     fn note_pong(&mut self, len: usize) {
         let run = self.latest_pongs();
         if run.waiting(self.start) > 0 && run.end == self.end {
@@ -80,6 +81,7 @@ impl Output {
         Run { end: self.pongs_end, len: self.pongs_len.into() }
     }
 
+    #[inline]
     fn waiting_pongs(&mut self) -> usize {
         let start = self.start;
         let earlier: usize = self.rare.as_mut().map_or(0, |rare| {
