@@ -2,8 +2,6 @@
 
 mod support;
 
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-
 use support::*;
 use websocket_proto::{
     CloseCode, CloseFrame, Config, Connection, Delivery, EntropyError, Event, Limits, Negotiated,
@@ -350,12 +348,7 @@ fn without_entropy_a_client_sends_nothing_and_fails() {
 
 #[test]
 fn a_client_that_has_sent_its_close_needs_no_more_entropy() {
-    let drawn = AtomicBool::new(false);
-    let one_block = move |out: &mut [u8]| {
-        out.fill(7);
-        if drawn.swap(true, Relaxed) { Err(EntropyError) } else { Ok(()) }
-    };
-    let config = Config::new().entropy(one_block);
+    let config = Config::new().entropy(one_block_of_entropy());
     let mut client = Connection::client(config, &Negotiated::default());
     // With its Close fewer keys are left than a call may need.
     for _ in 0..60 {

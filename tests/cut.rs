@@ -4,15 +4,14 @@
 mod support;
 
 use std::num::NonZeroUsize;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use bytes::Buf;
 use proptest::prelude::*;
 use support::cuts::{Driver, run};
 use support::*;
 use websocket_proto::{
-    Buffers, Config, Connection, Delivery, EntropyError, Event, Limits, Negotiated, ProtocolError,
-    Role, Session, Transport,
+    Buffers, Config, Connection, Delivery, Event, Limits, Negotiated, ProtocolError, Role, Session,
+    Transport,
 };
 
 /// What the peer does next.
@@ -457,12 +456,7 @@ fn a_source_of_entropy_that_fails_is_told_at_the_same_place_at_any_cut() {
     // More Pings than the keys of one block answer.
     let stream = exchange.concat().repeat(100);
     let run = |cuts: &[usize]| {
-        let drawn = AtomicBool::new(false);
-        let one_block = move |out: &mut [u8]| {
-            out.fill(7);
-            if drawn.swap(true, Relaxed) { Err(EntropyError) } else { Ok(()) }
-        };
-        let config = Config::new().entropy(one_block);
+        let config = Config::new().entropy(one_block_of_entropy());
         let mut client = Connection::client(config, &Negotiated::default());
         let ends = cuts.iter().copied().chain([stream.len()]);
         let starts = [0].into_iter().chain(cuts.iter().copied());

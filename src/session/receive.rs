@@ -87,7 +87,7 @@ impl Session {
         if self.closing.may_receive() {
             let rules = self.rules(limits);
             match self.frames.decode_header(input, &rules) {
-                Ok(frame) => return frame.and_then(|frame| self.begin(frame)),
+                Ok(frame) => return frame.and_then(|frame| self.assign(frame)),
                 Err(error) => self.closing.violate(error),
             }
         }
@@ -95,9 +95,9 @@ impl Session {
         self.closing.tell().map(NextFrame::Failed)
     }
 
-    /// Counts a frame of a message whose header was just accepted.
+    /// What a frame belongs to. One whose header was just accepted counts.
     #[inline]
-    fn begin(&mut self, frame: OpenFrame) -> Option<NextFrame> {
+    fn assign(&mut self, frame: OpenFrame) -> Option<NextFrame> {
         let OpenFrame { header, first, .. } = frame;
         if header.opcode().is_control() {
             return Some(NextFrame::Control(frame));
@@ -157,7 +157,8 @@ impl Session {
     }
 
     /// The next message, if it is one plain frame that is all in `input`: most are. Its text is
-    /// not checked yet. In any other case nothing happens, and [`step`](Self::step) decides.
+    /// not checked yet. In any other case nothing happens, and [`next_frame`](Self::next_frame)
+    /// decides.
     #[cfg(feature = "alloc")]
     #[inline]
     pub(crate) fn whole_message<'a>(

@@ -6,6 +6,7 @@ pub mod cuts;
 pub mod pair;
 
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use bytes::Buf;
 use websocket_proto::{
@@ -59,6 +60,15 @@ pub fn counting_entropy() -> impl Fn(&mut [u8]) -> Result<(), EntropyError> + Se
             key.copy_from_slice(&next.wrapping_mul(0x9e37_79b9).to_be_bytes()[..key.len()]);
         }
         Ok(())
+    }
+}
+
+/// A source that fails when the keys of one block are used up.
+pub fn one_block_of_entropy() -> impl Fn(&mut [u8]) -> Result<(), EntropyError> + Send + Sync {
+    let drawn = AtomicBool::new(false);
+    move |out: &mut [u8]| {
+        out.fill(7);
+        if drawn.swap(true, Relaxed) { Err(EntropyError) } else { Ok(()) }
     }
 }
 
