@@ -109,6 +109,10 @@ enum Source {
     Shared(Arc<dyn Entropy>),
 }
 
+/// Bytes of a message that is put together, at most: its memory doubles, and none is larger than
+/// `isize::MAX`.
+const MAX_MESSAGE: u64 = isize::MAX as u64 / 2;
+
 impl Config {
     /// The defaults: [`Limits::DEFAULT`], [`HeadLimits::DEFAULT`], [`OriginPolicy::same`], whole
     /// messages, a high-water mark of 1 MiB, and with the feature `getrandom` the operating system's
@@ -173,8 +177,7 @@ impl Config {
 
     const fn with_incoming_limits(mut self) -> Self {
         let max_message = match self.delivery {
-            // No memory holds more.
-            Delivery::Messages if self.limits.max_message > isize::MAX as u64 => isize::MAX as u64,
+            Delivery::Messages if self.limits.max_message > MAX_MESSAGE => MAX_MESSAGE,
             Delivery::Messages => self.limits.max_message,
             // Pieces take no memory, however long the message.
             Delivery::Chunks => u64::MAX,

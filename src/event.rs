@@ -30,7 +30,8 @@ pub enum Event<'a> {
 /// An empty piece is delivered only where a message ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chunk<'a> {
-    /// Its bytes, of a text message whole characters.
+    /// What it holds of the message: bytes, or whole characters. To be sent on with
+    /// [`send_chunk`](crate::Connection::send_chunk).
     pub payload: Message<'a>,
     /// Whether the message begins here.
     pub first: bool,

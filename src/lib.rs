@@ -145,8 +145,8 @@
 //! `benches/peers` measures each.
 //!
 //! - Small messages: `while let Some(event) = &connection.receive(&mut input)` where they are only
-//!   looked at, and otherwise `match connection.receive(&mut input)`. To move an event out first
-//!   costs about half as much as to receive it.
+//!   looked at, and otherwise `match connection.receive(&mut input)`. To bind an event by value
+//!   first, as above, costs about half as much as to receive it.
 //! - Many replies or messages in pieces: [`Buffers`], lent for each turn, or once for good where the
 //!   connection may hold memory at rest.
 //! - Large messages: reads of 16 KiB, so that bytes are unmasked while the processor's first cache

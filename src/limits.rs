@@ -10,8 +10,8 @@
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of payload in a message, over all its fragments (1009). More than `isize::MAX`, which no
-    /// memory holds, counts as that.
+    /// Bytes of payload in a message, over all its fragments (1009). Where whole messages are
+    /// delivered, more than half of `isize::MAX`, for which there is no memory, counts as that.
     pub max_message: u64,
     /// Bytes of payload in a data frame (1009).
     pub max_frame: u64,

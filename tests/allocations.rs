@@ -251,6 +251,22 @@ fn unread_pings_are_answered_in_bounded_memory() {
 }
 
 #[test]
+fn pongs_that_other_frames_separate_are_forgotten_when_they_were_taken() {
+    let mut server = server();
+    server.send(&[7; 100][..]).unwrap();
+    let mut turn = || {
+        receive(&mut server, &peer_frame(Role::Server, 0x89, b"?"));
+        server.send(&[7; 60][..]).unwrap();
+        // The message and the Pong before it wait when the next Ping comes.
+        let output = server.output();
+        output.advance(output.remaining() - 100);
+    };
+    (0..100).for_each(|_| turn());
+    let (_, held, _) = measure(|| (0..10_000).for_each(|_| turn()));
+    assert_eq!(held, 0);
+}
+
+#[test]
 fn pongs_in_great_number_leave_nothing_behind() {
     let mut server = server();
     let mut pongs: Vec<u8> =

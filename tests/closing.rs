@@ -4,8 +4,8 @@ mod support;
 
 use support::*;
 use websocket_proto::{
-    CloseCode, CloseFrame, Config, Connection, Delivery, EntropyError, Event, Limits, Negotiated,
-    Opcode, ProtocolError, Role, SendReason, Session, Transport,
+    Chunk, CloseCode, CloseFrame, Config, Connection, Delivery, EntropyError, Event, Limits,
+    Negotiated, Opcode, ProtocolError, Role, SendReason, Session, Transport,
 };
 
 const ROLES: [Role; 2] = [Role::Client, Role::Server];
@@ -149,6 +149,28 @@ fn a_violation_sends_its_code_is_told_once_and_ends_reading() {
 }
 
 #[test]
+fn the_text_before_a_violation_is_no_whole_message_and_comes_with_the_close_queued() {
+    for role in ROLES {
+        // All of it comes at once: a byte, and an end, that can't stand where they do.
+        for (payload, valid) in [(&b"ab\xff"[..], "ab"), (b"ab\xc3", "ab"), (b"\xff", "")] {
+            let config = Config::new().delivery(Delivery::Chunks).counters();
+            let mut connection = connection(role, config);
+            let mut frame = peer_frame(role, 0x81, payload);
+            let mut input = &mut frame[..];
+            let event = if valid.is_empty() {
+                Event::Failed(ProtocolError::InvalidUtf8)
+            } else {
+                Event::Chunk(Chunk { payload: valid.into(), first: true, last: false })
+            };
+            assert_eq!(connection.receive(&mut input), Some(event));
+            assert_eq!(connection.close(None), Err(SendReason::Closed));
+            assert_eq!(sent(&mut connection), (0x88, 1007_u16.to_be_bytes().to_vec()));
+            assert_eq!(connection.counters().unwrap().received.messages, 0);
+        }
+    }
+}
+
+#[test]
 fn a_close_frame_fails_at_the_byte_that_breaks_it() {
     for role in ROLES {
         let header = if role == Role::Server { 6 } else { 2 };
@@ -228,7 +250,7 @@ fn a_message_that_no_memory_holds_is_too_long_whatever_the_limit() {
         let start = peer_frame(role, 0x02, b"x");
         // Up to the length's last byte.
         let mut rest = peer_frame(role, 0x80, &[0; 1 << 16])[..10].to_vec();
-        rest[2..].copy_from_slice(&(isize::MAX as u64).to_be_bytes());
+        rest[2..].copy_from_slice(&(isize::MAX as u64 / 2).to_be_bytes());
         let input = [start, rest].concat();
         let mut whole = connection(role, config.clone());
         assert_eq!(receive(&mut whole, &input), [Event::Failed(ProtocolError::MessageTooLong)]);

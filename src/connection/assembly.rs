@@ -247,7 +247,5 @@ fn space_end(bytes: &Vec<u8>, received: usize, rest: Rest) -> usize {
 fn memory(received: usize, rest: Rest) -> usize {
     let announced = if rest.fin { rest.bytes } else { u64::MAX };
     let announced = usize::try_from(announced).unwrap_or(usize::MAX);
-    let more = announced.min(received.max(Assembly::MIN_MEMORY.saturating_sub(received)));
-    // No memory is larger.
-    received.saturating_add(more).min(isize::MAX as usize)
+    received + announced.min(received.max(Assembly::MIN_MEMORY.saturating_sub(received)))
 }

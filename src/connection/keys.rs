@@ -23,8 +23,8 @@ struct Block {
 impl Keys {
     const BLOCK: usize = 64;
 
-    /// Fresh keys that a call of the connection begins with at least. None uses as many: a Pong and
-    /// a Close are the most.
+    /// Fresh keys that a call of the connection begins with at least, while there may be anything to
+    /// send. None uses as many: a Pong and a Close are the most.
     const RESERVE: usize = 4;
 
     /// Whether a call of the connection would not run out of them.

@@ -177,7 +177,8 @@ impl FrameDecoder {
     }
 
     /// The frame that is next in `input`: takes what is missing of its header, and nothing of its
-    /// payload. `None` means that the input is used up.
+    /// payload, which is to be taken by [`decode_payload`](Self::decode_payload) before the next.
+    /// `None` means that the input is used up.
     #[inline]
     pub(crate) fn decode_header(
         &mut self,

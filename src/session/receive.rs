@@ -87,7 +87,7 @@ impl Session {
         if self.closing.may_receive() {
             let rules = self.rules(limits);
             match self.frames.decode_header(input, &rules) {
-                Ok(frame) => return frame.and_then(|frame| self.assign(frame)),
+                Ok(frame) => return frame.and_then(|frame| self.enter(frame)),
                 Err(error) => self.closing.violate(error),
             }
         }
@@ -95,9 +95,9 @@ impl Session {
         self.closing.tell().map(NextFrame::Failed)
     }
 
-    /// What a frame belongs to. One whose header was just accepted counts.
+    /// Counts a frame whose header was just accepted, and tells what it belongs to.
     #[inline]
-    fn assign(&mut self, frame: OpenFrame) -> Option<NextFrame> {
+    fn enter(&mut self, frame: OpenFrame) -> Option<NextFrame> {
         let OpenFrame { header, first, .. } = frame;
         if header.opcode().is_control() {
             return Some(NextFrame::Control(frame));

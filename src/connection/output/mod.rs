@@ -97,12 +97,7 @@ impl Output {
     }
 
     #[inline(always)]
-    pub(super) fn push_encoded(
-        &mut self,
-        header: EncodedHeader,
-        payload: &[u8],
-        key: Option<[u8; 4]>,
-    ) {
+    fn push_encoded(&mut self, header: EncodedHeader, payload: &[u8], key: Option<[u8; 4]>) {
         // All 16 bytes are written whatever the header's length: the payload goes over the rest.
         let room = header.padded().len() + payload.len();
         let Some(frame) = self.bytes.get_mut(self.end..self.end + room) else {

@@ -29,8 +29,6 @@ impl Output {
             newest.clear();
             return append_frame(newest, &header.encode(), payload, header.masking_key());
         }
-        // First, since it may move all that waits to the front.
-        self.reserve(header.encode().padded().len() + payload.len());
         self.note_pong(header.encoded_len() + payload.len());
         // Without a key by the same words nevertheless: in these the payload was unmasked just now,
         // and to read others, as `memcpy` does, would wait until all of that is written.
@@ -60,8 +58,6 @@ impl Output {
         let Some(rare) = &mut self.rare else { return };
         let frame = core::mem::take(&mut rare.newest_pong);
         if !frame.is_empty() {
-            // First, since it may move all that waits to the front.
-            self.reserve(frame.len());
             self.note_pong(frame.len());
             self.push(&frame);
         }
@@ -76,7 +72,7 @@ impl Output {
         }
     }
 
-    /// At most 4 KiB and a frame, so that its length fits.
+    /// At most 4 KiB and two frames, so that its length fits.
     fn latest_pongs(&self) -> Run {
         Run { end: self.pongs_end, len: self.pongs_len.into() }
     }

@@ -51,7 +51,7 @@ impl Output {
 
     /// Memory of a payload that was taken, to be used again.
     #[inline]
-    pub(crate) fn take_spare(&mut self) -> Option<Vec<u8>> {
+    pub(in crate::connection) fn take_spare(&mut self) -> Option<Vec<u8>> {
         let spare = &mut self.rare.as_mut().filter(|_| self.lent)?.spare;
         (spare.capacity() > 0).then(|| core::mem::take(spare))
     }
@@ -81,7 +81,7 @@ impl Output {
     }
 
     /// Takes what is next. To be followed by [`settle`](Output::settle).
-    pub(crate) fn skip(&mut self, mut len: usize) {
+    pub(in crate::connection) fn skip(&mut self, mut len: usize) {
         loop {
             let step = self.contiguous().len().min(len);
             self.start += step;
