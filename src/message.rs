@@ -158,31 +158,29 @@ mod tests {
     fn whatever_holds_text_or_bytes_becomes_a_message_without_a_copy() {
         let (text, bytes) = (String::from("text"), std::vec![1, 2, 3]);
         let place = |message: &Message<'_>| message.as_bytes().as_ptr();
-        for message in [
+        let (borrowed_text, borrowed_bytes) = (Message::from(&text), Message::from(&bytes));
+        let texts = [
             Message::from(&text),
             Message::from(&*text),
             Message::from(Cow::from(&text)),
             Message::from(Text::from(&text)),
-            Message::from(&Message::from(&text)),
-        ] {
-            assert_eq!(
-                (message.message_type(), message.as_bytes()),
-                (MessageType::Text, &b"text"[..])
-            );
-            assert_eq!(place(&message), text.as_ptr());
-        }
-        for message in [
+            Message::from(&borrowed_text),
+        ];
+        let binaries = [
             Message::from(&bytes),
             Message::from(&*bytes),
             Message::from(Cow::from(&bytes)),
             Message::from(Payload::from(&bytes)),
-            Message::from(&Message::from(&bytes)),
+            Message::from(&borrowed_bytes),
+        ];
+        for (messages, message_type, payload) in [
+            (&texts, MessageType::Text, text.as_bytes()),
+            (&binaries, MessageType::Binary, &*bytes),
         ] {
-            assert_eq!(
-                (message.message_type(), message.as_bytes()),
-                (MessageType::Binary, &[1, 2, 3][..])
-            );
-            assert_eq!(place(&message), bytes.as_ptr());
+            for message in messages {
+                assert_eq!((message.message_type(), message.as_bytes()), (message_type, payload));
+                assert_eq!(place(message), payload.as_ptr());
+            }
         }
         let (text_at, bytes_at) = (text.as_ptr(), bytes.as_ptr());
         assert_eq!(place(&Message::from(Cow::<str>::from(text))), text_at);
