@@ -29,6 +29,13 @@ enum TextInner<'a> {
     Owned(String),
 }
 
+impl Text<'static> {
+    /// A character, the first `len` bytes of `utf8`, which are checked.
+    pub(crate) const fn character(utf8: [u8; 4], len: u8) -> Self {
+        Self(TextInner::Char { utf8, len })
+    }
+}
+
 impl Text<'_> {
     /// Its bytes, counted without a look at them.
     #[inline]
@@ -76,7 +83,7 @@ impl Deref for Text<'_> {
         match &self.0 {
             TextInner::Borrowed(text) => text,
             TextInner::Char { utf8, len } => {
-                // Encoded by `From<char>`, so neither fallback is ever taken.
+                // A character, so neither fallback is ever taken.
                 let utf8 = utf8.get(..usize::from(*len)).unwrap_or_default();
                 str::from_utf8(utf8).unwrap_or_default()
             }
@@ -90,14 +97,6 @@ impl<'a> From<&'a str> for Text<'a> {
     #[inline]
     fn from(text: &'a str) -> Self {
         Self(TextInner::Borrowed(text))
-    }
-}
-
-impl From<char> for Text<'_> {
-    fn from(char: char) -> Self {
-        let mut utf8 = [0; 4];
-        let len = char.encode_utf8(&mut utf8).len() as u8;
-        Self(TextInner::Char { utf8, len })
     }
 }
 

@@ -3,6 +3,8 @@
 use core::fmt;
 use core::str::Utf8Error;
 
+use crate::Text;
+
 /// The text of a message that arrives in pieces (RFC 6455, section 8.1).
 ///
 /// A piece may end inside a character. That character's bytes, three at most, wait here until the
@@ -16,7 +18,7 @@ use core::str::Utf8Error;
 /// assert_eq!(validator.validate(b"caf\xc3"), Ok("caf"));
 /// assert!(validator.is_waiting());
 /// assert_eq!(validator.missing(), 1);
-/// assert_eq!(validator.complete(b"\xa9"), Ok(Some('é')));
+/// assert_eq!(validator.complete(b"\xa9"), Ok(Some("é".into())));
 /// assert_eq!(validator.validate(b"!"), Ok("!"));
 /// assert!(!validator.is_waiting());
 /// ```
@@ -92,23 +94,26 @@ impl Utf8Validator {
 
     /// Takes the next bytes of the character that waits, and returns it when it is complete. Looks at
     /// those that are [`missing`](Self::missing), at none beyond.
-    pub fn complete(&mut self, piece: &[u8]) -> Result<Option<char>, InvalidUtf8<'static>> {
-        let piece = piece.get(..self.missing()).unwrap_or(piece);
-        let mut bytes = [0; 4];
-        let len = usize::from(self.len) + piece.len();
-        for (to, from) in
-            bytes.iter_mut().zip(self.waiting.iter().take(self.len.into()).chain(piece))
-        {
+    pub fn complete(
+        &mut self,
+        piece: &[u8],
+    ) -> Result<Option<Text<'static>>, InvalidUtf8<'static>> {
+        let [a, b, c] = self.waiting;
+        let (mut utf8, mut len) = ([a, b, c, 0], self.len);
+        let next = piece.iter().take(self.missing());
+        for (to, from) in utf8.iter_mut().skip(len.into()).zip(next) {
             *to = *from;
+            len += 1;
         }
-        match str::from_utf8(bytes.get(..len).unwrap_or_default()) {
-            Ok(text) => {
+        match str::from_utf8(utf8.get(..len.into()).unwrap_or_default()) {
+            Ok("") => Ok(None),
+            Ok(_) => {
                 self.len = 0;
-                Ok(text.chars().next())
+                Ok(Some(Text::character(utf8, len)))
             }
             Err(error) if error.error_len().is_none() => {
-                let [a, b, c, _] = bytes;
-                (self.waiting, self.len) = ([a, b, c], len as u8);
+                let [a, b, c, _] = utf8;
+                (self.waiting, self.len) = ([a, b, c], len);
                 Ok(None)
             }
             Err(_) => Err(InvalidUtf8 { valid: "" }),
@@ -176,7 +181,7 @@ mod tests {
                 let (missing, after) = rest.split_at(validator.missing().min(rest.len()));
                 rest = after;
                 match validator.complete(missing) {
-                    Ok(char) => text.extend(char),
+                    Ok(char) => text.extend(char.as_deref()),
                     Err(_) => return (text, true, false),
                 }
             }
@@ -260,7 +265,7 @@ mod tests {
         let mut validator = Utf8Validator::new();
         assert_eq!(validator.complete(b"abc"), Ok(None));
         assert_eq!(validator.validate(b"\xc3"), Ok(""));
-        assert_eq!(validator.complete(b"\xa9\xff\xff\xff\xff"), Ok(Some('é')));
+        assert_eq!(validator.complete(b"\xa9\xff\xff\xff\xff"), Ok(Some("é".into())));
         assert_eq!((validator.missing(), validator.validate(b"!")), (0, Ok("!")));
     }
 

@@ -210,7 +210,7 @@ impl FrameDecoder {
 
     /// Takes at most `max` bytes of the payload of `frame`, just returned by
     /// [`decode_header`](Self::decode_header).
-    #[inline]
+    #[cfg_attr(feature = "alloc", inline)]
     pub(crate) fn decode_payload<'a>(
         &mut self,
         frame: OpenFrame,

@@ -285,7 +285,7 @@ impl FrameHeader {
     }
 
     /// The header and its [`encoded_len`](Self::encoded_len).
-    #[inline(always)]
+    #[cfg_attr(feature = "alloc", inline(always))]
     pub(crate) fn decode_with_len(
         input: &[u8],
         rules: &FrameRules,

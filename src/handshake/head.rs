@@ -3,6 +3,10 @@
 use super::noted::Noted;
 use super::{HandshakeError, HeadLimits};
 
+/// Whether there are quick ways beside those that are complete: by words and by lines. Where there is
+/// no allocator, code is dear.
+const QUICK: bool = cfg!(feature = "alloc");
+
 /// A set of characters.
 #[derive(Clone, Copy)]
 pub(super) enum Class {
@@ -75,6 +79,7 @@ impl Class {
     /// How many bytes at the start of `bytes` are of this class.
     pub(super) fn run(self, bytes: &[u8]) -> usize {
         let mut run = match self {
+            _ if !QUICK => 0,
             Self::Value => words(bytes, all_but_printable),
             Self::Token => words(bytes, all_but_letters_and_hyphens),
             Self::Target => words(bytes, all_but_visible),
@@ -334,14 +339,15 @@ impl Scanner {
         }
     }
 
-    /// Takes the field lines that have arrived whole, and of the next what is a name and a value.
+    /// Takes the field lines that have arrived whole, and of the next what is a name and a value, as far
+    /// as that is quick; begins the next.
     // A function of its own, so that all that it needs is in registers.
     #[inline(never)]
     fn whole_lines(&mut self, head: &[u8], noted: &mut Noted) -> FieldState {
         let head = head.get(..self.limits.max_head).unwrap_or(head);
         let mut lines = head.get(self.at..).unwrap_or_default();
         let (state, taken) = loop {
-            if self.fields == self.limits.max_fields {
+            if !QUICK || self.fields == self.limits.max_fields {
                 break (FieldState::Name, 0);
             }
             let colon = Class::Token.run(lines);

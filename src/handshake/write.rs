@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 
 use super::field::trim;
 use super::head::Class;
+use super::list::is;
 use super::{Field, HeadError};
 
 /// Where a head is written: a slice, from its beginning, or with `alloc` a `Vec`, at its end.
@@ -213,11 +214,12 @@ impl<'a> HeadWriter<'a> {
 impl Field<'_> {
     /// Whether the handshake writes this field itself.
     pub(super) fn is_reserved(&self) -> bool {
-        let names = ["host", "connection", "upgrade", "content-length", "transfer-encoding"];
+        let names: [&[u8]; 5] =
+            [b"host", b"connection", b"upgrade", b"content-length", b"transfer-encoding"];
         let prefix = b"sec-websocket-";
         let start = self.name_bytes().get(..prefix.len());
-        names.iter().any(|name| self.is(name))
-            || start.is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+        names.iter().any(|name| is(self.name_bytes(), name))
+            || start.is_some_and(|start| is(start, prefix))
     }
 
     /// Whether the value is one that is read as it was written.

@@ -246,7 +246,7 @@ impl Session {
     fn characters<'a>(&mut self, payload: &'a [u8], last: bool) -> Text<'a> {
         let (text, valid): (Text<'a>, bool) = if self.text.is_waiting() {
             match self.text.complete(payload) {
-                Ok(Some(char)) => (char.into(), true),
+                Ok(Some(character)) => (character, true),
                 Ok(None) => ("".into(), true),
                 Err(_) => ("".into(), false),
             }

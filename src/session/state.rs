@@ -86,6 +86,8 @@ impl Closing {
     }
 
     /// The peer violated a rule (section 7.1.7).
+    #[cold]
+    #[inline(never)]
     pub(crate) fn violate(&mut self, error: ProtocolError) {
         match self.state {
             State::Open => self.state = State::Failing(error),
@@ -108,6 +110,8 @@ impl Closing {
     }
 
     /// Nothing can be sent any more: the transport broke, or what sending needs did.
+    #[cold]
+    #[inline(never)]
     pub(crate) fn abort(&mut self, error: ProtocolError) {
         self.stream = PeerStream::Broken;
         match self.state {
