@@ -8,8 +8,8 @@ use super::exchange::Exchange;
 use super::list::elements;
 use super::offer::is_accepted;
 use super::{
-    ClientRequest, Established, Extensions, HandshakeError, HeadError, Negotiated, ResponseHead,
-    accept_key, key_from_nonce,
+    ClientRequest, Established, HandshakeError, HeadError, Negotiated, ResponseHead, accept_key,
+    key_from_nonce,
 };
 use crate::{Connection, Output, Role, SharedConfig, Transport};
 
@@ -66,7 +66,7 @@ struct Offered {
     accept: [u8; 28],
     /// Separated by commas.
     subprotocols: String,
-    extensions: String,
+    extensions: Option<String>,
 }
 
 impl ClientHandshake {
@@ -94,7 +94,7 @@ impl ClientHandshake {
         let offered = Offered {
             accept: accept_key(&key),
             subprotocols: request.subprotocols.join(","),
-            extensions: String::from(request.extensions.unwrap_or_default()),
+            extensions: request.extensions.map(String::from),
         };
         Ok(Self { config, exchange, offered })
     }
@@ -112,7 +112,7 @@ impl ClientHandshake {
         let is_offered =
             |subprotocol: &[u8]| elements(subprotocols.as_bytes()).any(|one| one == subprotocol);
         self.exchange.receive(input, |response| {
-            is_accepted(response, accept, is_offered, &Extensions::of(extensions))
+            is_accepted(response, accept, is_offered, extensions.as_deref())
         })
     }
 

@@ -3,7 +3,7 @@
 use super::extended_connect::{check_extra, check_list};
 use super::field::Fields;
 use super::offer::check_chosen;
-use super::{ClientRequest, Extensions, Field, HandshakeError, HeadError};
+use super::{ClientRequest, Field, HandshakeError, HeadError};
 
 /// What the server's settings say of Extended CONNECT: whether a client may send one (RFC 8441,
 /// section 3).
@@ -119,7 +119,7 @@ impl<'a> ClientRequest<'a> {
             Some(_) | None => return Err(HandshakeError::InvalidStatusLine),
         }
         let is_offered = |subprotocol: &[u8]| self.offers(subprotocol);
-        check_chosen(fields, is_offered, &Extensions::of(self.extensions.unwrap_or_default()))?;
+        check_chosen(fields, is_offered, self.extensions)?;
         Ok(true)
     }
 }

@@ -165,8 +165,7 @@ impl<'a> ClientRequest<'a> {
         response: &ResponseHead<'_>,
     ) -> Result<bool, HandshakeError> {
         let is_offered = |subprotocol: &[u8]| self.offers(subprotocol);
-        let extensions = Extensions::of(self.extensions.unwrap_or_default());
-        is_accepted(response, &accept_key(key), is_offered, &extensions)
+        is_accepted(response, &accept_key(key), is_offered, self.extensions)
     }
 
     /// Whether it offers this subprotocol.
@@ -180,7 +179,7 @@ pub(super) fn is_accepted(
     response: &ResponseHead<'_>,
     accept: &[u8; 28],
     is_offered: impl Fn(&[u8]) -> bool,
-    offered_extensions: &Extensions<'_>,
+    offered_extensions: Option<&str>,
 ) -> Result<bool, HandshakeError> {
     if response.status() != 101 {
         return Ok(false);
@@ -214,13 +213,16 @@ pub(super) fn is_accepted(
 pub(super) fn check_chosen(
     response: Fields<'_>,
     is_offered: impl Fn(&[u8]) -> bool,
-    offered_extensions: &Extensions<'_>,
+    offered_extensions: Option<&str>,
 ) -> Result<(), HandshakeError> {
     // RFC 6455, section 4.1, item 5 of the response.
-    if !response.clone().values("sec-websocket-extensions").all(is_extension_list) {
-        return Err(HandshakeError::InvalidExtensions);
-    }
-    if !are_offered(&Extensions::new(response.clone()), offered_extensions) {
+    let mut chosen = response.clone().values("sec-websocket-extensions");
+    let requested = match offered_extensions {
+        None => chosen.next().is_none(),
+        Some(_) if !chosen.all(is_extension_list) => return Err(HandshakeError::InvalidExtensions),
+        Some(offered) => are_offered(&Extensions::new(response.clone()), &Extensions::of(offered)),
+    };
+    if !requested {
         return Err(HandshakeError::UnrequestedExtension);
     }
     // Item 6.

@@ -159,24 +159,38 @@ const ANSWERS: &[(&[&str], Result<Response, HandshakeError>)] = {
     ]
 };
 
+/// The head of a response of 101 with these fields.
+fn answer(fields: &[&str]) -> String {
+    let lines: String = fields
+        .iter()
+        .map(|field| match *field {
+            "U" => "Upgrade: websocket\r\n".into(),
+            "C" => "Connection: Upgrade\r\n".into(),
+            "A" => "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n".into(),
+            field => format!("{field}\r\n"),
+        })
+        .collect();
+    format!("HTTP/1.1 101 Switching Protocols\r\n{lines}\r\n")
+}
+
 #[test]
 fn answers() {
     for (fields, expected) in ANSWERS {
-        let mut head = String::from("HTTP/1.1 101 Switching Protocols\r\n");
-        for field in *fields {
-            head.push_str(match *field {
-                "U" => "Upgrade: websocket",
-                "C" => "Connection: Upgrade",
-                "A" => "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=",
-                field => field,
-            });
-            head.push_str("\r\n");
-        }
-        head.push_str("\r\n");
+        let head = answer(fields);
         check(&head, *expected, HeadLimits::DEFAULT);
         // There is no 101 in HTTP/1.0.
         let old = head.replacen("HTTP/1.1", "HTTP/1.0", 1);
         check(&old, Err(UnsupportedHttpVersion), HeadLimits::DEFAULT);
+    }
+}
+
+#[test]
+fn who_offers_no_extension_is_answered_with_none() {
+    let request = ClientRequest::to("example.com", "/");
+    for list in ["foo", "foo, bar; baz=1", "foo;", ""] {
+        let head = answer(&["U", "C", "A", &format!("Sec-WebSocket-Extensions: {list}")]);
+        let expected = Response::Failed(UnrequestedExtension, head.len() - 1);
+        check_response(list, &request, head.as_bytes(), expected, HeadLimits::DEFAULT);
     }
 }
 

@@ -14,6 +14,8 @@ use websocket_proto::{
 };
 
 const HEAD_LIMITS: HeadLimits = HeadLimits { max_head: 1024, ..HeadLimits::DEFAULT };
+static REQUEST: ClientRequest<'static> =
+    ClientRequest::to("example.com", "/chat").subprotocols(&["chat"]);
 const LIMITS: Limits = Limits { max_message: 4096, ..Limits::DEFAULT };
 
 /// Accepts a client's opening handshake and answers its messages.
@@ -57,8 +59,7 @@ pub fn connect() {
     let mut nonce = [0; 16];
     read(&mut nonce);
     let key = key_from_nonce(&nonce);
-    let request = ClientRequest::to("example.com", "/chat").subprotocols(&["chat"]);
-    let Ok(end) = request.write(key, &mut received) else { return };
+    let Ok(end) = REQUEST.write(key, &mut received) else { return };
     write(received.get(..end).unwrap_or_default());
     let mut parser = ResponseParser::new(HEAD_LIMITS);
     let response = loop {
@@ -69,7 +70,7 @@ pub fn connect() {
             Err(_) => return,
         }
     };
-    if request.is_accepted(&key, &response) == Ok(true) {
+    if REQUEST.is_accepted(&key, &response) == Ok(true) {
         let head = response.as_bytes().len();
         exchange(Role::Client, received.get_mut(head..len).unwrap_or_default());
     }
