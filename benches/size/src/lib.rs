@@ -4,6 +4,8 @@
 
 #![no_std]
 
+pub mod peer;
+
 use core::panic::PanicInfo;
 
 use websocket_proto::handshake::{

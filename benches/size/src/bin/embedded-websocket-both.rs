@@ -1,0 +1,12 @@
+//! A server and a client by embedded-websocket: to compare with.
+
+#![no_std]
+#![no_main]
+
+#[unsafe(no_mangle)]
+extern "C" fn _start() -> ! {
+    loop {
+        size::peer::serve();
+        size::peer::connect();
+    }
+}
