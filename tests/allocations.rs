@@ -507,6 +507,46 @@ fn large_buffers() -> Buffers {
 }
 
 #[test]
+fn memory_that_was_lent_does_not_stay_with_output_that_takes_far_less() {
+    let (mut server, mut buffers) = (server(), Buffers::new());
+    server.lend(&mut buffers);
+    server.send(&[7; 1_000_000][..]).unwrap();
+    take_output(&mut server);
+    server.give_back(&mut buffers);
+
+    let (_, held, _) = measure(|| {
+        server.lend(&mut buffers);
+        server.send("taken").unwrap();
+        receive(&mut server, &peer_frame(Role::Server, 0x89, b"ping"));
+        server.send(Bytes::from_static(&[8; 5000])).unwrap();
+        server.send("waits").unwrap();
+        server.output().advance(7 + 3);
+        server.give_back(&mut buffers);
+    });
+    assert!(held <= 1024, "{held} bytes for the little that waits");
+
+    // It goes on in what is lent for the next turn.
+    let (allocations, held, _) = measure(|| {
+        server.lend(&mut buffers);
+        server.send(&[9; 100_000][..]).unwrap();
+    });
+    assert_eq!(allocations, 0);
+    assert!(held < 0, "what it waited in is freed");
+    let expected = [
+        &b"ing"[..],
+        &frame(0x82, &[8; 5000], None),
+        &frame(0x81, b"waits", None),
+        &frame(0x82, &[9; 100_000], None),
+    ];
+    assert!(take_output(&mut server) == expected.concat());
+    server.give_back(&mut buffers);
+    let (_, held, _) = measure(|| drop(buffers));
+    assert!(held <= -1_000_000, "{held}");
+    let (_, held, _) = measure(|| drop(server));
+    assert_eq!(held, 0);
+}
+
+#[test]
 fn memory_that_was_lent_does_not_stay_with_a_message_that_takes_far_less() {
     for (first, fragment) in [(1, 30_000), (2, 30_000), (1, 777), (2, 777), (1, 1), (2, 1)] {
         let payload = [b'x'; 30_000];

@@ -200,6 +200,8 @@ enum Op {
     },
     Take(usize),
     TakeVectored(usize),
+    Lend,
+    GiveBack,
 }
 
 fn op() -> impl Strategy<Value = Op> {
@@ -210,6 +212,8 @@ fn op() -> impl Strategy<Value = Op> {
         3 => (1_usize..30, 0_usize..126).prop_map(|(count, len)| Op::PeerPings { count, len }),
         2 => (0_usize..3000).prop_map(Op::Take),
         2 => (0_usize..100_000).prop_map(Op::TakeVectored),
+        2 => Just(Op::Lend),
+        2 => Just(Op::GiveBack),
     ]
 }
 
@@ -259,6 +263,7 @@ proptest! {
         let mut model = Model::default();
         let mut taken = Vec::new();
         let mut number = 0_u8;
+        let mut buffers = Buffers::new();
         for op in ops {
             number = number.wrapping_add(1);
             match op {
@@ -309,6 +314,8 @@ proptest! {
                     model.taken += len;
                     model.release();
                 }
+                Op::Lend => connection.lend(&mut buffers),
+                Op::GiveBack => connection.give_back(&mut buffers),
             }
             let waiting: usize = model.frames.iter().map(|(_, _, len)| len).sum();
             prop_assert_eq!(connection.output().remaining(), waiting - model.taken);

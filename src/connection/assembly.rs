@@ -2,7 +2,7 @@
 
 use alloc::{boxed::Box, string::String, vec::Vec};
 
-use super::buffers::is_kept;
+use super::buffers::{is_ample, is_kept, put_first};
 use crate::frame::Rest;
 use crate::session::BinaryPiece;
 use crate::{Chunk, Message};
@@ -200,12 +200,7 @@ impl Assembly {
             }
             Parts::Binary { bytes, received } => {
                 let came = bytes.get(..*received).unwrap_or_default();
-                if let Some(to) = memory.get_mut(..*received) {
-                    to.copy_from_slice(came);
-                } else {
-                    memory.clear();
-                    memory.extend_from_slice(came);
-                }
+                put_first(&mut memory, came);
                 core::mem::replace(bytes, memory)
             }
         }
@@ -228,12 +223,6 @@ fn empty_text(mut memory: Vec<u8>) -> String {
     memory.clear();
     // Nothing is checked.
     String::from_utf8(memory).unwrap_or_default()
-}
-
-/// Whether that is far more memory than a message takes of which so many bytes are received. To move
-/// out of less, which the next bytes may fill, costs more than it spares.
-const fn is_ample(capacity: usize, received: usize) -> bool {
-    capacity > Assembly::MIN_MEMORY && capacity / 16 > received
 }
 
 /// Where [`Assembly::space`] ends.

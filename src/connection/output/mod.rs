@@ -12,7 +12,7 @@ use bytes::Buf;
 
 use self::pongs::Run;
 use self::splices::{MAX_KEPT_SPLICES, Splice};
-use super::buffers::{Buffers, is_kept};
+use super::buffers::{Buffers, is_ample, is_kept, put_first};
 use crate::frame::{EncodedHeader, FrameHeader};
 use crate::mask::{copy_masked, mask};
 
@@ -167,19 +167,27 @@ impl Output {
         let needed = waiting.saturating_add(len);
         if needed <= self.bytes.len() && waiting <= self.start {
             self.bytes.copy_within(self.start..self.end, 0);
+            self.moved_to_front();
         } else {
-            let waits = self.bytes.get(self.start..self.end).unwrap_or_default();
             let size = needed.max(2 * waiting).max(MIN_MEMORY).max(self.bytes.len());
-            let mut grown = Vec::with_capacity(size);
-            grown.extend_from_slice(waits);
-            grown.resize(size, 0);
-            self.bytes = grown;
+            self.move_to(Vec::with_capacity(size));
+            self.bytes.resize(size, 0);
         }
-        let moved = self.start;
-        self.start = 0;
-        self.end = waiting;
-        self.move_pongs(moved);
-        self.move_splices(moved);
+    }
+
+    /// Moves what waits to the front of `memory`. Returns what it was in.
+    fn move_to(&mut self, mut memory: Vec<u8>) -> Vec<u8> {
+        put_first(&mut memory, self.bytes.get(self.start..self.end).unwrap_or_default());
+        self.moved_to_front();
+        core::mem::replace(&mut self.bytes, memory)
+    }
+
+    /// What waits was moved to the front.
+    fn moved_to_front(&mut self) {
+        let by = core::mem::take(&mut self.start);
+        self.end -= by;
+        self.move_pongs(by);
+        self.move_splices(by);
     }
 
     /// So many bytes were taken that were not queued here.
@@ -203,6 +211,8 @@ impl Output {
     pub(super) fn lend(&mut self, bytes: &mut Vec<u8>, rare: &mut Option<Box<Rare>>) {
         if self.bytes.is_empty() {
             self.bytes = core::mem::take(bytes);
+        } else {
+            self.lend_ample(bytes);
         }
         if self.rare.is_none() {
             self.rare = rare.take();
@@ -210,15 +220,20 @@ impl Output {
         self.lent = true;
     }
 
-    /// Gives the memory back, unless something waits in it; then it is freed when nothing does.
+    #[cold]
+    fn lend_ample(&mut self, bytes: &mut Vec<u8>) {
+        if is_ample(bytes.len(), self.end - self.start) {
+            self.move_to(core::mem::take(bytes));
+        }
+    }
+
+    /// Gives the memory back, unless something waits in it; then it is freed when nothing does. What is
+    /// far less moves out of it: it may wait for long.
     #[inline]
     pub(super) fn give_back(&mut self, bytes: &mut Vec<u8>, rare: &mut Option<Box<Rare>>) {
         self.lent = false;
         if self.has_remaining() {
-            if let Some(rare) = &mut self.rare {
-                rare.spare = Vec::new();
-            }
-            return;
+            return self.give_back_ample(bytes);
         }
         if is_kept(bytes, &self.bytes) {
             *bytes = core::mem::take(&mut self.bytes);
@@ -227,6 +242,20 @@ impl Output {
         }
         if let Some(own) = self.rare.take() {
             rare.get_or_insert(own);
+        }
+    }
+
+    #[cold]
+    fn give_back_ample(&mut self, kept: &mut Vec<u8>) {
+        if let Some(rare) = &mut self.rare {
+            rare.spare = Vec::new();
+        }
+        let waiting = self.end - self.start;
+        if is_ample(self.bytes.len(), waiting) {
+            let memory = self.move_to(Vec::with_capacity(waiting));
+            if is_kept(kept, &memory) {
+                *kept = memory;
+            }
         }
     }
 
