@@ -72,7 +72,7 @@ impl Exchange {
             parser: ResponseParser::new(limits),
             head: Vec::new(),
             body: Vec::new(),
-            output: Output::holding(request, 0),
+            output: Output::keeping(request),
             state: State::Head { interim: 0 },
             eof: false,
             deadline: Deadline::new(opening),
@@ -230,6 +230,7 @@ impl Exchange {
     ) -> Result<bool, HandshakeError> {
         let before = self.head.len();
         let response = if before == 0 {
+            self.head = self.output.reclaim();
             // Most responses arrive in one piece, and what follows them is not copied.
             self.parser.parse(input)?
         } else {

@@ -35,6 +35,8 @@ use super::{
 #[derive(Clone, Copy, Debug)]
 pub struct ClientRequest<'a> {
     pub(super) secure: bool,
+    /// Whether authority and target are those of a [`Uri`], where they were checked.
+    checked: bool,
     pub(super) authority: &'a str,
     /// A path, and perhaps `?` and a query.
     pub(super) target: [&'a str; 3],
@@ -49,7 +51,8 @@ impl<'a> ClientRequest<'a> {
     pub fn new(uri: &Uri<'a>) -> Self {
         let (mark, query) = uri.query().map_or(("", ""), |query| ("?", query));
         let request = Self::to(uri.authority(), uri.path());
-        Self { secure: uri.is_secure(), target: [uri.path(), mark, query], ..request }
+        let target = [uri.path(), mark, query];
+        Self { secure: uri.is_secure(), checked: true, target, ..request }
     }
 
     /// A request to `authority`, a host with a port if that is not the default one, for `target`,
@@ -58,6 +61,7 @@ impl<'a> ClientRequest<'a> {
     pub const fn to(authority: &'a str, target: &'a str) -> Self {
         Self {
             secure: false,
+            checked: false,
             authority,
             target: [target, "", ""],
             subprotocols: &[],
@@ -131,14 +135,16 @@ impl<'a> ClientRequest<'a> {
 
     /// Checks what a request offers, in every version of HTTP.
     pub(super) fn check(&self) -> Result<(), HeadError> {
-        // RFC 6455, section 3: the resource name begins with a path, which begins with a slash.
-        let [path, ..] = self.target;
-        if !path.starts_with('/')
-            || self.target.iter().any(|part| Class::Target.run(part.as_bytes()) < part.len())
-        {
-            return Err(HeadError::Target);
+        if !self.checked {
+            // RFC 6455, section 3: the resource name begins with a path, which begins with a slash.
+            let [path, ..] = self.target;
+            if !path.starts_with('/')
+                || self.target.iter().any(|part| Class::Target.run(part.as_bytes()) < part.len())
+            {
+                return Err(HeadError::Target);
+            }
+            Authority::parse(self.authority.as_bytes()).map_err(|_| HeadError::Host)?;
         }
-        Authority::parse(self.authority.as_bytes()).map_err(|_| HeadError::Host)?;
         for (index, subprotocol) in self.subprotocols.iter().enumerate() {
             // RFC 6455, section 4.1, item 10: tokens, and all unique.
             if !Class::Token.is_all(subprotocol.as_bytes())

@@ -1,9 +1,12 @@
 //! Memory, counted: tier 1 takes none, the machines no more than they should.
 
+use std::sync::Arc;
+
+use bytes::Buf;
 use websocket_proto::handshake::{
-    Acceptance, ClientHandshake, ClientRequest, ConnectProtocol, ExtendedConnect, HandshakeError,
-    HeadLimits, Rejection, RequestParser, ResponseParser, ServerEvent, ServerHandshake, Uri,
-    key_from_nonce, write_connect, write_response,
+    Acceptance, ClientEvent, ClientHandshake, ClientRequest, ConnectProtocol, ExtendedConnect,
+    HandshakeError, HeadLimits, Rejection, RequestParser, ResponseParser, ServerEvent,
+    ServerHandshake, Uri, key_from_nonce, write_connect, write_response,
 };
 
 use crate::memory::measure;
@@ -78,6 +81,25 @@ fn a_server_handshake_allocates_once() {
         drop(handshake.accept(&Acceptance::new()).unwrap());
     });
     // The request, with room for the response, which is written from there.
+    assert_eq!(allocations, 1);
+    assert!(held < 1024, "{held}");
+}
+
+#[test]
+fn a_client_handshake_allocates_once() {
+    let config = Arc::new(client_config());
+    let mut response = *b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
+        Connection: Upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+    let (allocations, _, held) = measure(|| {
+        let request = ClientRequest::to("example.com", "/chat");
+        let mut handshake = ClientHandshake::new(&config, &request).unwrap();
+        let output = handshake.output();
+        output.advance(output.remaining());
+        let (start, end) = response.split_at_mut(20);
+        assert_eq!(handshake.receive(&mut &mut *start), None);
+        assert_eq!(handshake.receive(&mut &mut *end), Some(ClientEvent::Accepted));
+    });
+    // The request, and the response in its place.
     assert_eq!(allocations, 1);
     assert!(held < 1024, "{held}");
 }

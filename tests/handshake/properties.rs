@@ -4,7 +4,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use websocket_proto::handshake::{
     Acceptance, ClientRequest, Field, HeadLimits, HeadWriter, RequestParser, ResponseParser,
-    ServerHandshake, key_from_nonce,
+    ServerHandshake, Uri, key_from_nonce,
 };
 
 use crate::support::{CONFIG, taken};
@@ -120,6 +120,25 @@ proptest! {
             let parsed = parser.parse(&head).unwrap().unwrap();
             prop_assert!(parsed.upgrade().unwrap().is_some());
             prop_assert_eq!(parsed.subprotocols().collect::<Vec<_>>(), subprotocols);
+        }
+    }
+
+    /// What a URI was checked for is what a request is.
+    #[test]
+    fn the_request_for_a_uri_is_the_one_for_its_parts(
+        authority in prop_oneof![any_text(), "[a-z0-9.:\\[\\]]{0,12}"],
+        target in prop_oneof![any_text(), "[/?a-z]{0,8}"],
+    ) {
+        let text = format!("ws://{authority}{target}");
+        if let Ok(uri) = Uri::parse(&text) {
+            let query = uri.query().map_or(String::new(), |query| format!("?{query}"));
+            let target = format!("{}{query}", uri.path());
+            let (mut head, mut of_parts) = (Vec::new(), Vec::new());
+            let key = key_from_nonce(&[7; 16]);
+            prop_assert!(ClientRequest::new(&uri).write(key, &mut head).is_ok());
+            let request = ClientRequest::to(uri.authority(), &target);
+            prop_assert_eq!(request.write(key, &mut of_parts), Ok(head.len()));
+            prop_assert_eq!(head, of_parts);
         }
     }
 

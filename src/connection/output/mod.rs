@@ -85,6 +85,19 @@ impl Output {
         Self { start, end: bytes.len(), bytes, ..Self::default() }
     }
 
+    /// All of `bytes` waits. Their memory is kept until [`reclaim`](Self::reclaim).
+    pub(crate) fn keeping(bytes: Vec<u8>) -> Self {
+        Self { lent: true, ..Self::holding(bytes, 0) }
+    }
+
+    /// That memory, empty, if all was taken. It is not kept any longer.
+    pub(crate) fn reclaim(&mut self) -> Vec<u8> {
+        let mut memory = Vec::new();
+        self.give_back(&mut memory, &mut None);
+        memory.clear();
+        memory
+    }
+
     /// Appends a frame, masked by a client: header and payload side by side, so that they leave in
     /// one write.
     #[inline(always)]
