@@ -123,7 +123,7 @@
 //! | feature | adds |
 //! |---|---|
 //! | `std` (default) | vectored output; implies `alloc` |
-//! | `alloc` | the second tier |
+//! | `alloc` | the second tier; without it, heads are scanned more slowly, with less code |
 //! | `getrandom` | the operating system's entropy, as the default for clients |
 //! | `http` | the types of the crate `http`, in and out of the handshake |
 //! | `simd` | faster checking of text and masking of long payloads, with the instructions found at run time |

@@ -4,7 +4,7 @@
 use fearless_simd::{Level, dispatch};
 
 /// From this length on, a loop made for many bytes is worth being called. Where there is no allocator,
-/// no payload is that long, and code is dear.
+/// code is dear, and the plain loop does.
 const LONG: usize = if cfg!(feature = "alloc") { 64 } else { usize::MAX };
 
 /// From this length on, finding out what the processor has costs less than it gains.

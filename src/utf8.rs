@@ -92,8 +92,8 @@ impl Utf8Validator {
         }
     }
 
-    /// Takes the next bytes of the character that waits, and returns it when it is complete. Looks at
-    /// those that are [`missing`](Self::missing), at none beyond.
+    /// Takes the next bytes of the character that waits, and returns it, a text of one character, when
+    /// it is complete. Looks at those that are [`missing`](Self::missing), at none beyond.
     pub fn complete(
         &mut self,
         piece: &[u8],

@@ -2,7 +2,7 @@
 
 use alloc::{boxed::Box, string::String, vec::Vec};
 
-use super::buffers::{is_ample, is_kept, put_first};
+use super::buffers::{SMALL, is_ample, is_kept};
 use crate::frame::Rest;
 use crate::session::BinaryPiece;
 use crate::{Chunk, Message};
@@ -30,9 +30,6 @@ enum Parts {
 }
 
 impl Assembly {
-    /// Bytes that may be taken however few have come.
-    const MIN_MEMORY: usize = 4096;
-
     /// Adds a piece of text. Returns the message if it is complete: borrowed if the piece is all of
     /// it.
     pub(super) fn add<'a>(&mut self, chunk: Chunk<'a>) -> Option<Message<'a>> {
@@ -200,7 +197,12 @@ impl Assembly {
             }
             Parts::Binary { bytes, received } => {
                 let came = bytes.get(..*received).unwrap_or_default();
-                put_first(&mut memory, came);
+                if let Some(to) = memory.get_mut(..*received) {
+                    to.copy_from_slice(came);
+                } else {
+                    memory.clear();
+                    memory.extend_from_slice(came);
+                }
                 core::mem::replace(bytes, memory)
             }
         }
@@ -236,5 +238,5 @@ fn space_end(bytes: &Vec<u8>, received: usize, rest: Rest) -> usize {
 fn memory(received: usize, rest: Rest) -> usize {
     let announced = if rest.fin { rest.bytes } else { u64::MAX };
     let announced = usize::try_from(announced).unwrap_or(usize::MAX);
-    received + announced.min(received.max(Assembly::MIN_MEMORY.saturating_sub(received)))
+    received + announced.min(received.max(SMALL.saturating_sub(received)))
 }

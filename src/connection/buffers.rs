@@ -83,8 +83,7 @@ impl Connection {
     }
 
     /// Ends a turn: what was lent comes back, unless output or a part of a message waits in it.
-    /// Such memory stays with the connection until nothing does. What is far smaller moves out of it,
-    /// and into what is lent for the next turn.
+    /// Such memory stays with the connection until nothing does. What is far smaller moves out of it.
     #[inline]
     pub fn give_back(&mut self, buffers: &mut Buffers) {
         self.output.give_back(&mut buffers.output, &mut buffers.rare);
@@ -111,19 +110,11 @@ pub(super) fn is_kept(kept: &Vec<u8>, memory: &Vec<u8>) -> bool {
     memory.capacity() > kept.capacity() && memory.capacity() <= Buffers::MAX_KEPT
 }
 
-/// Whether so much memory is far more than so many bytes take that wait in it. To move out of less,
-/// which the next bytes may fill, costs more than it spares.
-#[inline]
-pub(super) const fn is_ample(memory: usize, waiting: usize) -> bool {
-    memory > 4096 && memory / 16 > waiting
-}
+/// Bytes of memory that may be held however few wait in it.
+pub(super) const SMALL: usize = 4096;
 
-/// Puts `bytes` first in `memory`. What is initialised behind them stays so.
-pub(super) fn put_first(memory: &mut Vec<u8>, bytes: &[u8]) {
-    if let Some(to) = memory.get_mut(..bytes.len()) {
-        to.copy_from_slice(bytes);
-    } else {
-        memory.clear();
-        memory.extend_from_slice(bytes);
-    }
+/// Whether memory of this capacity is far more than so many bytes take that wait in it. To move out of
+/// less, which the next bytes may fill, costs more than it spares.
+pub(super) const fn is_ample(capacity: usize, waiting: usize) -> bool {
+    capacity > SMALL && capacity / 16 > waiting
 }

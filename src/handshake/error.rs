@@ -83,7 +83,8 @@ pub enum HandshakeError {
     ForbiddenOrigin,
     /// `Sec-WebSocket-Protocol` is not a list of tokens (section 4.1, item 10).
     InvalidSubprotocols,
-    /// `Sec-WebSocket-Extensions` breaks the grammar of section 9.1.
+    /// `Sec-WebSocket-Extensions` breaks the grammar of section 9.1. Of a response, if any extension
+    /// was offered.
     InvalidExtensions,
 
     /// The `Upgrade` of a response does not list `websocket` (section 4.1, item 2).
@@ -94,7 +95,8 @@ pub enum HandshakeError {
     RepeatedAccept,
     /// `Sec-WebSocket-Accept` does not answer the key (section 4.1, item 4).
     WrongAccept,
-    /// An extension that was not offered, or is named twice (section 4.1, item 5).
+    /// An extension that was not offered, or is named twice (section 4.1, item 5). Where none was
+    /// offered, whatever `Sec-WebSocket-Extensions` says.
     UnrequestedExtension,
     /// A subprotocol that was not offered (section 4.1, item 6).
     UnrequestedSubprotocol,

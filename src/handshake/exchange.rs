@@ -230,7 +230,9 @@ impl Exchange {
     ) -> Result<bool, HandshakeError> {
         let before = self.head.len();
         let response = if before == 0 {
-            self.head = self.output.reclaim();
+            if self.head.capacity() == 0 {
+                self.head = self.output.reclaim();
+            }
             // Most responses arrive in one piece, and what follows them is not copied.
             self.parser.parse(input)?
         } else {

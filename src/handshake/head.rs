@@ -3,8 +3,8 @@
 use super::noted::Noted;
 use super::{HandshakeError, HeadLimits};
 
-/// Whether there are quick ways beside those that are complete: by words and by lines. Where there is
-/// no allocator, code is dear.
+/// Whether there are quick ways, by words and by lines, beside the complete one by bytes. Where there is
+/// no allocator, code is dear, and that one does.
 const QUICK: bool = cfg!(feature = "alloc");
 
 /// A set of characters.
@@ -433,6 +433,27 @@ mod tests {
                 return (taken, taken.is_ok().then_some(scanner.at), noted);
             }
             end += 1;
+        }
+    }
+
+    #[test]
+    fn limits_are_inclusive() {
+        let default = HeadLimits::DEFAULT;
+        let line = HeadLimits { max_field_line: 8, ..default };
+        let fields = HeadLimits { max_fields: 2, ..default };
+        let head = HeadLimits { max_head: 10, ..default };
+        for (lines, limits, expected) in [
+            (&b"A: 345\r\nB: 345\r\n\r\n"[..], line, Ok(true)),
+            (b"A: 345\r\nB: 3456\r\n\r\n", line, Err(HandshakeError::FieldLineTooLong)),
+            (b"Abcdefghi", line, Err(HandshakeError::FieldLineTooLong)),
+            (b"A: 1\r\nB: 2\r\n\r\n", fields, Ok(true)),
+            (b"A: 1\r\nB: 2\r\nC", fields, Err(HandshakeError::TooManyFields)),
+            (b"A: 345\r\n\r\n", head, Ok(true)),
+            (b"A: 3456\r\n\r\n", head, Err(HandshakeError::HeadTooLong)),
+        ] {
+            for whole in [false, true] {
+                assert_eq!(taken(lines, limits, whole).0, expected, "{}", lines.escape_ascii());
+            }
         }
     }
 

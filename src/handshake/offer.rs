@@ -35,8 +35,8 @@ use super::{
 #[derive(Clone, Copy, Debug)]
 pub struct ClientRequest<'a> {
     pub(super) secure: bool,
-    /// Whether authority and target are those of a [`Uri`], where they were checked.
-    checked: bool,
+    /// Whether authority and target are parts of a [`Uri`], which has checked them.
+    from_uri: bool,
     pub(super) authority: &'a str,
     /// A path, and perhaps `?` and a query.
     pub(super) target: [&'a str; 3],
@@ -52,7 +52,7 @@ impl<'a> ClientRequest<'a> {
         let (mark, query) = uri.query().map_or(("", ""), |query| ("?", query));
         let request = Self::to(uri.authority(), uri.path());
         let target = [uri.path(), mark, query];
-        Self { secure: uri.is_secure(), checked: true, target, ..request }
+        Self { secure: uri.is_secure(), from_uri: true, target, ..request }
     }
 
     /// A request to `authority`, a host with a port if that is not the default one, for `target`,
@@ -61,7 +61,7 @@ impl<'a> ClientRequest<'a> {
     pub const fn to(authority: &'a str, target: &'a str) -> Self {
         Self {
             secure: false,
-            checked: false,
+            from_uri: false,
             authority,
             target: [target, "", ""],
             subprotocols: &[],
@@ -135,7 +135,7 @@ impl<'a> ClientRequest<'a> {
 
     /// Checks what a request offers, in every version of HTTP.
     pub(super) fn check(&self) -> Result<(), HeadError> {
-        if !self.checked {
+        if !self.from_uri {
             // RFC 6455, section 3: the resource name begins with a path, which begins with a slash.
             let [path, ..] = self.target;
             if !path.starts_with('/')

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Buf;
 use websocket_proto::handshake::{
     Acceptance, ClientEvent, ClientHandshake, ClientRequest, ConnectProtocol, ExtendedConnect,
-    HandshakeError, HeadLimits, Rejection, RequestParser, ResponseParser, ServerEvent,
+    Field, HandshakeError, HeadLimits, Rejection, RequestParser, ResponseParser, ServerEvent,
     ServerHandshake, Uri, key_from_nonce, write_connect, write_response,
 };
 
@@ -85,23 +85,56 @@ fn a_server_handshake_allocates_once() {
     assert!(held < 1024, "{held}");
 }
 
+const RESPONSE: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
+    Connection: Upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+
 #[test]
 fn a_client_handshake_allocates_once() {
     let config = Arc::new(client_config());
-    let mut response = *b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
-        Connection: Upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
-    let (allocations, _, held) = measure(|| {
-        let request = ClientRequest::to("example.com", "/chat");
-        let mut handshake = ClientHandshake::new(&config, &request).unwrap();
+    let interim = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>\r\n\r\n".repeat(20);
+    let mut responses = [&interim, RESPONSE].concat();
+    for read in [1, 20, 200, responses.len()] {
+        let (allocations, _, held) = measure(|| {
+            let request = ClientRequest::to("example.com", "/chat");
+            let mut handshake = ClientHandshake::new(&config, &request).unwrap();
+            let output = handshake.output();
+            output.advance(output.remaining());
+            assert_eq!(handshake.receive(&mut &mut [][..]), None);
+            let told = responses.chunks_mut(read).find_map(|mut read| handshake.receive(&mut read));
+            assert_eq!(told, Some(ClientEvent::Accepted));
+        });
+        // The request, and the responses in its place.
+        assert_eq!(allocations, 1, "reads of {read}");
+        assert!(held < 1024, "{held}");
+    }
+}
+
+#[test]
+fn a_long_request_that_was_written_holds_no_memory() {
+    let cookie = "x".repeat(10_000);
+    let fields = [Field::new("Cookie", &cookie)];
+    let mut handshake = None;
+    let (_, held, _) = measure(|| {
+        let request = ClientRequest::to("example.com", "/").fields(&fields);
+        let handshake = handshake.insert(ClientHandshake::new(client_config(), &request).unwrap());
         let output = handshake.output();
         output.advance(output.remaining());
-        let (start, end) = response.split_at_mut(20);
-        assert_eq!(handshake.receive(&mut &mut *start), None);
-        assert_eq!(handshake.receive(&mut &mut *end), Some(ClientEvent::Accepted));
     });
-    // The request, and the response in its place.
-    assert_eq!(allocations, 1);
     assert!(held < 1024, "{held}");
+}
+
+#[test]
+fn a_request_that_is_written_after_the_response_leaves_no_memory() {
+    let request = ClientRequest::to("example.com", "/");
+    let mut handshake = ClientHandshake::new(client_config(), &request).unwrap();
+    let told = handshake.receive(&mut &mut RESPONSE.to_vec()[..]);
+    assert_eq!(told, Some(ClientEvent::Accepted));
+    let mut connection = handshake.establish().unwrap().connection;
+    let (_, held, _) = measure(|| {
+        let output = connection.output();
+        output.advance(output.remaining());
+    });
+    assert!(held < 0, "{held}");
 }
 
 #[test]

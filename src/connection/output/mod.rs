@@ -12,7 +12,7 @@ use bytes::Buf;
 
 use self::pongs::Run;
 use self::splices::{MAX_KEPT_SPLICES, Splice};
-use super::buffers::{Buffers, is_ample, is_kept, put_first};
+use super::buffers::{Buffers, SMALL, is_ample, is_kept};
 use crate::frame::{EncodedHeader, FrameHeader};
 use crate::mask::{copy_masked, mask};
 
@@ -22,8 +22,8 @@ const MIN_MEMORY: usize = 128;
 /// What waits to be written: one ordered stream of bytes, read as a [`Buf`].
 ///
 /// Write [`chunk`](Buf::chunk), or several at once with `chunks_vectored`, then
-/// [`advance`](Buf::advance) past what was written. It holds no memory when nothing waits, but for
-/// what is [lent](crate::Buffers).
+/// [`advance`](Buf::advance) past what was written. That of a connection holds no memory when nothing
+/// waits, but for what is [lent](crate::Buffers).
 ///
 /// ```
 /// use bytes::Buf;
@@ -85,15 +85,18 @@ impl Output {
         Self { start, end: bytes.len(), bytes, ..Self::default() }
     }
 
-    /// All of `bytes` waits. Their memory is kept until [`reclaim`](Self::reclaim).
+    /// All of `bytes` waits. If it is small, the memory is kept for [`reclaim`](Self::reclaim).
     pub(crate) fn keeping(bytes: Vec<u8>) -> Self {
-        Self { lent: true, ..Self::holding(bytes, 0) }
+        Self { lent: bytes.capacity() <= SMALL, ..Self::holding(bytes, 0) }
     }
 
-    /// That memory, empty, if all was taken. It is not kept any longer.
+    /// The memory that was kept, empty; none if something waits in it. From now on none is kept.
     pub(crate) fn reclaim(&mut self) -> Vec<u8> {
-        let mut memory = Vec::new();
-        self.give_back(&mut memory, &mut None);
+        self.lent = false;
+        if self.has_remaining() {
+            return Vec::new();
+        }
+        let mut memory = core::mem::take(&mut self.bytes);
         memory.clear();
         memory
     }
@@ -188,9 +191,9 @@ impl Output {
         }
     }
 
-    /// Moves what waits to the front of `memory`. Returns what it was in.
+    /// Moves what waits to `memory`, which is empty. Returns what it was in.
     fn move_to(&mut self, mut memory: Vec<u8>) -> Vec<u8> {
-        put_first(&mut memory, self.bytes.get(self.start..self.end).unwrap_or_default());
+        memory.extend_from_slice(self.bytes.get(self.start..self.end).unwrap_or_default());
         self.moved_to_front();
         core::mem::replace(&mut self.bytes, memory)
     }
@@ -224,8 +227,6 @@ impl Output {
     pub(super) fn lend(&mut self, bytes: &mut Vec<u8>, rare: &mut Option<Box<Rare>>) {
         if self.bytes.is_empty() {
             self.bytes = core::mem::take(bytes);
-        } else {
-            self.lend_ample(bytes);
         }
         if self.rare.is_none() {
             self.rare = rare.take();
@@ -233,15 +234,8 @@ impl Output {
         self.lent = true;
     }
 
-    #[cold]
-    fn lend_ample(&mut self, bytes: &mut Vec<u8>) {
-        if is_ample(bytes.len(), self.end - self.start) {
-            self.move_to(core::mem::take(bytes));
-        }
-    }
-
     /// Gives the memory back, unless something waits in it; then it is freed when nothing does. What is
-    /// far less moves out of it: it may wait for long.
+    /// far less moves out of it, since it may wait for long.
     #[inline]
     pub(super) fn give_back(&mut self, bytes: &mut Vec<u8>, rare: &mut Option<Box<Rare>>) {
         self.lent = false;
@@ -259,15 +253,15 @@ impl Output {
     }
 
     #[cold]
-    fn give_back_ample(&mut self, kept: &mut Vec<u8>) {
+    fn give_back_ample(&mut self, bytes: &mut Vec<u8>) {
         if let Some(rare) = &mut self.rare {
             rare.spare = Vec::new();
         }
         let waiting = self.end - self.start;
-        if is_ample(self.bytes.len(), waiting) {
+        if is_ample(self.bytes.capacity(), waiting) {
             let memory = self.move_to(Vec::with_capacity(waiting));
-            if is_kept(kept, &memory) {
-                *kept = memory;
+            if is_kept(bytes, &memory) {
+                *bytes = memory;
             }
         }
     }
