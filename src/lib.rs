@@ -146,7 +146,7 @@
 //!
 //! - Small messages: `while let Some(event) = &connection.receive(&mut input)` where they are only
 //!   looked at, and otherwise `match connection.receive(&mut input)`. To bind an event by value
-//!   first, as above, costs about half as much as to receive it.
+//!   first, as above, costs more than half as much as to receive a message of 8 B.
 //! - Many replies or messages in pieces: [`Buffers`], lent for each turn, or once for good where the
 //!   connection may hold memory at rest.
 //! - Large messages: reads of 16 KiB, so that bytes are unmasked while the processor's first cache
