@@ -1,7 +1,9 @@
 //! Masking: XOR with a four-byte key, at any offset.
 
 #[cfg(feature = "simd")]
-use fearless_simd::{Level, dispatch};
+use fearless_simd::prelude::*;
+#[cfg(feature = "simd")]
+use fearless_simd::{Level, dispatch, u8x64, u32x16};
 
 /// From this length on, a loop made for many bytes is worth being called. Where there is no allocator,
 /// code is dear, and the plain loop does.
@@ -65,14 +67,13 @@ fn copy_long(out: &mut [u8], payload: &[u8], key: [u8; 4]) {
     copy_words(out_lines, lines, key);
 }
 
-// `dispatch` compiles the same loop for each set of instructions that a processor may have, as long
-// as all that it calls is inlined.
+// `dispatch` compiles the same for each set of instructions that a processor may have, as long as all
+// that it calls is inlined.
 
 #[cfg(feature = "simd")]
 #[inline(never)]
 fn mask_wide(payload: &mut [u8], key: [u8; 4]) {
-    let (lines, key) = mask_to_line(payload, key);
-    dispatch!(Level::new(), _vectors => mask_words(lines, key));
+    dispatch!(Level::new(), vectors => mask_lines(vectors, payload, key));
 }
 
 #[cfg(all(feature = "alloc", feature = "simd"))]
@@ -80,6 +81,38 @@ fn mask_wide(payload: &mut [u8], key: [u8; 4]) {
 fn copy_wide(out: &mut [u8], payload: &[u8], key: [u8; 4]) {
     let (out_lines, lines, key) = copy_to_line(out, payload, key);
     dispatch!(Level::new(), _vectors => copy_words(out_lines, lines, key));
+}
+
+/// Masks whole cache lines; and the first and the last bytes, as many as a line has, whatever of them
+/// stands in one. An access that two lines share takes twice the time.
+#[cfg(feature = "simd")]
+#[inline(always)]
+fn mask_lines<S: Simd>(vectors: S, payload: &mut [u8], key: [u8; 4]) {
+    let (Some(first), Some(last)) = (payload.first_chunk(), payload.last_chunk()) else {
+        return mask_words(payload, key);
+    };
+    // From what was there before, and written when the lines are.
+    let first = masked_line(vectors, first, key);
+    let behind = payload.len() - CACHE_LINE;
+    let last = masked_line(vectors, last, rotated(key, behind as u64));
+    let before = before_line(payload);
+    let lines_key = rotated(key, before as u64);
+    for line in payload.get_mut(before..).unwrap_or_default().as_chunks_mut().0 {
+        masked_line(vectors, line, lines_key).store_slice(line);
+    }
+    if let Some(to) = payload.first_chunk_mut::<CACHE_LINE>() {
+        first.store_slice(to);
+    }
+    if let Some(to) = payload.last_chunk_mut::<CACHE_LINE>() {
+        last.store_slice(to);
+    }
+}
+
+#[cfg(feature = "simd")]
+#[inline(always)]
+fn masked_line<S: Simd>(vectors: S, line: &[u8; CACHE_LINE], key: [u8; 4]) -> u8x64<S> {
+    let key: u8x64<S> = u32x16::splat(vectors, u32::from_ne_bytes(key)).bitcast();
+    u8x64::from_slice(vectors, line) ^ key
 }
 
 /// Masks what stands before a cache line, where that matters. Returns the rest, and its key.
@@ -257,7 +290,7 @@ mod tests {
     fn each_set_of_instructions_masks_as_the_naive_loop_does() {
         for level in levels() {
             check_masking(&[0, 1, 2, 3], |payload, offset| {
-                dispatch!(level, _vectors => mask_words(payload, rotated(KEY, offset)));
+                dispatch!(level, vectors => mask_lines(vectors, payload, rotated(KEY, offset)));
             });
             check_copying(|out, payload, offset| {
                 dispatch!(level, _vectors => copy_words(out, payload, rotated(KEY, offset)));
