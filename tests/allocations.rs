@@ -208,6 +208,32 @@ fn memory_is_at_most_twice_the_bytes_received_however_they_come() {
 }
 
 #[test]
+fn a_message_that_is_cut_once_takes_one_allocation_of_what_it_announced() {
+    for opcode in [0x81, 0x82] {
+        let mut frame = peer_frame(Role::Server, opcode, &[b'x'; 1000]);
+        for cut in [15, 500, 1000] {
+            let mut server = server();
+            let mut frame = frame.clone();
+            let (start, end) = frame.split_at_mut(cut);
+            let (allocations, held, peak) = measure(|| {
+                assert_eq!(server.receive(&mut &mut *start), None);
+                assert!(matches!(server.receive(&mut &mut *end), Some(Event::Message(_))));
+            });
+            assert_eq!((allocations, held), (1, 0), "{opcode:#x} cut at {cut}");
+            assert!((1000..1100).contains(&peak), "{peak} bytes, {opcode:#x} cut at {cut}");
+        }
+        // Behind a fragment as much may follow as memory is taken for at least.
+        *frame.first_mut().unwrap() &= 0x7f;
+        let mut server = server();
+        let (allocations, _, peak) = measure(|| {
+            assert_eq!(server.receive(&mut &mut frame[..]), None);
+        });
+        assert_eq!(allocations, 1, "{opcode:#x} unfinished");
+        assert!((4096..4200).contains(&peak), "{peak} bytes, {opcode:#x} unfinished");
+    }
+}
+
+#[test]
 fn memory_is_at_most_twice_the_bytes_read_to_where_they_belong() {
     let header = [0x82, 0xff, 0, 0, 0, 0, 0, 0x0f, 0x42, 0x40, 0, 0, 0, 0]; // 1,000,000
     for read in [1, 1000, 100_000] {

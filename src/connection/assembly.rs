@@ -30,9 +30,9 @@ enum Parts {
 }
 
 impl Assembly {
-    /// Adds a piece of text. Returns the message if it is complete: borrowed if the piece is all of
-    /// it.
-    pub(super) fn add<'a>(&mut self, chunk: Chunk<'a>) -> Option<Message<'a>> {
+    /// Adds a piece of text, behind which `rest` is announced. Returns the message if it is complete:
+    /// borrowed if the piece is all of it.
+    pub(super) fn add<'a>(&mut self, chunk: Chunk<'a>, rest: Rest) -> Option<Message<'a>> {
         let Chunk { payload: Message::Text(piece), first, last } = chunk else { return None };
         if first && last {
             return Some(Message::Text(piece));
@@ -42,6 +42,10 @@ impl Assembly {
         }
         // A message keeps its type: a continuation has none of its own.
         let Parts::Text(text) = &mut self.message else { return None };
+        let end = text.len() + piece.byte_len();
+        if end > text.capacity() {
+            text.reserve_exact(memory(end, rest) - text.len());
+        }
         text.push_str(&piece);
         if last { self.finish() } else { None }
     }

@@ -132,7 +132,7 @@ impl Connection {
         {
             self.assembly.keep(memory);
         }
-        loop {
+        while !input.is_empty() || self.session.has_news() {
             let frame = self.session.next_frame(input, &self.config.incoming_limits);
             if self.session.is_failing() {
                 self.reply_close();
@@ -162,6 +162,7 @@ impl Connection {
                 return event;
             }
         }
+        None
     }
 
     /// A piece of text as the application wants it: on its own, or put together.
@@ -171,7 +172,7 @@ impl Connection {
             Delivery::Chunks => Some(Event::Chunk(chunk)),
             // What came before the violation will never be a message.
             Delivery::Messages if self.session.error().is_some() => None,
-            Delivery::Messages => self.assembly.add(chunk).map(Event::Message),
+            Delivery::Messages => self.assembly.add(chunk, self.session.rest()).map(Event::Message),
         }
     }
 

@@ -185,6 +185,12 @@ impl Session {
         self.closing.violate(ProtocolError::InvalidUtf8);
     }
 
+    /// What has not come of the data frame under way; if none is, whether a message is.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn rest(&self) -> Rest {
+        self.frames.data_rest().unwrap_or(Rest { bytes: 0, fin: self.message.is_none() })
+    }
+
     /// What has not come of the binary frame under way, if one is.
     #[cfg(feature = "alloc")]
     pub(crate) fn binary_rest(&self) -> Option<Rest> {

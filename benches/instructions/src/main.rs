@@ -13,7 +13,7 @@ use websocket_proto::{
     Role, mask,
 };
 
-/// Bytes of a read, at most.
+/// Bytes of a read, at most, unless a message is to be cut.
 const READ: usize = 16 << 10;
 
 const REQUEST: &[u8] = b"GET /chat?room=1 HTTP/1.1\r\nHost: example.com\r\nConnection: Upgrade\r\n\
@@ -45,14 +45,20 @@ fn main() {
     let binary = |payload: &'static [u8]| move || Message::from(payload);
     let counted = Bytes::from_static(&[1; 65536]);
     match &**case {
-        "receive-8" => receive(Server, &several(Server, Binary, &[1; 8]), count),
-        "receive-125" => receive(Server, &several(Server, Binary, &[1; 125]), count),
-        "receive-1024" => receive(Server, &several(Server, Binary, &[1; 1024]), count),
-        "receive-65536" => receive(Server, &frame(Server, Binary, true, &[1; 65536]), count),
-        "receive-text-1024" => receive(Server, &several(Server, Text, &[b'a'; 1024]), count),
-        "receive-text-cjk-1024" => receive(Server, &several(Server, Text, cjk.as_bytes()), count),
-        "receive-client-8" => receive(Client, &several(Client, Binary, &[1; 8]), count),
-        "fragments" => receive(Server, &fragments(), count),
+        "receive-8" => receive(Server, &several(Server, Binary, &[1; 8]), READ, count),
+        "receive-125" => receive(Server, &several(Server, Binary, &[1; 125]), READ, count),
+        "receive-1024" => receive(Server, &several(Server, Binary, &[1; 1024]), READ, count),
+        "receive-65536" => receive(Server, &frame(Server, Binary, true, &[1; 65536]), READ, count),
+        "receive-text-1024" => receive(Server, &several(Server, Text, &[b'a'; 1024]), READ, count),
+        "receive-text-cjk-1024" => {
+            receive(Server, &several(Server, Text, cjk.as_bytes()), READ, count)
+        }
+        "receive-cut-1024" => receive(Server, &frame(Server, Binary, true, &[1; 1024]), 516, count),
+        "receive-cut-text-1024" => {
+            receive(Server, &frame(Server, Text, true, &[b'a'; 1024]), 516, count)
+        }
+        "receive-client-8" => receive(Client, &several(Client, Binary, &[1; 8]), READ, count),
+        "fragments" => receive(Server, &fragments(), READ, count),
         "send-8" => send(Server, binary(&[1; 8]), None, count),
         "send-1024" => send(Server, binary(&[1; 1024]), None, count),
         "send-counted-65536" => send(Server, || Message::from(counted.clone()), None, count),
@@ -129,12 +135,12 @@ fn turn(
     }
 }
 
-/// Receives `count` messages, a multiple of those in `wire`.
-fn receive(role: Role, wire: &[u8], count: usize) {
+/// Receives `count` messages, a multiple of those in `wire`, in reads of at most so many bytes.
+fn receive(role: Role, wire: &[u8], read: usize, count: usize) {
     let (mut connection, mut lent) = (open(role), Some(Buffers::new()));
     let (mut buffer, mut received) = (vec![0; READ], 0);
     while received < count {
-        for read in wire.chunks(READ) {
+        for read in wire.chunks(read) {
             let mut input = &mut buffer[..read.len()];
             input.copy_from_slice(read);
             turn(&mut connection, &mut lent, |connection| {
