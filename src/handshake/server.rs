@@ -91,7 +91,7 @@ const RESPONSE_ROOM: usize = 256;
 /// What the request asks for.
 #[derive(Clone, Copy, Debug)]
 enum Kind {
-    Upgrade { key: [u8; 24] },
+    Upgrade,
     Http,
 }
 
@@ -227,13 +227,12 @@ impl ServerHandshake {
     /// [`HeadError::NoRequest`] where no upgrade waits, and what
     /// [`Upgrade::accept`](super::Upgrade::accept) refuses. The request still waits then.
     pub fn accept(&mut self, acceptance: &Acceptance<'_>) -> Result<Established, HeadError> {
-        let (State::Deciding(Kind::Upgrade { key }), Some(request)) = (self.state, self.request())
-        else {
+        let (State::Deciding(Kind::Upgrade), Some(request)) = (self.state, self.request()) else {
             return Err(HeadError::NoRequest);
         };
         acceptance.check(request.fields())?;
-        let length = self.head.len();
-        if let Err(error) = acceptance.write(&key, &mut self.head) {
+        let (accept, length) = (request.accept_key(), self.head.len());
+        if let Err(error) = acceptance.write(&accept, &mut self.head) {
             self.head.truncate(length);
             return Err(error);
         }
@@ -340,13 +339,12 @@ impl ServerHandshake {
             return Ok(None);
         };
         let length = request.as_bytes().len();
-        let kind = match request.upgrade()? {
-            Some(_) if !self.config.origin_policy.allows(&request) => {
-                return Err(HandshakeError::ForbiddenOrigin);
-            }
-            Some(upgrade) => Kind::Upgrade { key: upgrade.key() },
-            None => Kind::Http,
-        };
+        let kind = if request.is_upgrade()? { Kind::Upgrade } else { Kind::Http };
+        if let Kind::Upgrade = kind
+            && !self.config.origin_policy.allows(&request)
+        {
+            return Err(HandshakeError::ForbiddenOrigin);
+        }
         if before == 0 {
             self.head = Vec::with_capacity(length + RESPONSE_ROOM);
             self.head.extend_from_slice(input.get(..length).unwrap_or_default());
@@ -355,7 +353,7 @@ impl ServerHandshake {
         *input = core::mem::take(input).get_mut(length - before..).unwrap_or_default();
         self.state = State::Deciding(kind);
         Ok(Some(match kind {
-            Kind::Upgrade { .. } => ServerEvent::Upgrade,
+            Kind::Upgrade => ServerEvent::Upgrade,
             Kind::Http => ServerEvent::Http,
         }))
     }

@@ -18,7 +18,6 @@ const SWITCHING_PROTOCOLS: &[u8] =
 #[derive(Clone, Copy, Debug)]
 pub struct Upgrade<'a> {
     request: RequestHead<'a>,
-    key: [u8; 24],
 }
 
 impl<'a> RequestHead<'a> {
@@ -32,6 +31,11 @@ impl<'a> RequestHead<'a> {
     /// What the request breaks; the rules of HTTP come first, then those of WebSocket in the order
     /// of the variants of [`HandshakeError`].
     pub fn upgrade(&self) -> Result<Option<Upgrade<'a>>, HandshakeError> {
+        Ok(self.is_upgrade()?.then_some(Upgrade { request: *self }))
+    }
+
+    /// The same, without a copy of all this.
+    pub(super) fn is_upgrade(&self) -> Result<bool, HandshakeError> {
         let noted = &self.noted;
         let host = match noted.host {
             // RFC 9112, section 3.2: a request of HTTP/1.1 without Host, and any request with
@@ -47,7 +51,7 @@ impl<'a> RequestHead<'a> {
         }
         // RFC 9110, section 7.8: Upgrade is ignored in a request of HTTP/1.0.
         if self.minor_version() == 0 || !noted.upgrade {
-            return Ok(None);
+            return Ok(false);
         }
         if self.method_bytes() != b"GET" {
             return Err(HandshakeError::MethodNotGet);
@@ -75,13 +79,12 @@ impl<'a> RequestHead<'a> {
             Once::At(place) if place.of(self.as_bytes()) == b"13" => {}
             Once::At(_) | Once::Missing => return Err(HandshakeError::UnsupportedVersion),
         }
-        let key = match noted.key {
+        match noted.key {
             Once::Missing => return Err(HandshakeError::MissingKey),
             Once::Repeated => return Err(HandshakeError::RepeatedKey),
-            Once::At(place) => {
-                parse_key(place.of(self.as_bytes())).ok_or(HandshakeError::InvalidKey)?
-            }
-        };
+            Once::At(place) if is_key(place.of(self.as_bytes())) => {}
+            Once::At(_) => return Err(HandshakeError::InvalidKey),
+        }
         if let Once::Repeated = noted.origin {
             return Err(HandshakeError::RepeatedOrigin);
         }
@@ -91,7 +94,12 @@ impl<'a> RequestHead<'a> {
         if noted.bad_extensions {
             return Err(HandshakeError::InvalidExtensions);
         }
-        Ok(Some(Upgrade { request: *self, key }))
+        Ok(true)
+    }
+
+    /// The value that answers the key of an upgrade.
+    pub(super) fn accept_key(&self) -> [u8; 28] {
+        accept_key(self.noted.key.of(self.as_bytes()))
     }
 }
 
@@ -102,10 +110,10 @@ impl<'a> Upgrade<'a> {
         self.request
     }
 
-    /// `Sec-WebSocket-Key`.
+    /// `Sec-WebSocket-Key`, as sent.
     #[must_use]
-    pub const fn key(&self) -> [u8; 24] {
-        self.key
+    pub fn key(&self) -> &'a [u8] {
+        self.request.noted.key.of(self.request.as_bytes())
     }
 
     /// Writes the response that accepts: 101 and what was chosen. Returns its length in bytes.
@@ -138,7 +146,7 @@ impl<'a> Upgrade<'a> {
         buffer: impl Into<HeadBuffer<'b>>,
     ) -> Result<usize, HeadError> {
         acceptance.check(self.request.fields())?;
-        acceptance.write(&self.key, buffer)
+        acceptance.write(&self.request.accept_key(), buffer)
     }
 }
 
@@ -187,13 +195,13 @@ impl<'a> Acceptance<'a> {
         self
     }
 
-    /// Writes the response. Returns its length in bytes.
+    /// Writes the response, with the value that answers the key. Returns its length in bytes.
     pub(super) fn write<'b>(
         &self,
-        key: &[u8; 24],
+        accept: &[u8; 28],
         buffer: impl Into<HeadBuffer<'b>>,
     ) -> Result<usize, HeadError> {
-        let lines = [SWITCHING_PROTOCOLS, &accept_key(key), b"\r\n"];
+        let lines = [SWITCHING_PROTOCOLS, accept, b"\r\n"];
         let mut head = HeadWriter::begin(buffer.into(), &lines)?;
         if let Some(subprotocol) = self.subprotocol {
             head.field(Field::new("Sec-WebSocket-Protocol", subprotocol))?;
@@ -230,7 +238,6 @@ impl<'a> Acceptance<'a> {
 
 /// 22 letters of base64 and `==`: 16 bytes. The 4 bits that 22 letters have too many are not
 /// checked, since the RFC's own example has some set (erratum 3150).
-fn parse_key(value: &[u8]) -> Option<[u8; 24]> {
-    let key: [u8; 24] = value.try_into().ok()?;
-    (Class::Base64.run(&key) == 22 && key.ends_with(b"==")).then_some(key)
+fn is_key(value: &[u8]) -> bool {
+    value.len() == 24 && Class::Base64.run(value) == 22 && value.ends_with(b"==")
 }
