@@ -151,12 +151,12 @@ pub(super) const fn place(at: usize) -> u32 {
     at as u32
 }
 
-/// Walks over a head that grows, and looks at each byte once.
+/// Walks over a head that grows, and never looks again at what it has taken.
 #[derive(Clone, Debug)]
 pub(super) struct Scanner {
     limits: HeadLimits,
-    /// Bytes taken, each of which was looked at once; those of a field line that is too long
-    /// twice.
+    /// Bytes taken, each of which was looked at once; those of a field line that is too long, and of
+    /// the names of those that arrived whole, twice.
     pub(super) at: usize,
     /// Where the line or part that is being read began.
     start: usize,
@@ -350,23 +350,24 @@ impl Scanner {
             if !QUICK || self.fields == self.limits.max_fields {
                 break (FieldState::Name, 0);
             }
+            // What a name is made of may stand in a value. So the end of a line is found without its
+            // colon, and neither waits for the other.
+            let run = Class::Value.run(lines);
             let colon = Class::Token.run(lines);
-            let Some((name @ [_, ..], [b':', rest @ ..])) = lines.split_at_checked(colon) else {
+            let Some((name @ [_, ..], [b':', ..])) = lines.split_at_checked(colon) else {
                 break (FieldState::Name, colon);
             };
             self.colon = self.at + colon;
-            let run = Class::Value.run(rest);
-            let taken = colon + 1 + run;
-            match rest.split_at_checked(run) {
-                Some((value, [b'\r', b'\n', rest @ ..]))
-                    if taken + 2 <= self.limits.max_field_line =>
+            match lines.split_at_checked(run) {
+                Some((line, [b'\r', b'\n', rest @ ..]))
+                    if run + 2 <= self.limits.max_field_line =>
                 {
-                    noted.note(name, self.colon + 1, value);
+                    noted.note(name, self.colon + 1, line.get(colon + 1..).unwrap_or_default());
                     self.fields += 1;
-                    self.at += taken + 2;
+                    self.at += run + 2;
                     lines = rest;
                 }
-                Some(_) | None => break (FieldState::Value, taken),
+                Some(_) | None => break (FieldState::Value, run),
             }
         };
         self.begin(self.limits.max_field_line, HandshakeError::FieldLineTooLong);

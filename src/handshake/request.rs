@@ -12,8 +12,8 @@ use super::{Extensions, HandshakeError, HeadLimits};
 /// Parses the head of an HTTP/1.1 request (RFC 9112).
 ///
 /// The caller accumulates what arrives in one buffer of its own and offers the whole of it each
-/// time; the parser goes on where it stopped, so that it looks at each byte once however the head
-/// was cut. It reports what is wrong at the first byte that is, and stays failed.
+/// time; the parser goes on where it stopped, and never looks again at what it has taken, however the
+/// head was cut. It reports what is wrong at the first byte that is, and stays failed.
 ///
 /// One empty line before the request line is ignored, as RFC 9112, section 2.2 asks. Everything
 /// else is refused that its grammar doesn't allow, whatever other recipients tolerate.
