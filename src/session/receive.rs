@@ -147,10 +147,18 @@ impl Session {
         input: &mut &'a mut [u8],
     ) -> Option<Chunk<'a>> {
         // A character that waits is completed first, on its own.
-        let max = if self.text.is_waiting() { self.text.missing() } else { usize::MAX };
+        let waiting = self.text.is_waiting();
+        let max = if waiting { self.text.missing() } else { usize::MAX };
         let piece = self.frames.decode_payload(frame, input, max).unmask();
         let last = piece.last() && frame.header.fin();
-        let text = self.characters(piece.payload, last);
+        let text = if waiting {
+            self.complete_character(piece.payload)
+        } else {
+            self.characters(piece.payload).into()
+        };
+        if last && self.text.is_waiting() {
+            self.closing.violate(ProtocolError::InvalidUtf8);
+        }
         let last = last && self.closing.error().is_none();
         let first = self.deliver(text.byte_len(), last)?;
         Some(Chunk { payload: text.into(), first, last })
@@ -246,27 +254,24 @@ impl Session {
         Some(core::mem::take(&mut self.first))
     }
 
-    /// The whole characters of `payload`. What is not UTF-8, or ends inside a character, fails the
-    /// connection behind them.
+    /// The whole characters of `payload`. What is not UTF-8 fails the connection behind them (RFC 6455,
+    /// section 8.1).
     #[inline]
-    fn characters<'a>(&mut self, payload: &'a [u8], last: bool) -> Text<'a> {
-        let (text, valid): (Text<'a>, bool) = if self.text.is_waiting() {
-            match self.text.complete(payload) {
-                Ok(Some(character)) => (character, true),
-                Ok(None) => ("".into(), true),
-                Err(_) => ("".into(), false),
-            }
-        } else {
-            match self.text.validate(payload) {
-                Ok(text) => (text.into(), true),
-                Err(error) => (error.valid.into(), false),
-            }
-        };
-        // RFC 6455, section 8.1: text that is not UTF-8 fails the connection.
-        if !valid || (last && self.text.is_waiting()) {
+    fn characters<'a>(&mut self, payload: &'a [u8]) -> &'a str {
+        self.text.validate(payload).unwrap_or_else(|error| {
             self.closing.violate(ProtocolError::InvalidUtf8);
-        }
-        text
+            error.valid
+        })
+    }
+
+    /// The character that waits, if `payload` completes it. If it can't, the connection fails too.
+    #[inline]
+    fn complete_character(&mut self, payload: &[u8]) -> Text<'static> {
+        let character = self.text.complete(payload).unwrap_or_else(|_| {
+            self.closing.violate(ProtocolError::InvalidUtf8);
+            None
+        });
+        character.unwrap_or_else(|| "".into())
     }
 
     /// Adds a piece of a control frame that the input cuts to what is in `control`, and checks it
