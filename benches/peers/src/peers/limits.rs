@@ -4,6 +4,8 @@
 
 use std::hint::black_box;
 
+use fearless_simd::{Level, dispatch};
+
 use crate::Job;
 use crate::case::Role;
 use crate::scene::{Scene, answer};
@@ -79,11 +81,7 @@ impl super::Peer for Xor {
         let (mut pipe, scene) = (scene.pipe(), scene.clone());
         let (mut next, mut masked) = (0, vec![0; scene.case.size]);
         writes(move |_| {
-            let (words, _) = scene.case.messages[next].as_chunks::<8>();
-            let (masked_words, _) = masked.as_chunks_mut::<8>();
-            for (to, from) in masked_words.iter_mut().zip(words) {
-                *to = (u64::from_ne_bytes(*from) ^ KEY).to_ne_bytes();
-            }
+            copy_xor(&mut masked, &scene.case.messages[next]);
             pipe.write_from(&masked);
             next = (next + 1) % scene.case.messages.len();
         })
@@ -161,10 +159,36 @@ impl super::Peer for Answer {
 
 const KEY: u64 = 0x3d21_fa37_3d21_fa37;
 
+/// From this length on, by the widest vectors that the processor has.
+const WIDE: usize = 256;
+
 #[inline]
 fn xor(bytes: &mut [u8]) {
-    for word in bytes.as_chunks_mut::<8>().0 {
-        *word = (u64::from_ne_bytes(*word) ^ KEY).to_ne_bytes();
+    #[inline(always)]
+    fn words(bytes: &mut [u8]) {
+        for word in bytes.as_chunks_mut::<8>().0 {
+            *word = (u64::from_ne_bytes(*word) ^ KEY).to_ne_bytes();
+        }
+    }
+    if bytes.len() < WIDE {
+        words(bytes);
+    } else {
+        dispatch!(Level::new(), _vectors => words(bytes));
+    }
+}
+
+#[inline]
+fn copy_xor(to: &mut [u8], from: &[u8]) {
+    #[inline(always)]
+    fn words(to: &mut [u8], from: &[u8]) {
+        for (to, from) in to.as_chunks_mut::<8>().0.iter_mut().zip(from.as_chunks::<8>().0) {
+            *to = (u64::from_ne_bytes(*from) ^ KEY).to_ne_bytes();
+        }
+    }
+    if from.len() < WIDE {
+        words(to, from);
+    } else {
+        dispatch!(Level::new(), _vectors => words(to, from));
     }
 }
 
