@@ -144,11 +144,11 @@
 //! The loop above is fast. What can make it faster depends on the traffic; the package
 //! `benches/peers` measures each.
 //!
-//! - Small messages: `while let Some(event) = &connection.receive(&mut input)` where they are only
-//!   looked at, and otherwise `match connection.receive(&mut input)`. To bind an event by value
-//!   first, as above, costs more than half as much as to receive a message of 8 B.
-//! - Many replies or messages in pieces: [`Buffers`], lent for each turn, or once for good where the
-//!   connection may hold memory at rest.
+//! - Small messages: `while let Some(event) = &mut connection.receive(&mut input)`, where they are
+//!   only looked at. To bind an event by value, as above, costs more than half as much as to receive
+//!   a message of 8 B.
+//! - Many replies, or messages that reads cut: [`Buffers`], lent for each turn, or once for good where
+//!   the connection may hold memory at rest; and [`recycle`](Connection::recycle).
 //! - Large messages: reads of 16 KiB, so that bytes are unmasked while the processor's first cache
 //!   holds them; [`payload_space`](Connection::payload_space), so that a binary one is not copied;
 //!   and the feature `simd`.

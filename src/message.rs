@@ -89,12 +89,22 @@ impl Message<'_> {
         }
     }
 
-    /// The memory of its own, if it has some.
+    /// Whether it has memory of its own, not reference-counted.
     #[cfg(feature = "alloc")]
-    pub(crate) fn into_memory(self) -> Option<Vec<u8>> {
+    #[inline]
+    pub(crate) fn has_memory(&self) -> bool {
         match self {
-            Self::Text(text) => text.into_memory().ok(),
-            Self::Binary(payload) => payload.into_memory().ok(),
+            Self::Text(text) => text.has_memory(),
+            Self::Binary(payload) => payload.has_memory(),
+        }
+    }
+
+    /// That memory, which leaves the message empty; none if it has none.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn take_memory(&mut self) -> Vec<u8> {
+        match self {
+            Self::Text(text) => text.take_memory(),
+            Self::Binary(payload) => payload.take_memory(),
         }
     }
 

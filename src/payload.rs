@@ -80,11 +80,17 @@ impl Payload<'_> {
         }
     }
 
-    /// The memory of its own, if it has some.
-    pub(crate) fn into_memory(self) -> Result<Vec<u8>, Self> {
-        match self.0 {
-            PayloadInner::Owned(bytes) => Ok(bytes),
-            PayloadInner::Borrowed(_) | PayloadInner::Counted(_) => Err(self),
+    /// Whether it has memory of its own, not reference-counted.
+    #[inline]
+    pub(crate) const fn has_memory(&self) -> bool {
+        matches!(self.0, PayloadInner::Owned(_))
+    }
+
+    /// That memory, which leaves it empty; none if it has none.
+    pub(crate) fn take_memory(&mut self) -> Vec<u8> {
+        match &mut self.0 {
+            PayloadInner::Owned(bytes) => core::mem::take(bytes),
+            PayloadInner::Borrowed(_) | PayloadInner::Counted(_) => Vec::new(),
         }
     }
 

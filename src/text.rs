@@ -67,6 +67,22 @@ impl Text<'_> {
         }
     }
 
+    /// Whether it has memory of its own.
+    #[cfg(feature = "alloc")]
+    #[inline]
+    pub(crate) const fn has_memory(&self) -> bool {
+        matches!(self.0, TextInner::Owned(_))
+    }
+
+    /// That memory, which leaves it empty; none if it has none.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn take_memory(&mut self) -> Vec<u8> {
+        match &mut self.0 {
+            TextInner::Owned(text) => core::mem::take(text).into_bytes(),
+            TextInner::Borrowed(_) | TextInner::Char { .. } => Vec::new(),
+        }
+    }
+
     /// The same, borrowing from nothing.
     #[cfg(feature = "alloc")]
     #[must_use]

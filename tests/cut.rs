@@ -255,7 +255,7 @@ impl Echo {
 
     fn handle(&mut self, event: Event<'_>) {
         self.events.push(event.clone().into_owned());
-        let Event::Message(message) = event else { return };
+        let Event::Message(mut message) = event else { return };
         match self.events.len() % 3 {
             0 => drop(self.connection.send(&message)),
             1 => drop(self.connection.send(message.clone())),
@@ -267,7 +267,7 @@ impl Echo {
                 }
             }
         }
-        self.connection.recycle(message);
+        self.connection.recycle(&mut message);
     }
 
     /// Returns how many of `bytes` it read.

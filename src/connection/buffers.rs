@@ -28,9 +28,9 @@ use crate::Message;
 ///     connection.lend(&mut buffers);
 ///     let mut read = [0x81, 0x82, 0, 0, 0, 0, b'h', b'i'];
 ///     let mut input = &mut read[..];
-///     while let Some(event) = connection.receive(&mut input) {
+///     while let Some(event) = &mut connection.receive(&mut input) {
 ///         if let Event::Message(message) = event {
-///             connection.send(&message)?;
+///             connection.send(&*message)?;
 ///             connection.recycle(message);
 ///         }
 ///     }
@@ -91,14 +91,21 @@ impl Connection {
     }
 
     /// While memory is lent, takes that of a message that was put together for the next one, until
-    /// [`give_back`](Self::give_back). A borrowed message has none.
+    /// [`give_back`](Self::give_back), and leaves it empty. A borrowed message has none.
     #[inline]
-    pub fn recycle(&mut self, message: Message<'_>) {
-        if self.output.is_lent()
-            && let Some(memory) = message.into_memory()
-            && memory.capacity() <= Buffers::MAX_KEPT
-        {
-            self.assembly.keep(memory);
+    pub fn recycle(&mut self, message: &mut Message<'_>) {
+        if message.has_memory() {
+            self.recycle_memory(message);
+        }
+    }
+
+    #[inline(never)]
+    fn recycle_memory(&mut self, message: &mut Message<'_>) {
+        if self.output.is_lent() {
+            let memory = message.take_memory();
+            if memory.capacity() <= Buffers::MAX_KEPT {
+                self.assembly.keep(memory);
+            }
         }
     }
 }

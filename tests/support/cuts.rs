@@ -48,8 +48,8 @@ pub fn run(driver: &Driver, bytes: &[u8], cuts: &[usize]) -> Record {
                 replies.push(connection.send(message.clone()).map_err(|error| error.reason));
             }
             events.push(event.clone().into_owned());
-            if let Event::Message(message) = event {
-                connection.recycle(message);
+            if let Event::Message(mut message) = event {
+                connection.recycle(&mut message);
             }
             // Bytes that were not taken are never modified.
             assert_eq!(*input, original[original.len() - input.len()..]);
@@ -85,8 +85,8 @@ fn used_buffers() -> Buffers {
     frames.extend([0xee; 4096]);
     frames.extend([0x80, 2, 0xee, 0xee]);
     let message = connection.receive(&mut &mut frames[..]);
-    let Some(Event::Message(message)) = message else { panic!("{message:?}") };
-    connection.recycle(message);
+    let Some(Event::Message(mut message)) = message else { panic!("{message:?}") };
+    connection.recycle(&mut message);
     connection.send(vec![0xee; 1000]).unwrap();
     take_output(&mut connection);
     connection.give_back(&mut buffers);

@@ -144,7 +144,7 @@ fn receive(role: Role, wire: &[u8], read: usize, count: usize) {
             let mut input = &mut buffer[..read.len()];
             input.copy_from_slice(read);
             turn(&mut connection, &mut lent, |connection| {
-                while let Some(event) = connection.receive(&mut input) {
+                while let Some(event) = &mut connection.receive(&mut input) {
                     match event {
                         Event::Message(message) => {
                             black_box(message.as_bytes());

@@ -369,9 +369,9 @@ impl End {
         }
         let echo = self.setup.echo;
         match event {
-            Event::Message(message) => {
+            Event::Message(mut message) => {
                 let copy = message.clone().into_owned();
-                self.connection.recycle(message);
+                self.connection.recycle(&mut message);
                 self.events.push(Event::Message(copy.clone()));
                 echo.map(|memory| Item::Message(copy, memory))
             }

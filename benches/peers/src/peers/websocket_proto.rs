@@ -40,7 +40,7 @@ pub mod memory {
 }
 use memory::{KEPT, LENT, NONE};
 
-/// Bytes of a message from which it may come in pieces, and is moved rather than looked at.
+/// Bytes of a message from which it is sent back with its memory, where it has some.
 const LARGE: usize = 2048;
 
 /// `SPACE`: reading to where payload belongs, and but little to elsewhere.
@@ -213,46 +213,33 @@ impl<const MEMORY: u8, const SPACE: bool> Socket<MEMORY, SPACE> {
         } else {
             let length = pipe.read_into(buffer);
             let mut input = &mut buffer[..length];
-            // The loop of the front page.
-            while MEMORY == NONE
-                && let Some(event) = connection.receive(&mut input)
-            {
-                match event {
-                    Event::Message(message) => {
-                        finish::<ECHO>(connection, scene, message);
-                        done += 1;
-                    }
-                    Event::Failed(error) => panic!("{error}"),
-                    _ => {}
-                }
-            }
-            // In any other way an event is matched where it is returned, and a small message only
-            // looked at, so that neither is moved.
-            while scene.case.size < LARGE
-                && let Some(event) = &connection.receive(&mut input)
-            {
+            // Events are looked at where they are returned, so that they are not moved; but what is
+            // large, put together and sent back goes back as it is.
+            let look = MEMORY != NONE && (!ECHO || scene.case.size < LARGE);
+            while look && let Some(event) = &mut connection.receive(&mut input) {
                 match event {
                     Event::Message(message) => {
                         scene.message(message.as_bytes());
                         if ECHO {
-                            connection.send(message).expect("room");
+                            connection.send(&*message).expect("room");
                         }
+                        connection.recycle(message);
+                        done += 1;
+                    }
+                    Event::Failed(error) => panic!("{error}"),
+                    // Answered already.
+                    _ => {}
+                }
+            }
+            // The loop of the front page.
+            while let Some(event) = connection.receive(&mut input) {
+                match event {
+                    Event::Message(message) => {
+                        finish::<ECHO>(connection, scene, message);
                         done += 1;
                     }
                     Event::Failed(error) => panic!("{error}"),
                     _ => {}
-                }
-            }
-            loop {
-                match connection.receive(&mut input) {
-                    Some(Event::Message(message)) => {
-                        finish::<ECHO>(connection, scene, message);
-                        done += 1;
-                    }
-                    Some(Event::Failed(error)) => panic!("{error}"),
-                    // Answered already.
-                    Some(_) => {}
-                    None => break,
                 }
             }
         }
@@ -266,12 +253,12 @@ impl<const MEMORY: u8, const SPACE: bool> Socket<MEMORY, SPACE> {
 
 /// A message that was put together has memory: to be sent as it is, or for the next one.
 #[inline]
-fn finish<const ECHO: bool>(connection: &mut Connection, scene: &Scene, message: Message<'_>) {
+fn finish<const ECHO: bool>(connection: &mut Connection, scene: &Scene, mut message: Message<'_>) {
     scene.message(message.as_bytes());
     if ECHO {
         connection.send(message).expect("room");
     } else {
-        connection.recycle(message);
+        connection.recycle(&mut message);
     }
 }
 
