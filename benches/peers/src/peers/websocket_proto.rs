@@ -73,35 +73,25 @@ impl<const MEMORY: u8, const SPACE: bool> super::Peer for Peer<MEMORY, SPACE> {
         if SPACE {
             return None;
         }
-        let (mut connection, mut pipe, scene) = (open(scene), scene.pipe(), scene.clone());
-        let payloads = scene.case.messages.iter();
-        let counted: Vec<Bytes> = payloads.map(|bytes| Bytes::copy_from_slice(bytes)).collect();
-        let (mut next, mut buffers) = (0, Buffers::new());
-        if MEMORY == KEPT {
-            connection.lend(&mut buffers);
-        }
-        Some(Box::new(move |messages| {
-            for _ in 0..messages {
-                if MEMORY == LENT {
-                    connection.lend(&mut buffers);
-                }
-                if scene.case.size < LARGE {
-                    connection.send(&*scene.case.messages[next]).expect("room");
-                    write(connection.output(), &mut pipe);
-                } else if scene.case.counted {
-                    let sending = connection.sending(counted[next].clone());
-                    write(&mut sending.expect("room"), &mut pipe);
-                } else {
-                    let sending = connection.sending(&*scene.case.messages[next]);
-                    write(&mut sending.expect("room"), &mut pipe);
-                }
-                if MEMORY == LENT {
-                    connection.give_back(&mut buffers);
-                }
-                next = (next + 1) % counted.len();
-            }
-            messages
-        }))
+        let messages = scene.clone();
+        Some(if scene.case.size < LARGE {
+            sends::<MEMORY>(scene, move |connection, pipe, next| {
+                connection.send(&*messages.case.messages[next]).expect("room");
+                write(connection.output(), pipe);
+            })
+        } else if scene.case.counted {
+            let payloads = scene.case.messages.iter();
+            let counted: Vec<_> = payloads.map(|bytes| Bytes::copy_from_slice(bytes)).collect();
+            sends::<MEMORY>(scene, move |connection, pipe, next| {
+                let sending = connection.sending(counted[next].clone());
+                write(&mut sending.expect("room"), pipe);
+            })
+        } else {
+            sends::<MEMORY>(scene, move |connection, pipe, next| {
+                let sending = connection.sending(&*messages.case.messages[next]);
+                write(&mut sending.expect("room"), pipe);
+            })
+        })
     }
 
     fn echo(&self, scene: &Scene) -> Option<Job> {
@@ -249,6 +239,31 @@ impl<const MEMORY: u8, const SPACE: bool> Socket<MEMORY, SPACE> {
         }
         done
     }
+}
+
+/// Sends the messages in turn by `send`, which is given the number of the next.
+fn sends<const MEMORY: u8>(
+    scene: &Scene,
+    mut send: impl FnMut(&mut Connection, &mut Pipe, usize) + 'static,
+) -> Job {
+    let (mut connection, mut pipe, mut buffers) = (open(scene), scene.pipe(), Buffers::new());
+    let (mut next, count) = (0, scene.case.messages.len());
+    if MEMORY == KEPT {
+        connection.lend(&mut buffers);
+    }
+    Box::new(move |messages| {
+        for _ in 0..messages {
+            if MEMORY == LENT {
+                connection.lend(&mut buffers);
+            }
+            send(&mut connection, &mut pipe, next);
+            if MEMORY == LENT {
+                connection.give_back(&mut buffers);
+            }
+            next = (next + 1) % count;
+        }
+        messages
+    })
 }
 
 /// A message that was put together has memory: to be sent as it is, or for the next one.
