@@ -203,33 +203,34 @@ impl<const MEMORY: u8, const SPACE: bool> Socket<MEMORY, SPACE> {
         } else {
             let length = pipe.read_into(buffer);
             let mut input = &mut buffer[..length];
-            // Events are looked at where they are returned, so that they are not moved; but what is
-            // large, put together and sent back goes back as it is.
-            let look = MEMORY != NONE && (!ECHO || scene.case.size < LARGE);
-            while look && let Some(event) = &mut connection.receive(&mut input) {
-                match event {
-                    Event::Message(message) => {
-                        scene.message(message.as_bytes());
-                        if ECHO {
-                            connection.send(&*message).expect("room");
+            if MEMORY != NONE && (!ECHO || scene.case.size < LARGE) {
+                // Messages are looked at where they are returned, so that they are not moved.
+                while let Some(event) = &mut connection.receive(&mut input) {
+                    match event {
+                        Event::Message(message) => {
+                            scene.message(message.as_bytes());
+                            if ECHO {
+                                connection.send(&*message).expect("room");
+                            }
+                            connection.recycle(message);
+                            done += 1;
                         }
-                        connection.recycle(message);
-                        done += 1;
+                        Event::Failed(error) => panic!("{error}"),
+                        // Answered already.
+                        _ => {}
                     }
-                    Event::Failed(error) => panic!("{error}"),
-                    // Answered already.
-                    _ => {}
                 }
-            }
-            // The loop of the front page.
-            while let Some(event) = connection.receive(&mut input) {
-                match event {
-                    Event::Message(message) => {
-                        finish::<ECHO>(connection, scene, message);
-                        done += 1;
+            } else {
+                // The loop of the front page. What is large, put together and sent back goes as it is.
+                while let Some(event) = connection.receive(&mut input) {
+                    match event {
+                        Event::Message(message) => {
+                            finish::<ECHO>(connection, scene, message);
+                            done += 1;
+                        }
+                        Event::Failed(error) => panic!("{error}"),
+                        _ => {}
                     }
-                    Event::Failed(error) => panic!("{error}"),
-                    _ => {}
                 }
             }
         }
