@@ -96,8 +96,7 @@ fn main() {
 
 /// Measures one case.
 fn run(case: &Arc<Case>, peers: &[Box<dyn Peer>], options: &Options, table: &mut Table) {
-    let mut names = Vec::new();
-    let mut jobs: Vec<Job> = Vec::new();
+    let (mut names, mut jobs) = (Vec::new(), Vec::new());
     for peer in peers {
         let scene = Scene::new(case, options.chunk.unwrap_or_else(|| peer.chunk(case)));
         if let Some(mut job) = peer.job(&scene) {
@@ -105,10 +104,10 @@ fn run(case: &Arc<Case>, peers: &[Box<dyn Peer>], options: &Options, table: &mut
                 scene.check(peer.name(), &mut job);
             }
             names.push(peer.name());
-            jobs.push(job);
+            jobs.push(Box::new(move || peer.job(&scene).expect("as before")) as measure::Open<'_>);
         }
     }
-    let measured = measure::measure(&mut jobs, options.slices);
+    let measured = measure::measure(jobs, options.slices);
     let rows = names.iter().zip(measured).map(|(name, measured)| Row { name, measured });
     table.case(case, rows.collect());
 }

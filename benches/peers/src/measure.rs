@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 
-use crate::memory;
+use crate::{Job, memory};
 
 /// CPU time of this thread, in nanoseconds.
 fn cpu_time() -> u64 {
@@ -48,9 +48,18 @@ pub struct Measured {
     pub slices: usize,
 }
 
+/// Opens a job, which an implementation does each time in memory that it takes anew.
+pub type Open<'a> = Box<dyn Fn() -> Job + 'a>;
+
+/// Rounds after which each job is opened anew, at another place in memory.
+const ROUNDS_AT_A_PLACE: usize = 3;
+
 /// A job under measurement.
 struct Runner<'a> {
-    job: &'a mut crate::Job,
+    open: Open<'a>,
+    job: Job,
+    /// What takes memory, so that the job has other memory than before.
+    taken: Vec<Vec<u8>>,
     /// Messages in a slice.
     messages: u64,
     clean: Vec<f64>,
@@ -63,12 +72,15 @@ struct Runner<'a> {
 
 /// Measures jobs side by side: slices of about a millisecond in rotating order, until each has
 /// `slices` clean ones. Gives up on cleanness after thirty times as many.
-pub fn measure(jobs: &mut [crate::Job], slices: usize) -> Vec<Measured> {
-    let mut runners: Vec<Runner<'_>> = jobs.iter_mut().map(Runner::new).collect();
+pub fn measure(jobs: Vec<Open<'_>>, slices: usize) -> Vec<Measured> {
+    let mut runners: Vec<Runner<'_>> = jobs.into_iter().map(Runner::new).collect();
     let mut spin = Spin::calibrated();
     for round in 0..30 * slices {
         if runners.iter().all(|runner| runner.clean.len() >= slices) {
             break;
+        }
+        if round > 0 && round.is_multiple_of(ROUNDS_AT_A_PLACE) {
+            runners.iter_mut().for_each(Runner::reopen);
         }
         let count = runners.len();
         for i in 0..count {
@@ -79,7 +91,8 @@ pub fn measure(jobs: &mut [crate::Job], slices: usize) -> Vec<Measured> {
 }
 
 impl<'a> Runner<'a> {
-    fn new(job: &'a mut crate::Job) -> Self {
+    fn new(open: Open<'a>) -> Self {
+        let mut job = open();
         // Warm up, and find out how many messages a millisecond takes.
         let mut messages = 1;
         loop {
@@ -92,7 +105,16 @@ impl<'a> Runner<'a> {
             }
             messages = 2 * done.max(messages);
         }
-        Self { job, messages, clean: Vec::new(), others: Vec::new(), allocations: 0, done: 0 }
+        let (taken, clean, others) = (Vec::new(), Vec::new(), Vec::new());
+        Self { open, job, taken, messages, clean, others, allocations: 0, done: 0 }
+    }
+
+    /// Opens the job at another place in memory, and warms it up.
+    fn reopen(&mut self) {
+        let size = (self.taken.len() + 1) * 1360 % 4096;
+        self.taken.push(vec![0; size]);
+        self.job = (self.open)();
+        (self.job)(self.messages / 2 + 1);
     }
 
     fn slice(&mut self, spin: &mut Spin) {
