@@ -71,15 +71,16 @@ struct Runner<'a> {
 }
 
 /// Measures jobs side by side: slices of about a millisecond in rotating order, until each has
-/// `slices` clean ones. Gives up on cleanness after thirty times as many.
-pub fn measure(jobs: Vec<Open<'_>>, slices: usize) -> Vec<Measured> {
+/// `slices` clean ones. Gives up on cleanness after thirty times as many. If `moving`, jobs are opened
+/// anew at other places in memory.
+pub fn measure(jobs: Vec<Open<'_>>, slices: usize, moving: bool) -> Vec<Measured> {
     let mut runners: Vec<Runner<'_>> = jobs.into_iter().map(Runner::new).collect();
     let mut spin = Spin::calibrated();
     for round in 0..30 * slices {
         if runners.iter().all(|runner| runner.clean.len() >= slices) {
             break;
         }
-        if round > 0 && round.is_multiple_of(ROUNDS_AT_A_PLACE) {
+        if moving && round > 0 && round.is_multiple_of(ROUNDS_AT_A_PLACE) {
             runners.iter_mut().for_each(Runner::reopen);
         }
         let count = runners.len();
