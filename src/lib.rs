@@ -148,7 +148,8 @@
 //!   only looked at. To bind an event by value, as above, costs more than half as much as to receive
 //!   a message of 8 B.
 //! - Many replies, or messages that reads cut: [`Buffers`], lent for each turn, or once for good where
-//!   the connection may hold memory at rest; and [`recycle`](Connection::recycle).
+//!   the connection may hold memory at rest; and [`recycle`](Connection::recycle) for messages of some
+//!   hundred bytes and more.
 //! - Large messages: reads of 16 KiB, so that bytes are unmasked while the processor's first cache
 //!   holds them; [`payload_space`](Connection::payload_space), so that a binary one is not copied;
 //!   and the feature `simd`.

@@ -40,6 +40,9 @@ pub mod memory {
 }
 use memory::{KEPT, LENT, NONE};
 
+/// Bytes of a message from which it is worth a look whether it has memory for the next one.
+const MEDIUM: usize = 512;
+
 /// Bytes of a message from which it is sent back with its memory, where it has some.
 const LARGE: usize = 2048;
 
@@ -60,13 +63,11 @@ impl<const MEMORY: u8, const SPACE: bool> super::Peer for Peer<MEMORY, SPACE> {
 
     fn receive(&self, scene: &Scene) -> Option<Job> {
         let mut socket = Socket::<MEMORY, SPACE>::open(scene)?;
-        Some(Box::new(move |messages| {
-            let mut done = 0;
-            while done < messages {
-                done += socket.turn::<false>();
-            }
-            done
-        }))
+        Some(if scene.case.size < MEDIUM {
+            turns(move || socket.turn::<false, false>())
+        } else {
+            turns(move || socket.turn::<false, true>())
+        })
     }
 
     fn send(&self, scene: &Scene) -> Option<Job> {
@@ -96,13 +97,11 @@ impl<const MEMORY: u8, const SPACE: bool> super::Peer for Peer<MEMORY, SPACE> {
 
     fn echo(&self, scene: &Scene) -> Option<Job> {
         let mut socket = Socket::<MEMORY, SPACE>::open(scene)?;
-        Some(Box::new(move |messages| {
-            let mut done = 0;
-            while done < messages {
-                done += socket.turn::<true>();
-            }
-            done
-        }))
+        Some(if scene.case.size < MEDIUM {
+            turns(move || socket.turn::<true, false>())
+        } else {
+            turns(move || socket.turn::<true, true>())
+        })
     }
 
     fn accept(&self, scene: &Scene) -> Option<Job> {
@@ -154,7 +153,7 @@ impl<const MEMORY: u8, const SPACE: bool> super::Peer for Peer<MEMORY, SPACE> {
             return None;
         }
         let mut socket = Socket::<NONE, false>::open(scene)?;
-        socket.turn::<true>();
+        socket.turn::<true, false>();
         Some(Box::new((socket.connection, socket.pipe)))
     }
 }
@@ -188,7 +187,7 @@ impl<const MEMORY: u8, const SPACE: bool> Socket<MEMORY, SPACE> {
 
     /// One read, and all that follows from it. Returns how many messages came.
     #[inline]
-    fn turn<const ECHO: bool>(&mut self) -> u64 {
+    fn turn<const ECHO: bool, const RECYCLE: bool>(&mut self) -> u64 {
         let Self { connection, pipe, scene, buffer, buffers } = self;
         let mut done = 0;
         if MEMORY == LENT {
@@ -212,7 +211,9 @@ impl<const MEMORY: u8, const SPACE: bool> Socket<MEMORY, SPACE> {
                             if ECHO {
                                 connection.send(&*message).expect("room");
                             }
-                            connection.recycle(message);
+                            if RECYCLE {
+                                connection.recycle(message);
+                            }
                             done += 1;
                         }
                         Event::Failed(error) => panic!("{error}"),
@@ -240,6 +241,17 @@ impl<const MEMORY: u8, const SPACE: bool> Socket<MEMORY, SPACE> {
         }
         done
     }
+}
+
+/// Takes turns until so many messages came.
+fn turns(mut turn: impl FnMut() -> u64 + 'static) -> Job {
+    Box::new(move |messages| {
+        let mut done = 0;
+        while done < messages {
+            done += turn();
+        }
+        done
+    })
 }
 
 /// Sends the messages in turn by `send`, which is given the number of the next.
