@@ -51,9 +51,6 @@ pub struct Measured {
 /// Opens a job, which an implementation does each time in memory that it takes anew.
 pub type Open<'a> = Box<dyn Fn() -> Job + 'a>;
 
-/// Rounds after which each job is opened anew, at another place in memory.
-const ROUNDS_AT_A_PLACE: usize = 3;
-
 /// A job under measurement.
 struct Runner<'a> {
     open: Open<'a>,
@@ -71,16 +68,16 @@ struct Runner<'a> {
 }
 
 /// Measures jobs side by side: slices of about a millisecond in rotating order, until each has
-/// `slices` clean ones. Gives up on cleanness after thirty times as many. If `moving`, jobs are opened
-/// anew at other places in memory.
-pub fn measure(jobs: Vec<Open<'_>>, slices: usize, moving: bool) -> Vec<Measured> {
+/// `slices` clean ones. Gives up on cleanness after thirty times as many. After every `rounds_at_a_place`
+/// jobs are opened anew, at another place in memory.
+pub fn measure(jobs: Vec<Open<'_>>, slices: usize, rounds_at_a_place: usize) -> Vec<Measured> {
     let mut runners: Vec<Runner<'_>> = jobs.into_iter().map(Runner::new).collect();
     let mut spin = Spin::calibrated();
     for round in 0..30 * slices {
         if runners.iter().all(|runner| runner.clean.len() >= slices) {
             break;
         }
-        if moving && round > 0 && round.is_multiple_of(ROUNDS_AT_A_PLACE) {
+        if round > 0 && round.is_multiple_of(rounds_at_a_place) {
             runners.iter_mut().for_each(Runner::reopen);
         }
         let count = runners.len();

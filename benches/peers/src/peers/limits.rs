@@ -15,6 +15,8 @@ use crate::table::ANSWER;
 pub struct Memory;
 /// The same with the payload masked or unmasked.
 pub struct Xor;
+/// The same where a message that takes several reads comes to stand in one piece.
+pub struct Whole;
 /// The same with text validated by the standard library.
 pub struct StdUtf8;
 /// The same with text validated by `simdutf8`.
@@ -57,6 +59,34 @@ impl super::Peer for Memory {
             let mut pipe = scene.pipe();
             pipe.read_into(&mut buffer);
             pipe.write_from(black_box(&buffer[..129]));
+        })
+    }
+}
+
+impl super::Peer for Whole {
+    fn name(&self) -> &'static str {
+        "limit:memcpy+xor whole"
+    }
+
+    fn is_limit(&self) -> bool {
+        true
+    }
+
+    fn receive(&self, scene: &Scene) -> Option<Job> {
+        let each = scene.case.wire_len();
+        if each <= scene.chunk || scene.case.role == Role::Client {
+            return None;
+        }
+        let (mut pipe, mut buffer, chunk) = (scene.pipe(), vec![0; each], scene.chunk);
+        writes(move |_| {
+            let mut at = 0;
+            while at < each {
+                let end = each.min(at + chunk);
+                let length = pipe.read_into(&mut buffer[at..end]);
+                xor(&mut buffer[at..at + length]);
+                at += length;
+            }
+            black_box(&mut buffer);
         })
     }
 }
@@ -171,10 +201,12 @@ fn xor(bytes: &mut [u8]) {
         }
     }
     if bytes.len() < WIDE {
-        words(bytes);
-    } else {
-        dispatch!(Level::new(), _vectors => words(bytes));
+        return words(bytes);
     }
+    // An access that two cache lines share takes twice the time.
+    let (before, lines) = bytes.split_at_mut(bytes.as_ptr().align_offset(64));
+    words(before);
+    dispatch!(Level::new(), _vectors => words(lines));
 }
 
 #[inline]

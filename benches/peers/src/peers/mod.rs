@@ -104,6 +104,7 @@ pub fn all() -> Vec<Box<dyn Peer>> {
         Box::new(embedded_websocket::Peer),
         Box::new(limits::Memory),
         Box::new(limits::Xor),
+        Box::new(limits::Whole),
         Box::new(limits::StdUtf8),
         Box::new(limits::SimdUtf8),
         Box::new(limits::AcceptKey),
