@@ -55,8 +55,8 @@ pub type Open<'a> = Box<dyn Fn() -> Job + 'a>;
 struct Runner<'a> {
     open: Open<'a>,
     job: Job,
-    /// What takes memory, so that the job has other memory than before.
-    taken: Vec<Vec<u8>>,
+    /// The jobs before, and more that takes memory, so that the job has none that was theirs.
+    taken: Vec<(Job, Vec<u8>)>,
     /// Messages in a slice.
     messages: u64,
     clean: Vec<f64>,
@@ -110,8 +110,9 @@ impl<'a> Runner<'a> {
     /// Opens the job at another place in memory, and warms it up.
     fn reopen(&mut self) {
         let size = (self.taken.len() + 1) * 1360 % 4096;
-        self.taken.push(vec![0; size]);
-        self.job = (self.open)();
+        let memory = vec![0; size];
+        let before = std::mem::replace(&mut self.job, (self.open)());
+        self.taken.push((before, memory));
         (self.job)(self.messages / 2 + 1);
     }
 

@@ -218,10 +218,12 @@ fn copy_xor(to: &mut [u8], from: &[u8]) {
         }
     }
     if from.len() < WIDE {
-        words(to, from);
-    } else {
-        dispatch!(Level::new(), _vectors => words(to, from));
+        return words(to, from);
     }
+    let (from_before, from_lines) = from.split_at(to.as_ptr().align_offset(64));
+    let (before, lines) = to.split_at_mut(from_before.len());
+    words(before, from_before);
+    dispatch!(Level::new(), _vectors => words(lines, from_lines));
 }
 
 /// Reads the wire by its chunks.
