@@ -139,40 +139,47 @@ impl Assembly {
         }
     }
 
-    /// Lends `memory` for the next message, or for the one under way if it is ample for that.
+    /// Lends `memory` for the next message, or for the one under way if it is ample for that, whose
+    /// memory becomes that for the next `part`.
     #[inline]
-    pub(super) fn lend(&mut self, memory: &mut Vec<u8>) {
+    pub(super) fn lend(&mut self, memory: &mut Vec<u8>, part: &mut Vec<u8>) {
         if self.is_empty() {
             self.message = Parts::Spare(core::mem::take(memory));
         } else {
-            self.lend_under_way(memory);
+            self.lend_under_way(memory, part);
         }
     }
 
     #[inline(never)]
-    fn lend_under_way(&mut self, memory: &mut Vec<u8>) {
+    fn lend_under_way(&mut self, memory: &mut Vec<u8>, part: &mut Vec<u8>) {
         if let Some((_, received)) = self.under_way()
             && is_ample(memory.capacity(), received)
         {
-            self.move_to(core::mem::take(memory));
+            let before = self.move_to(core::mem::take(memory));
+            if is_kept(part, &before) {
+                *part = before;
+            }
         }
     }
 
     /// Gives back the memory that was lent. A message that is under way stays in it, or moves to
-    /// memory of its size if it is ample: the rest of the message may never come.
+    /// `part`, or to memory of its size, if it is ample: the rest of the message may never come.
     #[inline]
-    pub(super) fn give_back(&mut self, kept: &mut Vec<u8>) {
+    pub(super) fn give_back(&mut self, kept: &mut Vec<u8>, part: &mut Vec<u8>) {
         if !self.is_empty() {
-            self.give_back_memory(kept);
+            self.give_back_memory(kept, part);
         }
     }
 
     #[inline(never)]
-    fn give_back_memory(&mut self, kept: &mut Vec<u8>) {
+    fn give_back_memory(&mut self, kept: &mut Vec<u8>, part: &mut Vec<u8>) {
         let memory = match self.under_way() {
             None => self.take_spare(),
             Some((capacity, received)) if is_ample(capacity, received) => {
-                self.move_to(Vec::with_capacity(received))
+                let fits = part.capacity() >= received && !is_ample(part.capacity(), received);
+                let memory =
+                    if fits { core::mem::take(part) } else { Vec::with_capacity(received) };
+                self.move_to(memory)
             }
             Some(_) => return,
         };

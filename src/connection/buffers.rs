@@ -46,6 +46,8 @@ pub struct Buffers {
     output: Vec<u8>,
     rare: Option<Box<Rare>>,
     assembly: Vec<u8>,
+    /// For a small part of a message that does not stay in `assembly`.
+    part: Vec<u8>,
 }
 
 impl Buffers {
@@ -55,7 +57,7 @@ impl Buffers {
     /// Empty buffers. They grow as connections need it.
     #[must_use]
     pub const fn new() -> Self {
-        Self { output: Vec::new(), rare: None, assembly: Vec::new() }
+        Self { output: Vec::new(), rare: None, assembly: Vec::new(), part: Vec::new() }
     }
 }
 
@@ -64,6 +66,7 @@ impl fmt::Debug for Buffers {
         f.debug_struct("Buffers")
             .field("output", &self.output.capacity())
             .field("assembly", &self.assembly.capacity())
+            .field("part", &self.part.capacity())
             .finish_non_exhaustive()
     }
 }
@@ -78,7 +81,7 @@ impl Connection {
     pub fn lend(&mut self, buffers: &mut Buffers) {
         self.output.lend(&mut buffers.output, &mut buffers.rare);
         if buffers.assembly.capacity() > 0 {
-            self.assembly.lend(&mut buffers.assembly);
+            self.assembly.lend(&mut buffers.assembly, &mut buffers.part);
         }
     }
 
@@ -87,7 +90,7 @@ impl Connection {
     #[inline]
     pub fn give_back(&mut self, buffers: &mut Buffers) {
         self.output.give_back(&mut buffers.output, &mut buffers.rare);
-        self.assembly.give_back(&mut buffers.assembly);
+        self.assembly.give_back(&mut buffers.assembly, &mut buffers.part);
     }
 
     /// While memory is lent, takes that of a message that was put together for the next one, until
