@@ -15,6 +15,15 @@ pub(super) struct Assembly {
     pub(super) control: Option<Box<[u8; 125]>>,
 }
 
+/// Memory that is lent for messages.
+#[derive(Default)]
+pub(super) struct Memory {
+    /// For a whole one.
+    pub(super) message: Vec<u8>,
+    /// For a small part of one, between turns.
+    pub(super) part: Vec<u8>,
+}
+
 #[derive(Default)]
 enum Parts {
     #[default]
@@ -139,52 +148,53 @@ impl Assembly {
         }
     }
 
-    /// Lends `memory` for the next message, or for the one under way if it is ample for that, whose
-    /// memory becomes that for the next `part`.
+    /// Lends `memory` for the next message, or for the one under way if it is ample for that.
     #[inline]
-    pub(super) fn lend(&mut self, memory: &mut Vec<u8>, part: &mut Vec<u8>) {
+    pub(super) fn lend(&mut self, memory: &mut Memory) {
         if self.is_empty() {
-            self.message = Parts::Spare(core::mem::take(memory));
+            self.message = Parts::Spare(core::mem::take(&mut memory.message));
         } else {
-            self.lend_under_way(memory, part);
+            self.lend_under_way(memory);
         }
     }
 
     #[inline(never)]
-    fn lend_under_way(&mut self, memory: &mut Vec<u8>, part: &mut Vec<u8>) {
+    fn lend_under_way(&mut self, memory: &mut Memory) {
         if let Some((_, received)) = self.under_way()
-            && is_ample(memory.capacity(), received)
+            && is_ample(memory.message.capacity(), received)
         {
-            let before = self.move_to(core::mem::take(memory));
-            if is_kept(part, &before) {
-                *part = before;
+            let part = self.move_to(core::mem::take(&mut memory.message));
+            if is_kept(&memory.part, &part) {
+                memory.part = part;
             }
         }
     }
 
-    /// Gives back the memory that was lent. A message that is under way stays in it, or moves to
-    /// `part`, or to memory of its size, if it is ample: the rest of the message may never come.
+    /// Gives back the memory that was lent. A message that is under way stays in it, or moves to that
+    /// for a part, or to some of its size, if it is ample: the rest of the message may never come.
     #[inline]
-    pub(super) fn give_back(&mut self, kept: &mut Vec<u8>, part: &mut Vec<u8>) {
+    pub(super) fn give_back(&mut self, memory: &mut Memory) {
         if !self.is_empty() {
-            self.give_back_memory(kept, part);
+            self.give_back_memory(memory);
         }
     }
 
     #[inline(never)]
-    fn give_back_memory(&mut self, kept: &mut Vec<u8>, part: &mut Vec<u8>) {
-        let memory = match self.under_way() {
+    fn give_back_memory(&mut self, memory: &mut Memory) {
+        let message = match self.under_way() {
             None => self.take_spare(),
             Some((capacity, received)) if is_ample(capacity, received) => {
-                let fits = part.capacity() >= received && !is_ample(part.capacity(), received);
-                let memory =
-                    if fits { core::mem::take(part) } else { Vec::with_capacity(received) };
-                self.move_to(memory)
+                let part = memory.part.capacity();
+                self.move_to(if part >= received && !is_ample(part, received) {
+                    core::mem::take(&mut memory.part)
+                } else {
+                    Vec::with_capacity(received)
+                })
             }
             Some(_) => return,
         };
-        if is_kept(kept, &memory) {
-            *kept = memory;
+        if is_kept(&memory.message, &message) {
+            memory.message = message;
         }
     }
 

@@ -5,11 +5,12 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use super::Connection;
+use super::assembly::Memory;
 use super::output::Rare;
 use crate::Message;
 
-/// A pair of buffers, for output and for messages put together, that serves any number of
-/// connections, one at a time.
+/// Buffers for output and for messages put together, which serve any number of connections, one at a
+/// time.
 ///
 /// A connection holds memory only while something waits, so steady traffic takes and frees some
 /// for each message; with a thread for each connection, allocators keep some of it for each. To
@@ -45,9 +46,7 @@ use crate::Message;
 pub struct Buffers {
     output: Vec<u8>,
     rare: Option<Box<Rare>>,
-    assembly: Vec<u8>,
-    /// For a small part of a message that does not stay in `assembly`.
-    part: Vec<u8>,
+    assembly: Memory,
 }
 
 impl Buffers {
@@ -57,7 +56,8 @@ impl Buffers {
     /// Empty buffers. They grow as connections need it.
     #[must_use]
     pub const fn new() -> Self {
-        Self { output: Vec::new(), rare: None, assembly: Vec::new(), part: Vec::new() }
+        let assembly = Memory { message: Vec::new(), part: Vec::new() };
+        Self { output: Vec::new(), rare: None, assembly }
     }
 }
 
@@ -65,8 +65,8 @@ impl fmt::Debug for Buffers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Buffers")
             .field("output", &self.output.capacity())
-            .field("assembly", &self.assembly.capacity())
-            .field("part", &self.part.capacity())
+            .field("message", &self.assembly.message.capacity())
+            .field("part", &self.assembly.part.capacity())
             .finish_non_exhaustive()
     }
 }
@@ -80,8 +80,8 @@ impl Connection {
     #[inline]
     pub fn lend(&mut self, buffers: &mut Buffers) {
         self.output.lend(&mut buffers.output, &mut buffers.rare);
-        if buffers.assembly.capacity() > 0 {
-            self.assembly.lend(&mut buffers.assembly, &mut buffers.part);
+        if buffers.assembly.message.capacity() > 0 {
+            self.assembly.lend(&mut buffers.assembly);
         }
     }
 
@@ -90,7 +90,7 @@ impl Connection {
     #[inline]
     pub fn give_back(&mut self, buffers: &mut Buffers) {
         self.output.give_back(&mut buffers.output, &mut buffers.rare);
-        self.assembly.give_back(&mut buffers.assembly, &mut buffers.part);
+        self.assembly.give_back(&mut buffers.assembly);
     }
 
     /// While memory is lent, takes that of a message that was put together for the next one, until
