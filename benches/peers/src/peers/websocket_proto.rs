@@ -62,12 +62,7 @@ impl<const MEMORY: u8, const SPACE: bool> super::Peer for Peer<MEMORY, SPACE> {
     }
 
     fn receive(&self, scene: &Scene) -> Option<Job> {
-        let mut socket = Socket::<MEMORY, SPACE>::open(scene)?;
-        Some(if scene.case.size < MEDIUM {
-            turns(move || socket.turn::<false, false>())
-        } else {
-            turns(move || socket.turn::<false, true>())
-        })
+        Some(Socket::<MEMORY, SPACE>::open(scene)?.turns::<false>())
     }
 
     fn send(&self, scene: &Scene) -> Option<Job> {
@@ -96,12 +91,7 @@ impl<const MEMORY: u8, const SPACE: bool> super::Peer for Peer<MEMORY, SPACE> {
     }
 
     fn echo(&self, scene: &Scene) -> Option<Job> {
-        let mut socket = Socket::<MEMORY, SPACE>::open(scene)?;
-        Some(if scene.case.size < MEDIUM {
-            turns(move || socket.turn::<true, false>())
-        } else {
-            turns(move || socket.turn::<true, true>())
-        })
+        Some(Socket::<MEMORY, SPACE>::open(scene)?.turns::<true>())
     }
 
     fn accept(&self, scene: &Scene) -> Option<Job> {
@@ -185,6 +175,15 @@ impl<const MEMORY: u8, const SPACE: bool> Socket<MEMORY, SPACE> {
         })
     }
 
+    /// Takes turns until so many messages came.
+    fn turns<const ECHO: bool>(mut self) -> Job {
+        if self.scene.case.size < MEDIUM {
+            until_done(move || self.turn::<ECHO, false>())
+        } else {
+            until_done(move || self.turn::<ECHO, true>())
+        }
+    }
+
     /// One read, and all that follows from it. Returns how many messages came.
     #[inline]
     fn turn<const ECHO: bool, const RECYCLE: bool>(&mut self) -> u64 {
@@ -243,8 +242,7 @@ impl<const MEMORY: u8, const SPACE: bool> Socket<MEMORY, SPACE> {
     }
 }
 
-/// Takes turns until so many messages came.
-fn turns(mut turn: impl FnMut() -> u64 + 'static) -> Job {
+fn until_done(mut turn: impl FnMut() -> u64 + 'static) -> Job {
     Box::new(move |messages| {
         let mut done = 0;
         while done < messages {
