@@ -16,7 +16,11 @@ const WIDE: usize = 384;
 /// From this length on, writing whole cache lines gains more than the bytes before them cost.
 const ALIGNED: usize = 3 << 10;
 
+#[cfg(any(test, feature = "alloc", feature = "simd"))]
 const CACHE_LINE: usize = 64;
+
+/// Bytes that most processors mask by a few instructions.
+const BLOCK: usize = 32;
 
 /// Masks or unmasks `payload` in place (RFC 6455, section 5.3).
 ///
@@ -52,8 +56,8 @@ fn mask_long(payload: &mut [u8], key: [u8; 4]) {
     if payload.len() >= WIDE {
         return mask_wide(payload, key);
     }
-    let (lines, key) = mask_to_line(payload, key);
-    mask_words(lines, key);
+    let before = if payload.len() < ALIGNED { 0 } else { before_block::<BLOCK>(payload) };
+    mask_blocks(payload, key, before, masked_block);
 }
 
 #[cfg(feature = "alloc")]
@@ -73,7 +77,8 @@ fn copy_long(out: &mut [u8], payload: &[u8], key: [u8; 4]) {
 #[cfg(feature = "simd")]
 #[inline(never)]
 fn mask_wide(payload: &mut [u8], key: [u8; 4]) {
-    dispatch!(Level::new(), vectors => mask_lines(vectors, payload, key));
+    let before = before_block::<CACHE_LINE>(payload);
+    dispatch!(Level::new(), vectors => mask_blocks(payload, key, before, masked_line(vectors)));
 }
 
 #[cfg(all(feature = "alloc", feature = "simd"))]
@@ -83,47 +88,51 @@ fn copy_wide(out: &mut [u8], payload: &[u8], key: [u8; 4]) {
     dispatch!(Level::new(), _vectors => copy_words(out_lines, lines, key));
 }
 
-/// Masks whole cache lines; and the first and the last bytes, as many as a line has, whatever of them
-/// stands in one. An access that two lines share takes twice the time.
-#[cfg(feature = "simd")]
+/// Masks whole blocks from `before` on, each by `masked`; and the first and the last bytes, as many as
+/// a block has, whatever of them stands in one; `before` is less.
 #[inline(always)]
-fn mask_lines<S: Simd>(vectors: S, payload: &mut [u8], key: [u8; 4]) {
+fn mask_blocks<const N: usize>(
+    payload: &mut [u8],
+    key: [u8; 4],
+    before: usize,
+    masked: impl Fn(&[u8; N], [u8; 4]) -> [u8; N],
+) {
     let (Some(first), Some(last)) = (payload.first_chunk(), payload.last_chunk()) else {
         return mask_words(payload, key);
     };
-    // From what was there before, and written when the lines are.
-    let first = masked_line(vectors, first, key);
-    let behind = payload.len() - CACHE_LINE;
-    let last = masked_line(vectors, last, rotated(key, behind as u64));
-    let before = before_line(payload);
-    let lines_key = rotated(key, before as u64);
-    for line in payload.get_mut(before..).unwrap_or_default().as_chunks_mut().0 {
-        masked_line(vectors, line, lines_key).store_slice(line);
+    // From what was there before, and written when the blocks are.
+    let first = masked(first, key);
+    let last = masked(last, rotated(key, (payload.len() - N) as u64));
+    let blocks_key = rotated(key, before as u64);
+    for block in payload.get_mut(before..).unwrap_or_default().as_chunks_mut().0 {
+        *block = masked(block, blocks_key);
     }
-    if let Some(to) = payload.first_chunk_mut::<CACHE_LINE>() {
-        first.store_slice(to);
+    if before > 0
+        && let Some(to) = payload.first_chunk_mut()
+    {
+        *to = first;
     }
-    if let Some(to) = payload.last_chunk_mut::<CACHE_LINE>() {
-        last.store_slice(to);
+    if let Some(to) = payload.last_chunk_mut() {
+        *to = last;
     }
 }
 
+#[inline(always)]
+fn masked_block(block: &[u8; BLOCK], key: [u8; 4]) -> [u8; BLOCK] {
+    let mut masked = *block;
+    mask_words(&mut masked, key);
+    masked
+}
+
+/// Masks a cache line by the widest vectors: an access that two lines share takes twice the time.
 #[cfg(feature = "simd")]
 #[inline(always)]
-fn masked_line<S: Simd>(vectors: S, line: &[u8; CACHE_LINE], key: [u8; 4]) -> u8x64<S> {
-    let key: u8x64<S> = u32x16::splat(vectors, u32::from_ne_bytes(key)).bitcast();
-    u8x64::from_slice(vectors, line) ^ key
-}
-
-/// Masks what stands before a cache line, where that matters. Returns the rest, and its key.
-#[inline(always)]
-fn mask_to_line(payload: &mut [u8], key: [u8; 4]) -> (&mut [u8], [u8; 4]) {
-    if payload.len() < ALIGNED {
-        return (payload, key);
+fn masked_line<S: Simd>(vectors: S) -> impl Fn(&[u8; CACHE_LINE], [u8; 4]) -> [u8; CACHE_LINE] {
+    #[inline(always)]
+    move |line, key| {
+        let key: u8x64<S> = u32x16::splat(vectors, u32::from_ne_bytes(key)).bitcast();
+        (u8x64::from_slice(vectors, line) ^ key).into()
     }
-    let (before, lines) = payload.split_at_mut(before_line(payload));
-    mask_words(before, key);
-    (lines, rotated(key, before.len() as u64))
 }
 
 #[cfg(feature = "alloc")]
@@ -136,16 +145,17 @@ fn copy_to_line<'o, 'p>(
     if payload.len() < ALIGNED {
         return (out, payload, key);
     }
-    let (before, lines) = payload.split_at(before_line(out));
+    let (before, lines) = payload.split_at(before_block::<CACHE_LINE>(out));
     let (out_before, out_lines) = out.split_at_mut(before.len());
     copy_words(out_before, before, key);
     (out_lines, lines, rotated(key, before.len() as u64))
 }
 
-/// How many bytes that are written to the start of `out` stand before a cache line.
+/// How many bytes that are written to the start of `out` stand before a place in memory that is a
+/// multiple of `N`.
 #[inline]
-fn before_line(out: &[u8]) -> usize {
-    out.as_ptr().addr().wrapping_neg() % CACHE_LINE
+fn before_block<const N: usize>(out: &[u8]) -> usize {
+    out.as_ptr().addr().wrapping_neg() % N
 }
 
 #[inline(always)]
@@ -290,7 +300,10 @@ mod tests {
     fn each_set_of_instructions_masks_as_the_naive_loop_does() {
         for level in levels() {
             check_masking(&[0, 1, 2, 3], |payload, offset| {
-                dispatch!(level, vectors => mask_lines(vectors, payload, rotated(KEY, offset)));
+                let before = before_block::<CACHE_LINE>(payload);
+                dispatch!(level, vectors => {
+                    mask_blocks(payload, rotated(KEY, offset), before, masked_line(vectors))
+                });
             });
             check_copying(|out, payload, offset| {
                 dispatch!(level, _vectors => copy_words(out, payload, rotated(KEY, offset)));
