@@ -88,8 +88,8 @@ fn copy_wide(out: &mut [u8], payload: &[u8], key: [u8; 4]) {
     dispatch!(Level::new(), _vectors => copy_words(out_lines, lines, key));
 }
 
-/// Masks whole blocks from `before` on, each by `masked`; and the first and the last bytes, as many as
-/// a block has, whatever of them stands in one; `before` is less.
+/// Masks whole blocks by `masked`, from `before` on, which is inside the first `N` bytes; and those, and
+/// the last `N`, whatever of them stands in a block.
 #[inline(always)]
 fn mask_blocks<const N: usize>(
     payload: &mut [u8],

@@ -100,7 +100,7 @@ fn run(case: &Arc<Case>, peers: &[Box<dyn Peer>], options: &Options, table: &mut
     for peer in peers {
         let scene = Scene::new(case, options.chunk.unwrap_or_else(|| peer.chunk(case)));
         if let Some(mut job) = peer.job(&scene) {
-            if !peer.is_limit() {
+            if table::is_implementation(peer.name()) {
                 scene.check(peer.name(), &mut job);
             }
             names.push(peer.name());

@@ -68,8 +68,8 @@ struct Runner<'a> {
 }
 
 /// Measures jobs side by side: slices of about a millisecond in rotating order, until each has
-/// `slices` clean ones. Gives up on cleanness after thirty times as many. After every `rounds_at_a_place`
-/// jobs are opened anew, at another place in memory.
+/// `slices` clean ones. Gives up on cleanness after thirty times as many. After so many rounds at a
+/// place the jobs are opened anew, at another one in memory.
 pub fn measure(jobs: Vec<Open<'_>>, slices: usize, rounds_at_a_place: usize) -> Vec<Measured> {
     let mut runners: Vec<Runner<'_>> = jobs.into_iter().map(Runner::new).collect();
     let mut spin = Spin::calibrated();

@@ -31,10 +31,6 @@ impl super::Peer for Memory {
         "limit:memcpy"
     }
 
-    fn is_limit(&self) -> bool {
-        true
-    }
-
     fn receive(&self, scene: &Scene) -> Option<Job> {
         reads(scene, |_| {})
     }
@@ -68,10 +64,6 @@ impl super::Peer for Whole {
         "limit:memcpy+xor whole"
     }
 
-    fn is_limit(&self) -> bool {
-        true
-    }
-
     fn receive(&self, scene: &Scene) -> Option<Job> {
         let each = scene.case.wire_len();
         if each <= scene.chunk || scene.case.role == Role::Client {
@@ -94,10 +86,6 @@ impl super::Peer for Whole {
 impl super::Peer for Xor {
     fn name(&self) -> &'static str {
         "limit:memcpy+xor"
-    }
-
-    fn is_limit(&self) -> bool {
-        true
     }
 
     fn receive(&self, scene: &Scene) -> Option<Job> {
@@ -127,10 +115,6 @@ impl super::Peer for StdUtf8 {
         "limit:std-utf8"
     }
 
-    fn is_limit(&self) -> bool {
-        true
-    }
-
     fn receive(&self, scene: &Scene) -> Option<Job> {
         validates(scene, |text| str::from_utf8(text).is_ok())
     }
@@ -141,10 +125,6 @@ impl super::Peer for SimdUtf8 {
         "limit:simdutf8"
     }
 
-    fn is_limit(&self) -> bool {
-        true
-    }
-
     fn receive(&self, scene: &Scene) -> Option<Job> {
         validates(scene, |text| simdutf8::basic::from_utf8(text).is_ok())
     }
@@ -153,10 +133,6 @@ impl super::Peer for SimdUtf8 {
 impl super::Peer for AcceptKey {
     fn name(&self) -> &'static str {
         "limit:accept-key"
-    }
-
-    fn is_limit(&self) -> bool {
-        true
     }
 
     fn accept(&self, _: &Scene) -> Option<Job> {
@@ -170,10 +146,6 @@ impl super::Peer for AcceptKey {
 impl super::Peer for Answer {
     fn name(&self) -> &'static str {
         ANSWER
-    }
-
-    fn is_limit(&self) -> bool {
-        true
     }
 
     fn connect(&self, _: &Scene) -> Option<Job> {

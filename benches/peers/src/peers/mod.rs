@@ -28,11 +28,6 @@ use websocket_proto::memory;
 pub trait Peer {
     fn name(&self) -> &'static str;
 
-    /// Whether this is a limit of the machine, which gives no messages to check.
-    fn is_limit(&self) -> bool {
-        false
-    }
-
     /// Bytes that a read gives at most, as suits it best of 4, 16 and 64 KiB. Most are fastest
     /// where a read stays in a first-level cache, and for echoes with about a message.
     fn chunk(&self, case: &Case) -> usize {
