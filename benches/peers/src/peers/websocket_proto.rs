@@ -79,13 +79,13 @@ impl<const MEMORY: u8, const SPACE: bool> super::Peer for Peer<MEMORY, SPACE> {
             let payloads = scene.case.messages.iter();
             let counted: Vec<_> = payloads.map(|bytes| Bytes::copy_from_slice(bytes)).collect();
             sends::<MEMORY>(scene, move |connection, pipe, next| {
-                let sending = connection.sending(counted[next].clone());
-                write(&mut sending.expect("room"), pipe);
+                let mut sending = connection.sending(counted[next].clone());
+                write(sending.as_mut().expect("room"), pipe);
             })
         } else {
             sends::<MEMORY>(scene, move |connection, pipe, next| {
-                let sending = connection.sending(&*messages.case.messages[next]);
-                write(&mut sending.expect("room"), pipe);
+                let mut sending = connection.sending(&*messages.case.messages[next]);
+                write(sending.as_mut().expect("room"), pipe);
             })
         })
     }
