@@ -40,6 +40,15 @@ pub fn mask(payload: &mut [u8], key: [u8; 4], offset: u64) {
     if payload.len() < LONG { mask_words(payload, key) } else { mask_long(payload, key) }
 }
 
+/// The same if there is a key.
+// Called, so that the code is there once; `mask` is for where a call costs too much.
+#[inline(never)]
+pub(crate) fn mask_by(payload: &mut [u8], key: Option<[u8; 4]>, offset: u64) {
+    if let Some(key) = key {
+        mask(payload, key, offset);
+    }
+}
+
 /// Copies `payload`, which begins at `offset` of its frame, to the start of `out` and masks it on the
 /// way, in one pass. `out` is at least as long.
 #[cfg(feature = "alloc")]

@@ -64,7 +64,7 @@ impl Assembly {
         let BinaryPiece { payload, first, last } = piece;
         // Not where room was made for it before.
         if first && last && !matches!(self.message, Parts::Binary { .. }) {
-            return Some(Message::Binary((&*payload.unmask().payload).into()));
+            return Some(Message::Binary((&*payload.unmask()).into()));
         }
         let (bytes, received) = self.binary()?;
         let end = *received + payload.len();
@@ -73,9 +73,9 @@ impl Assembly {
         } else {
             bytes.truncate(*received);
             if end > bytes.capacity() {
-                bytes.reserve_exact(memory(end, payload.rest()) - *received);
+                bytes.reserve_exact(memory(end, payload.rest) - *received);
             }
-            bytes.extend_from_slice(payload.unmask().payload);
+            bytes.extend_from_slice(payload.unmask());
         }
         *received = end;
         if last { self.finish() } else { None }

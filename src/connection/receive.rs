@@ -4,7 +4,7 @@
 use alloc::boxed::Box;
 
 use super::Connection;
-use crate::frame::FramePiece;
+use crate::frame::MaskedPiece;
 use crate::session::{BinaryPiece, NextFrame};
 use crate::utf8::from_utf8;
 use crate::{
@@ -138,20 +138,20 @@ impl Connection {
                 self.reply_close();
             }
             let event = match frame? {
-                NextFrame::Text(frame) => {
-                    let chunk = self.session.text_piece(frame, input);
+                NextFrame::Text => {
+                    let chunk = self.session.text_piece(input);
                     if self.session.is_failing() {
                         self.reply_close();
                     }
                     chunk.and_then(|chunk| self.deliver(chunk))
                 }
-                NextFrame::Binary(frame) => {
-                    let piece = self.session.binary_piece(frame, input);
+                NextFrame::Binary => {
+                    let piece = self.session.binary_piece(input);
                     piece.and_then(|piece| self.deliver_binary(piece))
                 }
-                NextFrame::Control(frame) => {
-                    let piece = self.session.control_piece(frame, input);
-                    self.control(piece)
+                NextFrame::Control(opcode) => {
+                    let piece = self.session.control_piece(input);
+                    piece.and_then(|piece| self.control(opcode, piece))
                 }
                 NextFrame::Failed(error) => {
                     self.assembly.clear();
@@ -212,11 +212,11 @@ impl Connection {
     }
 
     /// Answers a control frame.
-    fn control<'a>(&mut self, piece: FramePiece<'a>) -> Option<Event<'a>> {
-        let event = if piece.first && piece.last() {
-            self.session.control(piece.header.opcode(), piece.payload)
+    fn control<'a>(&mut self, opcode: Opcode, piece: MaskedPiece<'a>) -> Option<Event<'a>> {
+        let event = if piece.is_whole() {
+            self.session.control(opcode, piece.unmask())
         } else {
-            self.cut_control(piece)?
+            self.cut_control(opcode, piece)?
         };
         match &event {
             Event::Ping(_) | Event::Pong(_) if self.exceeds_control_rate() => {
@@ -247,10 +247,9 @@ impl Connection {
 
     /// Puts a control frame together that the input cuts.
     #[cold]
-    fn cut_control(&mut self, piece: FramePiece<'_>) -> Option<Event<'static>> {
-        let opcode = piece.header.opcode();
+    fn cut_control(&mut self, opcode: Opcode, piece: MaskedPiece<'_>) -> Option<Event<'static>> {
         let control = self.assembly.control.get_or_insert_with(|| Box::new([0; 125]));
-        let len = self.session.collect_control(piece, control)?;
+        let len = self.session.collect_control(opcode, piece, control)?;
         let payload = control.get(..len).unwrap_or_default();
         let event = self.session.control(opcode, payload).into_owned();
         self.assembly.control = None;

@@ -4,6 +4,7 @@ use super::{FrameHeader, FrameRules};
 #[cfg(feature = "alloc")]
 use crate::MessageType;
 use crate::ProtocolError;
+use crate::mask::mask_by;
 #[cfg(feature = "alloc")]
 use crate::mask::{copy_masked, mask};
 
@@ -45,16 +46,6 @@ enum State {
     Payload { header: FrameHeader, offset: u64 },
 }
 
-/// A frame whose header is read.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct OpenFrame {
-    pub(crate) header: FrameHeader,
-    /// How much of its payload was taken.
-    offset: u64,
-    /// Whether the header was completed just now.
-    pub(crate) first: bool,
-}
-
 /// Payload of a frame, as much as is there.
 #[derive(Debug, PartialEq, Eq)]
 pub struct FramePiece<'a> {
@@ -68,8 +59,7 @@ pub struct FramePiece<'a> {
     pub first: bool,
 }
 
-/// What has not come of a data frame.
-#[cfg(feature = "alloc")]
+/// What has not come of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Rest {
     pub(crate) bytes: u64,
@@ -79,42 +69,52 @@ pub(crate) struct Rest {
 
 /// Payload of a frame, as much as is there, to be unmasked where it is or on its way elsewhere.
 #[derive(Debug)]
-pub(crate) struct MaskedPiece<'a>(FramePiece<'a>);
+pub(crate) struct MaskedPiece<'a> {
+    payload: &'a mut [u8],
+    masking_key: Option<[u8; 4]>,
+    /// Where in the frame's payload it begins.
+    pub(crate) offset: u64,
+    /// What follows it.
+    pub(crate) rest: Rest,
+}
 
 impl<'a> MaskedPiece<'a> {
     #[inline]
     pub(crate) fn len(&self) -> usize {
-        self.0.payload.len()
+        self.payload.len()
     }
 
     /// Whether the frame ends here.
     #[inline]
     pub(crate) fn last(&self) -> bool {
-        self.0.last()
+        self.rest.bytes == 0
     }
 
-    /// What follows these bytes.
-    #[cfg(feature = "alloc")]
-    pub(crate) fn rest(&self) -> Rest {
-        let taken = self.0.offset + self.0.payload.len() as u64;
-        Rest { bytes: self.0.header.payload_len() - taken, fin: self.0.header.fin() }
+    /// Whether it is the payload of all the frame.
+    #[inline]
+    pub(crate) fn is_whole(&self) -> bool {
+        self.offset == 0 && self.last()
+    }
+
+    /// Whether the message ends here.
+    #[inline]
+    pub(crate) fn ends_message(&self) -> bool {
+        self.last() && self.rest.fin
     }
 
     /// Unmasks in place.
     #[inline]
-    pub(crate) fn unmask(mut self) -> FramePiece<'a> {
-        let FramePiece { header, offset, payload, .. } = &mut self.0;
-        header.mask(payload, *offset);
-        self.0
+    pub(crate) fn unmask(self) -> &'a mut [u8] {
+        mask_by(self.payload, self.masking_key, self.offset);
+        self.payload
     }
 
     /// Unmasks into `out`, which is as long.
     #[cfg(feature = "alloc")]
     pub(crate) fn unmask_into(&self, out: &mut [u8]) {
-        let FramePiece { header, offset, payload, .. } = &self.0;
-        match header.masking_key() {
-            Some(key) => copy_masked(out, payload, key, *offset),
-            None => out.copy_from_slice(payload),
+        match self.masking_key {
+            Some(key) => copy_masked(out, self.payload, key, self.offset),
+            None => out.copy_from_slice(self.payload),
         }
     }
 }
@@ -146,8 +146,11 @@ impl FrameDecoder {
         input: &mut &'a mut [u8],
         rules: &FrameRules,
     ) -> Result<Option<FramePiece<'a>>, ProtocolError> {
-        let frame = self.decode_header(input, rules)?;
-        Ok(frame.map(|frame| self.decode_payload(frame, input, usize::MAX).unmask()))
+        let Some((&header, first)) = self.decode_header(input, rules)? else { return Ok(None) };
+        Ok(self.decode_payload(input, usize::MAX).map(|piece| {
+            let offset = piece.offset;
+            FramePiece { header, offset, payload: piece.unmask(), first }
+        }))
     }
 
     /// Takes the next frame if it is a message in itself, without reserved bits, and all of it is in
@@ -176,59 +179,65 @@ impl FrameDecoder {
         Some((message_type, payload))
     }
 
-    /// The frame that is next in `input`: takes what is missing of its header, and nothing of its
-    /// payload, which is to be taken by [`decode_payload`](Self::decode_payload) before the next.
-    /// `None` means that the input is used up.
+    /// The header of the frame that is next in `input`, and whether it was completed just now: takes
+    /// what is missing of it, and nothing of the payload, which is to be taken by
+    /// [`decode_payload`](Self::decode_payload) before the next. `None` means that the input is used up.
     #[inline]
     pub(crate) fn decode_header(
         &mut self,
         input: &mut &mut [u8],
         rules: &FrameRules,
-    ) -> Result<Option<OpenFrame>, ProtocolError> {
-        let header = match &self.state {
-            State::Header { len: 0, .. } => match FrameHeader::decode_with_len(input, rules)? {
-                Some((header, len)) => {
-                    take(input, len);
-                    header
-                }
-                None => {
-                    self.resume_header(input, rules)?;
-                    return Ok(None);
-                }
-            },
-            State::Header { .. } => match self.resume_header(input, rules)? {
-                Some(header) => header,
-                None => return Ok(None),
-            },
+    ) -> Result<Option<(&FrameHeader, bool)>, ProtocolError> {
+        let first = match self.state {
             State::Payload { .. } if input.is_empty() => return Ok(None),
-            State::Payload { header, offset } => {
-                return Ok(Some(OpenFrame { header: *header, offset: *offset, first: false }));
+            State::Payload { .. } => false,
+            State::Header { len: 0, .. } => {
+                match FrameHeader::decode_with_len(input, rules)? {
+                    Some((header, len)) => {
+                        take(input, len);
+                        self.state = State::Payload { header, offset: 0 };
+                    }
+                    None => self.resume_header(input, rules)?,
+                }
+                true
+            }
+            State::Header { .. } => {
+                self.resume_header(input, rules)?;
+                true
             }
         };
-        Ok(Some(OpenFrame { header, offset: 0, first: true }))
+        match &self.state {
+            State::Payload { header, .. } => Ok(Some((header, first))),
+            State::Header { .. } => Ok(None),
+        }
     }
 
-    /// Takes at most `max` bytes of the payload of `frame`, just returned by
-    /// [`decode_header`](Self::decode_header).
+    /// Takes at most `max` bytes of the payload of the frame whose header
+    /// [`decode_header`](Self::decode_header) just returned.
     #[cfg_attr(feature = "alloc", inline)]
     pub(crate) fn decode_payload<'a>(
         &mut self,
-        frame: OpenFrame,
         input: &mut &'a mut [u8],
         max: usize,
-    ) -> MaskedPiece<'a> {
-        let OpenFrame { header, offset, first } = frame;
-        let rest = header.payload_len() - offset;
+    ) -> Option<MaskedPiece<'a>> {
+        let State::Payload { header, offset } = &self.state else { return None };
+        let rest = header.payload_len() - *offset;
         let len = usize::try_from(rest).unwrap_or(usize::MAX).min(max);
-        let payload = take(input, len);
-        let piece = FramePiece { header, offset, payload, first };
-        if !piece.last() {
-            let offset = offset + piece.payload.len() as u64;
-            self.state = State::Payload { header, offset };
-        } else if !first {
-            self.state = Self::new().state;
+        self.take_payload(take(input, len))
+    }
+
+    /// Goes on with the frame under way by `payload`, no more of it than is missing.
+    #[inline]
+    pub(crate) fn take_payload<'a>(&mut self, payload: &'a mut [u8]) -> Option<MaskedPiece<'a>> {
+        let State::Payload { header, offset } = &mut self.state else { return None };
+        let start = *offset;
+        *offset += payload.len() as u64;
+        let rest = Rest { bytes: header.payload_len() - *offset, fin: header.fin() };
+        let piece = MaskedPiece { payload, masking_key: header.masking_key(), offset: start, rest };
+        if piece.last() {
+            *self = Self::new();
         }
-        MaskedPiece(piece)
+        Some(piece)
     }
 
     /// What has not come of the data frame under way, `None` between frames and in a control frame.
@@ -242,20 +251,6 @@ impl FrameDecoder {
         }
     }
 
-    /// Goes on with the frame under way: `payload`, at most [`data_rest`](Self::data_rest) bytes,
-    /// was put where it belongs and is unmasked there. Whether the message ends with it.
-    #[cfg(feature = "alloc")]
-    pub(crate) fn continue_payload(&mut self, payload: &mut [u8]) -> bool {
-        let State::Payload { header, offset } = &mut self.state else { return false };
-        header.mask(payload, *offset);
-        *offset += payload.len() as u64;
-        let (last, fin) = (*offset == header.payload_len(), header.fin());
-        if last {
-            self.state = Self::new().state;
-        }
-        last && fin
-    }
-
     /// Goes on with a header that one buffer did not hold, byte by byte, so that it never takes
     /// payload.
     #[cold]
@@ -263,19 +258,19 @@ impl FrameDecoder {
         &mut self,
         input: &mut &mut [u8],
         rules: &FrameRules,
-    ) -> Result<Option<FrameHeader>, ProtocolError> {
-        let State::Header { bytes, len } = &mut self.state else { return Ok(None) };
+    ) -> Result<(), ProtocolError> {
+        let State::Header { bytes, len } = &mut self.state else { return Ok(()) };
         while let Some((next, [byte, ..])) = bytes.get_mut(usize::from(*len)).zip(Some(&**input)) {
             *next = *byte;
             *len += 1;
             take(input, 1);
             let start = bytes.get(..usize::from(*len)).unwrap_or_default();
             if let Some(header) = FrameHeader::decode(start, rules)? {
-                *self = Self::new();
-                return Ok(Some(header));
+                self.state = State::Payload { header, offset: 0 };
+                break;
             }
         }
-        Ok(None)
+        Ok(())
     }
 }
 

@@ -165,15 +165,6 @@ impl FrameHeader {
         self.payload_len
     }
 
-    /// Masks or unmasks `payload`, which begins at `offset` of this frame's, if the frame is masked.
-    // Called, so that the code is there once; `crate::mask` is for where a call costs too much.
-    #[inline(never)]
-    pub(crate) fn mask(&self, payload: &mut [u8], offset: u64) {
-        if let Some(key) = self.masking_key {
-            crate::mask(payload, key, offset);
-        }
-    }
-
     /// Whether further fragments follow, and nothing is in this one.
     #[inline]
     pub(crate) const fn is_empty_fragment(&self) -> bool {

@@ -4,9 +4,9 @@ mod decoder;
 mod header;
 mod rules;
 
+pub(crate) use decoder::MaskedPiece;
 #[cfg(feature = "alloc")]
 pub(crate) use decoder::Rest;
 pub use decoder::{FrameDecoder, FramePiece};
-pub(crate) use decoder::{MaskedPiece, OpenFrame};
 pub use header::{EncodedHeader, FrameHeader, ReservedBits};
 pub use rules::FrameRules;

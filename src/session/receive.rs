@@ -5,7 +5,7 @@ use crate::close::check_payload;
 use crate::extension::Extension;
 #[cfg(feature = "alloc")]
 use crate::frame::Rest;
-use crate::frame::{FramePiece, FrameRules, MaskedPiece, OpenFrame};
+use crate::frame::{FrameRules, MaskedPiece};
 use crate::{
     Chunk, CloseCode, CloseFrame, Event, Limits, MessageType, Opcode, ProtocolError, Text,
 };
@@ -13,11 +13,11 @@ use crate::{
 /// The frame that is next in the input, by what it belongs to.
 pub(crate) enum NextFrame {
     /// To be taken with [`control_piece`](Session::control_piece).
-    Control(OpenFrame),
+    Control(Opcode),
     /// To be taken with [`text_piece`](Session::text_piece).
-    Text(OpenFrame),
+    Text,
     /// To be taken with [`binary_piece`](Session::binary_piece).
-    Binary(OpenFrame),
+    Binary,
     /// None: the connection failed. To be told, once.
     Failed(ProtocolError),
 }
@@ -31,7 +31,7 @@ pub(crate) struct BinaryPiece<'a> {
 
 impl<'a> BinaryPiece<'a> {
     pub(crate) fn unmask(self) -> Chunk<'a> {
-        let payload = &*self.payload.unmask().payload;
+        let payload = &*self.payload.unmask();
         Chunk { payload: payload.into(), first: self.first, last: self.last }
     }
 }
@@ -51,23 +51,22 @@ impl Session {
     ) -> Option<Event<'a>> {
         loop {
             match self.next_frame(input, limits)? {
-                NextFrame::Text(frame) => {
-                    if let Some(chunk) = self.text_piece(frame, input) {
+                NextFrame::Text => {
+                    if let Some(chunk) = self.text_piece(input) {
                         return Some(Event::Chunk(chunk));
                     }
                 }
-                NextFrame::Binary(frame) => {
-                    if let Some(piece) = self.binary_piece(frame, input) {
+                NextFrame::Binary => {
+                    if let Some(piece) = self.binary_piece(input) {
                         return Some(Event::Chunk(piece.unmask()));
                     }
                 }
-                NextFrame::Control(frame) => {
-                    let piece = self.control_piece(frame, input);
-                    let opcode = piece.header.opcode();
-                    if piece.first && piece.last() {
-                        return Some(self.control(opcode, piece.payload));
+                NextFrame::Control(opcode) => {
+                    let piece = self.control_piece(input)?;
+                    if piece.is_whole() {
+                        return Some(self.control(opcode, piece.unmask()));
                     }
-                    if let Some(len) = self.collect_control(piece, control) {
+                    if let Some(len) = self.collect_control(opcode, piece, control) {
                         return Some(self.control(opcode, control.get(..len).unwrap_or_default()));
                     }
                 }
@@ -87,7 +86,25 @@ impl Session {
         if self.closing.may_receive() {
             let rules = self.rules(limits);
             match self.frames.decode_header(input, &rules) {
-                Ok(frame) => return frame.and_then(|frame| self.enter(frame)),
+                Ok(None) => return None,
+                Ok(Some((header, first))) => {
+                    let opcode = header.opcode();
+                    if opcode.is_control() {
+                        return Some(NextFrame::Control(opcode));
+                    }
+                    if first {
+                        if let Some(message_type) = opcode.message_type() {
+                            self.message = Some(message_type);
+                            self.first = true;
+                        }
+                        self.message_len += header.payload_len();
+                        self.empty_fragments += u32::from(header.is_empty_fragment());
+                    }
+                    return match (self.message?, self.extension) {
+                        (MessageType::Text, Extension::None) => Some(NextFrame::Text),
+                        (MessageType::Binary, Extension::None) => Some(NextFrame::Binary),
+                    };
+                }
                 Err(error) => self.closing.violate(error),
             }
         }
@@ -95,66 +112,37 @@ impl Session {
         self.closing.tell().map(NextFrame::Failed)
     }
 
-    /// Counts a frame whose header was just accepted, and tells what it belongs to.
-    #[inline]
-    fn enter(&mut self, frame: OpenFrame) -> Option<NextFrame> {
-        let OpenFrame { header, first, .. } = frame;
-        if header.opcode().is_control() {
-            return Some(NextFrame::Control(frame));
-        }
-        if first {
-            if let Some(message_type) = header.opcode().message_type() {
-                self.message = Some(message_type);
-                self.first = true;
-            }
-            self.message_len += header.payload_len();
-            self.empty_fragments += u32::from(header.is_empty_fragment());
-        }
-        match (self.message?, self.extension) {
-            (MessageType::Text, Extension::None) => Some(NextFrame::Text(frame)),
-            (MessageType::Binary, Extension::None) => Some(NextFrame::Binary(frame)),
-        }
-    }
-
     /// What is there of a control frame.
     #[inline]
     pub(crate) fn control_piece<'a>(
         &mut self,
-        frame: OpenFrame,
         input: &mut &'a mut [u8],
-    ) -> FramePiece<'a> {
-        self.frames.decode_payload(frame, input, usize::MAX).unmask()
+    ) -> Option<MaskedPiece<'a>> {
+        self.frames.decode_payload(input, usize::MAX)
     }
 
     /// What is there of a binary message, if there is a reason to deliver it.
     #[inline]
-    pub(crate) fn binary_piece<'a>(
-        &mut self,
-        frame: OpenFrame,
-        input: &mut &'a mut [u8],
-    ) -> Option<BinaryPiece<'a>> {
-        let payload = self.frames.decode_payload(frame, input, usize::MAX);
-        let last = payload.last() && frame.header.fin();
+    pub(crate) fn binary_piece<'a>(&mut self, input: &mut &'a mut [u8]) -> Option<BinaryPiece<'a>> {
+        let payload = self.frames.decode_payload(input, usize::MAX)?;
+        let last = payload.ends_message();
         let first = self.deliver(payload.len(), last)?;
         Some(BinaryPiece { payload, first, last })
     }
 
     /// What is there of a text message, if there is a reason to deliver it.
     #[inline]
-    pub(crate) fn text_piece<'a>(
-        &mut self,
-        frame: OpenFrame,
-        input: &mut &'a mut [u8],
-    ) -> Option<Chunk<'a>> {
+    pub(crate) fn text_piece<'a>(&mut self, input: &mut &'a mut [u8]) -> Option<Chunk<'a>> {
         // A character that waits is completed first, on its own.
         let waiting = self.text.is_waiting();
         let max = if waiting { self.text.missing() } else { usize::MAX };
-        let piece = self.frames.decode_payload(frame, input, max).unmask();
-        let last = piece.last() && frame.header.fin();
+        let piece = self.frames.decode_payload(input, max)?;
+        let last = piece.ends_message();
+        let payload = piece.unmask();
         let text = if waiting {
-            self.complete_character(piece.payload)
+            self.complete_character(payload)
         } else {
-            self.characters(piece.payload).into()
+            self.characters(payload).into()
         };
         if last && self.text.is_waiting() {
             self.closing.violate(ProtocolError::InvalidUtf8);
@@ -213,7 +201,9 @@ impl Session {
     #[cfg(feature = "alloc")]
     pub(crate) fn continue_binary(&mut self, payload: &mut [u8]) -> bool {
         self.first &= payload.is_empty();
-        let last = self.frames.continue_payload(payload);
+        let Some(piece) = self.frames.take_payload(payload) else { return false };
+        let last = piece.ends_message();
+        piece.unmask();
         if last {
             self.end_message();
         }
@@ -279,20 +269,22 @@ impl Session {
     #[cold]
     pub(crate) fn collect_control(
         &mut self,
-        piece: FramePiece<'_>,
+        opcode: Opcode,
+        piece: MaskedPiece<'_>,
         control: &mut [u8; 125],
     ) -> Option<usize> {
         // At most 125, by the header's rules.
         let start = piece.offset as usize;
-        let end = start + piece.payload.len();
+        let end = start + piece.len();
+        let last = piece.last();
         if let Some(to) = control.get_mut(start..end) {
-            to.copy_from_slice(piece.payload);
+            to.copy_from_slice(piece.unmask());
         }
-        if piece.last() {
+        if last {
             return Some(end);
         }
         let start = control.get(..end).unwrap_or_default();
-        if let (Opcode::Close, Err(error)) = (piece.header.opcode(), check_payload(start)) {
+        if let (Opcode::Close, Err(error)) = (opcode, check_payload(start)) {
             self.closing.violate(error);
         }
         None

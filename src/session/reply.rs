@@ -2,6 +2,7 @@
 
 use super::Session;
 use crate::frame::FrameHeader;
+use crate::mask::mask_by;
 use crate::{CloseCode, CloseFrame, EntropyError, Event, Opcode, Role, SendReason};
 
 impl Session {
@@ -130,7 +131,7 @@ impl Session {
         let body = put(out, &header.encode());
         let rest = put(body, payload[0]);
         put(rest, payload[1]);
-        header.mask(body.get_mut(..payload_len).unwrap_or_default(), 0);
+        mask_by(body.get_mut(..payload_len).unwrap_or_default(), header.masking_key(), 0);
         Ok(len)
     }
 }
