@@ -52,7 +52,8 @@ impl<'a> Field<'a> {
     /// Whether this is the field called `name`, in any case.
     #[must_use]
     pub fn is(&self, name: &str) -> bool {
-        self.name.eq_ignore_ascii_case(name.as_bytes())
+        let is_letter = |(a, b): (&u8, &u8)| a.eq_ignore_ascii_case(b);
+        self.name.len() == name.len() && self.name.iter().zip(name.as_bytes()).all(is_letter)
     }
 
     pub(super) const fn name_bytes(&self) -> &'a [u8] {

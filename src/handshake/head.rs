@@ -1,10 +1,10 @@
 //! The grammar of an HTTP/1.1 head (RFC 9112): what a start line and a field section share.
 
-use super::noted::Noted;
+use super::noted::{Notes, note};
 use super::{HandshakeError, HeadLimits};
 
-/// Whether there are quick ways, by words and by lines, beside the complete one by bytes. Where there is
-/// no allocator, code is dear, and that one does.
+/// Whether there are quick ways, by words, by lines and by whole parts, beside the complete one by bytes.
+/// Where there is no allocator, code is dear, and that one does.
 const QUICK: bool = cfg!(feature = "alloc");
 
 /// A set of characters.
@@ -254,9 +254,10 @@ impl Scanner {
         }
     }
 
-    /// Takes `bytes`, if the part that was begun has arrived so far and is these.
+    /// Takes `bytes`, if the part that was begun has arrived so far and is these: the quick way where
+    /// they are what almost everyone sends.
     pub(super) fn takes(&mut self, head: &[u8], bytes: &[u8]) -> bool {
-        let is_next = self.at == self.start && self.rest(head).starts_with(bytes);
+        let is_next = QUICK && self.at == self.start && self.rest(head).starts_with(bytes);
         if is_next {
             self.at += bytes.len();
         }
@@ -293,11 +294,11 @@ impl Scanner {
     pub(super) fn fields(
         &mut self,
         head: &[u8],
-        noted: &mut Noted,
+        notes: &mut impl Notes,
     ) -> Result<bool, HandshakeError> {
         loop {
             if self.state == FieldState::Start {
-                self.state = self.whole_lines(head, noted);
+                self.state = self.whole_lines(head, notes);
             }
             if self.state == FieldState::Name {
                 if self.fields == self.limits.max_fields
@@ -333,7 +334,7 @@ impl Scanner {
             }
             let name = head.get(self.start..self.colon).unwrap_or_default();
             let value = head.get(self.colon + 1..self.at - 2).unwrap_or_default();
-            noted.note(name, self.colon + 1, value);
+            note(notes, name, self.colon + 1, value);
             self.fields += 1;
             self.state = FieldState::Start;
         }
@@ -343,7 +344,7 @@ impl Scanner {
     /// as that is quick; begins the next.
     // A function of its own, so that all that it needs is in registers.
     #[inline(never)]
-    fn whole_lines(&mut self, head: &[u8], noted: &mut Noted) -> FieldState {
+    fn whole_lines(&mut self, head: &[u8], notes: &mut impl Notes) -> FieldState {
         let head = head.get(..self.limits.max_head).unwrap_or(head);
         let mut lines = head.get(self.at..).unwrap_or_default();
         let (state, taken) = loop {
@@ -362,7 +363,7 @@ impl Scanner {
                 Some((line, [b'\r', b'\n', rest @ ..]))
                     if run + 2 <= self.limits.max_field_line =>
                 {
-                    noted.note(name, self.colon + 1, line.get(colon + 1..).unwrap_or_default());
+                    note(notes, name, self.colon + 1, line.get(colon + 1..).unwrap_or_default());
                     self.fields += 1;
                     self.at += run + 2;
                     lines = rest;
@@ -393,6 +394,7 @@ fn not_a_name(byte: u8, length: usize) -> HandshakeError {
 
 #[cfg(test)]
 mod tests {
+    use super::super::noted::RequestNotes;
     use super::*;
 
     #[test]
@@ -425,13 +427,13 @@ mod tests {
         lines: &[u8],
         limits: HeadLimits,
         whole: bool,
-    ) -> (Result<bool, HandshakeError>, Option<usize>, Noted) {
-        let (mut scanner, mut noted) = (Scanner::new(limits), Noted::NOTHING);
+    ) -> (Result<bool, HandshakeError>, Option<usize>, RequestNotes) {
+        let (mut scanner, mut notes) = (Scanner::new(limits), RequestNotes::NOTHING);
         let mut end = if whole { lines.len() } else { 0 };
         loop {
-            let taken = scanner.fields(lines.get(..end).unwrap(), &mut noted);
+            let taken = scanner.fields(lines.get(..end).unwrap(), &mut notes);
             if end == lines.len() || taken != Ok(false) {
-                return (taken, taken.is_ok().then_some(scanner.at), noted);
+                return (taken, taken.is_ok().then_some(scanner.at), notes);
             }
             end += 1;
         }

@@ -68,7 +68,7 @@ impl Negotiated {
 
     /// What a response chooses that was checked.
     pub(super) fn chosen_by(response: &ResponseHead<'_>) -> Self {
-        if response.noted.choice { Self::chosen_in(response.fields()) } else { Self::new() }
+        if response.notes.choice { Self::chosen_in(response.fields()) } else { Self::new() }
     }
 
     fn chosen_in(fields: Fields<'_>) -> Self {

@@ -6,25 +6,51 @@ use super::field::{trim_end, trim_start};
 use super::head::place;
 use super::list::{is, is_tokens, names};
 
-/// The fields that decide on an upgrade (RFC 6455, section 4.2.1), and on its acceptance (section
-/// 4.1).
+/// What notes fields as they are passed.
+pub(super) trait Notes {
+    /// Notes a field that is known, by its value and where that is.
+    fn note(&mut self, known: Known, value: &[u8], place: Place);
+}
+
+/// Notes a field, whose value begins `at`, with the white space around it.
+#[inline]
+pub(super) fn note(notes: &mut impl Notes, name: &[u8], at: usize, value: &[u8]) {
+    if let Some(known) = Known::of(name) {
+        let from = trim_start(value);
+        let start = at + value.len() - from.len();
+        let value = trim_end(from);
+        let place = Place { start: place(start), end: place(start + value.len()) };
+        notes.note(known, value, place);
+    }
+}
+
+/// The fields of a request that decide on an upgrade (RFC 6455, section 4.2.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Noted {
+pub(super) struct RequestNotes {
     pub(super) host: Once,
     pub(super) origin: Once,
     pub(super) version: Once,
     pub(super) key: Once,
-    pub(super) accept: Once,
     /// Whether `Upgrade` lists `websocket`.
     pub(super) upgrade: bool,
     /// Whether `Connection` lists `upgrade`.
     pub(super) connection_upgrade: bool,
     /// Whether a body is announced.
     pub(super) body: bool,
-    /// Whether subprotocols or extensions are named: offered in a request, chosen in a response.
-    pub(super) choice: bool,
     pub(super) bad_subprotocols: bool,
     pub(super) bad_extensions: bool,
+}
+
+/// The fields of a response that decide on its acceptance (section 4.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct ResponseNotes {
+    pub(super) accept: Once,
+    /// Whether `Upgrade` lists `websocket`.
+    pub(super) upgrade: bool,
+    /// Whether `Connection` lists `upgrade`.
+    pub(super) connection_upgrade: bool,
+    /// Whether a subprotocol or extensions are chosen.
+    pub(super) choice: bool,
 }
 
 /// The value of a field that may occur once.
@@ -65,59 +91,64 @@ impl Once {
     }
 }
 
-impl Noted {
+impl RequestNotes {
     pub(super) const NOTHING: Self = Self {
         host: Once::Missing,
         origin: Once::Missing,
         version: Once::Missing,
         key: Once::Missing,
-        accept: Once::Missing,
         upgrade: false,
         connection_upgrade: false,
         body: false,
-        choice: false,
         bad_subprotocols: false,
         bad_extensions: false,
     };
+}
 
-    /// Notes a field, whose value begins `at`, with the white space around it.
-    #[inline]
-    pub(super) fn note(&mut self, name: &[u8], at: usize, value: &[u8]) {
-        if let Some(known) = Known::of(name) {
-            self.note_known(known, at, value);
-        }
-    }
-
-    fn note_known(&mut self, known: Known, at: usize, value: &[u8]) {
-        let from = trim_start(value);
-        let start = at + value.len() - from.len();
-        let value = trim_end(from);
+impl Notes for RequestNotes {
+    fn note(&mut self, known: Known, value: &[u8], place: Place) {
         let once = match known {
             Known::Host => &mut self.host,
             Known::Origin => &mut self.origin,
             Known::Version => &mut self.version,
             Known::Key => &mut self.key,
-            Known::Accept => &mut self.accept,
             Known::Upgrade => return self.upgrade |= names(value, b"websocket"),
             Known::Connection => return self.connection_upgrade |= names(value, b"upgrade"),
             Known::ContentLength => return self.body |= value != b"0",
             Known::TransferEncoding => return self.body = true,
-            Known::Subprotocols => {
-                self.choice = true;
-                return self.bad_subprotocols |= !is_tokens(value);
-            }
-            Known::Extensions => {
-                self.choice = true;
-                return self.bad_extensions |= !is_extension_list(value);
-            }
+            Known::Subprotocols => return self.bad_subprotocols |= !is_tokens(value),
+            Known::Extensions => return self.bad_extensions |= !is_extension_list(value),
+            Known::Accept => return,
         };
-        once.note(Place { start: place(start), end: place(start + value.len()) });
+        once.note(place);
+    }
+}
+
+impl ResponseNotes {
+    pub(super) const NOTHING: Self =
+        Self { accept: Once::Missing, upgrade: false, connection_upgrade: false, choice: false };
+}
+
+impl Notes for ResponseNotes {
+    fn note(&mut self, known: Known, value: &[u8], place: Place) {
+        match known {
+            Known::Accept => self.accept.note(place),
+            Known::Upgrade => self.upgrade |= names(value, b"websocket"),
+            Known::Connection => self.connection_upgrade |= names(value, b"upgrade"),
+            Known::Subprotocols | Known::Extensions => self.choice = true,
+            Known::Host
+            | Known::Origin
+            | Known::Version
+            | Known::Key
+            | Known::ContentLength
+            | Known::TransferEncoding => {}
+        }
     }
 }
 
 /// The fields of which something is noted.
 #[derive(Clone, Copy)]
-enum Known {
+pub(super) enum Known {
     Host,
     Origin,
     Upgrade,
@@ -132,7 +163,7 @@ enum Known {
 }
 
 impl Known {
-    #[inline]
+    #[cfg_attr(feature = "alloc", inline)]
     fn of(name: &[u8]) -> Option<Self> {
         // Its length tells it apart from most others.
         let (known, lower): (_, &[u8]) = match name.len() {

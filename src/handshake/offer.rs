@@ -194,22 +194,22 @@ pub(super) fn is_accepted(
     if response.minor_version() == 0 {
         return Err(HandshakeError::UnsupportedHttpVersion);
     }
-    let noted = &response.noted;
+    let notes = &response.notes;
     // RFC 6455, section 4.1, items 2 and 3 of the response.
-    if !noted.upgrade {
+    if !notes.upgrade {
         return Err(HandshakeError::MissingUpgrade);
     }
-    if !noted.connection_upgrade {
+    if !notes.connection_upgrade {
         return Err(HandshakeError::MissingConnectionUpgrade);
     }
     // Item 4. The texts are compared: nothing of the peer's is decoded.
-    match noted.accept {
+    match notes.accept {
         Once::Missing => return Err(HandshakeError::MissingAccept),
         Once::Repeated => return Err(HandshakeError::RepeatedAccept),
         Once::At(place) if place.of(response.as_bytes()) == accept => {}
         Once::At(_) => return Err(HandshakeError::WrongAccept),
     }
-    if noted.choice {
+    if notes.choice {
         check_chosen(response.fields(), is_offered, offered_extensions)?;
     }
     Ok(true)

@@ -5,7 +5,7 @@ use core::str;
 use super::field::Fields;
 use super::head::{Class, Scanner, place};
 use super::list::tokens;
-use super::noted::Noted;
+use super::noted::RequestNotes;
 use super::uri::{Authority, Target, split_absolute};
 use super::{Extensions, HandshakeError, HeadLimits};
 
@@ -35,7 +35,7 @@ pub struct RequestParser {
     scanner: Scanner,
     state: State,
     line: Line,
-    noted: Noted,
+    notes: RequestNotes,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -70,7 +70,7 @@ impl RequestParser {
             scanner: Scanner::new(limits),
             state: State::Start,
             line: Line { method: 0, method_end: 0, target_end: 0, minor_version: 0, fields: 0 },
-            noted: Noted::NOTHING,
+            notes: RequestNotes::NOTHING,
         }
     }
 
@@ -109,7 +109,7 @@ impl RequestParser {
     pub fn head<'a>(&self, received: &'a [u8]) -> Option<RequestHead<'a>> {
         let State::Complete = self.state else { return None };
         let head = received.get(..self.scanner.at)?;
-        Some(RequestHead { head, line: self.line, noted: self.noted })
+        Some(RequestHead { head, line: self.line, notes: self.notes })
     }
 
     fn advance(&mut self, received: &[u8]) -> Result<bool, HandshakeError> {
@@ -190,7 +190,7 @@ impl RequestParser {
                     State::Fields
                 }
                 State::Fields => {
-                    if !scanner.fields(received, &mut self.noted)? {
+                    if !scanner.fields(received, &mut self.notes)? {
                         return Ok(false);
                     }
                     State::Complete
@@ -209,7 +209,7 @@ impl RequestParser {
 pub struct RequestHead<'a> {
     head: &'a [u8],
     line: Line,
-    pub(super) noted: Noted,
+    pub(super) notes: RequestNotes,
 }
 
 impl<'a> RequestHead<'a> {
@@ -263,7 +263,7 @@ impl<'a> RequestHead<'a> {
         {
             return authority;
         }
-        self.noted.host.of(self.head)
+        self.notes.host.of(self.head)
     }
 
     /// The minor version of HTTP/1.

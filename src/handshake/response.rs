@@ -4,7 +4,7 @@ use core::str;
 
 use super::field::Fields;
 use super::head::{Class, Scanner};
-use super::noted::Noted;
+use super::noted::ResponseNotes;
 use super::{Extensions, HandshakeError, HeadLimits};
 
 /// Parses the head of an HTTP/1.1 response, in the way in which
@@ -23,7 +23,7 @@ pub struct ResponseParser {
     scanner: Scanner,
     state: State,
     parts: Parts,
-    noted: Noted,
+    notes: ResponseNotes,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -57,7 +57,7 @@ impl ResponseParser {
             scanner: Scanner::new(limits),
             state: State::Version,
             parts: Parts { minor_version: 0, status: 0, reason: 0, reason_end: 0, fields: 0 },
-            noted: Noted::NOTHING,
+            notes: ResponseNotes::NOTHING,
         }
     }
 
@@ -100,7 +100,7 @@ impl ResponseParser {
             status: parts.status,
             reason: head.get(parts.reason..parts.reason_end)?,
             fields: head.get(parts.fields..)?,
-            noted: self.noted,
+            notes: self.notes,
         })
     }
 
@@ -166,7 +166,7 @@ impl ResponseParser {
                     State::Fields
                 }
                 State::Fields => {
-                    if !scanner.fields(received, &mut self.noted)? {
+                    if !scanner.fields(received, &mut self.notes)? {
                         return Ok(false);
                     }
                     State::Complete
@@ -186,7 +186,7 @@ pub struct ResponseHead<'a> {
     status: u16,
     reason: &'a [u8],
     fields: &'a [u8],
-    pub(super) noted: Noted,
+    pub(super) notes: ResponseNotes,
 }
 
 impl<'a> ResponseHead<'a> {

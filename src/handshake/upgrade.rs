@@ -36,8 +36,8 @@ impl<'a> RequestHead<'a> {
 
     /// The same, without a copy of all this.
     pub(super) fn is_upgrade(&self) -> Result<bool, HandshakeError> {
-        let noted = &self.noted;
-        let host = match noted.host {
+        let notes = &self.notes;
+        let host = match notes.host {
             // RFC 9112, section 3.2: a request of HTTP/1.1 without Host, and any request with
             // more than one or with an invalid one, is answered 400.
             Once::Repeated => return Err(HandshakeError::RepeatedHost),
@@ -50,7 +50,7 @@ impl<'a> RequestHead<'a> {
             return Err(HandshakeError::InvalidHost);
         }
         // RFC 9110, section 7.8: Upgrade is ignored in a request of HTTP/1.0.
-        if self.minor_version() == 0 || !noted.upgrade {
+        if self.minor_version() == 0 || !notes.upgrade {
             return Ok(false);
         }
         if self.method_bytes() != b"GET" {
@@ -67,31 +67,31 @@ impl<'a> RequestHead<'a> {
         {
             return Err(HandshakeError::InvalidTarget);
         }
-        if noted.body {
+        if notes.body {
             return Err(HandshakeError::UnexpectedBody);
         }
-        if !noted.connection_upgrade {
+        if !notes.connection_upgrade {
             return Err(HandshakeError::MissingConnectionUpgrade);
         }
         // The version decides what else is expected, and is looked at first.
-        match noted.version {
+        match notes.version {
             Once::Repeated => return Err(HandshakeError::RepeatedVersion),
             Once::At(place) if place.of(self.as_bytes()) == b"13" => {}
             Once::At(_) | Once::Missing => return Err(HandshakeError::UnsupportedVersion),
         }
-        match noted.key {
+        match notes.key {
             Once::Missing => return Err(HandshakeError::MissingKey),
             Once::Repeated => return Err(HandshakeError::RepeatedKey),
             Once::At(place) if is_key(place.of(self.as_bytes())) => {}
             Once::At(_) => return Err(HandshakeError::InvalidKey),
         }
-        if let Once::Repeated = noted.origin {
+        if let Once::Repeated = notes.origin {
             return Err(HandshakeError::RepeatedOrigin);
         }
-        if noted.bad_subprotocols {
+        if notes.bad_subprotocols {
             return Err(HandshakeError::InvalidSubprotocols);
         }
-        if noted.bad_extensions {
+        if notes.bad_extensions {
             return Err(HandshakeError::InvalidExtensions);
         }
         Ok(true)
@@ -99,7 +99,7 @@ impl<'a> RequestHead<'a> {
 
     /// The value that answers the key of an upgrade.
     pub(super) fn accept_key(&self) -> [u8; 28] {
-        accept_key(self.noted.key.of(self.as_bytes()))
+        accept_key(self.notes.key.of(self.as_bytes()))
     }
 }
 
@@ -113,7 +113,7 @@ impl<'a> Upgrade<'a> {
     /// `Sec-WebSocket-Key`, as sent.
     #[must_use]
     pub fn key(&self) -> &'a [u8] {
-        self.request.noted.key.of(self.request.as_bytes())
+        self.request.notes.key.of(self.request.as_bytes())
     }
 
     /// Writes the response that accepts: 101 and what was chosen. Returns its length in bytes.
