@@ -65,22 +65,19 @@ impl FrameRules {
         if !allowed.contains(ReservedBits(first & RESERVED_BITS)) {
             return Err(ProtocolError::ReservedBits);
         }
-        match opcode {
+        if opcode.is_control() {
             // RFC 6455, section 5.5: control frames are never fragmented.
-            Opcode::Close | Opcode::Ping | Opcode::Pong if first & FIN == 0 => {
-                Err(ProtocolError::FragmentedControl(opcode))
+            if first & FIN == 0 {
+                return Err(ProtocolError::FragmentedControl(opcode));
             }
+        } else if self.in_message != (opcode == Opcode::Continuation) {
             // RFC 6455, section 5.4: the fragments of one message stand together.
-            Opcode::Text | Opcode::Binary if self.in_message => {
-                Err(ProtocolError::UnfinishedMessage(opcode))
-            }
-            Opcode::Continuation if !self.in_message => Err(ProtocolError::UnexpectedContinuation),
-            Opcode::Close
-            | Opcode::Ping
-            | Opcode::Pong
-            | Opcode::Text
-            | Opcode::Binary
-            | Opcode::Continuation => Ok(opcode),
+            return Err(if self.in_message {
+                ProtocolError::UnfinishedMessage(opcode)
+            } else {
+                ProtocolError::UnexpectedContinuation
+            });
         }
+        Ok(opcode)
     }
 }
