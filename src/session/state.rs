@@ -37,6 +37,7 @@ pub(crate) struct Closing {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
 enum State {
     /// Messages go both ways.
     Open,
