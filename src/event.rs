@@ -7,6 +7,8 @@ use crate::{CloseFrame, Message, Payload, ProtocolError};
 /// It borrows from the buffer that was given to `receive`, never from the connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
+// The tag stands on its own: to look for it in what variants hold takes longer.
+#[repr(usize)]
 pub enum Event<'a> {
     /// A whole message (RFC 6455, section 6.2). Only from a
     /// [`Connection`](crate::Connection) with [`Delivery::Messages`](crate::Delivery::Messages).

@@ -40,11 +40,11 @@ pub fn mask(payload: &mut [u8], key: [u8; 4], offset: u64) {
     if payload.len() < LONG { mask_words(payload, key) } else { mask_long(payload, key) }
 }
 
-/// The same if there is a key.
+/// The same, unless the key is zeros, which change nothing.
 // Called, so that the code is there once; `mask` is for where a call costs too much.
 #[inline(never)]
-pub(crate) fn mask_by(payload: &mut [u8], key: Option<[u8; 4]>, offset: u64) {
-    if let Some(key) = key {
+pub(crate) fn mask_by(payload: &mut [u8], key: [u8; 4], offset: u64) {
+    if key != [0; 4] {
         mask(payload, key, offset);
     }
 }

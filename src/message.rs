@@ -41,6 +41,8 @@ impl MessageType {
 /// assert_eq!(message.as_bytes(), b"Hello");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+// The tag stands on its own: to look for it in what variants hold takes longer.
+#[repr(usize)]
 pub enum Message<'a> {
     /// A text message.
     Text(Text<'a>),

@@ -71,7 +71,8 @@ pub(crate) struct Rest {
 #[derive(Debug)]
 pub(crate) struct MaskedPiece<'a> {
     payload: &'a mut [u8],
-    masking_key: Option<[u8; 4]>,
+    /// Zeros, which change nothing, if the frame is not masked.
+    masking_key: [u8; 4],
     /// Where in the frame's payload it begins.
     pub(crate) offset: u64,
     /// What follows it.
@@ -113,8 +114,8 @@ impl<'a> MaskedPiece<'a> {
     #[cfg(feature = "alloc")]
     pub(crate) fn unmask_into(&self, out: &mut [u8]) {
         match self.masking_key {
-            Some(key) => copy_masked(out, self.payload, key, self.offset),
-            None => out.copy_from_slice(self.payload),
+            [0, 0, 0, 0] => out.copy_from_slice(self.payload),
+            key => copy_masked(out, self.payload, key, self.offset),
         }
     }
 }
@@ -233,7 +234,8 @@ impl FrameDecoder {
         let start = *offset;
         *offset += payload.len() as u64;
         let rest = Rest { bytes: header.payload_len() - *offset, fin: header.fin() };
-        let piece = MaskedPiece { payload, masking_key: header.masking_key(), offset: start, rest };
+        let masking_key = header.masking_key().unwrap_or_default();
+        let piece = MaskedPiece { payload, masking_key, offset: start, rest };
         if piece.last() {
             *self = Self::new();
         }

@@ -11,6 +11,8 @@ use crate::{
 };
 
 /// The frame that is next in the input, by what it belongs to.
+// The tag stands on its own: to look for it in what variants hold takes longer.
+#[repr(u8)]
 pub(crate) enum NextFrame {
     /// To be taken with [`control_piece`](Session::control_piece).
     Control(Opcode),

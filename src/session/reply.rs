@@ -131,7 +131,8 @@ impl Session {
         let body = put(out, &header.encode());
         let rest = put(body, payload[0]);
         put(rest, payload[1]);
-        mask_by(body.get_mut(..payload_len).unwrap_or_default(), header.masking_key(), 0);
+        let key = header.masking_key().unwrap_or_default();
+        mask_by(body.get_mut(..payload_len).unwrap_or_default(), key, 0);
         Ok(len)
     }
 }

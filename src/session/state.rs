@@ -37,6 +37,7 @@ pub(crate) struct Closing {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+// The tag stands on its own: to look for it in what variants hold takes longer.
 #[repr(u8)]
 enum State {
     /// Messages go both ways.
