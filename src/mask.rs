@@ -65,7 +65,7 @@ fn mask_long(payload: &mut [u8], key: [u8; 4]) {
     if payload.len() >= WIDE {
         return mask_wide(payload, key);
     }
-    let before = if payload.len() < ALIGNED { 0 } else { before_block::<BLOCK>(payload) };
+    let before = if payload.len() < ALIGNED { BLOCK } else { before_block::<BLOCK>(payload) };
     mask_blocks(payload, key, before, masked_block);
 }
 
@@ -97,8 +97,8 @@ fn copy_wide(out: &mut [u8], payload: &[u8], key: [u8; 4]) {
     dispatch!(Level::new(), _vectors => copy_words(out_lines, lines, key));
 }
 
-/// Masks whole blocks by `masked`, from `before` on, which is inside the first `N` bytes; and those, and
-/// the last `N`, whatever of them stands in a block.
+/// Masks whole blocks by `masked`, from `before` on, which is 1 to `N`; and the first and the last `N`
+/// bytes, whatever of them stands in a block.
 #[inline(always)]
 fn mask_blocks<const N: usize>(
     payload: &mut [u8],
@@ -116,9 +116,7 @@ fn mask_blocks<const N: usize>(
     for block in payload.get_mut(before..).unwrap_or_default().as_chunks_mut().0 {
         *block = masked(block, blocks_key);
     }
-    if before > 0
-        && let Some(to) = payload.first_chunk_mut()
-    {
+    if let Some(to) = payload.first_chunk_mut() {
         *to = first;
     }
     if let Some(to) = payload.last_chunk_mut() {
@@ -161,10 +159,10 @@ fn copy_to_line<'o, 'p>(
 }
 
 /// How many bytes that are written to the start of `out` stand before a place in memory that is a
-/// multiple of `N`.
+/// multiple of `N`: 1 to `N`, so that as many blocks follow wherever `out` begins.
 #[inline]
 fn before_block<const N: usize>(out: &[u8]) -> usize {
-    out.as_ptr().addr().wrapping_neg() % N
+    N - out.as_ptr().addr() % N
 }
 
 #[inline(always)]
