@@ -1,6 +1,6 @@
 //! The grammar of an HTTP/1.1 head (RFC 9112): what a start line and a field section share.
 
-use super::noted::{Notes, note};
+use super::noted::{Notes, Place, note};
 use super::{HandshakeError, HeadLimits};
 
 /// Whether there are quick ways, by words, by lines and by whole parts, beside the complete one by bytes.
@@ -332,8 +332,9 @@ impl Scanner {
             if self.state == FieldState::LastLf {
                 return Ok(true);
             }
-            let name = head.get(self.start..self.colon).unwrap_or_default();
-            let value = head.get(self.colon + 1..self.at - 2).unwrap_or_default();
+            let part = |start, end| Place { start: place(start), end: place(end) }.of(head);
+            let name = part(self.start, self.colon);
+            let value = part(self.colon + 1, self.at - 2);
             note(notes, name, self.colon + 1, value);
             self.fields += 1;
             self.state = FieldState::Start;

@@ -2,6 +2,7 @@
 
 use core::str;
 
+use super::extension::is_extension_list;
 use super::field::trim;
 use super::head::Class;
 
@@ -35,7 +36,8 @@ pub(super) fn is(text: &[u8], lower: &[u8]) -> bool {
 
 /// Whether the list is `1#token`.
 pub(super) fn is_tokens(list: &[u8]) -> bool {
-    elements(list).all(|element| Class::Token.is_all(element)) && elements(list).next().is_some()
+    // What a list of extensions is where none has parameters.
+    !list.contains(&b';') && is_extension_list(list)
 }
 
 /// The elements of several lists that are tokens.

@@ -64,11 +64,12 @@ pub(super) enum Once {
 /// Where in the head a value is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Place {
-    start: u32,
-    end: u32,
+    pub(super) start: u32,
+    pub(super) end: u32,
 }
 
 impl Place {
+    #[cfg_attr(not(feature = "alloc"), inline(never))]
     pub(super) fn of(self, head: &[u8]) -> &[u8] {
         head.get(self.start as usize..self.end as usize).unwrap_or_default()
     }

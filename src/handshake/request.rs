@@ -5,7 +5,7 @@ use core::str;
 use super::field::Fields;
 use super::head::{Class, Scanner, place};
 use super::list::tokens;
-use super::noted::RequestNotes;
+use super::noted::{Place, RequestNotes};
 use super::uri::{Authority, Target, split_absolute};
 use super::{Extensions, HandshakeError, HeadLimits};
 
@@ -310,6 +310,6 @@ impl<'a> RequestHead<'a> {
     }
 
     fn part(&self, start: u32, end: u32) -> &'a [u8] {
-        self.head.get(start as usize..end as usize).unwrap_or_default()
+        Place { start, end }.of(self.head)
     }
 }
