@@ -131,6 +131,28 @@ fn a_stream_that_ends_in_a_message_or_a_frame_leaves_nothing_and_no_room() {
 }
 
 #[test]
+fn a_control_frame_leaves_nothing_wherever_it_is_cut() {
+    for role in [Role::Server, Role::Client] {
+        let frame = peer_frame(role, 0x8a, b"unasked");
+        for cut in 1..frame.len() {
+            let mut connection = connection(role, Config::new());
+            receive(&mut connection, &frame);
+            let mut events = 0;
+            let (_, held, _) = measure(|| {
+                let mut buffer = frame.clone();
+                let (start, rest) = buffer.split_at_mut(cut);
+                for mut input in [start, rest] {
+                    while connection.receive(&mut input).is_some() {
+                        events += 1;
+                    }
+                }
+            });
+            assert_eq!((events, held), (1, 0), "{role:?}, cut at {cut}");
+        }
+    }
+}
+
+#[test]
 fn without_lent_buffers_nothing_is_recycled() {
     let mut server = server();
     let (_, held, _) = measure(|| {

@@ -248,6 +248,10 @@ impl Connection {
     /// Puts a control frame together that the input cuts.
     #[cold]
     fn cut_control(&mut self, opcode: Opcode, piece: MaskedPiece<'_>) -> Option<Event<'static>> {
+        // The header came alone: all may follow in one piece.
+        if piece.len() == 0 {
+            return None;
+        }
         let control = self.assembly.control.get_or_insert_with(|| Box::new([0; 125]));
         let len = self.session.collect_control(opcode, piece, control)?;
         let payload = control.get(..len).unwrap_or_default();
