@@ -5,7 +5,7 @@ use crate::close::check_payload;
 use crate::extension::Extension;
 #[cfg(feature = "alloc")]
 use crate::frame::Rest;
-use crate::frame::{FrameRules, MaskedPiece};
+use crate::frame::{FrameHeader, FrameRules, MaskedPiece};
 use crate::{
     Chunk, CloseCode, CloseFrame, Event, Limits, MessageType, Opcode, ProtocolError, Text,
 };
@@ -89,29 +89,33 @@ impl Session {
             let rules = self.rules(limits);
             match self.frames.decode_header(input, &rules) {
                 Ok(None) => return None,
-                Ok(Some((header, first))) => {
-                    let opcode = header.opcode();
-                    if opcode.is_control() {
-                        return Some(NextFrame::Control(opcode));
-                    }
-                    if first {
-                        if let Some(message_type) = opcode.message_type() {
-                            self.message = Some(message_type);
-                            self.first = true;
-                        }
-                        self.message_len += header.payload_len();
-                        self.empty_fragments += u32::from(header.is_empty_fragment());
-                    }
-                    return match (self.message?, self.extension) {
-                        (MessageType::Text, Extension::None) => Some(NextFrame::Text),
-                        (MessageType::Binary, Extension::None) => Some(NextFrame::Binary),
-                    };
-                }
+                Ok(Some((&header, first))) => return self.enter(header, first),
                 Err(error) => self.closing.violate(error),
             }
         }
         *input = &mut [];
         self.closing.tell().map(NextFrame::Failed)
+    }
+
+    /// What a frame belongs to; counted, if its header was completed just now.
+    #[inline]
+    fn enter(&mut self, header: FrameHeader, first: bool) -> Option<NextFrame> {
+        let opcode = header.opcode();
+        if opcode.is_control() {
+            return Some(NextFrame::Control(opcode));
+        }
+        if first {
+            if let Some(message_type) = opcode.message_type() {
+                self.message = Some(message_type);
+                self.first = true;
+            }
+            self.message_len += header.payload_len();
+            self.empty_fragments += u32::from(header.is_empty_fragment());
+        }
+        match (self.message?, self.extension) {
+            (MessageType::Text, Extension::None) => Some(NextFrame::Text),
+            (MessageType::Binary, Extension::None) => Some(NextFrame::Binary),
+        }
     }
 
     /// What is there of a control frame.
