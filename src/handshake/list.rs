@@ -37,7 +37,7 @@ pub(super) fn is(text: &[u8], lower: &[u8]) -> bool {
 /// Whether the list is `1#token`.
 pub(super) fn is_tokens(list: &[u8]) -> bool {
     // What a list of extensions is where none has parameters.
-    !list.contains(&b';') && is_extension_list(list)
+    list.iter().all(|&byte| byte != b';') && is_extension_list(list)
 }
 
 /// The elements of several lists that are tokens.
