@@ -1,6 +1,5 @@
 //! The grammar of an HTTP/1.1 head (RFC 9112): what a start line and a field section share.
 
-use super::noted::{Notes, Place, note};
 use super::{HandshakeError, HeadLimits};
 
 /// Whether there are quick ways, by words, by lines and by whole parts, beside the complete one by bytes.
@@ -149,6 +148,30 @@ const MAX_HEAD: usize = u32::MAX as usize;
 /// A place in a head, none of which lies beyond `MAX_HEAD`.
 pub(super) const fn place(at: usize) -> u32 {
     at as u32
+}
+
+/// A part of a head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) start: u32,
+    pub(super) end: u32,
+}
+
+impl Place {
+    pub(super) const fn new(start: usize, end: usize) -> Self {
+        Self { start: place(start), end: place(end) }
+    }
+
+    #[cfg_attr(not(feature = "alloc"), inline(never))]
+    pub(super) fn of(self, head: &[u8]) -> &[u8] {
+        head.get(self.start as usize..self.end as usize).unwrap_or_default()
+    }
+}
+
+/// What takes notes of fields as they are passed.
+pub(super) trait Notes {
+    /// Notes a field, whose value begins `at`, with the white space around it.
+    fn note(&mut self, name: &[u8], at: usize, value: &[u8]);
 }
 
 /// Walks over a head that grows, and never looks again at what it has taken.
@@ -332,10 +355,9 @@ impl Scanner {
             if self.state == FieldState::LastLf {
                 return Ok(true);
             }
-            let part = |start, end| Place { start: place(start), end: place(end) }.of(head);
-            let name = part(self.start, self.colon);
-            let value = part(self.colon + 1, self.at - 2);
-            note(notes, name, self.colon + 1, value);
+            let name = Place::new(self.start, self.colon).of(head);
+            let value = Place::new(self.colon + 1, self.at - 2).of(head);
+            notes.note(name, self.colon + 1, value);
             self.fields += 1;
             self.state = FieldState::Start;
         }
@@ -364,7 +386,7 @@ impl Scanner {
                 Some((line, [b'\r', b'\n', rest @ ..]))
                     if run + 2 <= self.limits.max_field_line =>
                 {
-                    note(notes, name, self.colon + 1, line.get(colon + 1..).unwrap_or_default());
+                    notes.note(name, self.colon + 1, line.get(colon + 1..).unwrap_or_default());
                     self.fields += 1;
                     self.at += run + 2;
                     lines = rest;
@@ -395,7 +417,7 @@ fn not_a_name(byte: u8, length: usize) -> HandshakeError {
 
 #[cfg(test)]
 mod tests {
-    use super::super::noted::RequestNotes;
+    use super::super::notes::RequestNotes;
     use super::*;
 
     #[test]

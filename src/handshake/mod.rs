@@ -29,7 +29,7 @@ mod limits;
 mod list;
 #[cfg(feature = "alloc")]
 mod negotiated;
-mod noted;
+mod notes;
 mod offer;
 mod origin;
 #[cfg(feature = "alloc")]

@@ -3,7 +3,7 @@
 use super::extension::{are_offered, is_extension_list};
 use super::field::Fields;
 use super::head::Class;
-use super::noted::Once;
+use super::notes::Once;
 use super::uri::Authority;
 use super::{
     Extensions, Field, HandshakeError, HeadBuffer, HeadError, HeadWriter, ResponseHead, Uri,

@@ -2,7 +2,7 @@
 
 use super::RequestHead;
 use super::list::is;
-use super::noted::Once;
+use super::notes::Once;
 use super::uri::{Authority, ipv6_address, split_scheme};
 
 /// Whose pages may open a connection to a server.

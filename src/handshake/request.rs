@@ -3,9 +3,9 @@
 use core::str;
 
 use super::field::Fields;
-use super::head::{Class, Scanner, place};
+use super::head::{Class, Place, Scanner, place};
 use super::list::tokens;
-use super::noted::{Place, RequestNotes};
+use super::notes::RequestNotes;
 use super::uri::{Authority, Target, split_absolute};
 use super::{Extensions, HandshakeError, HeadLimits};
 

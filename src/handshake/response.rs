@@ -4,7 +4,7 @@ use core::str;
 
 use super::field::Fields;
 use super::head::{Class, Scanner};
-use super::noted::ResponseNotes;
+use super::notes::ResponseNotes;
 use super::{Extensions, HandshakeError, HeadLimits};
 
 /// Parses the head of an HTTP/1.1 response, in the way in which

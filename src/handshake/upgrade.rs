@@ -4,7 +4,7 @@ use super::extension::{are_offered, is_extension_list};
 use super::field::Fields;
 use super::head::Class;
 use super::list::tokens;
-use super::noted::Once;
+use super::notes::Once;
 use super::uri::{Authority, split_absolute};
 use super::{
     Extensions, Field, HandshakeError, HeadBuffer, HeadError, HeadWriter, RequestHead, accept_key,

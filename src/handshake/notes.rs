@@ -3,26 +3,8 @@
 
 use super::extension::is_extension_list;
 use super::field::{trim_end, trim_start};
-use super::head::place;
+use super::head::{Notes, Place};
 use super::list::{is, is_tokens, names};
-
-/// What notes fields as they are passed.
-pub(super) trait Notes {
-    /// Notes a field that is known, by its value and where that is.
-    fn note(&mut self, known: Known, value: &[u8], place: Place);
-}
-
-/// Notes a field, whose value begins `at`, with the white space around it.
-#[inline]
-pub(super) fn note(notes: &mut impl Notes, name: &[u8], at: usize, value: &[u8]) {
-    if let Some(known) = Known::of(name) {
-        let from = trim_start(value);
-        let start = at + value.len() - from.len();
-        let value = trim_end(from);
-        let place = Place { start: place(start), end: place(start + value.len()) };
-        notes.note(known, value, place);
-    }
-}
 
 /// The fields of a request that decide on an upgrade (RFC 6455, section 4.2.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,20 +43,6 @@ pub(super) enum Once {
     Repeated,
 }
 
-/// Where in the head a value is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Place {
-    pub(super) start: u32,
-    pub(super) end: u32,
-}
-
-impl Place {
-    #[cfg_attr(not(feature = "alloc"), inline(never))]
-    pub(super) fn of(self, head: &[u8]) -> &[u8] {
-        head.get(self.start as usize..self.end as usize).unwrap_or_default()
-    }
-}
-
 impl Once {
     /// The value, empty where there is none or more than one.
     pub(super) fn of(self, head: &[u8]) -> &[u8] {
@@ -107,7 +75,9 @@ impl RequestNotes {
 }
 
 impl Notes for RequestNotes {
-    fn note(&mut self, known: Known, value: &[u8], place: Place) {
+    #[inline]
+    fn note(&mut self, name: &[u8], at: usize, value: &[u8]) {
+        let Some((known, value, place)) = known(name, at, value) else { return };
         let once = match known {
             Known::Host => &mut self.host,
             Known::Origin => &mut self.origin,
@@ -131,7 +101,9 @@ impl ResponseNotes {
 }
 
 impl Notes for ResponseNotes {
-    fn note(&mut self, known: Known, value: &[u8], place: Place) {
+    #[inline]
+    fn note(&mut self, name: &[u8], at: usize, value: &[u8]) {
+        let Some((known, value, place)) = known(name, at, value) else { return };
         match known {
             Known::Accept => self.accept.note(place),
             Known::Upgrade => self.upgrade |= names(value, b"websocket"),
@@ -147,9 +119,20 @@ impl Notes for ResponseNotes {
     }
 }
 
+/// The field called `name`, if it is known, its value without the white space around it, and where
+/// that is.
+#[inline]
+fn known<'a>(name: &[u8], at: usize, value: &'a [u8]) -> Option<(Known, &'a [u8], Place)> {
+    let known = Known::of(name)?;
+    let from = trim_start(value);
+    let start = at + value.len() - from.len();
+    let value = trim_end(from);
+    Some((known, value, Place::new(start, start + value.len())))
+}
+
 /// The fields of which something is noted.
 #[derive(Clone, Copy)]
-pub(super) enum Known {
+enum Known {
     Host,
     Origin,
     Upgrade,
