@@ -122,6 +122,8 @@ impl Utf8Validator {
 }
 
 /// Bytes of a character that begins with this one: 1 for what begins none.
+// Called, so that the code is there once.
+#[inline(never)]
 const fn announced(first: u8) -> usize {
     match first {
         0xc2..=0xdf => 2,

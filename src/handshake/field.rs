@@ -117,6 +117,7 @@ pub(super) fn trim(value: &[u8]) -> &[u8] {
     trim_end(trim_start(value))
 }
 
+#[cfg_attr(not(feature = "alloc"), inline(never))]
 pub(super) fn trim_start(mut value: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] = value {
         value = rest;
@@ -124,6 +125,7 @@ pub(super) fn trim_start(mut value: &[u8]) -> &[u8] {
     value
 }
 
+#[cfg_attr(not(feature = "alloc"), inline(never))]
 pub(super) fn trim_end(mut value: &[u8]) -> &[u8] {
     while let [rest @ .., b' ' | b'\t'] = value {
         value = rest;

@@ -261,6 +261,7 @@ impl Scanner {
     }
 
     /// Takes one byte.
+    #[cfg_attr(not(feature = "alloc"), inline(never))]
     pub(super) fn next(&mut self, head: &[u8]) -> Result<Option<u8>, HandshakeError> {
         self.take(self.rest(head).first())
     }
