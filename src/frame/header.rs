@@ -275,18 +275,19 @@ impl FrameHeader {
     #[inline]
     #[must_use]
     pub const fn encode(&self) -> EncodedHeader {
-        // Put together in one register, the first byte lowest.
+        // Put together in two registers, the first byte lowest.
         let first = if self.fin { FIN } else { 0 } | self.reserved_bits.0 | self.opcode.bits();
         let (mask, key, key_len) = match self.masking_key {
-            Some(key) => (MASK, u32::from_le_bytes(key) as u128, 4),
+            Some(key) => (MASK, u32::from_le_bytes(key) as u64, 4),
             None => (0, 0, 0),
         };
-        let (short, rest, end) = match self.payload_len {
-            length @ 0..=125 => (length as u8, key, 2),
-            length @ 126..=0xffff => (126, (length as u16).swap_bytes() as u128 | key << 16, 4),
-            length => (127, length.swap_bytes() as u128 | key << 64, 10),
+        let (short, low, high, end) = match self.payload_len {
+            length @ 0..=125 => (length as u8, key, 0, 2),
+            length @ 126..=0xffff => (126, (length as u16).swap_bytes() as u64 | key << 16, 0, 4),
+            length => (127, length.swap_bytes(), length.swap_bytes() >> 48 | key << 16, 10),
         };
-        let bytes = u16::from_le_bytes([first, mask | short]) as u128 | rest << 16;
+        let low = u16::from_le_bytes([first, mask | short]) as u64 | low << 16;
+        let bytes = low as u128 | (high as u128) << 64;
         EncodedHeader { bytes: bytes.to_le_bytes(), len: end + key_len }
     }
 }
