@@ -41,8 +41,7 @@ impl MessageType {
 /// assert_eq!(message.as_bytes(), b"Hello");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-// The tag stands on its own: to look for it in what variants hold takes longer.
-#[repr(usize)]
+#[repr(usize)] // as `Event` has it
 pub enum Message<'a> {
     /// A text message.
     Text(Text<'a>),

@@ -21,8 +21,7 @@ use bytes::Bytes;
 pub struct Payload<'a>(PayloadInner<'a>);
 
 #[derive(Clone)]
-// The tag stands on its own: to look for it in what variants hold takes longer.
-#[repr(usize)]
+#[repr(usize)] // as `Event` has it
 enum PayloadInner<'a> {
     Borrowed(&'a [u8]),
     #[cfg(feature = "alloc")]

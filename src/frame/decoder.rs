@@ -67,6 +67,14 @@ pub(crate) struct Rest {
     pub(crate) fin: bool,
 }
 
+impl Rest {
+    /// What follows the first `offset` bytes of a payload.
+    #[inline]
+    const fn of(header: &FrameHeader, offset: u64) -> Self {
+        Self { bytes: header.payload_len() - offset, fin: header.fin() }
+    }
+}
+
 /// Payload of a frame, as much as is there, to be unmasked where it is or on its way elsewhere.
 #[derive(Debug)]
 pub(crate) struct MaskedPiece<'a> {
@@ -222,8 +230,8 @@ impl FrameDecoder {
         max: usize,
     ) -> Option<MaskedPiece<'a>> {
         let State::Payload { header, offset } = &self.state else { return None };
-        let rest = header.payload_len() - *offset;
-        let len = usize::try_from(rest).unwrap_or(usize::MAX).min(max);
+        let rest = Rest::of(header, *offset);
+        let len = usize::try_from(rest.bytes).unwrap_or(usize::MAX).min(max);
         self.take_payload(take(input, len))
     }
 
@@ -233,7 +241,7 @@ impl FrameDecoder {
         let State::Payload { header, offset } = &mut self.state else { return None };
         let start = *offset;
         *offset += payload.len() as u64;
-        let rest = Rest { bytes: header.payload_len() - *offset, fin: header.fin() };
+        let rest = Rest::of(header, *offset);
         let masking_key = header.masking_key().unwrap_or_default();
         let piece = MaskedPiece { payload, masking_key, offset: start, rest };
         if piece.last() {
@@ -247,7 +255,7 @@ impl FrameDecoder {
     pub(crate) const fn data_rest(&self) -> Option<Rest> {
         match &self.state {
             State::Payload { header, offset } if !header.opcode().is_control() => {
-                Some(Rest { bytes: header.payload_len() - *offset, fin: header.fin() })
+                Some(Rest::of(header, *offset))
             }
             State::Payload { .. } | State::Header { .. } => None,
         }

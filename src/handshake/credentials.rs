@@ -14,7 +14,7 @@ use super::Field;
 #[cfg(feature = "alloc")]
 use super::HeadError;
 #[cfg(feature = "alloc")]
-use super::head::Class;
+use super::class::Class;
 
 /// The fields that carry credentials. Whoever follows a redirect to another origin
 /// ([`Uri::is_same_origin`](super::Uri::is_same_origin)) leaves them out: the server there is not

@@ -6,9 +6,9 @@
 
 use core::str;
 
+use super::class::Class;
 use super::extension::is_extension_list;
 use super::field::Fields;
-use super::head::Class;
 use super::list::{is_tokens, tokens};
 use super::uri::{Authority, Target};
 use super::{Acceptance, Extensions, Field, HandshakeError, HeadError};

@@ -3,8 +3,8 @@
 use core::fmt;
 use core::str;
 
+use super::class::Class;
 use super::field::Fields;
-use super::head::Class;
 
 /// The extensions that the fields of a head list, in their order. Ends where the grammar is broken;
 /// a request whose [`upgrade`](super::RequestHead::upgrade) was accepted breaks it nowhere.

@@ -3,7 +3,7 @@
 use core::fmt;
 use core::str;
 
-use super::head::Class;
+use super::class::Class;
 
 /// A field: a name, in the case in which it was sent, and a value without the white space around
 /// it.
@@ -52,8 +52,7 @@ impl<'a> Field<'a> {
     /// Whether this is the field called `name`, in any case.
     #[must_use]
     pub fn is(&self, name: &str) -> bool {
-        let is_letter = |(a, b): (&u8, &u8)| a.eq_ignore_ascii_case(b);
-        self.name.len() == name.len() && self.name.iter().zip(name.as_bytes()).all(is_letter)
+        self.name.eq_ignore_ascii_case(name.as_bytes())
     }
 
     pub(super) const fn name_bytes(&self) -> &'a [u8] {

@@ -2,9 +2,9 @@
 
 use core::str;
 
+use super::class::Class;
 use super::extension::is_extension_list;
 use super::field::trim;
-use super::head::Class;
 
 /// The elements of a list: what commas separate, without the white space around it.
 // RFC 9110, section 5.6.1.2: a recipient must parse and ignore a reasonable number of empty
@@ -36,7 +36,8 @@ pub(super) fn is(text: &[u8], lower: &[u8]) -> bool {
 
 /// Whether the list is `1#token`.
 pub(super) fn is_tokens(list: &[u8]) -> bool {
-    // What a list of extensions is where none has parameters.
+    // What a list of extensions is where none has parameters. `contains` would be more code than all
+    // this.
     list.iter().all(|&byte| byte != b';') && is_extension_list(list)
 }
 

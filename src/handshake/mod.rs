@@ -9,6 +9,7 @@
 //! are driven as a [`Connection`](crate::Connection) is, and end in one.
 
 mod accept_key;
+mod class;
 #[cfg(feature = "alloc")]
 mod client;
 mod connect;

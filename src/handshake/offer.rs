@@ -1,8 +1,8 @@
 //! A client's request, and the check of what answers it (RFC 6455, section 4.1).
 
+use super::class::Class;
 use super::extension::{are_offered, is_extension_list};
 use super::field::Fields;
-use super::head::Class;
 use super::notes::Once;
 use super::uri::Authority;
 use super::{

@@ -2,8 +2,9 @@
 
 use core::str;
 
+use super::class::Class;
 use super::field::Fields;
-use super::head::{Class, Place, Scanner, place};
+use super::head::{Place, Scanner, place};
 use super::list::tokens;
 use super::notes::RequestNotes;
 use super::uri::{Authority, Target, split_absolute};

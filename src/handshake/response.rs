@@ -2,8 +2,9 @@
 
 use core::str;
 
+use super::class::Class;
 use super::field::Fields;
-use super::head::{Class, Scanner};
+use super::head::Scanner;
 use super::notes::ResponseNotes;
 use super::{Extensions, HandshakeError, HeadLimits};
 

@@ -1,8 +1,8 @@
 //! What makes a request an upgrade (RFC 6455, section 4.2.1), and its acceptance (4.2.2).
 
+use super::class::Class;
 use super::extension::{are_offered, is_extension_list};
 use super::field::Fields;
-use super::head::Class;
 use super::list::tokens;
 use super::notes::Once;
 use super::uri::{Authority, split_absolute};

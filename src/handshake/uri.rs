@@ -4,7 +4,7 @@ use core::fmt;
 use core::net::Ipv6Addr;
 use core::str;
 
-use super::head::Class;
+use super::class::Class;
 use super::origin::{default_port, is_same_host};
 
 /// A `ws` or `wss` URI, borrowed from its text.

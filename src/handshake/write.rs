@@ -3,8 +3,8 @@
 #[cfg(feature = "alloc")]
 use alloc::vec::Vec;
 
+use super::class::Class;
 use super::field::trim;
-use super::head::Class;
 use super::list::is;
 use super::{Field, HeadError};
 

@@ -11,8 +11,7 @@ use crate::{
 };
 
 /// The frame that is next in the input, by what it belongs to.
-// The tag stands on its own: to look for it in what variants hold takes longer.
-#[repr(u8)]
+#[repr(u8)] // as `Event` has it
 pub(crate) enum NextFrame {
     /// To be taken with [`control_piece`](Session::control_piece).
     Control(Opcode),
@@ -89,7 +88,12 @@ impl Session {
             let rules = self.rules(limits);
             match self.frames.decode_header(input, &rules) {
                 Ok(None) => return None,
-                Ok(Some((&header, first))) => return self.enter(header, first),
+                Ok(Some((&header, first))) => {
+                    if first {
+                        self.count(header);
+                    }
+                    return self.next_of(header.opcode());
+                }
                 Err(error) => self.closing.violate(error),
             }
         }
@@ -97,20 +101,25 @@ impl Session {
         self.closing.tell().map(NextFrame::Failed)
     }
 
-    /// What a frame belongs to; counted, if its header was completed just now.
+    /// Counts a frame whose header was just accepted.
     #[inline]
-    fn enter(&mut self, header: FrameHeader, first: bool) -> Option<NextFrame> {
-        let opcode = header.opcode();
+    fn count(&mut self, header: FrameHeader) {
+        if header.opcode().is_control() {
+            return;
+        }
+        if let Some(message_type) = header.opcode().message_type() {
+            self.message = Some(message_type);
+            self.first = true;
+        }
+        self.message_len += header.payload_len();
+        self.empty_fragments += u32::from(header.is_empty_fragment());
+    }
+
+    /// What a frame with this opcode belongs to.
+    #[inline]
+    fn next_of(&self, opcode: Opcode) -> Option<NextFrame> {
         if opcode.is_control() {
             return Some(NextFrame::Control(opcode));
-        }
-        if first {
-            if let Some(message_type) = opcode.message_type() {
-                self.message = Some(message_type);
-                self.first = true;
-            }
-            self.message_len += header.payload_len();
-            self.empty_fragments += u32::from(header.is_empty_fragment());
         }
         match (self.message?, self.extension) {
             (MessageType::Text, Extension::None) => Some(NextFrame::Text),

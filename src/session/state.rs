@@ -37,8 +37,7 @@ pub(crate) struct Closing {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-// The tag stands on its own: to look for it in what variants hold takes longer.
-#[repr(u8)]
+#[repr(u8)] // as `Event` has it
 enum State {
     /// Messages go both ways.
     Open,
