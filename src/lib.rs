@@ -221,6 +221,10 @@ extern crate alloc;
 #[cfg(any(test, feature = "std"))]
 extern crate std;
 
+/// Whether there are quick ways for what is most frequent, beside those that do for all. Where there is no
+/// allocator, code is dear, and these are enough.
+const QUICK: bool = cfg!(feature = "alloc");
+
 mod close;
 #[cfg(feature = "alloc")]
 mod config;

@@ -5,9 +5,10 @@ use fearless_simd::prelude::*;
 #[cfg(feature = "simd")]
 use fearless_simd::{Level, dispatch, u8x64, u32x16};
 
-/// From this length on, a loop made for many bytes is worth being called. Where there is no allocator,
-/// code is dear, and the plain loop does.
-const LONG: usize = if cfg!(feature = "alloc") { 64 } else { usize::MAX };
+use crate::QUICK;
+
+/// From this length on, a loop made for many bytes is worth being called.
+const LONG: usize = if QUICK { 64 } else { usize::MAX };
 
 /// From this length on, finding out what the processor has costs less than it gains.
 #[cfg(feature = "simd")]
@@ -22,6 +23,12 @@ const CACHE_LINE: usize = 64;
 /// Bytes that most processors mask by a few instructions.
 const BLOCK: usize = 32;
 
+/// What is masked by one instruction everywhere.
+#[cfg(target_pointer_width = "64")]
+type Word = u64;
+#[cfg(not(target_pointer_width = "64"))]
+type Word = u32;
+
 /// Masks or unmasks `payload` in place (RFC 6455, section 5.3).
 ///
 /// `offset` is where in the frame's payload these bytes begin, so that a payload can be masked in
@@ -34,7 +41,7 @@ const BLOCK: usize = 32;
 /// websocket_proto::mask(&mut payload[2..], key, 2);
 /// assert_eq!(payload, [0x7f, 0x9f, 0x4d, 0x51, 0x58]);
 /// ```
-#[inline]
+#[cfg_attr(feature = "alloc", inline)]
 pub fn mask(payload: &mut [u8], key: [u8; 4], offset: u64) {
     let key = rotated(key, offset);
     if payload.len() < LONG { mask_words(payload, key) } else { mask_long(payload, key) }
@@ -168,9 +175,9 @@ fn before_block<const N: usize>(out: &[u8]) -> usize {
 #[inline(always)]
 fn mask_words(payload: &mut [u8], key: [u8; 4]) {
     let word = u32::from_ne_bytes(key);
-    let (pairs, tail) = payload.as_chunks_mut::<8>();
-    for bytes in pairs {
-        *bytes = (u64::from_ne_bytes(*bytes) ^ pair(word)).to_ne_bytes();
+    let (words, tail) = payload.as_chunks_mut();
+    for bytes in words {
+        *bytes = (Word::from_ne_bytes(*bytes) ^ repeated(word)).to_ne_bytes();
     }
     let (words, tail) = tail.as_chunks_mut::<4>();
     for bytes in words {
@@ -186,10 +193,10 @@ fn mask_words(payload: &mut [u8], key: [u8; 4]) {
 fn copy_words(out: &mut [u8], payload: &[u8], key: [u8; 4]) {
     let word = u32::from_ne_bytes(key);
     let Some(out) = out.get_mut(..payload.len()) else { return };
-    let (pairs, tail) = payload.as_chunks::<8>();
-    let (out_pairs, out_tail) = out.as_chunks_mut::<8>();
-    for (out, bytes) in out_pairs.iter_mut().zip(pairs) {
-        *out = (u64::from_ne_bytes(*bytes) ^ pair(word)).to_ne_bytes();
+    let (words, tail) = payload.as_chunks();
+    let (out_words, out_tail) = out.as_chunks_mut();
+    for (out, bytes) in out_words.iter_mut().zip(words) {
+        *out = (Word::from_ne_bytes(*bytes) ^ repeated(word)).to_ne_bytes();
     }
     let (words, tail) = tail.as_chunks::<4>();
     let (out_words, out_tail) = out_tail.as_chunks_mut::<4>();
@@ -208,10 +215,10 @@ fn rotated(key: [u8; 4], offset: u64) -> [u8; 4] {
     u32::from_le_bytes(key).rotate_right(8 * (offset % 4) as u32).to_le_bytes()
 }
 
-/// The key twice.
+/// The key as often as a word has room for it.
 #[inline(always)]
-fn pair(word: u32) -> u64 {
-    u64::from(word) << 32 | u64::from(word)
+fn repeated(key: u32) -> Word {
+    (u64::from(key) << 32 | u64::from(key)) as Word
 }
 
 #[cfg(test)]

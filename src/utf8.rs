@@ -100,9 +100,10 @@ impl Utf8Validator {
     ) -> Result<Option<Text<'static>>, InvalidUtf8<'static>> {
         let [a, b, c] = self.waiting;
         let (mut utf8, mut len) = ([a, b, c, 0], self.len);
-        let next = piece.iter().take(self.missing());
-        for (to, from) in utf8.iter_mut().skip(len.into()).zip(next) {
-            *to = *from;
+        for byte in piece.iter().take(self.missing()) {
+            if let Some(next) = utf8.get_mut(usize::from(len)) {
+                *next = *byte;
+            }
             len += 1;
         }
         match str::from_utf8(utf8.get(..len.into()).unwrap_or_default()) {
@@ -151,7 +152,7 @@ fn split_cut_character(piece: &[u8]) -> (&[u8], &[u8]) {
     if piece.last().is_none_or(u8::is_ascii) {
         return (piece, &[]);
     }
-    for (back, byte) in (1..=3).zip(piece.iter().rev()) {
+    for (back, byte) in (1..4).zip(piece.iter().rev()) {
         if let 0x80..=0xbf = byte {
             continue;
         }

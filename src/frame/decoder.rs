@@ -3,10 +3,10 @@
 use super::{FrameHeader, FrameRules};
 #[cfg(feature = "alloc")]
 use crate::MessageType;
-use crate::ProtocolError;
 use crate::mask::mask_by;
 #[cfg(feature = "alloc")]
 use crate::mask::{copy_masked, mask};
+use crate::{ProtocolError, QUICK};
 
 /// A push tokenizer: bytes in, pieces of frames out, unmasked in place.
 ///
@@ -200,7 +200,7 @@ impl FrameDecoder {
         let first = match self.state {
             State::Payload { .. } if input.is_empty() => return Ok(None),
             State::Payload { .. } => false,
-            State::Header { len: 0, .. } => {
+            State::Header { len: 0, .. } if QUICK => {
                 match FrameHeader::decode_with_len(input, rules)? {
                     Some((header, len)) => {
                         take(input, len);
@@ -261,8 +261,7 @@ impl FrameDecoder {
         }
     }
 
-    /// Goes on with a header that one buffer did not hold, byte by byte, so that it never takes
-    /// payload.
+    /// Puts a header together of what there is of it in several buffers.
     #[cold]
     fn resume_header(
         &mut self,
@@ -270,14 +269,20 @@ impl FrameDecoder {
         rules: &FrameRules,
     ) -> Result<(), ProtocolError> {
         let State::Header { bytes, len } = &mut self.state else { return Ok(()) };
-        while let Some((next, [byte, ..])) = bytes.get_mut(usize::from(*len)).zip(Some(&**input)) {
-            *next = *byte;
-            *len += 1;
-            take(input, 1);
-            let start = bytes.get(..usize::from(*len)).unwrap_or_default();
-            if let Some(header) = FrameHeader::decode(start, rules)? {
+        let before = usize::from(*len);
+        let mut end = before;
+        for (to, from) in bytes.iter_mut().skip(before).zip(&**input) {
+            *to = *from;
+            end += 1;
+        }
+        match FrameHeader::decode_with_len(bytes.get(..end).unwrap_or_default(), rules)? {
+            Some((header, len)) => {
+                take(input, len - before);
                 self.state = State::Payload { header, offset: 0 };
-                break;
+            }
+            None => {
+                take(input, end - before);
+                *len = end as u8;
             }
         }
         Ok(())

@@ -1,8 +1,6 @@
 //! Which characters may stand where in a head.
 
-/// Whether there are quick ways, by words, by lines and by whole parts, beside the complete one by bytes.
-/// Where there is no allocator, code is dear, and that one does.
-pub(super) const QUICK: bool = cfg!(feature = "alloc");
+use crate::QUICK;
 
 /// A set of characters.
 #[derive(Clone, Copy)]
@@ -74,6 +72,7 @@ impl Class {
     }
 
     /// How many bytes at the start of `bytes` are of this class.
+    #[cfg_attr(not(feature = "alloc"), inline(never))]
     pub(super) fn run(self, bytes: &[u8]) -> usize {
         let mut run = match self {
             _ if !QUICK => 0,

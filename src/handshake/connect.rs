@@ -31,7 +31,7 @@ impl ResponseHead<'_> {
     /// Whether a proxy gave the tunnel that CONNECT asked for. What comes behind such a head is
     /// the server's, whatever the head says of a body.
     #[must_use]
-    pub const fn is_tunnel(&self) -> bool {
+    pub fn is_tunnel(&self) -> bool {
         // RFC 9110, section 9.3.6: any 2xx.
         matches!(self.status(), 200..=299)
     }

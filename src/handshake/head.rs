@@ -1,21 +1,25 @@
-//! The grammar of an HTTP/1.1 head (RFC 9112): what a start line and a field section share.
+//! The head of a request or a response (RFC 9112): the walk over it as it arrives.
 
-use super::class::{Class, QUICK};
+use super::class::Class;
+use super::field::Fields;
+use super::grammar::{Limit, Mark, State};
+use super::notes::Notes;
 use super::{HandshakeError, HeadLimits};
+use crate::QUICK;
 
 /// What a head is limited to in any case, so that places in it are kept in 32 bits.
 const MAX_HEAD: usize = u32::MAX as usize;
 
 /// A place in a head, none of which lies beyond `MAX_HEAD`.
-pub(super) const fn place(at: usize) -> u32 {
+const fn place(at: usize) -> u32 {
     at as u32
 }
 
 /// A part of a head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Place {
-    pub(super) start: u32,
-    pub(super) end: u32,
+    start: u32,
+    end: u32,
 }
 
 impl Place {
@@ -29,10 +33,61 @@ impl Place {
     }
 }
 
-/// What takes notes of fields as they are passed.
-pub(super) trait Notes {
-    /// Notes a field, whose value begins `at`, with the white space around it.
-    fn note(&mut self, name: &[u8], at: usize, value: &[u8]);
+/// Where the places are that are kept.
+#[derive(Clone, Copy, Debug)]
+struct Marks([u32; 5]);
+
+impl Marks {
+    fn get(&self, mark: Mark) -> u32 {
+        self.0.get(mark as usize).copied().unwrap_or_default()
+    }
+
+    fn set(&mut self, mark: Mark, at: usize) {
+        if let Some(mark) = self.0.get_mut(mark as usize) {
+            *mark = place(at);
+        }
+    }
+}
+
+/// A head that is complete.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Head<'a> {
+    /// All of it, with the empty line that ends it.
+    pub(super) bytes: &'a [u8],
+    marks: Marks,
+    pub(super) notes: Notes,
+}
+
+impl<'a> Head<'a> {
+    /// A request's method, a response's version.
+    pub(super) fn first(&self) -> &'a [u8] {
+        self.part(Mark::First, Mark::Second, 1)
+    }
+
+    /// A request's target, a response's status.
+    pub(super) fn second(&self) -> &'a [u8] {
+        self.part(Mark::Second, Mark::Third, 1)
+    }
+
+    /// A request's version, a response's reason phrase.
+    pub(super) fn third(&self) -> &'a [u8] {
+        self.part(Mark::Third, Mark::Fields, 2)
+    }
+
+    /// What is between two marks, without the bytes that end it.
+    fn part(&self, from: Mark, to: Mark, end: u32) -> &'a [u8] {
+        Place { start: self.marks.get(from), end: self.marks.get(to) - end }.of(self.bytes)
+    }
+
+    pub(super) fn fields(&self) -> Fields<'a> {
+        let start = self.marks.get(Mark::Fields) as usize;
+        Fields::of_lines(self.bytes.get(start..).unwrap_or_default())
+    }
+}
+
+/// The minor version that a version of HTTP/1 ends in.
+pub(super) fn minor_version(version: &[u8]) -> u8 {
+    version.last().map_or(0, |digit| digit - b'0')
 }
 
 /// Walks over a head that grows, and never looks again at what it has taken.
@@ -42,186 +97,127 @@ pub(super) struct Scanner {
     /// Bytes taken, each of which was looked at once; those of a field line that is too long, and of
     /// the names of those that arrived whole, twice.
     pub(super) at: usize,
-    /// Where the line or part that is being read began.
+    /// Where the part of the start line, or the field line, began that is being read.
     start: usize,
-    /// Where it must have ended, and what it breaks otherwise.
-    limit: usize,
-    too_long: HandshakeError,
-    /// Where the colon of the field line is.
-    colon: usize,
+    /// Fields taken.
     fields: usize,
-    state: FieldState,
-}
-
-/// Where in a field section the scanner is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum FieldState {
-    /// Before a line.
-    Start,
-    Name,
-    Value,
-    ValueLf,
-    LastLf,
+    marks: Marks,
+    notes: Notes,
+    state: State,
+    /// After an error nothing more is taken.
+    verdict: Result<(), HandshakeError>,
 }
 
 impl Scanner {
-    pub(super) const fn new(mut limits: HeadLimits) -> Self {
+    /// At the start of what `state` says.
+    pub(super) const fn new(mut limits: HeadLimits, state: State) -> Self {
         if limits.max_head > MAX_HEAD {
             limits.max_head = MAX_HEAD;
         }
-        Self {
-            limits,
-            at: 0,
-            start: 0,
-            limit: limits.max_head,
-            too_long: HandshakeError::HeadTooLong,
-            colon: 0,
-            fields: 0,
-            state: FieldState::Start,
+        let (marks, notes) = (Marks([0; 5]), Notes::NOTHING);
+        Self { limits, at: 0, start: 0, fields: 0, marks, notes, state, verdict: Ok(()) }
+    }
+
+    /// The head at the start of `received`, out of which it was taken; `None` if it is not complete.
+    pub(super) fn head<'a>(&self, received: &'a [u8]) -> Option<Head<'a>> {
+        if self.state != State::Complete {
+            return None;
+        }
+        Some(Head { bytes: received.get(..self.at)?, marks: self.marks, notes: self.notes })
+    }
+
+    /// Takes what has arrived of a head since the last call.
+    pub(super) fn scan(&mut self, received: &[u8]) -> Result<(), HandshakeError> {
+        if self.verdict.is_ok() {
+            self.verdict = self.advance(received);
+        }
+        self.verdict
+    }
+
+    fn advance(&mut self, received: &[u8]) -> Result<(), HandshakeError> {
+        loop {
+            if QUICK && self.at == self.start {
+                self.quickly(received);
+            }
+            if self.state == State::Name && self.fields == self.limits.max_fields {
+                self.state = State::LastCr;
+            }
+            if !self.part(received)? {
+                return Ok(());
+            }
+            if self.state == State::Noted {
+                let at = self.marks.get(Mark::Value) as usize;
+                let name = Place::new(self.start, at - 1).of(received);
+                let value = Place::new(at, self.at - 2).of(received);
+                self.notes.note(name, at, value);
+                self.fields += 1;
+                self.start = self.at;
+                self.state = State::Name;
+            }
         }
     }
 
-    /// Begins a part of the head of which at most `max` bytes are accepted.
-    pub(super) fn begin(&mut self, max: usize, too_long: HandshakeError) {
-        self.start = self.at;
-        self.limit = self.at.saturating_add(max).min(self.limits.max_head);
-        self.too_long = too_long;
-    }
-
-    /// Begins a part that only the whole head's limit bounds.
-    pub(super) fn begin_unlimited(&mut self) {
-        self.begin(usize::MAX, HandshakeError::HeadTooLong);
-    }
-
-    pub(super) fn begin_target(&mut self) {
-        // The space that ends it is no part of it.
-        self.begin(self.limits.max_target.saturating_add(1), HandshakeError::TargetTooLong);
-    }
-
-    /// Bytes taken since the part began, before the one that was taken last.
-    pub(super) fn len(&self) -> usize {
-        self.at - self.start - 1
-    }
-
-    /// What has arrived of the part and was not taken, as far as the part is accepted.
-    fn rest<'a>(&self, head: &'a [u8]) -> &'a [u8] {
-        head.get(self.at..head.len().min(self.limit)).unwrap_or_default()
-    }
-
-    /// Takes what is of `class` and the byte after it, which it returns; `None` if that has not
-    /// arrived.
-    pub(super) fn after(
-        &mut self,
-        head: &[u8],
-        class: Class,
-    ) -> Result<Option<u8>, HandshakeError> {
-        let rest = self.rest(head);
-        let run = class.run(rest);
+    /// Takes the part that is next, with the byte that ends it; `false` if that has not arrived, and
+    /// if there is none.
+    fn part(&mut self, received: &[u8]) -> Result<bool, HandshakeError> {
+        let Some(part) = self.state.part() else { return Ok(false) };
+        let (max, too_long) = match part.limit {
+            Limit::Head => (usize::MAX, HandshakeError::HeadTooLong),
+            // The space that ends it is no part of it.
+            Limit::Target => {
+                (self.limits.max_target.saturating_add(1), HandshakeError::TargetTooLong)
+            }
+            Limit::FieldLine => (self.limits.max_field_line, HandshakeError::FieldLineTooLong),
+        };
+        let limit = self.start.saturating_add(max).min(self.limits.max_head);
+        let rest = received.get(self.at..received.len().min(limit)).unwrap_or_default();
+        let run = part.characters.run(self.at - self.start, rest);
         self.at += run;
-        self.take(rest.get(run))
-    }
-
-    /// Takes one byte.
-    #[cfg_attr(not(feature = "alloc"), inline(never))]
-    pub(super) fn next(&mut self, head: &[u8]) -> Result<Option<u8>, HandshakeError> {
-        self.take(self.rest(head).first())
-    }
-
-    fn take(&mut self, next: Option<&u8>) -> Result<Option<u8>, HandshakeError> {
-        match next {
-            Some(&byte) => {
-                self.at += 1;
-                Ok(Some(byte))
-            }
-            None if self.at < self.limit => Ok(None),
-            None if self.limit == self.limits.max_head => Err(HandshakeError::HeadTooLong),
-            None => Err(self.too_long),
-        }
-    }
-
-    /// Takes `bytes`, if the part that was begun has arrived so far and is these: the quick way where
-    /// they are what almost everyone sends.
-    pub(super) fn takes(&mut self, head: &[u8], bytes: &[u8]) -> bool {
-        let is_next = QUICK && self.at == self.start && self.rest(head).starts_with(bytes);
-        if is_next {
-            self.at += bytes.len();
-        }
-        is_next
-    }
-
-    /// Takes `HTTP/1.` and a digit, with which the part began; `None` if more has to arrive.
-    pub(super) fn minor_version(&mut self, head: &[u8]) -> Result<Option<u8>, HandshakeError> {
-        const START: &[u8] = b"HTTP/1.";
-        loop {
-            let taken = self.at - self.start;
-            let Some(byte) = self.next(head)? else { return Ok(None) };
-            match (taken, byte) {
-                (7, b'0'..=b'9') => return Ok(Some(byte - b'0')),
-                (5, b'0' | b'2'..=b'9') => return Err(HandshakeError::UnsupportedHttpVersion),
-                _ if START.get(taken) == Some(&byte) => {}
-                _ => return Err(HandshakeError::InvalidHttpVersion),
-            }
-        }
-    }
-
-    /// Takes the LF behind a CR; `false` if it has not arrived.
-    pub(super) fn lf(&mut self, head: &[u8]) -> Result<bool, HandshakeError> {
-        match self.next(head)? {
-            None => Ok(false),
-            Some(b'\n') => Ok(true),
-            // RFC 9112, section 2.2: a recipient of a bare CR must consider it invalid (or
-            // replace it).
-            Some(_) => Err(HandshakeError::LoneCr),
-        }
-    }
-
-    /// Takes field lines and the empty line that ends them; `false` if more has to arrive.
-    pub(super) fn fields(
-        &mut self,
-        head: &[u8],
-        notes: &mut impl Notes,
-    ) -> Result<bool, HandshakeError> {
-        loop {
-            if self.state == FieldState::Start {
-                self.state = self.whole_lines(head, notes);
-            }
-            if self.state == FieldState::Name {
-                if self.fields == self.limits.max_fields
-                    && self.rest(head).first().is_some_and(|&byte| byte != b'\r')
-                {
-                    return Err(HandshakeError::TooManyFields);
-                }
-                let Some(byte) = self.after(head, Class::Token)? else { return Ok(false) };
-                match (byte, self.len()) {
-                    (b':', 1..) => {
-                        self.colon = self.at - 1;
-                        self.state = FieldState::Value;
-                    }
-                    (b'\r', 0) => self.state = FieldState::LastLf,
-                    (byte, length) => return Err(not_a_name(byte, length)),
-                }
-            }
-            if self.state == FieldState::Value {
-                match self.after(head, Class::Value)? {
-                    None => return Ok(false),
-                    Some(b'\r') => self.state = FieldState::ValueLf,
-                    Some(b'\n') => return Err(HandshakeError::BareLf),
-                    // RFC 9110, section 5.5: values with CR, LF or NUL are invalid and dangerous;
-                    // other control characters are invalid as well.
-                    Some(_) => return Err(HandshakeError::InvalidFieldValue),
-                }
-            }
-            if !self.lf(head)? {
+        let Some(&byte) = rest.get(run) else {
+            if self.at < limit {
                 return Ok(false);
             }
-            if self.state == FieldState::LastLf {
-                return Ok(true);
+            let is_head = limit == self.limits.max_head;
+            return Err(if is_head { HandshakeError::HeadTooLong } else { too_long });
+        };
+        let length = self.at - self.start;
+        self.at += 1;
+        self.state = match part.empty {
+            Some(next) if byte == b'\r' && length == 0 => next,
+            _ if byte == part.end && length >= part.least.into() => {
+                if let Some(mark) = part.mark {
+                    self.marks.set(mark, self.at);
+                }
+                part.next
             }
-            let name = Place::new(self.start, self.colon).of(head);
-            let value = Place::new(self.colon + 1, self.at - 2).of(head);
-            notes.note(name, self.colon + 1, value);
-            self.fields += 1;
-            self.state = FieldState::Start;
+            _ => return Err(self.state.refuse(part, byte, length)),
+        };
+        // A field line is limited as a whole.
+        if part.limit != Limit::FieldLine {
+            self.start = self.at;
+        }
+        Ok(true)
+    }
+
+    /// Takes what almost everyone sends, as far as it has arrived, quicker than part by part: the end of
+    /// the start line, and field lines.
+    fn quickly(&mut self, received: &[u8]) {
+        let head = received.get(..self.limits.max_head).unwrap_or(received);
+        let mut rest = head.get(self.at..).unwrap_or_default();
+        if let Some(end) = self.state.usual_end()
+            && let Some(behind) = rest.strip_prefix(end)
+        {
+            if self.state == State::Response {
+                self.marks.set(Mark::Second, b"HTTP/1.1 ".len());
+                self.marks.set(Mark::Third, b"HTTP/1.1 101 ".len());
+            }
+            self.at += end.len();
+            self.marks.set(Mark::Fields, self.at);
+            self.state = State::Name;
+            rest = behind;
+        }
+        if self.state == State::Name {
+            self.whole_lines(rest);
         }
     }
 
@@ -229,57 +225,47 @@ impl Scanner {
     /// as that is quick; begins the next.
     // A function of its own, so that all that it needs is in registers.
     #[inline(never)]
-    fn whole_lines(&mut self, head: &[u8], notes: &mut impl Notes) -> FieldState {
-        let head = head.get(..self.limits.max_head).unwrap_or(head);
-        let mut lines = head.get(self.at..).unwrap_or_default();
-        let (state, taken) = loop {
-            if !QUICK || self.fields == self.limits.max_fields {
-                break (FieldState::Name, 0);
+    fn whole_lines(&mut self, mut lines: &[u8]) {
+        let taken = loop {
+            match lines {
+                [b'\r', b'\n', ..] if self.limits.max_field_line >= 2 => {
+                    self.state = State::Complete;
+                    break 2;
+                }
+                _ if self.fields == self.limits.max_fields => break 0,
+                _ => {}
             }
             // What a name is made of may stand in a value. So the end of a line is found without its
             // colon, and neither waits for the other.
             let run = Class::Value.run(lines);
             let colon = Class::Token.run(lines);
             let Some((name @ [_, ..], [b':', ..])) = lines.split_at_checked(colon) else {
-                break (FieldState::Name, colon);
+                break colon;
             };
-            self.colon = self.at + colon;
+            let value = self.at + colon + 1;
             match lines.split_at_checked(run) {
                 Some((line, [b'\r', b'\n', rest @ ..]))
                     if run + 2 <= self.limits.max_field_line =>
                 {
-                    notes.note(name, self.colon + 1, line.get(colon + 1..).unwrap_or_default());
+                    self.notes.note(name, value, line.get(colon + 1..).unwrap_or_default());
                     self.fields += 1;
                     self.at += run + 2;
                     lines = rest;
                 }
-                Some(_) | None => break (FieldState::Value, run),
+                Some(_) | None => {
+                    self.marks.set(Mark::Value, value);
+                    self.state = State::Value;
+                    break run;
+                }
             }
         };
-        self.begin(self.limits.max_field_line, HandshakeError::FieldLineTooLong);
-        self.at += taken;
-        state
-    }
-}
-
-/// Why `byte`, behind `length` characters of a token, does not make a field's name of them.
-#[cold]
-fn not_a_name(byte: u8, length: usize) -> HandshakeError {
-    match (byte, length) {
-        (b'\n', _) => HandshakeError::BareLf,
-        (b':', _) => HandshakeError::EmptyFieldName,
-        // RFC 9112, section 5.2: a server must reject a line folded so, or replace the folding;
-        // section 2.2 says the same of the first line.
-        (b' ' | b'\t', 0) => HandshakeError::FoldedLine,
-        // RFC 9112, section 5.1: no white space between name and colon: 400.
-        (b' ' | b'\t', _) => HandshakeError::SpaceBeforeColon,
-        _ => HandshakeError::InvalidFieldName,
+        self.start = self.at;
+        self.at += taken.min(self.limits.max_field_line);
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::notes::RequestNotes;
     use super::*;
 
     /// What is taken of `lines`, and noted, if they arrive whole or byte by byte.
@@ -287,13 +273,13 @@ mod tests {
         lines: &[u8],
         limits: HeadLimits,
         whole: bool,
-    ) -> (Result<bool, HandshakeError>, Option<usize>, RequestNotes) {
-        let (mut scanner, mut notes) = (Scanner::new(limits), RequestNotes::NOTHING);
+    ) -> (Result<bool, HandshakeError>, Option<usize>, Notes) {
+        let mut scanner = Scanner::new(limits, State::Name);
         let mut end = if whole { lines.len() } else { 0 };
         loop {
-            let taken = scanner.fields(lines.get(..end).unwrap(), &mut notes);
+            let taken = scanner.scan(&lines[..end]).map(|()| scanner.state == State::Complete);
             if end == lines.len() || taken != Ok(false) {
-                return (taken, taken.is_ok().then_some(scanner.at), notes);
+                return (taken, taken.is_ok().then_some(scanner.at), scanner.notes);
             }
             end += 1;
         }
@@ -330,6 +316,7 @@ mod tests {
             HeadLimits { max_field_line: 9, ..default },
             HeadLimits { max_head: 12, ..default },
             HeadLimits { max_fields: 1, ..default },
+            HeadLimits { max_fields: 0, max_field_line: 1, ..default },
         ] {
             for chosen in 0..parts.len().pow(5) {
                 let of = |place| parts[chosen / parts.len().pow(place) % parts.len()];

@@ -23,6 +23,7 @@ mod extended_client;
 mod extended_connect;
 mod extension;
 mod field;
+mod grammar;
 mod head;
 #[cfg(feature = "http")]
 mod http;

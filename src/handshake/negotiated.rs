@@ -68,7 +68,11 @@ impl Negotiated {
 
     /// What a response chooses that was checked.
     pub(super) fn chosen_by(response: &ResponseHead<'_>) -> Self {
-        if response.notes.choice { Self::chosen_in(response.fields()) } else { Self::new() }
+        if response.head.notes.lists_a_choice() {
+            Self::chosen_in(response.fields())
+        } else {
+            Self::new()
+        }
     }
 
     fn chosen_in(fields: Fields<'_>) -> Self {

@@ -3,36 +3,26 @@
 
 use super::extension::is_extension_list;
 use super::field::{trim_end, trim_start};
-use super::head::{Notes, Place};
+use super::head::Place;
 use super::list::{is, is_tokens, names};
 
-/// The fields of a request that decide on an upgrade (RFC 6455, section 4.2.1).
+/// The fields that decide on an upgrade, in a request (RFC 6455, section 4.2.1) and in a response
+/// (section 4.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct RequestNotes {
+pub(super) struct Notes {
     pub(super) host: Once,
     pub(super) origin: Once,
     pub(super) version: Once,
     pub(super) key: Once,
+    pub(super) accept: Once,
     /// Whether `Upgrade` lists `websocket`.
     pub(super) upgrade: bool,
     /// Whether `Connection` lists `upgrade`.
     pub(super) connection_upgrade: bool,
     /// Whether a body is announced.
     pub(super) body: bool,
-    pub(super) bad_subprotocols: bool,
-    pub(super) bad_extensions: bool,
-}
-
-/// The fields of a response that decide on its acceptance (section 4.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct ResponseNotes {
-    pub(super) accept: Once,
-    /// Whether `Upgrade` lists `websocket`.
-    pub(super) upgrade: bool,
-    /// Whether `Connection` lists `upgrade`.
-    pub(super) connection_upgrade: bool,
-    /// Whether a subprotocol or extensions are chosen.
-    pub(super) choice: bool,
+    pub(super) subprotocols: Listed,
+    pub(super) extensions: Listed,
 }
 
 /// The value of a field that may occur once.
@@ -60,74 +50,65 @@ impl Once {
     }
 }
 
-impl RequestNotes {
+/// What is listed in a field, or in several.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Listed {
+    Nothing,
+    Something,
+    /// One of them breaks its grammar.
+    Garbage,
+}
+
+impl Listed {
+    fn note(&mut self, is_list: bool) {
+        *self = match self {
+            Self::Nothing | Self::Something if is_list => Self::Something,
+            Self::Nothing | Self::Something | Self::Garbage => Self::Garbage,
+        };
+    }
+}
+
+impl Notes {
     pub(super) const NOTHING: Self = Self {
         host: Once::Missing,
         origin: Once::Missing,
         version: Once::Missing,
         key: Once::Missing,
+        accept: Once::Missing,
         upgrade: false,
         connection_upgrade: false,
         body: false,
-        bad_subprotocols: false,
-        bad_extensions: false,
+        subprotocols: Listed::Nothing,
+        extensions: Listed::Nothing,
     };
-}
 
-impl Notes for RequestNotes {
+    /// Whether subprotocols or extensions are listed.
+    pub(super) fn lists_a_choice(&self) -> bool {
+        (self.subprotocols, self.extensions) != (Listed::Nothing, Listed::Nothing)
+    }
+
+    /// Notes a field, whose value begins `at`, with the white space around it.
     #[inline]
-    fn note(&mut self, name: &[u8], at: usize, value: &[u8]) {
-        let Some((known, value, place)) = known(name, at, value) else { return };
+    pub(super) fn note(&mut self, name: &[u8], at: usize, value: &[u8]) {
+        let Some(known) = Known::of(name) else { return };
+        let from = trim_start(value);
+        let start = at + value.len() - from.len();
+        let value = trim_end(from);
         let once = match known {
             Known::Host => &mut self.host,
             Known::Origin => &mut self.origin,
             Known::Version => &mut self.version,
             Known::Key => &mut self.key,
+            Known::Accept => &mut self.accept,
             Known::Upgrade => return self.upgrade |= names(value, b"websocket"),
             Known::Connection => return self.connection_upgrade |= names(value, b"upgrade"),
             Known::ContentLength => return self.body |= value != b"0",
             Known::TransferEncoding => return self.body = true,
-            Known::Subprotocols => return self.bad_subprotocols |= !is_tokens(value),
-            Known::Extensions => return self.bad_extensions |= !is_extension_list(value),
-            Known::Accept => return,
+            Known::Subprotocols => return self.subprotocols.note(is_tokens(value)),
+            Known::Extensions => return self.extensions.note(is_extension_list(value)),
         };
-        once.note(place);
+        once.note(Place::new(start, start + value.len()));
     }
-}
-
-impl ResponseNotes {
-    pub(super) const NOTHING: Self =
-        Self { accept: Once::Missing, upgrade: false, connection_upgrade: false, choice: false };
-}
-
-impl Notes for ResponseNotes {
-    #[inline]
-    fn note(&mut self, name: &[u8], at: usize, value: &[u8]) {
-        let Some((known, value, place)) = known(name, at, value) else { return };
-        match known {
-            Known::Accept => self.accept.note(place),
-            Known::Upgrade => self.upgrade |= names(value, b"websocket"),
-            Known::Connection => self.connection_upgrade |= names(value, b"upgrade"),
-            Known::Subprotocols | Known::Extensions => self.choice = true,
-            Known::Host
-            | Known::Origin
-            | Known::Version
-            | Known::Key
-            | Known::ContentLength
-            | Known::TransferEncoding => {}
-        }
-    }
-}
-
-/// The field called `name`, if it is known, its value without the white space around it, and where
-/// that is.
-#[inline]
-fn known<'a>(name: &[u8], at: usize, value: &'a [u8]) -> Option<(Known, &'a [u8], Place)> {
-    let known = Known::of(name)?;
-    let from = trim_start(value);
-    let start = at + value.len() - from.len();
-    let value = trim_end(from);
-    Some((known, value, Place::new(start, start + value.len())))
 }
 
 /// The fields of which something is noted.

@@ -118,7 +118,8 @@ impl<'a> ClientRequest<'a> {
             &key,
             b"\r\nSec-WebSocket-Version: 13\r\n",
         ];
-        let mut head = HeadWriter::begin(buffer.into(), &lines)?;
+        let mut head = HeadWriter::new(buffer);
+        head.parts(&lines)?;
         for (index, subprotocol) in self.subprotocols.iter().enumerate() {
             let start: &[u8] = if index == 0 { b"Sec-WebSocket-Protocol: " } else { b", " };
             head.parts(&[start, subprotocol.as_bytes()])?;
@@ -194,7 +195,7 @@ pub(super) fn is_accepted(
     if response.minor_version() == 0 {
         return Err(HandshakeError::UnsupportedHttpVersion);
     }
-    let notes = &response.notes;
+    let notes = &response.head.notes;
     // RFC 6455, section 4.1, items 2 and 3 of the response.
     if !notes.upgrade {
         return Err(HandshakeError::MissingUpgrade);
@@ -209,7 +210,7 @@ pub(super) fn is_accepted(
         Once::At(place) if place.of(response.as_bytes()) == accept => {}
         Once::At(_) => return Err(HandshakeError::WrongAccept),
     }
-    if notes.choice {
+    if notes.lists_a_choice() {
         check_chosen(response.fields(), is_offered, offered_extensions)?;
     }
     Ok(true)
@@ -221,21 +222,32 @@ pub(super) fn check_chosen(
     is_offered: impl Fn(&[u8]) -> bool,
     offered_extensions: Option<&str>,
 ) -> Result<(), HandshakeError> {
-    // RFC 6455, section 4.1, item 5 of the response.
-    let mut chosen = response.clone().values("sec-websocket-extensions");
-    let requested = match offered_extensions {
-        None => chosen.next().is_none(),
-        Some(_) if !chosen.all(is_extension_list) => return Err(HandshakeError::InvalidExtensions),
-        Some(offered) => are_offered(&Extensions::new(response.clone()), &Extensions::of(offered)),
-    };
-    if !requested {
-        return Err(HandshakeError::UnrequestedExtension);
+    let mut subprotocol = false;
+    for field in response.clone() {
+        // RFC 6455, section 4.1, item 5 of the response.
+        if field.is("sec-websocket-extensions") {
+            if offered_extensions.is_none() {
+                return Err(HandshakeError::UnrequestedExtension);
+            }
+            if !is_extension_list(field.value()) {
+                return Err(HandshakeError::InvalidExtensions);
+            }
+        }
+        // Item 6.
+        if field.is("sec-websocket-protocol") {
+            if subprotocol {
+                return Err(HandshakeError::RepeatedSubprotocol);
+            }
+            if !is_offered(field.value()) {
+                return Err(HandshakeError::UnrequestedSubprotocol);
+            }
+            subprotocol = true;
+        }
     }
-    // Item 6.
-    let mut subprotocols = response.values("sec-websocket-protocol");
-    match (subprotocols.next(), subprotocols.next()) {
-        (_, Some(_)) => Err(HandshakeError::RepeatedSubprotocol),
-        (Some(chosen), None) if !is_offered(chosen) => Err(HandshakeError::UnrequestedSubprotocol),
-        (Some(_) | None, None) => Ok(()),
+    match offered_extensions {
+        Some(offered) if !are_offered(&Extensions::new(response), &Extensions::of(offered)) => {
+            Err(HandshakeError::UnrequestedExtension)
+        }
+        Some(_) | None => Ok(()),
     }
 }

@@ -80,7 +80,7 @@ impl<'a> OriginPolicy<'a> {
     /// Whether the request may be accepted. One with several origins is of none.
     #[must_use]
     pub fn allows(&self, request: &RequestHead<'_>) -> bool {
-        match (self.0, request.notes.origin) {
+        match (self.0, request.head.notes.origin) {
             (Policy::Any, _) | (_, Once::Missing) => true,
             (_, origin) => {
                 self.allows_text(origin.of(request.as_bytes()), request.stated_authority())

@@ -71,43 +71,52 @@ impl Rejection {
         buffer: impl Into<HeadBuffer<'a>>,
         body: &str,
     ) -> Result<usize, HeadError> {
-        let (mut status, mut seconds, mut length) = ([0; 20], [0; 20], [0; 20]);
-        let [before, seconds, behind]: [&[u8]; 3] = match self {
-            Self::MethodNotAllowed => [b"Allow: GET\r\nConnection: close", b"", b""],
-            // RFC 9110, section 15.5.22, and with `Upgrade` section 7.8.
-            Self::UpgradeRequired => [
-                b"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nConnection: close, Upgrade",
-                b"",
-                b"",
-            ],
-            Self::Unavailable { retry_after } => {
-                let retry_after = usize::try_from(retry_after).unwrap_or(usize::MAX);
-                let seconds = decimal(retry_after, &mut seconds);
-                [b"Retry-After: ", seconds, b"\r\nConnection: close"]
-            }
-            Self::BadRequest
-            | Self::Forbidden
-            | Self::NotFound
-            | Self::RequestTimeout
-            | Self::UriTooLong
-            | Self::FieldsTooLarge
-            | Self::NotImplemented
-            | Self::HttpVersionNotSupported => [b"Connection: close", b"", b""],
+        let (mut seconds, mut length) = ([0; 20], [0; 20]);
+        let seconds = if let Self::Unavailable { retry_after } = self {
+            decimal(usize::try_from(retry_after).unwrap_or(usize::MAX), &mut seconds)
+        } else {
+            b""
         };
-        let parts = [
-            b"HTTP/1.1 ",
-            decimal(self.status().into(), &mut status),
-            b" ",
-            self.reason().as_bytes(),
-            b"\r\n",
-            before,
+        let mut head = HeadWriter::new(buffer);
+        head.parts(&[
+            self.lines().as_bytes(),
             seconds,
-            behind,
             b"\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: ",
             decimal(body.len(), &mut length),
-            b"\r\n",
-        ];
-        HeadWriter::begin(buffer.into(), &parts)?.finish_with_body(body.as_bytes())
+            b"\r\n\r\n",
+            body.as_bytes(),
+        ])?;
+        Ok(head.written())
+    }
+
+    /// The status line and the fields that tell the answers apart, up to where the seconds stand.
+    // Whole, and not put together: that would be as much code as all else that writes.
+    const fn lines(self) -> &'static str {
+        match self {
+            Self::BadRequest => "HTTP/1.1 400 Bad Request\r\nConnection: close",
+            Self::Forbidden => "HTTP/1.1 403 Forbidden\r\nConnection: close",
+            Self::NotFound => "HTTP/1.1 404 Not Found\r\nConnection: close",
+            Self::MethodNotAllowed => {
+                "HTTP/1.1 405 Method Not Allowed\r\nAllow: GET\r\nConnection: close"
+            }
+            Self::RequestTimeout => "HTTP/1.1 408 Request Timeout\r\nConnection: close",
+            Self::UriTooLong => "HTTP/1.1 414 URI Too Long\r\nConnection: close",
+            // RFC 9110, section 15.5.22, and with `Upgrade` section 7.8.
+            Self::UpgradeRequired => {
+                "HTTP/1.1 426 Upgrade Required\r\nUpgrade: websocket\r\n\
+                Sec-WebSocket-Version: 13\r\nConnection: close, Upgrade"
+            }
+            Self::FieldsTooLarge => {
+                "HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close"
+            }
+            Self::NotImplemented => "HTTP/1.1 501 Not Implemented\r\nConnection: close",
+            Self::Unavailable { .. } => {
+                "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: "
+            }
+            Self::HttpVersionNotSupported => {
+                "HTTP/1.1 505 HTTP Version Not Supported\r\nConnection: close"
+            }
+        }
     }
 }
 

@@ -2,11 +2,10 @@
 
 use core::str;
 
-use super::class::Class;
 use super::field::Fields;
-use super::head::{Place, Scanner, place};
+use super::grammar::State;
+use super::head::{Head, Scanner, minor_version};
 use super::list::tokens;
-use super::notes::RequestNotes;
 use super::uri::{Authority, Target, split_absolute};
 use super::{Extensions, HandshakeError, HeadLimits};
 
@@ -34,45 +33,13 @@ use super::{Extensions, HandshakeError, HeadLimits};
 #[derive(Clone, Debug)]
 pub struct RequestParser {
     scanner: Scanner,
-    state: State,
-    line: Line,
-    notes: RequestNotes,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum State {
-    Start,
-    EmptyLineLf,
-    Method,
-    Target,
-    Version,
-    LineCr,
-    LineLf,
-    Fields,
-    Complete,
-    Failed(HandshakeError),
-}
-
-/// Where the parts of the request line are.
-#[derive(Clone, Copy, Debug)]
-struct Line {
-    method: u32,
-    method_end: u32,
-    target_end: u32,
-    minor_version: u8,
-    fields: u32,
 }
 
 impl RequestParser {
     /// A parser that has seen nothing.
     #[must_use]
     pub const fn new(limits: HeadLimits) -> Self {
-        Self {
-            scanner: Scanner::new(limits),
-            state: State::Start,
-            line: Line { method: 0, method_end: 0, target_end: 0, minor_version: 0, fields: 0 },
-            notes: RequestNotes::NOTHING,
-        }
+        Self { scanner: Scanner::new(limits, State::Request) }
     }
 
     /// Looks at what has arrived since the last call. `received` begins where the head does and
@@ -88,14 +55,8 @@ impl RequestParser {
         &mut self,
         received: &'a [u8],
     ) -> Result<Option<RequestHead<'a>>, HandshakeError> {
-        match self.advance(received) {
-            Ok(true) => Ok(self.head(received)),
-            Ok(false) => Ok(None),
-            Err(error) => {
-                self.state = State::Failed(error);
-                Err(error)
-            }
-        }
+        self.scanner.scan(received)?;
+        Ok(self.head(received))
     }
 
     /// How many bytes were looked at: never more than there are.
@@ -108,98 +69,7 @@ impl RequestParser {
     /// complete, and goes on with it behind. `None` if it is not complete.
     #[must_use]
     pub fn head<'a>(&self, received: &'a [u8]) -> Option<RequestHead<'a>> {
-        let State::Complete = self.state else { return None };
-        let head = received.get(..self.scanner.at)?;
-        Some(RequestHead { head, line: self.line, notes: self.notes })
-    }
-
-    fn advance(&mut self, received: &[u8]) -> Result<bool, HandshakeError> {
-        let scanner = &mut self.scanner;
-        loop {
-            self.state = match self.state {
-                // RFC 9112, section 2.2: a server should ignore at least one empty line before
-                // the request line.
-                State::Start => match received.first() {
-                    None => return Ok(false),
-                    Some(b'\r') => {
-                        scanner.next(received)?;
-                        State::EmptyLineLf
-                    }
-                    Some(_) => State::Method,
-                },
-                State::EmptyLineLf => {
-                    if !scanner.lf(received)? {
-                        return Ok(false);
-                    }
-                    self.line.method = place(scanner.at);
-                    scanner.begin_unlimited();
-                    State::Method
-                }
-                State::Method => {
-                    let Some(byte) = scanner.after(received, Class::Token)? else {
-                        return Ok(false);
-                    };
-                    match (byte, scanner.len()) {
-                        (b' ', 1..) => {
-                            self.line.method_end = place(scanner.at - 1);
-                            scanner.begin_target();
-                            State::Target
-                        }
-                        (b'\n', _) => return Err(HandshakeError::BareLf),
-                        _ => return Err(HandshakeError::InvalidMethod),
-                    }
-                }
-                State::Target => {
-                    let Some(byte) = scanner.after(received, Class::Target)? else {
-                        return Ok(false);
-                    };
-                    match (byte, scanner.len()) {
-                        (b' ', 1..) => {
-                            self.line.target_end = place(scanner.at - 1);
-                            scanner.begin_unlimited();
-                            State::Version
-                        }
-                        (b'\n', _) => return Err(HandshakeError::BareLf),
-                        (b'\r', 1..) => return Err(HandshakeError::InvalidHttpVersion),
-                        _ => return Err(HandshakeError::InvalidTarget),
-                    }
-                }
-                // As almost every request has it.
-                State::Version if scanner.takes(received, b"HTTP/1.1\r\n") => {
-                    self.line.minor_version = 1;
-                    self.line.fields = place(scanner.at);
-                    State::Fields
-                }
-                State::Version => {
-                    let Some(minor_version) = scanner.minor_version(received)? else {
-                        return Ok(false);
-                    };
-                    self.line.minor_version = minor_version;
-                    State::LineCr
-                }
-                State::LineCr => match scanner.next(received)? {
-                    None => return Ok(false),
-                    Some(b'\r') => State::LineLf,
-                    Some(b'\n') => return Err(HandshakeError::BareLf),
-                    Some(_) => return Err(HandshakeError::InvalidHttpVersion),
-                },
-                State::LineLf => {
-                    if !scanner.lf(received)? {
-                        return Ok(false);
-                    }
-                    self.line.fields = place(scanner.at);
-                    State::Fields
-                }
-                State::Fields => {
-                    if !scanner.fields(received, &mut self.notes)? {
-                        return Ok(false);
-                    }
-                    State::Complete
-                }
-                State::Complete => return Ok(true),
-                State::Failed(error) => return Err(error),
-            };
-        }
+        self.scanner.head(received).map(|head| RequestHead { head })
     }
 }
 
@@ -208,9 +78,7 @@ impl RequestParser {
 /// Nothing of WebSocket is checked yet: [`upgrade`](Self::upgrade) does that.
 #[derive(Clone, Copy, Debug)]
 pub struct RequestHead<'a> {
-    head: &'a [u8],
-    line: Line,
-    pub(super) notes: RequestNotes,
+    pub(super) head: Head<'a>,
 }
 
 impl<'a> RequestHead<'a> {
@@ -218,7 +86,7 @@ impl<'a> RequestHead<'a> {
     /// more if the request is an upgrade, and a body or the next request if it is not.
     #[must_use]
     pub const fn as_bytes(&self) -> &'a [u8] {
-        self.head
+        self.head.bytes
     }
 
     /// The method.
@@ -264,19 +132,19 @@ impl<'a> RequestHead<'a> {
         {
             return authority;
         }
-        self.notes.host.of(self.head)
+        self.head.notes.host.of(self.head.bytes)
     }
 
     /// The minor version of HTTP/1.
     #[must_use]
-    pub const fn minor_version(&self) -> u8 {
-        self.line.minor_version
+    pub fn minor_version(&self) -> u8 {
+        minor_version(self.head.third())
     }
 
     /// All fields, in their order.
     #[must_use]
     pub fn fields(&self) -> Fields<'a> {
-        Fields::of_lines(self.head.get(self.line.fields as usize..).unwrap_or_default())
+        self.head.fields()
     }
 
     /// The value of the first field called `name`, in any case.
@@ -303,14 +171,10 @@ impl<'a> RequestHead<'a> {
     }
 
     pub(super) fn method_bytes(&self) -> &'a [u8] {
-        self.part(self.line.method, self.line.method_end)
+        self.head.first()
     }
 
     pub(super) fn target_bytes(&self) -> &'a [u8] {
-        self.part(self.line.method_end + 1, self.line.target_end)
-    }
-
-    fn part(&self, start: u32, end: u32) -> &'a [u8] {
-        Place { start, end }.of(self.head)
+        self.head.second()
     }
 }

@@ -4,7 +4,7 @@ use super::class::Class;
 use super::extension::{are_offered, is_extension_list};
 use super::field::Fields;
 use super::list::tokens;
-use super::notes::Once;
+use super::notes::{Listed, Once};
 use super::uri::{Authority, split_absolute};
 use super::{
     Extensions, Field, HandshakeError, HeadBuffer, HeadError, HeadWriter, RequestHead, accept_key,
@@ -36,7 +36,7 @@ impl<'a> RequestHead<'a> {
 
     /// The same, without a copy of all this.
     pub(super) fn is_upgrade(&self) -> Result<bool, HandshakeError> {
-        let notes = &self.notes;
+        let notes = &self.head.notes;
         let host = match notes.host {
             // RFC 9112, section 3.2: a request of HTTP/1.1 without Host, and any request with
             // more than one or with an invalid one, is answered 400.
@@ -88,10 +88,10 @@ impl<'a> RequestHead<'a> {
         if let Once::Repeated = notes.origin {
             return Err(HandshakeError::RepeatedOrigin);
         }
-        if notes.bad_subprotocols {
+        if notes.subprotocols == Listed::Garbage {
             return Err(HandshakeError::InvalidSubprotocols);
         }
-        if notes.bad_extensions {
+        if notes.extensions == Listed::Garbage {
             return Err(HandshakeError::InvalidExtensions);
         }
         Ok(true)
@@ -99,7 +99,7 @@ impl<'a> RequestHead<'a> {
 
     /// The value that answers the key of an upgrade.
     pub(super) fn accept_key(&self) -> [u8; 28] {
-        accept_key(self.notes.key.of(self.as_bytes()))
+        accept_key(self.head.notes.key.of(self.as_bytes()))
     }
 }
 
@@ -113,7 +113,7 @@ impl<'a> Upgrade<'a> {
     /// `Sec-WebSocket-Key`, as sent.
     #[must_use]
     pub fn key(&self) -> &'a [u8] {
-        self.request.notes.key.of(self.request.as_bytes())
+        self.request.head.notes.key.of(self.request.as_bytes())
     }
 
     /// Writes the response that accepts: 101 and what was chosen. Returns its length in bytes.
@@ -202,7 +202,8 @@ impl<'a> Acceptance<'a> {
         buffer: impl Into<HeadBuffer<'b>>,
     ) -> Result<usize, HeadError> {
         let lines = [SWITCHING_PROTOCOLS, accept, b"\r\n"];
-        let mut head = HeadWriter::begin(buffer.into(), &lines)?;
+        let mut head = HeadWriter::new(buffer);
+        head.parts(&lines)?;
         if let Some(subprotocol) = self.subprotocol {
             head.field(Field::new("Sec-WebSocket-Protocol", subprotocol))?;
         }

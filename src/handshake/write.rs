@@ -96,6 +96,16 @@ pub struct HeadWriter<'a> {
 }
 
 impl<'a> HeadWriter<'a> {
+    /// For a head of which nothing is written.
+    pub(super) fn new(buffer: impl Into<HeadBuffer<'a>>) -> Self {
+        Self { buffer: buffer.into() }
+    }
+
+    /// The length in bytes of what is written.
+    pub(super) fn written(&self) -> usize {
+        self.buffer.written()
+    }
+
     /// Begins a request of HTTP/1.1.
     ///
     /// # Errors
@@ -117,7 +127,7 @@ impl<'a> HeadWriter<'a> {
         if !Class::Token.is_all(method.as_bytes()) {
             return Err(HeadError::Method);
         }
-        let mut head = Self { buffer };
+        let mut head = Self::new(buffer);
         head.parts(&[method.as_bytes(), b" "])?;
         let target_start = head.buffer.written();
         for part in target {
@@ -152,17 +162,13 @@ impl<'a> HeadWriter<'a> {
         }
         let mut digits = [0; 20];
         let status = decimal(status.into(), &mut digits);
-        Self::begin(buffer.into(), &[b"HTTP/1.1 ", status, b" ", reason.as_bytes(), b"\r\n"])
-    }
-
-    /// Begins with lines that are known to be right, put together from parts.
-    pub(super) fn begin(buffer: HeadBuffer<'a>, parts: &[&[u8]]) -> Result<Self, HeadError> {
-        let mut head = Self { buffer };
-        head.parts(parts)?;
+        let mut head = Self::new(buffer);
+        head.parts(&[b"HTTP/1.1 ", status, b" ", reason.as_bytes(), b"\r\n"])?;
         Ok(head)
     }
 
     /// Writes parts of lines that are known to be right.
+    #[cfg_attr(not(feature = "alloc"), inline(never))]
     pub(super) fn parts(&mut self, parts: &[&[u8]]) -> Result<(), HeadError> {
         parts.iter().try_for_each(|part| self.buffer.push(part))
     }

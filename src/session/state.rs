@@ -214,6 +214,8 @@ impl Closing {
     }
 
     /// The failure, to be reported: once.
+    #[cold]
+    #[inline(never)]
     pub(crate) fn tell(&mut self) -> Option<ProtocolError> {
         let error = self.error().filter(|_| !self.told)?;
         self.told = true;

@@ -134,6 +134,7 @@ fn ready_answers() {
         (Rejection::Forbidden, "403 Forbidden\r\nConnection: close"),
         (Rejection::NotFound, "404 Not Found\r\nConnection: close"),
         (Rejection::MethodNotAllowed, "405 Method Not Allowed\r\nAllow: GET\r\nConnection: close"),
+        (Rejection::RequestTimeout, "408 Request Timeout\r\nConnection: close"),
         (Rejection::UriTooLong, "414 URI Too Long\r\nConnection: close"),
         (
             Rejection::UpgradeRequired,
@@ -141,15 +142,17 @@ fn ready_answers() {
             Connection: close, Upgrade",
         ),
         (Rejection::FieldsTooLarge, "431 Request Header Fields Too Large\r\nConnection: close"),
+        (Rejection::NotImplemented, "501 Not Implemented\r\nConnection: close"),
         (
             Rejection::Unavailable { retry_after: 120 },
-            "503 Service Unavailable\r\nRetry-After: 120\r\nConnection: close",
+            "503 Service Unavailable\r\nConnection: close\r\nRetry-After: 120",
         ),
         (Rejection::HttpVersionNotSupported, "505 HTTP Version Not Supported\r\nConnection: close"),
     ] {
         let mut handshake = received(REQUEST, ServerEvent::Upgrade);
         handshake.reject(rejection).unwrap();
         let reason = rejection.reason();
+        assert!(lines.starts_with(&format!("{} {reason}\r\n", rejection.status())));
         assert_eq!(
             taken(handshake.output()),
             format!(
