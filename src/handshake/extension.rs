@@ -4,7 +4,7 @@ use core::fmt;
 use core::str;
 
 use super::class::Class;
-use super::field::Fields;
+use super::field::{Fields, trim_start};
 
 /// The extensions that the fields of a head list, in their order. Ends where the grammar is broken;
 /// a request whose [`upgrade`](super::RequestHead::upgrade) was accepted breaks it nowhere.
@@ -210,9 +210,7 @@ impl<'a> Cursor<'a> {
     }
 
     fn skip_white_space(&mut self) {
-        while let [b' ' | b'\t', rest @ ..] = self.0 {
-            self.0 = rest;
-        }
+        self.0 = trim_start(self.0);
     }
 
     fn token(&mut self) -> Option<&'a [u8]> {

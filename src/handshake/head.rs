@@ -110,6 +110,7 @@ pub(super) struct Scanner {
 
 impl Scanner {
     /// At the start of what `state` says.
+    #[cfg_attr(not(feature = "alloc"), inline(never))]
     pub(super) const fn new(mut limits: HeadLimits, state: State) -> Self {
         if limits.max_head > MAX_HEAD {
             limits.max_head = MAX_HEAD;

@@ -27,6 +27,7 @@ mod grammar;
 mod head;
 #[cfg(feature = "http")]
 mod http;
+mod known;
 mod limits;
 mod list;
 #[cfg(feature = "alloc")]

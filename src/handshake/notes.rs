@@ -4,7 +4,8 @@
 use super::extension::is_extension_list;
 use super::field::{trim_end, trim_start};
 use super::head::Place;
-use super::list::{is, is_tokens, names};
+use super::known::Known;
+use super::list::{is_tokens, names};
 
 /// The fields that decide on an upgrade, in a request (RFC 6455, section 4.2.1) and in a response
 /// (section 4.1).
@@ -108,43 +109,5 @@ impl Notes {
             Known::Extensions => return self.extensions.note(is_extension_list(value)),
         };
         once.note(Place::new(start, start + value.len()));
-    }
-}
-
-/// The fields of which something is noted.
-#[derive(Clone, Copy)]
-enum Known {
-    Host,
-    Origin,
-    Upgrade,
-    Connection,
-    ContentLength,
-    TransferEncoding,
-    Key,
-    Accept,
-    Version,
-    Subprotocols,
-    Extensions,
-}
-
-impl Known {
-    #[cfg_attr(feature = "alloc", inline)]
-    fn of(name: &[u8]) -> Option<Self> {
-        // Its length tells it apart from most others.
-        let (known, lower): (_, &[u8]) = match name.len() {
-            4 => (Self::Host, b"host"),
-            6 => (Self::Origin, b"origin"),
-            7 => (Self::Upgrade, b"upgrade"),
-            10 => (Self::Connection, b"connection"),
-            14 => (Self::ContentLength, b"content-length"),
-            17 if name.ends_with(b"y") || name.ends_with(b"Y") => (Self::Key, b"sec-websocket-key"),
-            17 => (Self::TransferEncoding, b"transfer-encoding"),
-            20 => (Self::Accept, b"sec-websocket-accept"),
-            21 => (Self::Version, b"sec-websocket-version"),
-            22 => (Self::Subprotocols, b"sec-websocket-protocol"),
-            24 => (Self::Extensions, b"sec-websocket-extensions"),
-            _ => return None,
-        };
-        is(name, lower).then_some(known)
     }
 }

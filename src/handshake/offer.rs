@@ -3,6 +3,7 @@
 use super::class::Class;
 use super::extension::{are_offered, is_extension_list};
 use super::field::Fields;
+use super::known::Known;
 use super::notes::Once;
 use super::uri::Authority;
 use super::{
@@ -224,24 +225,23 @@ pub(super) fn check_chosen(
 ) -> Result<(), HandshakeError> {
     let mut subprotocol = false;
     for field in response.clone() {
-        // RFC 6455, section 4.1, item 5 of the response.
-        if field.is("sec-websocket-extensions") {
-            if offered_extensions.is_none() {
+        match Known::of(field.name_bytes()) {
+            // RFC 6455, section 4.1, item 5 of the response.
+            Some(Known::Extensions) if offered_extensions.is_none() => {
                 return Err(HandshakeError::UnrequestedExtension);
             }
-            if !is_extension_list(field.value()) {
+            Some(Known::Extensions) if !is_extension_list(field.value()) => {
                 return Err(HandshakeError::InvalidExtensions);
             }
-        }
-        // Item 6.
-        if field.is("sec-websocket-protocol") {
-            if subprotocol {
+            // Item 6.
+            Some(Known::Subprotocols) if subprotocol => {
                 return Err(HandshakeError::RepeatedSubprotocol);
             }
-            if !is_offered(field.value()) {
+            Some(Known::Subprotocols) if !is_offered(field.value()) => {
                 return Err(HandshakeError::UnrequestedSubprotocol);
             }
-            subprotocol = true;
+            Some(Known::Subprotocols) => subprotocol = true,
+            Some(_) | None => {}
         }
     }
     match offered_extensions {

@@ -37,11 +37,12 @@ impl<'a> RequestHead<'a> {
     /// The same, without a copy of all this.
     pub(super) fn is_upgrade(&self) -> Result<bool, HandshakeError> {
         let notes = &self.head.notes;
+        let is_1_0 = self.minor_version() == 0;
         let host = match notes.host {
             // RFC 9112, section 3.2: a request of HTTP/1.1 without Host, and any request with
             // more than one or with an invalid one, is answered 400.
             Once::Repeated => return Err(HandshakeError::RepeatedHost),
-            Once::Missing if self.minor_version() == 0 => b"",
+            Once::Missing if is_1_0 => b"",
             Once::Missing => return Err(HandshakeError::MissingHost),
             Once::At(place) => place.of(self.as_bytes()),
         };
@@ -50,7 +51,7 @@ impl<'a> RequestHead<'a> {
             return Err(HandshakeError::InvalidHost);
         }
         // RFC 9110, section 7.8: Upgrade is ignored in a request of HTTP/1.0.
-        if self.minor_version() == 0 || !notes.upgrade {
+        if is_1_0 || !notes.upgrade {
             return Ok(false);
         }
         if self.method_bytes() != b"GET" {

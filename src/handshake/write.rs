@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 
 use super::class::Class;
 use super::field::trim;
+use super::known::Known;
 use super::list::is;
 use super::{Field, HeadError};
 
@@ -220,12 +221,12 @@ impl<'a> HeadWriter<'a> {
 impl Field<'_> {
     /// Whether the handshake writes this field itself.
     pub(super) fn is_reserved(&self) -> bool {
-        let names: [&[u8]; 5] =
-            [b"host", b"connection", b"upgrade", b"content-length", b"transfer-encoding"];
-        let prefix = b"sec-websocket-";
-        let start = self.name_bytes().get(..prefix.len());
-        names.iter().any(|name| is(self.name_bytes(), name))
-            || start.is_some_and(|start| is(start, prefix))
+        const PREFIX: &[u8] = b"sec-websocket-";
+        let name = self.name_bytes();
+        match Known::of(name) {
+            Some(known) => known != Known::Origin,
+            None => name.get(..PREFIX.len()).is_some_and(|start| is(start, PREFIX)),
+        }
     }
 
     /// Whether the value is one that is read as it was written.
