@@ -137,29 +137,36 @@ impl Connection {
             if self.session.is_failing() {
                 self.reply_close();
             }
-            let event = match frame? {
+            match frame? {
                 NextFrame::Text => {
                     let chunk = self.session.text_piece(input);
                     if self.session.is_failing() {
                         self.reply_close();
                     }
-                    chunk.and_then(|chunk| self.deliver(chunk))
+                    if let Some(chunk) = chunk
+                        && let Some(event) = self.deliver(chunk)
+                    {
+                        return Some(event);
+                    }
                 }
                 NextFrame::Binary => {
-                    let piece = self.session.binary_piece(input);
-                    piece.and_then(|piece| self.deliver_binary(piece))
+                    if let Some(piece) = self.session.binary_piece(input)
+                        && let Some(event) = self.deliver_binary(piece)
+                    {
+                        return Some(event);
+                    }
                 }
                 NextFrame::Control(opcode) => {
-                    let piece = self.session.control_piece(input);
-                    piece.and_then(|piece| self.control(opcode, piece))
+                    if let Some(piece) = self.session.control_piece(input)
+                        && let Some(event) = self.control(opcode, piece)
+                    {
+                        return Some(event);
+                    }
                 }
                 NextFrame::Failed(error) => {
                     self.assembly.clear();
-                    Some(Event::Failed(error))
+                    return Some(Event::Failed(error));
                 }
-            };
-            if event.is_some() {
-                return event;
             }
         }
         None

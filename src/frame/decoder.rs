@@ -121,9 +121,10 @@ impl<'a> MaskedPiece<'a> {
     /// Unmasks into `out`, which is as long.
     #[cfg(feature = "alloc")]
     pub(crate) fn unmask_into(&self, out: &mut [u8]) {
-        match self.masking_key {
-            [0, 0, 0, 0] => out.copy_from_slice(self.payload),
-            key => copy_masked(out, self.payload, key, self.offset),
+        if self.masking_key == [0; 4] {
+            out.copy_from_slice(self.payload);
+        } else {
+            copy_masked(out, self.payload, self.masking_key, self.offset);
         }
     }
 }
@@ -155,7 +156,14 @@ impl FrameDecoder {
         input: &mut &'a mut [u8],
         rules: &FrameRules,
     ) -> Result<Option<FramePiece<'a>>, ProtocolError> {
-        let Some((&header, first)) = self.decode_header(input, rules)? else { return Ok(None) };
+        let (header, first) = match self.under_way() {
+            Some(_) if input.is_empty() => return Ok(None),
+            Some(header) => (*header, false),
+            None => match self.decode_header(input, rules)? {
+                Some(header) => (*header, true),
+                None => return Ok(None),
+            },
+        };
         Ok(self.decode_payload(input, usize::MAX).map(|piece| {
             let offset = piece.offset;
             FramePiece { header, offset, payload: piece.unmask(), first }
@@ -188,37 +196,34 @@ impl FrameDecoder {
         Some((message_type, payload))
     }
 
-    /// The header of the frame that is next in `input`, and whether it was completed just now: takes
-    /// what is missing of it, and nothing of the payload, which is to be taken by
-    /// [`decode_payload`](Self::decode_payload) before the next. `None` means that the input is used up.
+    /// The header of the frame of which that was taken, and not all of the payload.
+    #[inline]
+    pub(crate) const fn under_way(&self) -> Option<&FrameHeader> {
+        match &self.state {
+            State::Payload { header, .. } => Some(header),
+            State::Header { .. } => None,
+        }
+    }
+
+    /// Takes what is missing of the header of the next frame, and nothing of the payload, which is to be
+    /// taken by [`decode_payload`](Self::decode_payload) before the next. `None` means that the input is
+    /// used up.
     #[inline]
     pub(crate) fn decode_header(
         &mut self,
         input: &mut &mut [u8],
         rules: &FrameRules,
-    ) -> Result<Option<(&FrameHeader, bool)>, ProtocolError> {
-        let first = match self.state {
-            State::Payload { .. } if input.is_empty() => return Ok(None),
-            State::Payload { .. } => false,
-            State::Header { len: 0, .. } if QUICK => {
-                match FrameHeader::decode_with_len(input, rules)? {
-                    Some((header, len)) => {
-                        take(input, len);
-                        self.state = State::Payload { header, offset: 0 };
-                    }
-                    None => self.resume_header(input, rules)?,
-                }
-                true
-            }
-            State::Header { .. } => {
-                self.resume_header(input, rules)?;
-                true
-            }
-        };
-        match &self.state {
-            State::Payload { header, .. } => Ok(Some((header, first))),
-            State::Header { .. } => Ok(None),
+    ) -> Result<Option<&FrameHeader>, ProtocolError> {
+        if QUICK
+            && let State::Header { len: 0, .. } = self.state
+            && let Some((header, len)) = FrameHeader::decode_with_len(input, rules)?
+        {
+            take(input, len);
+            self.state = State::Payload { header, offset: 0 };
+        } else {
+            self.resume_header(input, rules)?;
         }
+        Ok(self.under_way())
     }
 
     /// Takes at most `max` bytes of the payload of the frame whose header

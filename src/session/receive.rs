@@ -85,13 +85,14 @@ impl Session {
         limits: &Limits,
     ) -> Option<NextFrame> {
         if self.closing.may_receive() {
+            if let Some(header) = self.frames.under_way() {
+                return if input.is_empty() { None } else { self.next_of(header.opcode()) };
+            }
             let rules = self.rules(limits);
             match self.frames.decode_header(input, &rules) {
                 Ok(None) => return None,
-                Ok(Some((&header, first))) => {
-                    if first {
-                        self.count(header);
-                    }
+                Ok(Some(&header)) => {
+                    self.count(header);
                     return self.next_of(header.opcode());
                 }
                 Err(error) => self.closing.violate(error),
