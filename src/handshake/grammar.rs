@@ -24,9 +24,9 @@ pub(super) enum State {
     /// That empty line, since there were as many fields as there may be.
     LastCr,
     LastLf,
-    /// Nothing of the field line, which is to be noted.
+    /// No part: a field line was taken, and is to be noted.
     Noted,
-    /// Nothing.
+    /// No part: the head was taken.
     Complete,
 }
 
@@ -92,39 +92,53 @@ const METHOD: Part = part(TOKEN, b' ', State::Target)
     .mark(Mark::Second)
     .error(HandshakeError::InvalidMethod);
 
-/// In the order of the states.
+/// In the order of the states that have one.
 const PARTS: &[Part] = {
     use HandshakeError as E;
     use State as S;
     &[
-        // RFC 9112, section 2.2: a server should ignore at least one empty line before the request line.
+        // Request. RFC 9112, section 2.2: a server should ignore at least one empty line before it.
         METHOD.or_empty(S::EmptyLineLf),
+        // EmptyLineLf
         part(NONE, b'\n', S::Method).mark(Mark::First),
+        // Method
         METHOD,
+        // Target
         part(TARGET, b' ', S::RequestVersion)
             .not_empty()
             .mark(Mark::Third)
             .error(E::InvalidTarget)
             .limit(Limit::Target),
+        // RequestVersion
         part(VERSION, b'\r', S::StartLineLf).error(E::InvalidHttpVersion),
+        // Response
         part(VERSION, b' ', S::Status).mark(Mark::Second).error(E::InvalidHttpVersion),
+        // Status. RFC 9112, section 4: the space is sent even if the reason phrase is absent.
         part(STATUS, b' ', S::Reason).mark(Mark::Third).error(E::InvalidStatusLine),
+        // Reason
         part(TEXT, b'\r', S::StartLineLf).error(E::InvalidStatusLine),
+        // StartLineLf
         part(NONE, b'\n', S::Name).mark(Mark::Fields),
+        // Name
         part(TOKEN, b':', S::Value)
             .not_empty()
             .mark(Mark::Value)
             .error(E::InvalidFieldName)
             .limit(Limit::FieldLine)
             .or_empty(S::LastLf),
-        // RFC 9110, section 5.5: values with CR, LF or NUL are invalid and dangerous; other control
-        // characters are invalid as well.
+        // Value. RFC 9110, section 5.5: values with CR, LF or NUL are invalid and dangerous; other
+        // control characters are invalid as well.
         part(TEXT, b'\r', S::ValueLf).error(E::InvalidFieldValue).limit(Limit::FieldLine),
+        // ValueLf
         part(NONE, b'\n', S::Noted).limit(Limit::FieldLine),
+        // LastCr
         part(NONE, b'\r', S::LastLf).error(E::TooManyFields).limit(Limit::FieldLine),
+        // LastLf
         part(NONE, b'\n', S::Complete).limit(Limit::FieldLine),
     ]
 };
+
+const _: () = assert!(PARTS.len() == State::Noted as usize);
 
 /// A part of which nothing is said yet: the LF that ends a line has nothing else. RFC 9112, section
 /// 2.2: a recipient of a bare CR must consider it invalid (or replace it).

@@ -94,8 +94,8 @@ pub(super) fn minor_version(version: &[u8]) -> u8 {
 #[derive(Clone, Debug)]
 pub(super) struct Scanner {
     limits: HeadLimits,
-    /// Bytes taken, each of which was looked at once; those of a field line that is too long, and of
-    /// the names of those that arrived whole, twice.
+    /// Bytes taken, each of which was looked at once; twice those of a field line that is too long, of
+    /// the names of those that arrived whole, and of an end of the start line that is not the usual one.
     pub(super) at: usize,
     /// Where the part of the start line, or the field line, began that is being read.
     start: usize,
