@@ -93,8 +93,11 @@ fn copy_long(out: &mut [u8], payload: &[u8], key: [u8; 4]) {
 #[cfg(feature = "simd")]
 #[inline(never)]
 fn mask_wide(payload: &mut [u8], key: [u8; 4]) {
-    let before = before_block::<CACHE_LINE>(payload);
-    dispatch!(Level::new(), vectors => mask_blocks(payload, key, before, masked_line(vectors)));
+    dispatch!(Level::new(), vectors => {
+        // In here: what comes from outside comes through memory.
+        let before = before_block::<CACHE_LINE>(payload);
+        mask_blocks(payload, key, before, masked_line(vectors));
+    });
 }
 
 #[cfg(all(feature = "alloc", feature = "simd"))]
