@@ -56,15 +56,15 @@ impl Once {
 pub(super) enum Listed {
     Nothing,
     Something,
-    /// One of them breaks its grammar.
-    Garbage,
+    /// Something that breaks its grammar.
+    Malformed,
 }
 
 impl Listed {
     fn note(&mut self, is_list: bool) {
         *self = match self {
             Self::Nothing | Self::Something if is_list => Self::Something,
-            Self::Nothing | Self::Something | Self::Garbage => Self::Garbage,
+            Self::Nothing | Self::Something | Self::Malformed => Self::Malformed,
         };
     }
 }

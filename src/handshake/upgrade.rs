@@ -89,10 +89,10 @@ impl<'a> RequestHead<'a> {
         if let Once::Repeated = notes.origin {
             return Err(HandshakeError::RepeatedOrigin);
         }
-        if notes.subprotocols == Listed::Garbage {
+        if notes.subprotocols == Listed::Malformed {
             return Err(HandshakeError::InvalidSubprotocols);
         }
-        if notes.extensions == Listed::Garbage {
+        if notes.extensions == Listed::Malformed {
             return Err(HandshakeError::InvalidExtensions);
         }
         Ok(true)
