@@ -17,13 +17,11 @@
 //!          receive_eof, abort, expire
 //! ```
 //!
-//! A transport given up with our Close still unwritten leads from `Closed` to `Failed` too.
-//! Beside it, `receive_eof` and `expire` end the wait for the peer's stream, `abort` breaks it: what
-//! becomes of the transport follows from both.
-//!
-//! What is not drawn changes nothing. `CloseReceived` and `Failing` owe the peer a Close frame.
-//! There is at most one each way: what sends it leads to a state that sends none, and so for
-//! receiving.
+//! A transport given up with our Close still unwritten leads from `Closed` to `Failed` too. Beside it,
+//! `receive_eof` and `expire` end the wait for the peer's stream, `abort` breaks it: what becomes of the
+//! transport follows from both. What is not drawn changes nothing. `CloseReceived` and `Failing` owe the
+//! peer a Close frame, of which there is at most one each way: what sends it leads to a state that sends
+//! none, and so for receiving.
 
 use crate::{CloseCode, Outcome, ProtocolError, Role, Transport};
 
