@@ -35,6 +35,7 @@ const BY_LENGTH: [Option<(Known, &[u8])>; 25] = {
 };
 
 impl Known {
+    /// The field called `name`, letters in any case, if it is one of these.
     #[cfg_attr(feature = "alloc", inline)]
     pub(super) fn of(name: &[u8]) -> Option<Self> {
         let (known, lower) = (*BY_LENGTH.get(name.len())?)?;
