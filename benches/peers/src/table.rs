@@ -5,6 +5,8 @@ use crate::measure::{ENOUGH, Measured};
 
 pub struct Row<'a> {
     pub name: &'a str,
+    /// Bytes that a read gave at most.
+    pub chunk: usize,
     pub measured: Measured,
 }
 
@@ -36,7 +38,7 @@ impl Table {
             rows.iter_mut().for_each(|row| row.measured.ns -= answer);
         }
         if self.csv {
-            for Row { name, measured: Measured { ns, allocations, .. } } in rows {
+            for Row { name, measured: Measured { ns, allocations, .. }, .. } in rows {
                 let rate = case.size as f64 * 1e9 / ns;
                 println!("{},{},{name},{ns:.2},{rate:.0},{allocations:.2}", case.group, case.name);
             }
@@ -47,8 +49,9 @@ impl Table {
             println!("\n## {}", case.group);
         }
         println!(
-            "\n{}{:>26} {:>9} {:>7} {:>7}",
+            "\n{}{:>8} {:>17} {:>9} {:>7} {:>7}",
             padded(&case.name, 30),
+            "reads",
             "ns",
             "MB/s",
             "ratio",
@@ -56,14 +59,18 @@ impl Table {
         );
         rows.sort_by(|a, b| a.measured.ns.total_cmp(&b.measured.ns));
         let best = rows.iter().find(|row| is_complete(row.name)).map(|row| row.measured.ns);
-        for Row { name, measured } in rows {
+        for Row { name, chunk, measured } in rows {
             let Measured { ns, allocations, slices } = measured;
             // The ratio is to the best complete peer.
             let ratio = best.map_or(f64::NAN, |best| ns / best);
             let rate = case.size as f64 * 1e3 / ns;
             let note = if slices < ENOUGH { "  noisy" } else { "" };
+            let reads = match case.work {
+                Work::Receive | Work::Echo => format!("{} KiB", chunk >> 10),
+                Work::Send | Work::Accept | Work::Connect => String::new(),
+            };
             println!(
-                "  {}{ns:>26.1} {rate:>9.0} {ratio:>7.2} {allocations:>7.2}{note}",
+                "  {}{reads:>8} {ns:>17.1} {rate:>9.0} {ratio:>7.2} {allocations:>7.2}{note}",
                 padded(name, 28)
             );
         }

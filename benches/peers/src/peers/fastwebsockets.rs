@@ -9,7 +9,6 @@ use fastwebsockets::{FragmentCollector, Frame, OpCode, Payload, Role, WebSocket}
 
 use super::is_server;
 use crate::Job;
-use crate::case::Case;
 use crate::scene::{Pipe, Scene, run};
 
 pub struct Peer;
@@ -17,10 +16,6 @@ pub struct Peer;
 impl super::Peer for Peer {
     fn name(&self) -> &'static str {
         "fastwebsockets"
-    }
-
-    fn chunk(&self, case: &Case) -> usize {
-        if case.size > 16 << 10 { 16 << 10 } else { 4 << 10 }
     }
 
     fn receive(&self, scene: &Scene) -> Option<Job> {

@@ -3,7 +3,7 @@
 use std::any::Any;
 
 use crate::Job;
-use crate::case::{Case, Role, Work};
+use crate::case::{Role, Work};
 use crate::scene::Scene;
 
 mod embedded_websocket;
@@ -27,15 +27,6 @@ use websocket_proto::memory;
 /// were; what it has read and not used waits in it for the next call.
 pub trait Peer {
     fn name(&self) -> &'static str;
-
-    /// Bytes that a read gives at most, as suits it best of 4, 16 and 64 KiB. Most are fastest
-    /// where a read stays in a first-level cache, and for echoes with about a message.
-    fn chunk(&self, case: &Case) -> usize {
-        match case.work {
-            Work::Echo => (case.size + 64).next_multiple_of(4096).min(16 << 10),
-            Work::Receive | Work::Send | Work::Accept | Work::Connect => 16 << 10,
-        }
-    }
 
     /// Receives messages and hands each to [`Scene::message`](crate::scene::Shared).
     fn receive(&self, _scene: &Scene) -> Option<Job> {

@@ -14,7 +14,6 @@ use sockudo_ws::{Message, Role};
 
 use super::is_server;
 use crate::Job;
-use crate::case::{Case, Work};
 use crate::scene::{Pipe, Scene, run};
 
 pub struct Peer;
@@ -22,13 +21,6 @@ pub struct Peer;
 impl super::Peer for Peer {
     fn name(&self) -> &'static str {
         "sockudo-ws"
-    }
-
-    fn chunk(&self, case: &Case) -> usize {
-        match case.work {
-            Work::Echo => 64 << 10,
-            Work::Receive | Work::Send | Work::Accept | Work::Connect => 16 << 10,
-        }
     }
 
     fn receive(&self, scene: &Scene) -> Option<Job> {

@@ -13,7 +13,6 @@ use yawc::{Frame, OpCode, Options, Role, WebSocket};
 
 use super::is_server;
 use crate::Job;
-use crate::case::Case;
 use crate::scene::{Pipe, Scene, run};
 
 pub struct Peer;
@@ -21,10 +20,6 @@ pub struct Peer;
 impl super::Peer for Peer {
     fn name(&self) -> &'static str {
         "yawc"
-    }
-
-    fn chunk(&self, case: &Case) -> usize {
-        if case.size > 64 << 10 { 4 << 10 } else { 16 << 10 }
     }
 
     fn receive(&self, scene: &Scene) -> Option<Job> {
