@@ -42,7 +42,11 @@ impl Connection {
     }
 
     #[inline(never)]
-    fn send_copy(&mut self, message_type: MessageType, payload: &[u8]) -> Result<(), SendReason> {
+    pub(super) fn send_copy(
+        &mut self,
+        message_type: MessageType,
+        payload: &[u8],
+    ) -> Result<(), SendReason> {
         self.check(message_type, true)?;
         if payload.len() <= self.config.fragment_size {
             self.queue_frame(Fragment::Whole(message_type), payload)?;

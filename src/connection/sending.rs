@@ -6,7 +6,7 @@ use bytes::Buf;
 
 use super::send::COUNTED;
 use super::{Connection, Output};
-use crate::{Fragment, Message, Role, SendError};
+use crate::{Fragment, Message, MessageType, Role, SendError, SendReason};
 
 /// A message on its way: all that waits to be written, and behind it the message, which is not
 /// copied. What is not written when this is dropped waits in the [`Output`], in its place.
@@ -17,7 +17,7 @@ use crate::{Fragment, Message, Role, SendError};
 pub struct Sending<'c, 'm> {
     output: &'c mut Output,
     message: Message<'m>,
-    /// Bytes of its payload that were written.
+    /// Bytes of its payload that were written, or queued.
     written: usize,
 }
 
@@ -47,27 +47,41 @@ impl Connection {
     /// assert_eq!(connection.output().chunk(), &picture[60_000..]);
     /// # Ok::<(), websocket_proto::SendReason>(())
     /// ```
+    #[inline(always)]
     pub fn sending<'c, 'm>(
         &'c mut self,
         message: impl Into<Message<'m>>,
     ) -> Result<Sending<'c, 'm>, SendError<Message<'m>>> {
-        let mut message = message.into();
-        let (message_type, len) = (message.message_type(), message.as_bytes().len());
-        if len < COUNTED || len > self.config.fragment_size || self.session.role() == Role::Client {
+        let message = message.into();
+        if message.as_bytes().len() > self.config.fragment_size {
             self.send(message)?;
-            message = nothing();
-        } else {
-            let header = self.check(message_type, true).and_then(|()| {
-                let fragment = Fragment::Whole(message_type);
-                self.session.header(fragment, len as u64, || self.keys.take())
-            });
-            match header {
-                Ok(header) => self.output.push(&header.encode()),
-                Err(reason) => return Err(SendError { unsent: message, reason }),
-            }
-            self.count_sent(len, true);
+            return Ok(Sending { output: &mut self.output, message: nothing(), written: 0 });
         }
-        Ok(Sending { output: &mut self.output, message, written: 0 })
+        // A look at the message is enough to begin, and to move it would take as long.
+        match self.begin_sending(message.message_type(), message.as_bytes()) {
+            Ok(written) => Ok(Sending { output: &mut self.output, message, written }),
+            Err(reason) => Err(SendError { unsent: message, reason }),
+        }
+    }
+
+    /// Queues the message, or the header to write before it. How much of the payload is queued.
+    #[inline(never)]
+    fn begin_sending(
+        &mut self,
+        message_type: MessageType,
+        payload: &[u8],
+    ) -> Result<usize, SendReason> {
+        let len = payload.len();
+        if len < COUNTED || self.session.role() == Role::Client {
+            self.send_copy(message_type, payload)?;
+            return Ok(len);
+        }
+        self.check(message_type, true)?;
+        let fragment = Fragment::Whole(message_type);
+        let header = self.session.header(fragment, len as u64, || self.keys.take())?;
+        self.output.push(&header.encode());
+        self.count_sent(len, true);
+        Ok(0)
     }
 }
 
@@ -77,8 +91,20 @@ fn nothing() -> Message<'static> {
 
 impl Sending<'_, '_> {
     /// What of the message is not written.
+    #[inline]
     fn rest(&self) -> &[u8] {
         self.message.as_bytes().get(self.written..).unwrap_or_default()
+    }
+
+    /// Queues that. Memory of which nothing waits serves again.
+    #[inline(never)]
+    fn queue_rest(&mut self) {
+        match core::mem::replace(&mut self.message, nothing()).into_own() {
+            Ok(own) => self.output.splice(own, self.written),
+            Err(message) => {
+                self.output.push(message.as_bytes().get(self.written..).unwrap_or_default());
+            }
+        }
     }
 }
 
@@ -118,13 +144,10 @@ impl Buf for Sending<'_, '_> {
 }
 
 impl Drop for Sending<'_, '_> {
+    #[inline]
     fn drop(&mut self) {
-        let written = self.written;
-        match core::mem::replace(&mut self.message, nothing()).into_own() {
-            Ok(own) => self.output.splice(own, written),
-            Err(message) => {
-                self.output.push(message.as_bytes().get(written..).unwrap_or_default());
-            }
+        if !self.rest().is_empty() || self.message.has_memory() {
+            self.queue_rest();
         }
         self.output.settle();
     }

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use bytes::Bytes;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     Client,
@@ -37,7 +39,7 @@ pub struct Case {
     /// Fragments of a message; between any two stands a Ping.
     pub fragments: usize,
     /// The payloads, in order and over again.
-    pub messages: Vec<Vec<u8>>,
+    pub messages: Vec<Bytes>,
     /// What is read: all messages, in order and over again.
     pub wire: Vec<u8>,
     /// Where on the wire a read ends in any case.
@@ -70,7 +72,7 @@ impl Case {
     fn fill(mut self, payload: fn(&mut Random, usize) -> Vec<u8>) -> Self {
         let mut random = Random(0x9e37_79b9_7f4a_7c15);
         let count = (WIRE / (self.size + 8)).max(1);
-        self.messages = (0..count).map(|_| payload(&mut random, self.size)).collect();
+        self.messages = (0..count).map(|_| payload(&mut random, self.size).into()).collect();
         if self.work != Work::Send {
             let masked = self.role == Role::Server;
             let opcode = if self.text { 1 } else { 2 };
@@ -150,12 +152,12 @@ pub fn all() -> Vec<Case> {
     let request = request();
     let name = format!("server {} B", request.len());
     let mut case = Case::new("handshake", name, Work::Accept, Role::Server, request.len());
-    case.messages.push(Vec::new());
+    case.messages.push(Bytes::new());
     case.read_ends.push(request.len());
     case.wire = request;
     cases.push(case);
     let mut case = Case::new("handshake", "client".into(), Work::Connect, Role::Client, 0);
-    case.messages.push(Vec::new());
+    case.messages.push(Bytes::new());
     case.read_ends.push(0);
     cases.push(case);
     cases

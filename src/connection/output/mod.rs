@@ -295,7 +295,7 @@ impl Output {
 impl Buf for Output {
     #[inline]
     fn remaining(&self) -> usize {
-        self.end - self.start + self.rare.as_ref().map_or(0, |rare| rare.spliced)
+        self.end - self.start + self.spliced()
     }
 
     #[inline]

@@ -37,6 +37,12 @@ impl Output {
         rare.splices.push_back(Splice { at, payload, start });
     }
 
+    /// Bytes of the payloads that were appended so and wait.
+    #[inline]
+    pub(super) fn spliced(&self) -> usize {
+        self.rare.as_ref().map_or(0, |rare| rare.spliced)
+    }
+
     /// A payload was taken. Its memory serves again while memory is lent.
     fn keep_spare(&mut self, payload: OwnBytes) {
         if let OwnBytes::Vec(memory) = payload
@@ -81,7 +87,16 @@ impl Output {
     }
 
     /// Takes what is next. To be followed by [`settle`](Output::settle).
-    pub(in crate::connection) fn skip(&mut self, mut len: usize) {
+    #[inline]
+    pub(in crate::connection) fn skip(&mut self, len: usize) {
+        if self.spliced() > 0 {
+            return self.skip_splices(len);
+        }
+        assert!(len <= self.end - self.start, "advanced past the end of the output");
+        self.start += len;
+    }
+
+    fn skip_splices(&mut self, mut len: usize) {
         loop {
             let step = self.contiguous().len().min(len);
             self.start += step;

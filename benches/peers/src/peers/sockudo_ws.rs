@@ -37,16 +37,14 @@ impl super::Peer for Peer {
 
     fn send(&self, scene: &Scene) -> Option<Job> {
         let (mut socket, scene) = (Socket::open(scene), scene.clone());
-        let payloads = scene.case.messages.iter();
-        let counted: Vec<Bytes> = payloads.map(|bytes| Bytes::copy_from_slice(bytes)).collect();
         let mut next = 0;
         Some(Box::new(move |messages| {
             for _ in 0..messages {
                 // It takes `Bytes` and only looks at them: a borrowed payload need not be copied,
                 // and here it is not.
-                socket.send(counted[next].clone());
+                socket.send(scene.case.messages[next].clone());
                 socket.flush();
-                next = (next + 1) % counted.len();
+                next = (next + 1) % scene.case.messages.len();
             }
             messages
         }))

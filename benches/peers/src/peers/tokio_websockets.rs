@@ -4,7 +4,7 @@
 
 use std::any::Any;
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use futures_util::{SinkExt, StreamExt};
 use tokio_websockets::{ClientBuilder, Message, Payload, ServerBuilder, WebSocketStream};
 
@@ -33,20 +33,18 @@ impl super::Peer for Peer {
 
     fn send(&self, scene: &Scene) -> Option<Job> {
         let (mut socket, scene) = (open(scene), scene.clone());
-        let payloads = scene.case.messages.iter();
-        let counted: Vec<Bytes> = payloads.map(|bytes| Bytes::copy_from_slice(bytes)).collect();
         let mut next = 0;
         Some(Box::new(move |messages| {
             run(async {
                 for _ in 0..messages {
                     let payload = if scene.case.counted {
-                        Payload::from(counted[next].clone())
+                        Payload::from(scene.case.messages[next].clone())
                     } else {
                         // `BytesMut`, which it masks in place.
                         Payload::from(BytesMut::from(&*scene.case.messages[next]))
                     };
                     socket.send(Message::binary(payload)).await.expect("open");
-                    next = (next + 1) % counted.len();
+                    next = (next + 1) % scene.case.messages.len();
                 }
             });
             messages

@@ -34,19 +34,17 @@ impl super::Peer for Peer {
 
     fn send(&self, scene: &Scene) -> Option<Job> {
         let (mut socket, scene) = (open(scene), scene.clone());
-        let payloads = scene.case.messages.iter();
-        let counted: Vec<Bytes> = payloads.map(|bytes| Bytes::copy_from_slice(bytes)).collect();
         let mut next = 0;
         Some(Box::new(move |messages| {
             for _ in 0..messages {
                 // It takes nothing borrowed; what the application only borrows is copied.
                 let payload = if scene.case.counted {
-                    counted[next].clone()
+                    scene.case.messages[next].clone()
                 } else {
                     Bytes::copy_from_slice(&scene.case.messages[next])
                 };
                 socket.send(Message::Binary(payload)).expect("open");
-                next = (next + 1) % counted.len();
+                next = (next + 1) % scene.case.messages.len();
             }
             messages
         }))

@@ -10,13 +10,13 @@ use std::any::Any;
 use std::io::{IoSlice, Write};
 use std::sync::LazyLock;
 
-use bytes::{Buf, Bytes};
+use bytes::Buf;
 use rand::RngCore;
 use websocket_proto::handshake::{
     Acceptance, ClientEvent, ClientHandshake, ClientRequest, ServerEvent, ServerHandshake, Uri,
 };
 use websocket_proto::{
-    Buffers, Config, Connection, EntropyError, Event, Message, Negotiated, Output,
+    Buffers, Config, Connection, EntropyError, Event, Message, Negotiated, Output, Sending,
 };
 
 use super::is_server;
@@ -76,16 +76,14 @@ impl<const MEMORY: u8, const SPACE: bool> super::Peer for Peer<MEMORY, SPACE> {
                 write(connection.output(), pipe);
             })
         } else if scene.case.counted {
-            let payloads = scene.case.messages.iter();
-            let counted: Vec<_> = payloads.map(|bytes| Bytes::copy_from_slice(bytes)).collect();
             sends::<MEMORY>(scene, move |connection, pipe, next| {
-                let mut sending = connection.sending(counted[next].clone());
-                write(sending.as_mut().expect("room"), pipe);
+                let sending = connection.sending(messages.case.messages[next].clone());
+                write_sending(sending.expect("room"), pipe);
             })
         } else {
             sends::<MEMORY>(scene, move |connection, pipe, next| {
-                let mut sending = connection.sending(&*messages.case.messages[next]);
-                write(sending.as_mut().expect("room"), pipe);
+                let sending = connection.sending(&*messages.case.messages[next]);
+                write_sending(sending.expect("room"), pipe);
             })
         })
     }
@@ -316,5 +314,15 @@ fn write(output: &mut impl Buf, pipe: &mut Pipe) {
             pipe.write_vectored(&slices[..count]).expect("a pipe never fails")
         };
         output.advance(length);
+    }
+}
+
+#[inline(always)]
+fn write_sending(mut sending: Sending<'_, '_>, pipe: &mut Pipe) {
+    while sending.has_remaining() {
+        let mut slices = [IoSlice::new(&[]); 2];
+        let count = sending.chunks_vectored(&mut slices);
+        let length = pipe.write_vectored(&slices[..count]).expect("a pipe never fails");
+        sending.advance(length);
     }
 }

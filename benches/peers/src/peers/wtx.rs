@@ -147,7 +147,7 @@ fn receive<const IS_CLIENT: bool>(scene: &Scene) -> Job {
 
 fn send<const IS_CLIENT: bool>(scene: &Scene) -> Job {
     let (mut socket, scene) = (Socket::<IS_CLIENT>::open(scene, scene.chunk), scene.clone());
-    let mut payloads = scene.case.messages.clone();
+    let mut payloads: Vec<_> = scene.case.messages.iter().map(|bytes| bytes.to_vec()).collect();
     let mut next = 0;
     Box::new(move |messages| {
         run(async {

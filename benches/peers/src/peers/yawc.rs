@@ -7,7 +7,6 @@ use std::any::Any;
 use std::future::poll_fn;
 use std::pin::Pin;
 
-use bytes::Bytes;
 use futures_util::{Sink, SinkExt};
 use yawc::{Frame, OpCode, Options, Role, WebSocket};
 
@@ -44,16 +43,17 @@ impl super::Peer for Peer {
 
     fn send(&self, scene: &Scene) -> Option<Job> {
         let (mut socket, scene) = (open(scene, scene.chunk), scene.clone());
-        let payloads = scene.case.messages.iter();
-        let counted: Vec<Bytes> = payloads.map(|bytes| Bytes::copy_from_slice(bytes)).collect();
         let mut next = 0;
         Some(Box::new(move |messages| {
             run(async {
                 for _ in 0..messages {
                     // It only looks at them: a borrowed payload need not be copied, and here it
                     // is not.
-                    socket.send(Frame::binary(counted[next].clone())).await.expect("open");
-                    next = (next + 1) % counted.len();
+                    socket
+                        .send(Frame::binary(scene.case.messages[next].clone()))
+                        .await
+                        .expect("open");
+                    next = (next + 1) % scene.case.messages.len();
                 }
             });
             messages
