@@ -267,7 +267,7 @@ fn counters_count_both_directions_where_configured() {
 #[test]
 fn a_message_written_from_where_it_is_stands_in_its_place_however_much_is_written() {
     for role in ROLES {
-        for len in [0, 5, 2047, 2048, 5000, 70_000] {
+        for len in [0, 5, 1023, 1024, 2047, 2048, 5000, 70_000] {
             let payload: Vec<u8> = (0..len).map(|i| (i * 7) as u8).collect();
             for (step, limit) in [(1, 9), (1000, 4500), (usize::MAX, usize::MAX), (7, 0)] {
                 for owned in [false, true] {

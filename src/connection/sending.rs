@@ -4,27 +4,30 @@ use core::fmt;
 
 use bytes::Buf;
 
-use super::send::COUNTED;
 use super::{Connection, Output};
 use crate::{Fragment, Message, MessageType, Role, SendError, SendReason};
+
+/// Messages are written from where they are from this size on; copying smaller ones is cheaper.
+const DIRECT: usize = 1024;
 
 /// A message on its way: all that waits to be written, and behind it the message, which is not
 /// copied. What is not written when this is dropped waits in the [`Output`], in its place.
 ///
-/// Made by [`Connection::sending`], and read and advanced as an `Output` is. If it is forgotten,
-/// with `mem::forget`, the message is cut off.
+/// Made by [`Connection::sending`], and read and advanced as an `Output` is: best with
+/// `chunks_vectored`, so that header and payload leave in one write. If it is forgotten, with
+/// `mem::forget`, the message is cut off.
 #[must_use = "what is not written from it is copied"]
 pub struct Sending<'c, 'm> {
     output: &'c mut Output,
     message: Message<'m>,
-    /// Bytes of its payload that were written, or queued.
-    written: usize,
+    /// Bytes of its payload, the last ones, that are neither written nor queued.
+    rest: usize,
 }
 
 impl Connection {
     /// Sends a message that can be written right now: without a copy, also where it is borrowed.
     ///
-    /// For a server's messages from 2 KiB on, where no smaller
+    /// For a server's messages from 1 KiB on, where no smaller
     /// [`fragment_size`](crate::Config::fragment_size) is configured. All else is queued, as
     /// [`send`](Self::send) does it, so that a driver may use this for every message. Accepted and
     /// refused as there.
@@ -55,16 +58,16 @@ impl Connection {
         let message = message.into();
         if message.as_bytes().len() > self.config.fragment_size {
             self.send(message)?;
-            return Ok(Sending { output: &mut self.output, message: nothing(), written: 0 });
+            return Ok(Sending { output: &mut self.output, message: nothing(), rest: 0 });
         }
         // A look at the message is enough to begin, and to move it would take as long.
         match self.begin_sending(message.message_type(), message.as_bytes()) {
-            Ok(written) => Ok(Sending { output: &mut self.output, message, written }),
+            Ok(rest) => Ok(Sending { output: &mut self.output, message, rest }),
             Err(reason) => Err(SendError { unsent: message, reason }),
         }
     }
 
-    /// Queues the message, or the header to write before it. How much of the payload is queued.
+    /// Queues the message, or the header to write before it. How much of the payload is not queued.
     #[inline(never)]
     fn begin_sending(
         &mut self,
@@ -72,16 +75,16 @@ impl Connection {
         payload: &[u8],
     ) -> Result<usize, SendReason> {
         let len = payload.len();
-        if len < COUNTED || self.session.role() == Role::Client {
+        if len < DIRECT || self.session.role() == Role::Client {
             self.send_copy(message_type, payload)?;
-            return Ok(len);
+            return Ok(0);
         }
         self.check(message_type, true)?;
         let fragment = Fragment::Whole(message_type);
         let header = self.session.header(fragment, len as u64, || self.keys.take())?;
-        self.output.push(&header.encode());
+        self.output.push_frame(&header, &[]);
         self.count_sent(len, true);
-        Ok(0)
+        Ok(len)
     }
 }
 
@@ -90,38 +93,51 @@ fn nothing() -> Message<'static> {
 }
 
 impl Sending<'_, '_> {
-    /// What of the message is not written.
+    /// What of the message is neither written nor queued.
     #[inline]
     fn rest(&self) -> &[u8] {
-        self.message.as_bytes().get(self.written..).unwrap_or_default()
+        self.message.as_bytes().get(self.start()..).unwrap_or_default()
+    }
+
+    /// Where in the payload that begins.
+    #[inline]
+    fn start(&self) -> usize {
+        self.message.as_bytes().len() - self.rest
     }
 
     /// Queues that. Memory of which nothing waits serves again.
     #[inline(never)]
     fn queue_rest(&mut self) {
+        let start = self.start();
         match core::mem::replace(&mut self.message, nothing()).into_own() {
-            Ok(own) => self.output.splice(own, self.written),
-            Err(message) => {
-                self.output.push(message.as_bytes().get(self.written..).unwrap_or_default());
-            }
+            Ok(own) => self.output.splice(own, start),
+            Err(message) => self.output.push(message.as_bytes().get(start..).unwrap_or_default()),
         }
     }
 }
 
 impl Buf for Sending<'_, '_> {
+    #[inline]
     fn remaining(&self) -> usize {
-        self.output.remaining() + self.rest().len()
+        self.output.remaining() + self.rest
     }
 
+    #[inline]
+    fn has_remaining(&self) -> bool {
+        self.rest > 0 || self.output.has_remaining()
+    }
+
+    #[inline]
     fn chunk(&self) -> &[u8] {
         if self.output.has_remaining() { self.output.chunk() } else { self.rest() }
     }
 
     #[cfg(feature = "std")]
+    #[inline]
     fn chunks_vectored<'a>(&'a self, out: &mut [std::io::IoSlice<'a>]) -> usize {
         let count = self.output.chunks_vectored(out);
         match out.get_mut(count) {
-            Some(next) if !self.rest().is_empty() => {
+            Some(next) if self.rest > 0 => {
                 *next = std::io::IoSlice::new(self.rest());
                 count + 1
             }
@@ -132,21 +148,22 @@ impl Buf for Sending<'_, '_> {
     /// # Panics
     ///
     /// If `len` exceeds [`remaining`](Buf::remaining).
+    #[inline]
     fn advance(&mut self, len: usize) {
         let queued = len.min(self.output.remaining());
         let direct = len - queued;
-        assert!(direct <= self.rest().len(), "advanced past the end of the message");
+        assert!(direct <= self.rest, "advanced past the end of the message");
         self.output.count_taken(len);
         // Nothing may be appended behind the header before the message is.
         self.output.skip(queued);
-        self.written += direct;
+        self.rest -= direct;
     }
 }
 
 impl Drop for Sending<'_, '_> {
     #[inline]
     fn drop(&mut self) {
-        if !self.rest().is_empty() || self.message.has_memory() {
+        if self.rest > 0 || self.message.has_memory() {
             self.queue_rest();
         }
         self.output.settle();

@@ -181,7 +181,9 @@ fn sending(payload: &[u8], count: usize) {
     for _ in 0..count {
         let mut sending = connection.sending(black_box(payload)).expect("room");
         while sending.has_remaining() {
-            let len = black_box(sending.chunk()).len();
+            let mut slices = [std::io::IoSlice::new(&[]); 2];
+            let count = sending.chunks_vectored(&mut slices);
+            let len = slices[..count].iter().map(|s| black_box(s).len()).sum();
             sending.advance(len);
         }
     }
