@@ -43,7 +43,7 @@ use memory::{KEPT, LENT, NONE};
 /// Bytes of a message from which it is worth a look whether it has memory for the next one.
 const MEDIUM: usize = 512;
 
-/// Bytes of a message from which it is written from where it is.
+/// Bytes of a message from which a server writes it from where it is.
 const DIRECT: usize = 1024;
 
 /// Bytes of a message from which it is sent back with its memory, where it has some.
@@ -73,7 +73,7 @@ impl<const MEMORY: u8, const SPACE: bool> super::Peer for Peer<MEMORY, SPACE> {
             return None;
         }
         let messages = scene.clone();
-        Some(if scene.case.size < DIRECT {
+        Some(if scene.case.size < DIRECT || !is_server(scene) {
             sends::<MEMORY>(scene, move |connection, pipe, next| {
                 connection.send(&*messages.case.messages[next]).expect("room");
                 write(connection.output(), pipe);
