@@ -109,7 +109,7 @@ impl Message<'_> {
         }
     }
 
-    /// The payload with the memory that holds it, if it is not borrowed.
+    /// The payload with the memory that holds it, if it takes no copy to keep it.
     #[cfg(feature = "alloc")]
     pub(crate) fn into_own(self) -> Result<OwnBytes, Self> {
         match self {
@@ -141,7 +141,7 @@ impl_from! {
 #[cfg(feature = "alloc")]
 impl_from! {
     Text: String, &'a String, Cow<'a, str>;
-    Binary: Vec<u8>, &'a Vec<u8>, Cow<'a, [u8]>, Bytes;
+    Binary: Vec<u8>, &'a Vec<u8>, Cow<'a, [u8]>, Bytes, &'a Bytes;
 }
 
 impl<'a, const N: usize> From<&'a [u8; N]> for Message<'a> {
@@ -199,5 +199,9 @@ mod tests {
         assert_eq!(place(&message), bytes_at);
         let counted = Bytes::from_owner([4; 9]);
         assert_eq!(place(&Message::from(counted.clone())), counted.as_ptr());
+        assert_eq!(place(&Message::from(&counted)), counted.as_ptr());
+        assert_eq!(place(&Message::from(&counted).into_owned()), counted.as_ptr());
+        assert_eq!(Payload::from(&counted).into_bytes().as_ptr(), counted.as_ptr());
+        assert_eq!(Payload::from(&counted).into_vec(), counted);
     }
 }

@@ -24,6 +24,10 @@ pub struct Payload<'a>(PayloadInner<'a>);
 #[repr(usize)] // as `Event` has it
 enum PayloadInner<'a> {
     Borrowed(&'a [u8]),
+    /// Borrowed, but to keep it takes no copy. The bytes, and the order, are such that a look at
+    /// them asks no more than whether they are borrowed.
+    #[cfg(feature = "alloc")]
+    Shared(&'a [u8], &'a Bytes),
     #[cfg(feature = "alloc")]
     Owned(Vec<u8>),
     #[cfg(feature = "alloc")]
@@ -68,16 +72,18 @@ impl Payload<'_> {
             PayloadInner::Borrowed(bytes) => bytes.to_vec(),
             PayloadInner::Owned(bytes) => bytes,
             PayloadInner::Counted(bytes) => bytes.into(),
+            PayloadInner::Shared(bytes, _) => bytes.to_vec(),
         }
     }
 
-    /// The bytes, reference-counted; no copy unless they are borrowed.
+    /// The bytes, reference-counted; no copy unless they are borrowed from elsewhere.
     #[must_use]
     pub fn into_bytes(self) -> Bytes {
         match self.0 {
             PayloadInner::Borrowed(bytes) => Bytes::copy_from_slice(bytes),
             PayloadInner::Owned(bytes) => bytes.into(),
             PayloadInner::Counted(bytes) => bytes,
+            PayloadInner::Shared(_, bytes) => bytes.clone(),
         }
     }
 
@@ -91,14 +97,17 @@ impl Payload<'_> {
     pub(crate) fn take_memory(&mut self) -> Vec<u8> {
         match &mut self.0 {
             PayloadInner::Owned(bytes) => core::mem::take(bytes),
-            PayloadInner::Borrowed(_) | PayloadInner::Counted(_) => Vec::new(),
+            PayloadInner::Borrowed(_) | PayloadInner::Counted(_) | PayloadInner::Shared(..) => {
+                Vec::new()
+            }
         }
     }
 
-    /// The bytes with the memory that holds them, if they are not borrowed.
+    /// The bytes with the memory that holds them, if it takes no copy to keep them.
     pub(crate) fn into_own(self) -> Result<OwnBytes, Self> {
         match self.0 {
             PayloadInner::Counted(bytes) => Ok(OwnBytes::Counted(bytes)),
+            PayloadInner::Shared(_, bytes) => Ok(OwnBytes::Counted(bytes.clone())),
             PayloadInner::Owned(bytes) => Ok(OwnBytes::Vec(bytes)),
             PayloadInner::Borrowed(_) => Err(self),
         }
@@ -111,6 +120,7 @@ impl Payload<'_> {
             PayloadInner::Borrowed(bytes) => PayloadInner::Owned(bytes.to_vec()),
             PayloadInner::Owned(bytes) => PayloadInner::Owned(bytes),
             PayloadInner::Counted(bytes) => PayloadInner::Counted(bytes),
+            PayloadInner::Shared(_, bytes) => PayloadInner::Counted(bytes.clone()),
         })
     }
 }
@@ -126,6 +136,8 @@ impl Deref for Payload<'_> {
             PayloadInner::Owned(bytes) => bytes,
             #[cfg(feature = "alloc")]
             PayloadInner::Counted(bytes) => bytes,
+            #[cfg(feature = "alloc")]
+            PayloadInner::Shared(bytes, _) => bytes,
         }
     }
 }
@@ -157,6 +169,14 @@ impl From<Bytes> for Payload<'_> {
     #[inline]
     fn from(bytes: Bytes) -> Self {
         Self(PayloadInner::Counted(bytes))
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl<'a> From<&'a Bytes> for Payload<'a> {
+    #[inline]
+    fn from(bytes: &'a Bytes) -> Self {
+        Self(PayloadInner::Shared(bytes, bytes))
     }
 }
 

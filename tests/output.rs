@@ -146,23 +146,25 @@ fn a_pong_while_nothing_can_be_written_makes_no_endless_loop() {
 
 #[test]
 fn large_counted_payloads_are_queued_without_a_copy_and_written_with_their_header() {
-    let mut server = server(1 << 20);
     let payload = Bytes::from(vec![7; 5000]);
-    server.send("before").unwrap();
-    server.send(payload.clone()).unwrap();
-    server.send("after").unwrap();
-    let output = server.output();
-    let mut slices = [IoSlice::new(&[]); 8];
-    assert_eq!(output.chunks_vectored(&mut slices), 3);
-    assert_eq!(&*slices[0], b"\x81\x06before\x82\x7e\x13\x88");
-    assert_eq!(slices[1].as_ptr(), payload.as_ptr());
-    assert_eq!(&*slices[2], b"\x81\x05after");
-    let mut one = [IoSlice::new(&[])];
-    assert_eq!(output.chunks_vectored(&mut one), 1);
-    // A write that ends anywhere, and what is left.
-    output.advance(12 + 2000);
-    assert_eq!(output.chunk().as_ptr(), payload[2000..].as_ptr());
-    assert_eq!(output.remaining(), 3000 + 7);
+    for message in [Message::from(payload.clone()), Message::from(&payload)] {
+        let mut server = server(1 << 20);
+        server.send("before").unwrap();
+        server.send(message).unwrap();
+        server.send("after").unwrap();
+        let output = server.output();
+        let mut slices = [IoSlice::new(&[]); 8];
+        assert_eq!(output.chunks_vectored(&mut slices), 3);
+        assert_eq!(&*slices[0], b"\x81\x06before\x82\x7e\x13\x88");
+        assert_eq!(slices[1].as_ptr(), payload.as_ptr());
+        assert_eq!(&*slices[2], b"\x81\x05after");
+        let mut one = [IoSlice::new(&[])];
+        assert_eq!(output.chunks_vectored(&mut one), 1);
+        // A write that ends anywhere, and what is left.
+        output.advance(12 + 2000);
+        assert_eq!(output.chunk().as_ptr(), payload[2000..].as_ptr());
+        assert_eq!(output.remaining(), 3000 + 7);
+    }
 }
 
 #[test]

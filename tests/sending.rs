@@ -265,6 +265,20 @@ fn counters_count_both_directions_where_configured() {
 }
 
 #[test]
+fn what_is_not_written_of_shared_bytes_waits_without_a_copy() {
+    let mut server = connection(Role::Server, Config::new());
+    let payload = Bytes::from(vec![1; 10_000]);
+    for message in [Message::from(payload.clone()), Message::from(&payload)] {
+        let mut sending = server.sending(message).unwrap();
+        sending.advance(4 + 3000);
+        drop(sending);
+        assert_eq!(server.output().chunk().as_ptr(), payload[3000..].as_ptr());
+        assert_eq!(take_output(&mut server), payload[3000..]);
+    }
+    assert!(payload.is_unique());
+}
+
+#[test]
 fn a_message_written_from_where_it_is_stands_in_its_place_however_much_is_written() {
     for role in ROLES {
         for len in [0, 5, 1023, 1024, 2047, 2048, 5000, 70_000] {

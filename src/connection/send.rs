@@ -23,8 +23,8 @@ impl Connection {
     /// [`can_send`](Self::can_send). After [`close`](Self::close) and after a failure the reason
     /// is [`Closed`](SendReason::Closed).
     ///
-    /// What is handed over with memory of its own (`Vec`, `String`, `Bytes`) is queued without a
-    /// copy by a server, from 2 KiB on; a client masks it as it copies.
+    /// What is handed over with memory of its own (`Vec`, `String`, `Bytes`), or as `&Bytes`, is queued
+    /// without a copy by a server, from 2 KiB on; a client masks it as it copies.
     #[inline(always)]
     pub fn send<'m>(
         &mut self,

@@ -133,7 +133,7 @@ impl Buf for Sending<'_, '_> {
     }
 
     #[cfg(feature = "std")]
-    #[inline]
+    #[inline(always)]
     fn chunks_vectored<'a>(&'a self, out: &mut [std::io::IoSlice<'a>]) -> usize {
         let count = self.output.chunks_vectored(out);
         match out.get_mut(count) {

@@ -80,7 +80,7 @@ impl<const MEMORY: u8, const SPACE: bool> super::Peer for Peer<MEMORY, SPACE> {
             })
         } else if scene.case.counted {
             sends::<MEMORY>(scene, move |connection, pipe, next| {
-                let sending = connection.sending(messages.case.messages[next].clone());
+                let sending = connection.sending(&messages.case.messages[next]);
                 write_sending(sending.expect("room"), pipe);
             })
         } else {
