@@ -171,7 +171,7 @@ impl<const MEMORY: u8, const SPACE: bool> Socket<MEMORY, SPACE> {
             connection,
             pipe: scene.pipe(),
             scene: scene.clone(),
-            buffer: vec![0; if SPACE { 2048 } else { scene.chunk }],
+            buffer: vec![0; if SPACE { 512 } else { scene.chunk }],
             buffers,
         })
     }
