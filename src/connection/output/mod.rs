@@ -346,7 +346,23 @@ impl Buf for Output {
 fn write_payload(to: &mut [u8], payload: &[u8], key: Option<[u8; 4]>) {
     match key {
         Some(key) => copy_masked(to, payload, key, 0),
-        None => to.copy_from_slice(payload),
+        None => copy(to, payload),
+    }
+}
+
+/// Copies, and what fits two words without a call, which would take longer.
+#[inline(always)]
+fn copy(to: &mut [u8], from: &[u8]) {
+    match (from.first_chunk::<8>(), from.last_chunk::<8>()) {
+        (Some(first), Some(last)) if from.len() <= 16 && from.len() == to.len() => {
+            if let Some(start) = to.first_chunk_mut() {
+                *start = *first;
+            }
+            if let Some(end) = to.last_chunk_mut() {
+                *end = *last;
+            }
+        }
+        _ => to.copy_from_slice(from),
     }
 }
 

@@ -16,7 +16,7 @@ use websocket_proto::handshake::{
     Acceptance, ClientEvent, ClientHandshake, ClientRequest, ServerEvent, ServerHandshake, Uri,
 };
 use websocket_proto::{
-    Buffers, Config, Connection, EntropyError, Event, Message, Negotiated, Output, Sending,
+    Buffers, Config, Connection, EntropyError, Event, Message, Negotiated, Output,
 };
 
 use super::is_server;
@@ -81,12 +81,12 @@ impl<const MEMORY: u8, const SPACE: bool> super::Peer for Peer<MEMORY, SPACE> {
         } else if scene.case.counted {
             sends::<MEMORY>(scene, move |connection, pipe, next| {
                 let sending = connection.sending(&messages.case.messages[next]);
-                write_sending(sending.expect("room"), pipe);
+                write_vectored::<2>(&mut sending.expect("room"), pipe);
             })
         } else {
             sends::<MEMORY>(scene, move |connection, pipe, next| {
                 let sending = connection.sending(&*messages.case.messages[next]);
-                write_sending(sending.expect("room"), pipe);
+                write_vectored::<2>(&mut sending.expect("room"), pipe);
             })
         })
     }
@@ -301,31 +301,29 @@ fn open(scene: &Scene) -> Connection {
 /// Not inlined in the loop that receives, which has better use for the processor's registers.
 #[inline(never)]
 fn write_apart(output: &mut Output, pipe: &mut Pipe) {
-    write(output, pipe);
+    if output.chunk().len() == output.remaining() {
+        write(output, pipe);
+    } else {
+        write_vectored::<8>(output, pipe);
+    }
 }
 
 #[inline(always)]
 fn write(output: &mut impl Buf, pipe: &mut Pipe) {
     while output.has_remaining() {
         let chunk = output.chunk();
-        let length = if chunk.len() == output.remaining() {
-            pipe.write_from(chunk);
-            chunk.len()
-        } else {
-            let mut slices = [IoSlice::new(&[]); 8];
-            let count = output.chunks_vectored(&mut slices);
-            pipe.write_vectored(&slices[..count]).expect("a pipe never fails")
-        };
+        let length = chunk.len();
+        pipe.write_from(chunk);
         output.advance(length);
     }
 }
 
 #[inline(always)]
-fn write_sending(mut sending: Sending<'_, '_>, pipe: &mut Pipe) {
-    while sending.has_remaining() {
-        let mut slices = [IoSlice::new(&[]); 2];
-        let count = sending.chunks_vectored(&mut slices);
+fn write_vectored<const SLICES: usize>(output: &mut impl Buf, pipe: &mut Pipe) {
+    while output.has_remaining() {
+        let mut slices = [IoSlice::new(&[]); SLICES];
+        let count = output.chunks_vectored(&mut slices);
         let length = pipe.write_vectored(&slices[..count]).expect("a pipe never fails");
-        sending.advance(length);
+        output.advance(length);
     }
 }
