@@ -48,8 +48,8 @@ pub fn mask(payload: &mut [u8], key: [u8; 4], offset: u64) {
 }
 
 /// The same, unless the key is zeros, which change nothing.
-// Called, so that the code is there once; `mask` is for where a call costs too much.
-#[inline(never)]
+#[cfg_attr(feature = "alloc", inline)]
+#[cfg_attr(not(feature = "alloc"), inline(never))]
 pub(crate) fn mask_by(payload: &mut [u8], key: [u8; 4], offset: u64) {
     if key != [0; 4] {
         mask(payload, key, offset);

@@ -37,7 +37,7 @@ impl Output {
     }
 
     /// The next `len` bytes will be an automatic Pong.
-    #[inline]
+    #[inline(always)]
     fn note_pong(&mut self, len: usize) {
         let run = self.latest_pongs();
         if run.waiting(self.start) > 0 && run.end == self.end {
