@@ -150,11 +150,11 @@
 //! - Many replies, or messages that reads cut: [`Buffers`], lent for each turn, or once for good where
 //!   the connection may hold memory at rest; and [`recycle`](Connection::recycle) for messages of some
 //!   hundred bytes and more.
-//! - Large messages: reads of 16 KiB, so that bytes are unmasked while the processor's first cache
-//!   holds them; [`payload_space`](Connection::payload_space), so that a binary one is not copied;
-//!   and the feature `simd`.
-//! - Large messages from a server that the socket takes at once: [`Connection::sending`], so that
-//!   they are not copied.
+//! - Large messages: reads of 16 to 64 KiB, whatever the processor's caches hold best until bytes are
+//!   unmasked; [`payload_space`](Connection::payload_space), so that a binary one is not copied; and
+//!   the feature `simd`.
+//! - Messages of 1 KiB and more from a server, which the socket takes at once:
+//!   [`Connection::sending`], so that they are not copied, nor what it leaves of a `Vec` or of `&Bytes`.
 //! - Clients that send many small messages: an [`Entropy`] of the program's own, such as the
 //!   thread's generator of the crate `rand`. To ask the operating system for the masking keys of 64
 //!   frames takes longer than all else that is done for them.

@@ -48,6 +48,7 @@ pub fn mask(payload: &mut [u8], key: [u8; 4], offset: u64) {
 }
 
 /// The same, unless the key is zeros, which change nothing.
+// Without an allocator called, so that the code is there once.
 #[cfg_attr(feature = "alloc", inline)]
 #[cfg_attr(not(feature = "alloc"), inline(never))]
 pub(crate) fn mask_by(payload: &mut [u8], key: [u8; 4], offset: u64) {

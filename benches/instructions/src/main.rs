@@ -183,7 +183,7 @@ fn sending(payload: &[u8], count: usize) {
         while sending.has_remaining() {
             let mut slices = [std::io::IoSlice::new(&[]); 2];
             let count = sending.chunks_vectored(&mut slices);
-            let len = slices[..count].iter().map(|s| black_box(s).len()).sum();
+            let len = slices[..count].iter().map(|slice| black_box(slice).len()).sum();
             sending.advance(len);
         }
     }
