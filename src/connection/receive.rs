@@ -2,6 +2,7 @@
 //! answered.
 
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 
 use super::Connection;
 use crate::frame::MaskedPiece;
@@ -261,10 +262,16 @@ impl Connection {
         }
         let control = self.assembly.control.get_or_insert_with(|| Box::new([0; 125]));
         let len = self.session.collect_control(opcode, piece, control)?;
-        let payload = control.get(..len).unwrap_or_default();
-        let event = self.session.control(opcode, payload).into_owned();
-        self.assembly.control = None;
-        Some(event)
+        let mut payload = Vec::from(self.assembly.control.take()? as Box<[u8]>);
+        payload.truncate(len);
+        Some(match self.session.control(opcode, &payload) {
+            // In the memory that it was put together in.
+            Event::Ping(_) => Event::Ping(payload.into()),
+            Event::Pong(_) => Event::Pong(payload.into()),
+            event @ (Event::Message(_) | Event::Chunk(_) | Event::Close(_) | Event::Failed(_)) => {
+                event.into_owned()
+            }
+        })
     }
 
     fn exceeds_control_rate(&mut self) -> bool {
