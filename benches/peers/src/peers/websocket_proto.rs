@@ -40,14 +40,9 @@ pub mod memory {
 }
 use memory::{KEPT, LENT, NONE};
 
-/// Bytes of a message from which it is worth a look whether it has memory for the next one.
-const MEDIUM: usize = 512;
-
-/// Bytes of a message from which a server writes it from where it is.
-const DIRECT: usize = 1024;
-
-/// Bytes of a message from which it is sent back with its memory, where it has some.
-const LARGE: usize = 2048;
+/// Bytes of a message from which it is worth to write it from where it is, and to look whether it has
+/// memory for the next one.
+const LONG_FROM: usize = 512;
 
 /// `SPACE`: reading to where payload belongs, and but little to elsewhere.
 pub struct Peer<const MEMORY: u8, const SPACE: bool>;
@@ -73,7 +68,7 @@ impl<const MEMORY: u8, const SPACE: bool> super::Peer for Peer<MEMORY, SPACE> {
             return None;
         }
         let messages = scene.clone();
-        Some(if scene.case.size < DIRECT || !is_server(scene) {
+        Some(if scene.case.size < LONG_FROM || !is_server(scene) {
             sends::<MEMORY>(scene, move |connection, pipe, next| {
                 connection.send(&*messages.case.messages[next]).expect("room");
                 write(connection.output(), pipe);
@@ -178,7 +173,7 @@ impl<const MEMORY: u8, const SPACE: bool> Socket<MEMORY, SPACE> {
 
     /// Takes turns until so many messages came.
     fn turns<const ECHO: bool>(mut self) -> Job {
-        if self.scene.case.size < MEDIUM {
+        if self.scene.case.size < LONG_FROM {
             until_done(move || self.turn::<ECHO, false>())
         } else {
             until_done(move || self.turn::<ECHO, true>())
@@ -187,7 +182,7 @@ impl<const MEMORY: u8, const SPACE: bool> Socket<MEMORY, SPACE> {
 
     /// One read, and all that follows from it. Returns how many messages came.
     #[inline]
-    fn turn<const ECHO: bool, const RECYCLE: bool>(&mut self) -> u64 {
+    fn turn<const ECHO: bool, const LONG: bool>(&mut self) -> u64 {
         let Self { connection, pipe, scene, buffer, buffers } = self;
         let mut done = 0;
         if MEMORY == LENT {
@@ -195,24 +190,21 @@ impl<const MEMORY: u8, const SPACE: bool> Socket<MEMORY, SPACE> {
         }
         if SPACE && let Some(space) = connection.payload_space() {
             let length = pipe.read_into(space);
-            if let Some(Event::Message(message)) = connection.payload_filled(length) {
-                finish::<ECHO>(connection, scene, message);
+            if let Some(Event::Message(message)) = &mut connection.payload_filled(length) {
+                finish::<ECHO, LONG>(connection, pipe, scene, message, true);
                 done += 1;
             }
         } else {
             let length = pipe.read_into(buffer);
             let mut input = &mut buffer[..length];
-            if MEMORY != NONE && (!ECHO || scene.case.size < LARGE) {
-                // Messages are looked at where they are returned, so that they are not moved.
-                while let Some(event) = &mut connection.receive(&mut input) {
+            if MEMORY == NONE {
+                // The loop of the front page.
+                while let Some(event) = connection.receive(&mut input) {
                     match event {
                         Event::Message(message) => {
                             scene.message(message.as_bytes());
                             if ECHO {
-                                connection.send(&*message).expect("room");
-                            }
-                            if RECYCLE {
-                                connection.recycle(message);
+                                connection.send(message).expect("room");
                             }
                             done += 1;
                         }
@@ -222,11 +214,12 @@ impl<const MEMORY: u8, const SPACE: bool> Socket<MEMORY, SPACE> {
                     }
                 }
             } else {
-                // The loop of the front page. What is large, put together and sent back goes as it is.
-                while let Some(event) = connection.receive(&mut input) {
+                // Messages are looked at where they are returned, so that they are not moved.
+                while let Some(event) = &mut connection.receive(&mut input) {
                     match event {
                         Event::Message(message) => {
-                            finish::<ECHO>(connection, scene, message);
+                            let last = input.is_empty();
+                            finish::<ECHO, LONG>(connection, pipe, scene, message, last);
                             done += 1;
                         }
                         Event::Failed(error) => panic!("{error}"),
@@ -278,14 +271,24 @@ fn sends<const MEMORY: u8>(
     })
 }
 
-/// A message that was put together has memory: to be sent as it is, or for the next one.
-#[inline]
-fn finish<const ECHO: bool>(connection: &mut Connection, scene: &Scene, mut message: Message<'_>) {
+/// Sends a message back, the last one of a read from where it is, the others with what follows; and if it
+/// was put together, its memory is for the next one.
+#[inline(always)]
+fn finish<const ECHO: bool, const LONG: bool>(
+    connection: &mut Connection,
+    pipe: &mut Pipe,
+    scene: &Scene,
+    message: &mut Message<'_>,
+    last: bool,
+) {
     scene.message(message.as_bytes());
-    if ECHO {
-        connection.send(message).expect("room");
-    } else {
-        connection.recycle(&mut message);
+    if ECHO && LONG && last {
+        write_vectored::<2>(&mut connection.sending(&*message).expect("room"), pipe);
+    } else if ECHO {
+        connection.send(&*message).expect("room");
+    }
+    if LONG {
+        connection.recycle(message);
     }
 }
 
