@@ -191,7 +191,7 @@ impl<const MEMORY: u8, const SPACE: bool> Socket<MEMORY, SPACE> {
         if SPACE && let Some(space) = connection.payload_space() {
             let length = pipe.read_into(space);
             if let Some(Event::Message(message)) = &mut connection.payload_filled(length) {
-                finish::<ECHO, LONG>(connection, pipe, scene, message, true);
+                finish::<ECHO, LONG>(connection, pipe, scene, message, &[]);
                 done += 1;
             }
         } else {
@@ -218,8 +218,7 @@ impl<const MEMORY: u8, const SPACE: bool> Socket<MEMORY, SPACE> {
                 while let Some(event) = &mut connection.receive(&mut input) {
                     match event {
                         Event::Message(message) => {
-                            let last = input.is_empty();
-                            finish::<ECHO, LONG>(connection, pipe, scene, message, last);
+                            finish::<ECHO, LONG>(connection, pipe, scene, message, input);
                             done += 1;
                         }
                         Event::Failed(error) => panic!("{error}"),
@@ -271,18 +270,18 @@ fn sends<const MEMORY: u8>(
     })
 }
 
-/// Sends a message back, the last one of a read from where it is, the others with what follows; and if it
-/// was put together, its memory is for the next one.
+/// Sends a message back: from where it is if it is the last one of a read, otherwise with what comes of
+/// the `rest`. If it was put together, its memory is for the next one.
 #[inline(always)]
 fn finish<const ECHO: bool, const LONG: bool>(
     connection: &mut Connection,
     pipe: &mut Pipe,
     scene: &Scene,
     message: &mut Message<'_>,
-    last: bool,
+    rest: &[u8],
 ) {
     scene.message(message.as_bytes());
-    if ECHO && LONG && last {
+    if ECHO && LONG && rest.is_empty() {
         write_vectored::<2>(&mut connection.sending(&*message).expect("room"), pipe);
     } else if ECHO {
         connection.send(&*message).expect("room");
