@@ -201,7 +201,7 @@ impl Connection {
 
     /// Whether a reply would have its masking key.
     #[inline]
-    fn has_keys(&self) -> bool {
+    pub(super) fn has_keys(&self) -> bool {
         self.session.role() == Role::Server || self.keys.are_enough()
     }
 

@@ -12,6 +12,9 @@ use crate::{
 /// ones is cheaper.
 pub(super) const COUNTED: usize = 2048;
 
+/// Bytes of payload whose number the second byte of a header has room for (RFC 6455, section 5.2).
+const SHORT: usize = 125;
+
 impl Connection {
     // --- Messages ------------------------------------------------------------------------------
 
@@ -41,6 +44,7 @@ impl Connection {
         self.send_part(message, true, true)
     }
 
+    /// Queues a copy of a whole message.
     #[inline(never)]
     pub(super) fn send_copy(
         &mut self,
@@ -48,6 +52,23 @@ impl Connection {
         payload: &[u8],
     ) -> Result<(), SendReason> {
         self.check(message_type, true)?;
+        // Most are short. What only others need is apart, or it would take registers from these.
+        if payload.len() <= SHORT
+            && payload.len() <= self.config.fragment_size
+            && self.timers.is_none()
+            && self.has_keys()
+        {
+            return self.queue_frame_keyed(Fragment::Whole(message_type), payload);
+        }
+        self.send_copy_apart(message_type, payload)
+    }
+
+    #[inline(never)]
+    fn send_copy_apart(
+        &mut self,
+        message_type: MessageType,
+        payload: &[u8],
+    ) -> Result<(), SendReason> {
         if payload.len() <= self.config.fragment_size {
             self.queue_frame(Fragment::Whole(message_type), payload)?;
         } else {
@@ -188,6 +209,12 @@ impl Connection {
     #[inline(always)]
     fn queue_frame(&mut self, fragment: Fragment, payload: &[u8]) -> Result<(), SendReason> {
         self.top_up_keys()?;
+        self.queue_frame_keyed(fragment, payload)
+    }
+
+    /// The same where a client has masking keys.
+    #[inline(always)]
+    fn queue_frame_keyed(&mut self, fragment: Fragment, payload: &[u8]) -> Result<(), SendReason> {
         let header = self.session.header(fragment, payload.len() as u64, || self.keys.take())?;
         self.output.push_frame(&header, payload);
         Ok(())
@@ -216,10 +243,10 @@ impl Connection {
         else {
             return;
         };
-        self.output.push(&header.encode());
         if payload.len() < COUNTED {
-            self.output.push(&payload);
+            self.output.push_frame(&header, &payload);
         } else {
+            self.output.push_frame(&header, &[]);
             self.output.splice(payload, 0);
         }
     }

@@ -14,7 +14,7 @@ use self::pongs::Run;
 use self::splices::{MAX_KEPT_SPLICES, Splice};
 use super::buffers::{Buffers, SMALL, is_ample, is_kept};
 use crate::frame::{EncodedHeader, FrameHeader};
-use crate::mask::{copy_masked, mask};
+use crate::mask::{copy_masked, copy_two_words, mask};
 
 /// Bytes of memory that are taken at least.
 const MIN_MEMORY: usize = 128;
@@ -116,41 +116,35 @@ impl Output {
     fn push_encoded(&mut self, header: EncodedHeader, payload: &[u8], key: Option<[u8; 4]>) {
         // All 16 bytes are written whatever the header's length: the payload goes over the rest.
         let room = header.padded().len() + payload.len();
-        let Some(frame) = self.bytes.get_mut(self.end..self.end + room) else {
-            // In registers, or each header would be written to memory for this.
-            return self.push_beyond(*header.padded(), header.len(), payload, key);
+        let free = self.bytes.get_mut(self.end..).unwrap_or_default();
+        let Some(frame) = free.get_mut(..room) else {
+            return self.push_beyond(header, payload, key);
         };
         if let Some(to) = frame.first_chunk_mut() {
             *to = *header.padded();
         }
-        self.end += header.len() + payload.len();
-        let frame = frame.get_mut(..header.len() + payload.len()).unwrap_or_default();
+        let len = header.len() + payload.len();
+        self.end += len;
+        let frame = frame.get_mut(..len).unwrap_or_default();
         write_payload(frame.get_mut(header.len()..).unwrap_or_default(), payload, key);
     }
 
     /// The same where there is no room. Memory that is taken anew is not cleared before.
     #[cold]
-    fn push_beyond(
-        &mut self,
-        header: [u8; 16],
-        header_len: usize,
-        payload: &[u8],
-        key: Option<[u8; 4]>,
-    ) {
-        let room = header.len() + payload.len();
-        let header = header.get(..header_len).unwrap_or_default();
+    fn push_beyond(&mut self, header: EncodedHeader, payload: &[u8], key: Option<[u8; 4]>) {
+        let room = header.padded().len() + payload.len();
         if self.bytes.is_empty() {
             // If it is kept, as much as the same frame asks for the next time.
             let size = if self.lent { room } else { header.len() + payload.len() };
             let size = size.max(MIN_MEMORY);
             let mut bytes = Vec::with_capacity(size);
-            append_frame(&mut bytes, header, payload, key);
+            append_frame(&mut bytes, &header, payload, key);
             self.end = bytes.len();
             bytes.resize(size, 0);
             self.bytes = bytes;
         } else {
             self.make_room(room);
-            self.push(header);
+            self.push(&header);
             let body = self.bytes.get_mut(self.end..self.end + payload.len());
             write_payload(body.unwrap_or_default(), payload, key);
             self.end += payload.len();
@@ -279,7 +273,6 @@ impl Output {
     fn clear(&mut self) {
         self.start = 0;
         self.end = 0;
-        self.pongs_end = 0;
         self.pongs_len = 0;
         if self.lent && self.bytes.len() <= Buffers::MAX_KEPT {
             if let Some(rare) = &mut self.rare {
@@ -300,17 +293,14 @@ impl Buf for Output {
 
     #[inline]
     fn has_remaining(&self) -> bool {
-        self.start < self.end || self.rare.as_ref().is_some_and(|rare| rare.spliced > 0)
+        self.start < self.end || self.spliced() > 0
     }
 
     #[inline]
     fn chunk(&self) -> &[u8] {
-        let contiguous = self.contiguous();
         match &self.rare {
-            Some(rare) if contiguous.is_empty() => {
-                rare.splices.front().map_or(contiguous, Splice::waiting)
-            }
-            Some(_) | None => contiguous,
+            None => self.bytes.get(self.start..self.end).unwrap_or_else(nothing),
+            Some(rare) => self.chunk_or_splice(rare),
         }
     }
 
@@ -341,28 +331,19 @@ impl Buf for Output {
     }
 }
 
+/// Called where nothing is to be found by a branch, which costs less than to choose by computing.
+#[cold]
+fn nothing<'a>() -> &'a [u8] {
+    &[]
+}
+
 /// Writes a payload where it belongs, masked if there is a key.
 #[inline(always)]
 fn write_payload(to: &mut [u8], payload: &[u8], key: Option<[u8; 4]>) {
     match key {
         Some(key) => copy_masked(to, payload, key, 0),
-        None => copy(to, payload),
-    }
-}
-
-/// Copies, and what fits two words without a call, which would take longer.
-#[inline(always)]
-fn copy(to: &mut [u8], from: &[u8]) {
-    match (from.first_chunk::<8>(), from.last_chunk::<8>()) {
-        (Some(first), Some(last)) if from.len() <= 16 && from.len() == to.len() => {
-            if let Some(start) = to.first_chunk_mut() {
-                *start = *first;
-            }
-            if let Some(end) = to.last_chunk_mut() {
-                *end = *last;
-            }
-        }
-        _ => to.copy_from_slice(from),
+        None if copy_two_words(to, payload, |word, _| word) => {}
+        None => to.copy_from_slice(payload),
     }
 }
 

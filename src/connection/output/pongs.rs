@@ -30,10 +30,7 @@ impl Output {
             return append_frame(newest, &header.encode(), payload, header.masking_key());
         }
         self.note_pong(header.encoded_len() + payload.len());
-        // Without a key by the same words nevertheless: in these the payload was unmasked just now,
-        // and to read others, as `memcpy` does, would wait until all of that is written.
-        let key = header.masking_key().unwrap_or_default();
-        self.push_encoded(header.encode(), payload, Some(key));
+        self.push_frame(header, payload);
     }
 
     /// The next `len` bytes will be an automatic Pong.

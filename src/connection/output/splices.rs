@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::Output;
+use super::{Output, Rare};
 use crate::connection::buffers::is_kept;
 use crate::payload::OwnBytes;
 
@@ -19,7 +19,7 @@ pub(super) struct Splice {
 }
 
 impl Splice {
-    pub(super) fn waiting(&self) -> &[u8] {
+    fn waiting(&self) -> &[u8] {
         self.payload.get(self.start..).unwrap_or_default()
     }
 }
@@ -67,6 +67,16 @@ impl Output {
     pub(super) fn contiguous(&self) -> &[u8] {
         let next = self.rare.as_ref().and_then(|rare| rare.splices.front());
         self.bytes.get(self.start..next.map_or(self.end, |splice| splice.at)).unwrap_or_default()
+    }
+
+    /// That, or the payload that comes next where nothing does.
+    #[cold]
+    pub(super) fn chunk_or_splice<'a>(&'a self, rare: &'a Rare) -> &'a [u8] {
+        let contiguous = self.contiguous();
+        match rare.splices.front() {
+            Some(splice) if contiguous.is_empty() => splice.waiting(),
+            Some(_) | None => contiguous,
+        }
     }
 
     /// All that waits, in pieces.
