@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::task::{Context, Poll, Waker};
 
 use base64::Engine;
+use bytes::Bytes;
 use tokio::io::ReadBuf;
 
 use crate::case::{Case, PING, Role, Work, read_frame};
@@ -48,6 +49,11 @@ impl Scene {
         }))
     }
 
+    /// What is to be sent, from the first on.
+    pub fn payloads(&self) -> Payloads {
+        Payloads { case: Arc::clone(&self.case), next: 0 }
+    }
+
     /// The transport, before the first byte.
     pub fn pipe(&self) -> Pipe {
         Pipe { scene: self.clone(), at: 0, end: 0, sink_at: 0 }
@@ -58,10 +64,15 @@ impl Scene {
     pub fn message(&self, payload: &[u8]) {
         black_box(payload);
         if self.checking.load(Relaxed) {
-            let count = self.received.fetch_add(1, Relaxed);
-            let expected = &self.case.messages[count % self.case.messages.len()];
-            assert!(payload == expected, "message {count} differs");
+            self.compare(payload);
         }
+    }
+
+    #[cold]
+    fn compare(&self, payload: &[u8]) {
+        let count = self.received.fetch_add(1, Relaxed);
+        let expected = &self.case.messages[count % self.case.messages.len()];
+        assert!(payload == expected, "message {count} differs");
     }
 
     /// Runs `work` once through all messages and some of them again, and checks each message that
@@ -104,6 +115,25 @@ impl Scene {
         } else {
             assert_eq!(messages, done, "{name}: messages sent");
         }
+    }
+}
+
+/// The case's payloads, in order and over again.
+pub struct Payloads {
+    case: Arc<Case>,
+    next: usize,
+}
+
+impl Payloads {
+    #[inline]
+    pub fn next(&mut self) -> &Bytes {
+        let payloads = &self.case.messages;
+        let payload = &payloads[self.next];
+        self.next += 1;
+        if self.next == payloads.len() {
+            self.next = 0;
+        }
+        payload
     }
 }
 
@@ -177,8 +207,14 @@ impl Pipe {
         }
         self.sink_at += length;
         if self.scene.checking.load(Relaxed) {
-            self.scene.written.lock().unwrap().extend_from_slice(bytes);
+            self.keep(bytes);
         }
+    }
+
+    /// Keeps what was written, to be checked.
+    #[cold]
+    fn keep(&self, bytes: &[u8]) {
+        self.scene.written.lock().unwrap().extend_from_slice(bytes);
     }
 
     /// A vectored write.

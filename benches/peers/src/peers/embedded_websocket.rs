@@ -234,12 +234,10 @@ fn send<R: RngCore + 'static, T: WebSocketType + 'static>(
     mut socket: Socket<R, T>,
     scene: &Scene,
 ) -> Job {
-    let scene = scene.clone();
-    let mut next = 0;
+    let mut payloads = scene.payloads();
     Box::new(move |messages| {
         for _ in 0..messages {
-            socket.send(&scene.case.messages[next]);
-            next = (next + 1) % scene.case.messages.len();
+            socket.send(payloads.next());
         }
         messages
     })

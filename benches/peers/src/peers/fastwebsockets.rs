@@ -35,14 +35,12 @@ impl super::Peer for Peer {
         if scene.case.counted {
             return None;
         }
-        let (mut socket, scene) = (open(scene), scene.clone());
-        let mut next = 0;
+        let (mut socket, mut payloads) = (open(scene), scene.payloads());
         Some(Box::new(move |messages| {
             run(async {
                 for _ in 0..messages {
-                    let payload = Payload::Borrowed(&scene.case.messages[next]);
+                    let payload = Payload::Borrowed(payloads.next());
                     socket.write_frame(Frame::binary(payload)).await.expect("open");
-                    next = (next + 1) % scene.case.messages.len();
                 }
             });
             messages

@@ -36,12 +36,8 @@ impl super::Peer for Memory {
     }
 
     fn send(&self, scene: &Scene) -> Option<Job> {
-        let (mut pipe, scene) = (scene.pipe(), scene.clone());
-        let mut next = 0;
-        writes(move |_| {
-            pipe.write_from(&scene.case.messages[next]);
-            next = (next + 1) % scene.case.messages.len();
-        })
+        let (mut pipe, mut payloads) = (scene.pipe(), scene.payloads());
+        writes(move |_| pipe.write_from(payloads.next()))
     }
 
     fn echo(&self, scene: &Scene) -> Option<Job> {
@@ -96,12 +92,11 @@ impl super::Peer for Xor {
         if scene.case.role == Role::Server {
             return None;
         }
-        let (mut pipe, scene) = (scene.pipe(), scene.clone());
-        let (mut next, mut masked) = (0, vec![0; scene.case.size]);
+        let (mut pipe, mut payloads) = (scene.pipe(), scene.payloads());
+        let mut masked = vec![0; scene.case.size];
         writes(move |_| {
-            copy_xor(&mut masked, &scene.case.messages[next]);
+            copy_xor(&mut masked, payloads.next());
             pipe.write_from(&masked);
-            next = (next + 1) % scene.case.messages.len();
         })
     }
 
@@ -220,15 +215,14 @@ fn validates(scene: &Scene, valid: fn(&[u8]) -> bool) -> Option<Job> {
     if !scene.case.text {
         return None;
     }
-    let scene = scene.clone();
+    let mut payloads = scene.payloads();
     let mut buffer = vec![0; scene.case.size];
-    let mut next = 0;
     Some(Box::new(move |messages| {
         for _ in 0..messages {
-            buffer.copy_from_slice(&scene.case.messages[next]);
+            let payload = payloads.next();
+            buffer.copy_from_slice(payload);
             xor(black_box(&mut buffer));
-            black_box(valid(black_box(&scene.case.messages[next])));
-            next = (next + 1) % scene.case.messages.len();
+            black_box(valid(black_box(payload)));
         }
         messages
     }))

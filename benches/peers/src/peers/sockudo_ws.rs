@@ -36,15 +36,13 @@ impl super::Peer for Peer {
     }
 
     fn send(&self, scene: &Scene) -> Option<Job> {
-        let (mut socket, scene) = (Socket::open(scene), scene.clone());
-        let mut next = 0;
+        let (mut socket, mut payloads) = (Socket::open(scene), scene.payloads());
         Some(Box::new(move |messages| {
             for _ in 0..messages {
                 // It takes `Bytes` and only looks at them: a borrowed payload need not be copied,
                 // and here it is not.
-                socket.send(scene.case.messages[next].clone());
+                socket.send(payloads.next().clone());
                 socket.flush();
-                next = (next + 1) % scene.case.messages.len();
             }
             messages
         }))

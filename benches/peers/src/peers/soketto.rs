@@ -39,15 +39,12 @@ impl super::Peer for Peer {
         if scene.case.counted {
             return None;
         }
-        let (mut socket, scene) = (Socket::open(scene, scene.chunk), scene.clone());
-        let mut next = 0;
+        let (mut socket, mut payloads) = (Socket::open(scene, scene.chunk), scene.payloads());
         Some(Box::new(move |messages| {
             run(async {
                 for _ in 0..messages {
-                    let payload = &scene.case.messages[next];
-                    socket.sender.send_binary(payload).await.expect("open");
+                    socket.sender.send_binary(payloads.next()).await.expect("open");
                     socket.sender.flush().await.expect("open");
-                    next = (next + 1) % scene.case.messages.len();
                 }
             });
             messages

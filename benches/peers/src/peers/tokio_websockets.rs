@@ -32,19 +32,18 @@ impl super::Peer for Peer {
     }
 
     fn send(&self, scene: &Scene) -> Option<Job> {
-        let (mut socket, scene) = (open(scene), scene.clone());
-        let mut next = 0;
+        let (mut socket, mut payloads) = (open(scene), scene.payloads());
+        let counted = scene.case.counted;
         Some(Box::new(move |messages| {
             run(async {
                 for _ in 0..messages {
-                    let payload = if scene.case.counted {
-                        Payload::from(scene.case.messages[next].clone())
+                    let payload = if counted {
+                        Payload::from(payloads.next().clone())
                     } else {
                         // `BytesMut`, which it masks in place.
-                        Payload::from(BytesMut::from(&*scene.case.messages[next]))
+                        Payload::from(BytesMut::from(&**payloads.next()))
                     };
                     socket.send(Message::binary(payload)).await.expect("open");
-                    next = (next + 1) % scene.case.messages.len();
                 }
             });
             messages

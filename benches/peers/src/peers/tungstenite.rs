@@ -33,18 +33,17 @@ impl super::Peer for Peer {
     }
 
     fn send(&self, scene: &Scene) -> Option<Job> {
-        let (mut socket, scene) = (open(scene), scene.clone());
-        let mut next = 0;
+        let (mut socket, mut payloads) = (open(scene), scene.payloads());
+        let counted = scene.case.counted;
         Some(Box::new(move |messages| {
             for _ in 0..messages {
                 // It takes nothing borrowed; what the application only borrows is copied.
-                let payload = if scene.case.counted {
-                    scene.case.messages[next].clone()
+                let payload = if counted {
+                    payloads.next().clone()
                 } else {
-                    Bytes::copy_from_slice(&scene.case.messages[next])
+                    Bytes::copy_from_slice(payloads.next())
                 };
                 socket.send(Message::Binary(payload)).expect("open");
-                next = (next + 1) % scene.case.messages.len();
             }
             messages
         }))

@@ -35,13 +35,11 @@ impl super::Peer for Peer {
         if scene.case.counted {
             return None;
         }
-        let (mut socket, scene) = (Socket::open(scene).socket, scene.clone());
-        let mut next = 0;
+        let (mut socket, mut payloads) = (Socket::open(scene).socket, scene.payloads());
         Some(Box::new(move |messages| {
             run(async {
                 for _ in 0..messages {
-                    socket.send(&*scene.case.messages[next]).await.expect("open");
-                    next = (next + 1) % scene.case.messages.len();
+                    socket.send(&**payloads.next()).await.expect("open");
                 }
             });
             messages

@@ -10,7 +10,7 @@ use std::any::Any;
 use std::io::{IoSlice, Write};
 use std::sync::LazyLock;
 
-use bytes::Buf;
+use bytes::{Buf, Bytes};
 use rand::RngCore;
 use websocket_proto::handshake::{
     Acceptance, ClientEvent, ClientHandshake, ClientRequest, ServerEvent, ServerHandshake, Uri,
@@ -67,20 +67,19 @@ impl<const MEMORY: u8, const SPACE: bool> super::Peer for Peer<MEMORY, SPACE> {
         if SPACE {
             return None;
         }
-        let messages = scene.clone();
         Some(if scene.case.size < LONG_FROM || !is_server(scene) {
-            sends::<MEMORY>(scene, move |connection, pipe, next| {
-                connection.send(&*messages.case.messages[next]).expect("room");
+            sends::<MEMORY>(scene, |connection, pipe, payload| {
+                connection.send(&**payload).expect("room");
                 write(connection.output(), pipe);
             })
         } else if scene.case.counted {
-            sends::<MEMORY>(scene, move |connection, pipe, next| {
-                let sending = connection.sending(&messages.case.messages[next]);
+            sends::<MEMORY>(scene, |connection, pipe, payload| {
+                let sending = connection.sending(payload);
                 write_vectored::<2>(&mut sending.expect("room"), pipe);
             })
         } else {
-            sends::<MEMORY>(scene, move |connection, pipe, next| {
-                let sending = connection.sending(&*messages.case.messages[next]);
+            sends::<MEMORY>(scene, |connection, pipe, payload| {
+                let sending = connection.sending(&**payload);
                 write_vectored::<2>(&mut sending.expect("room"), pipe);
             })
         })
@@ -245,13 +244,13 @@ fn until_done(mut turn: impl FnMut() -> u64 + 'static) -> Job {
     })
 }
 
-/// Sends the messages in turn by `send`, which is given the number of the next.
+/// Sends the messages in turn by `send`.
 fn sends<const MEMORY: u8>(
     scene: &Scene,
-    mut send: impl FnMut(&mut Connection, &mut Pipe, usize) + 'static,
+    send: impl Fn(&mut Connection, &mut Pipe, &Bytes) + 'static,
 ) -> Job {
     let (mut connection, mut pipe, mut buffers) = (open(scene), scene.pipe(), Buffers::new());
-    let (mut next, count) = (0, scene.case.messages.len());
+    let mut payloads = scene.payloads();
     if MEMORY == KEPT {
         connection.lend(&mut buffers);
     }
@@ -260,11 +259,10 @@ fn sends<const MEMORY: u8>(
             if MEMORY == LENT {
                 connection.lend(&mut buffers);
             }
-            send(&mut connection, &mut pipe, next);
+            send(&mut connection, &mut pipe, payloads.next());
             if MEMORY == LENT {
                 connection.give_back(&mut buffers);
             }
-            next = (next + 1) % count;
         }
         messages
     })
@@ -303,6 +301,9 @@ fn open(scene: &Scene) -> Connection {
 /// Not inlined in the loop that receives, which has better use for the processor's registers.
 #[inline(never)]
 fn write_apart(output: &mut Output, pipe: &mut Pipe) {
+    if !output.has_remaining() {
+        return;
+    }
     if output.chunk().len() == output.remaining() {
         write(output, pipe);
     } else {
@@ -310,13 +311,17 @@ fn write_apart(output: &mut Output, pipe: &mut Pipe) {
     }
 }
 
+/// Writes what waits, which is something.
 #[inline(always)]
 fn write(output: &mut impl Buf, pipe: &mut Pipe) {
-    while output.has_remaining() {
+    loop {
         let chunk = output.chunk();
         let length = chunk.len();
         pipe.write_from(chunk);
         output.advance(length);
+        if !output.has_remaining() {
+            break;
+        }
     }
 }
 

@@ -37,12 +37,10 @@ impl super::Peer for Peer {
         if scene.case.counted {
             return None;
         }
-        let (mut socket, scene) = (Socket::open(scene), scene.clone());
-        let mut next = 0;
+        let (mut socket, mut payloads) = (Socket::open(scene), scene.payloads());
         Some(Box::new(move |messages| {
             for _ in 0..messages {
-                socket.send(Opcode::Binary, &scene.case.messages[next]);
-                next = (next + 1) % scene.case.messages.len();
+                socket.send(Opcode::Binary, payloads.next());
             }
             messages
         }))

@@ -161,7 +161,10 @@ fn send<const IS_CLIENT: bool>(scene: &Scene) -> Job {
                     let mut frame = Frame::new_fin(OpCode::Binary, &mut *payloads[next]);
                     socket.socket.write_frame(&mut frame).await.expect("open");
                 }
-                next = (next + 1) % payloads.len();
+                next += 1;
+                if next == payloads.len() {
+                    next = 0;
+                }
             }
         });
         messages

@@ -42,18 +42,13 @@ impl super::Peer for Peer {
     }
 
     fn send(&self, scene: &Scene) -> Option<Job> {
-        let (mut socket, scene) = (open(scene, scene.chunk), scene.clone());
-        let mut next = 0;
+        let (mut socket, mut payloads) = (open(scene, scene.chunk), scene.payloads());
         Some(Box::new(move |messages| {
             run(async {
                 for _ in 0..messages {
                     // It only looks at them: a borrowed payload need not be copied, and here it
                     // is not.
-                    socket
-                        .send(Frame::binary(scene.case.messages[next].clone()))
-                        .await
-                        .expect("open");
-                    next = (next + 1) % scene.case.messages.len();
+                    socket.send(Frame::binary(payloads.next().clone())).await.expect("open");
                 }
             });
             messages
