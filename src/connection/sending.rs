@@ -96,22 +96,22 @@ impl Sending<'_, '_> {
     /// What of the message is neither written nor queued.
     #[inline]
     fn rest(&self) -> &[u8] {
-        self.message.as_bytes().get(self.start()..).unwrap_or_default()
-    }
-
-    /// Where in the payload that begins.
-    #[inline]
-    fn start(&self) -> usize {
-        self.message.as_bytes().len() - self.rest
+        let payload = self.message.as_bytes();
+        payload.get(payload.len() - self.rest..).unwrap_or_default()
     }
 
     /// Queues that. Memory of which nothing waits serves again.
     #[inline(never)]
     fn queue_rest(&mut self) {
-        let start = self.start();
         match core::mem::replace(&mut self.message, nothing()).into_own() {
-            Ok(own) => self.output.splice(own, start),
-            Err(message) => self.output.push(message.as_bytes().get(start..).unwrap_or_default()),
+            Ok(own) => {
+                let start = own.len() - self.rest;
+                self.output.splice(own, start);
+            }
+            Err(message) => {
+                let payload = message.as_bytes();
+                self.output.push(payload.get(payload.len() - self.rest..).unwrap_or_default());
+            }
         }
     }
 }
