@@ -196,19 +196,24 @@ impl Pipe {
 
     #[inline]
     pub fn write_from(&mut self, bytes: &[u8]) {
-        if bytes.len() > SINK - self.sink_at {
-            self.sink_at = 0;
-        }
-        let length = bytes.len().min(SINK);
+        let room = SINK - self.sink_at;
+        let taken = if bytes.len() <= room { bytes } else { self.rewind(bytes) };
         // SAFETY: in bounds, and only one thread writes.
         unsafe {
             let sink = addr_of_mut!(SINK_BYTES).cast::<u8>().add(self.sink_at);
-            std::ptr::copy_nonoverlapping(bytes.as_ptr(), sink, length);
+            std::ptr::copy_nonoverlapping(taken.as_ptr(), sink, taken.len());
         }
-        self.sink_at += length;
+        self.sink_at += taken.len();
         if self.scene.checking.load(Relaxed) {
             self.keep(bytes);
         }
+    }
+
+    /// Goes back to the start of the sink, which takes so much of `bytes`.
+    #[cold]
+    fn rewind<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
+        self.sink_at = 0;
+        &bytes[..bytes.len().min(SINK)]
     }
 
     /// Keeps what was written, to be checked.
