@@ -23,16 +23,20 @@ pub struct Payload<'a>(PayloadInner<'a>);
 #[derive(Clone)]
 #[repr(usize)] // as `Event` has it
 enum PayloadInner<'a> {
-    Borrowed(&'a [u8]),
-    /// Borrowed, but to keep it takes no copy. The bytes, and the order, are such that a look at
-    /// them asks no more than whether they are borrowed.
-    #[cfg(feature = "alloc")]
-    Shared(&'a [u8], &'a Bytes),
+    /// In this order: `Vec` and `Bytes` keep place and length behind a first word too, so that a look
+    /// at the bytes asks for nothing else.
+    Borrowed(Counted<'a>, &'a [u8]),
     #[cfg(feature = "alloc")]
     Owned(Vec<u8>),
     #[cfg(feature = "alloc")]
     Counted(Bytes),
 }
+
+/// The reference-counted bytes that borrowed ones are known to be.
+#[cfg(feature = "alloc")]
+type Counted<'a> = Option<&'a Bytes>;
+#[cfg(not(feature = "alloc"))]
+type Counted<'a> = ();
 
 /// Bytes that borrow from nothing.
 #[cfg(feature = "alloc")]
@@ -69,10 +73,9 @@ impl Payload<'_> {
     #[must_use]
     pub fn into_vec(self) -> Vec<u8> {
         match self.0 {
-            PayloadInner::Borrowed(bytes) => bytes.to_vec(),
+            PayloadInner::Borrowed(_, bytes) => bytes.to_vec(),
             PayloadInner::Owned(bytes) => bytes,
             PayloadInner::Counted(bytes) => bytes.into(),
-            PayloadInner::Shared(bytes, _) => bytes.to_vec(),
         }
     }
 
@@ -80,10 +83,10 @@ impl Payload<'_> {
     #[must_use]
     pub fn into_bytes(self) -> Bytes {
         match self.0 {
-            PayloadInner::Borrowed(bytes) => Bytes::copy_from_slice(bytes),
+            PayloadInner::Borrowed(Some(bytes), _) => bytes.clone(),
+            PayloadInner::Borrowed(None, bytes) => Bytes::copy_from_slice(bytes),
             PayloadInner::Owned(bytes) => bytes.into(),
             PayloadInner::Counted(bytes) => bytes,
-            PayloadInner::Shared(_, bytes) => bytes.clone(),
         }
     }
 
@@ -97,9 +100,7 @@ impl Payload<'_> {
     pub(crate) fn take_memory(&mut self) -> Vec<u8> {
         match &mut self.0 {
             PayloadInner::Owned(bytes) => core::mem::take(bytes),
-            PayloadInner::Borrowed(_) | PayloadInner::Counted(_) | PayloadInner::Shared(..) => {
-                Vec::new()
-            }
+            PayloadInner::Borrowed(..) | PayloadInner::Counted(_) => Vec::new(),
         }
     }
 
@@ -107,9 +108,9 @@ impl Payload<'_> {
     pub(crate) fn into_own(self) -> Result<OwnBytes, Self> {
         match self.0 {
             PayloadInner::Counted(bytes) => Ok(OwnBytes::Counted(bytes)),
-            PayloadInner::Shared(_, bytes) => Ok(OwnBytes::Counted(bytes.clone())),
+            PayloadInner::Borrowed(Some(bytes), _) => Ok(OwnBytes::Counted(bytes.clone())),
             PayloadInner::Owned(bytes) => Ok(OwnBytes::Vec(bytes)),
-            PayloadInner::Borrowed(_) => Err(self),
+            PayloadInner::Borrowed(None, _) => Err(self),
         }
     }
 
@@ -117,10 +118,10 @@ impl Payload<'_> {
     #[must_use]
     pub fn into_owned(self) -> Payload<'static> {
         Payload(match self.0 {
-            PayloadInner::Borrowed(bytes) => PayloadInner::Owned(bytes.to_vec()),
+            PayloadInner::Borrowed(Some(bytes), _) => PayloadInner::Counted(bytes.clone()),
+            PayloadInner::Borrowed(None, bytes) => PayloadInner::Owned(bytes.to_vec()),
             PayloadInner::Owned(bytes) => PayloadInner::Owned(bytes),
             PayloadInner::Counted(bytes) => PayloadInner::Counted(bytes),
-            PayloadInner::Shared(_, bytes) => PayloadInner::Counted(bytes.clone()),
         })
     }
 }
@@ -131,13 +132,11 @@ impl Deref for Payload<'_> {
     #[inline]
     fn deref(&self) -> &[u8] {
         match &self.0 {
-            PayloadInner::Borrowed(bytes) => bytes,
+            PayloadInner::Borrowed(_, bytes) => bytes,
             #[cfg(feature = "alloc")]
             PayloadInner::Owned(bytes) => bytes,
             #[cfg(feature = "alloc")]
             PayloadInner::Counted(bytes) => bytes,
-            #[cfg(feature = "alloc")]
-            PayloadInner::Shared(bytes, _) => bytes,
         }
     }
 }
@@ -145,14 +144,14 @@ impl Deref for Payload<'_> {
 impl<'a> From<&'a [u8]> for Payload<'a> {
     #[inline]
     fn from(bytes: &'a [u8]) -> Self {
-        Self(PayloadInner::Borrowed(bytes))
+        Self(PayloadInner::Borrowed(Counted::default(), bytes))
     }
 }
 
 impl<'a, const N: usize> From<&'a [u8; N]> for Payload<'a> {
     #[inline]
     fn from(bytes: &'a [u8; N]) -> Self {
-        Self(PayloadInner::Borrowed(bytes))
+        Self(PayloadInner::Borrowed(Counted::default(), bytes))
     }
 }
 
@@ -176,7 +175,7 @@ impl From<Bytes> for Payload<'_> {
 impl<'a> From<&'a Bytes> for Payload<'a> {
     #[inline]
     fn from(bytes: &'a Bytes) -> Self {
-        Self(PayloadInner::Shared(bytes, bytes))
+        Self(PayloadInner::Borrowed(Some(bytes), bytes))
     }
 }
 
@@ -184,7 +183,7 @@ impl<'a> From<&'a Bytes> for Payload<'a> {
 impl<'a> From<&'a Vec<u8>> for Payload<'a> {
     #[inline]
     fn from(bytes: &'a Vec<u8>) -> Self {
-        Self(PayloadInner::Borrowed(bytes))
+        Self(PayloadInner::Borrowed(Counted::default(), bytes))
     }
 }
 
