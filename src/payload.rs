@@ -36,7 +36,7 @@ enum PayloadInner<'a> {
 #[cfg(feature = "alloc")]
 type Counted<'a> = Option<&'a Bytes>;
 #[cfg(not(feature = "alloc"))]
-type Counted<'a> = ();
+type Counted<'a> = Option<core::convert::Infallible>;
 
 /// Bytes that borrow from nothing.
 #[cfg(feature = "alloc")]
@@ -144,14 +144,14 @@ impl Deref for Payload<'_> {
 impl<'a> From<&'a [u8]> for Payload<'a> {
     #[inline]
     fn from(bytes: &'a [u8]) -> Self {
-        Self(PayloadInner::Borrowed(Counted::default(), bytes))
+        Self(PayloadInner::Borrowed(None, bytes))
     }
 }
 
 impl<'a, const N: usize> From<&'a [u8; N]> for Payload<'a> {
     #[inline]
     fn from(bytes: &'a [u8; N]) -> Self {
-        Self(PayloadInner::Borrowed(Counted::default(), bytes))
+        Self(PayloadInner::Borrowed(None, bytes))
     }
 }
 
@@ -183,7 +183,7 @@ impl<'a> From<&'a Bytes> for Payload<'a> {
 impl<'a> From<&'a Vec<u8>> for Payload<'a> {
     #[inline]
     fn from(bytes: &'a Vec<u8>) -> Self {
-        Self(PayloadInner::Borrowed(Counted::default(), bytes))
+        Self(PayloadInner::Borrowed(None, bytes))
     }
 }
 
