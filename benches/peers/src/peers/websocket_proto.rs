@@ -325,12 +325,16 @@ fn write(output: &mut impl Buf, pipe: &mut Pipe) {
     }
 }
 
+/// The same with so many slices at once.
 #[inline(always)]
 fn write_vectored<const SLICES: usize>(output: &mut impl Buf, pipe: &mut Pipe) {
-    while output.has_remaining() {
+    loop {
         let mut slices = [IoSlice::new(&[]); SLICES];
         let count = output.chunks_vectored(&mut slices);
         let length = pipe.write_vectored(&slices[..count]).expect("a pipe never fails");
         output.advance(length);
+        if !output.has_remaining() {
+            break;
+        }
     }
 }
