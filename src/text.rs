@@ -18,15 +18,16 @@ use core::ops::Deref;
 pub struct Text<'a>(TextInner<'a>);
 
 #[derive(Clone)]
+#[cfg_attr(feature = "alloc", repr(usize))] // as `Event` has it
 enum TextInner<'a> {
     Borrowed(&'a str),
+    #[cfg(feature = "alloc")]
+    Owned(String),
     /// A character that two buffers held a part of each.
     Char {
         utf8: [u8; 4],
         len: u8,
     },
-    #[cfg(feature = "alloc")]
-    Owned(String),
 }
 
 impl Text<'static> {
