@@ -226,7 +226,7 @@ impl<const MEMORY: u8, const SPACE: bool> Socket<MEMORY, SPACE> {
                 }
             }
         }
-        write_apart(connection.output(), pipe);
+        write_apart::<LONG>(connection.output(), pipe);
         if MEMORY == LENT {
             connection.give_back(buffers);
         }
@@ -298,16 +298,17 @@ fn open(scene: &Scene) -> Connection {
     }
 }
 
-/// Not inlined in the loop that receives, which has better use for the processor's registers.
+/// Not inlined in the loop that receives, which has better use for the processor's registers. `LONG`:
+/// messages may wait where they are.
 #[inline(never)]
-fn write_apart(output: &mut Output, pipe: &mut Pipe) {
+fn write_apart<const LONG: bool>(output: &mut Output, pipe: &mut Pipe) {
     if !output.has_remaining() {
         return;
     }
-    if output.chunk().len() == output.remaining() {
-        write(output, pipe);
-    } else {
+    if LONG && output.chunk().len() < output.remaining() {
         write_vectored::<8>(output, pipe);
+    } else {
+        write(output, pipe);
     }
 }
 
