@@ -62,29 +62,32 @@ impl Connection {
         }
         // A look at the message is enough to begin, and to move it would take as long.
         match self.begin_sending(message.message_type(), message.as_bytes()) {
-            Ok(rest) => Ok(Sending { output: &mut self.output, message, rest }),
+            Ok(is_queued) => {
+                let rest = if is_queued { 0 } else { message.as_bytes().len() };
+                Ok(Sending { output: &mut self.output, message, rest })
+            }
             Err(reason) => Err(SendError { unsent: message, reason }),
         }
     }
 
-    /// Queues the message, or the header to write before it. How much of the payload is not queued.
+    /// Queues the message, or only the header to write before it. Whether all of it is queued.
     #[inline(never)]
     fn begin_sending(
         &mut self,
         message_type: MessageType,
         payload: &[u8],
-    ) -> Result<usize, SendReason> {
+    ) -> Result<bool, SendReason> {
         let len = payload.len();
         if len < DIRECT || self.session.role() == Role::Client {
             self.send_copy(message_type, payload)?;
-            return Ok(0);
+            return Ok(true);
         }
         self.check(message_type, true)?;
         let fragment = Fragment::Whole(message_type);
         let header = self.session.header(fragment, len as u64, || self.keys.take())?;
         self.output.push_frame(&header, &[]);
         self.count_sent(len, true);
-        Ok(len)
+        Ok(false)
     }
 }
 
