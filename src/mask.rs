@@ -64,33 +64,26 @@ pub(crate) fn mask_by(payload: &mut [u8], key: [u8; 4], offset: u64) {
 pub(crate) fn copy_masked(out: &mut [u8], payload: &[u8], key: [u8; 4], offset: u64) {
     debug_assert!(payload.len() <= out.len());
     let key = rotated(key, offset);
-    let masked = |word: [u8; 8], at: usize| {
-        let key = u32::from_ne_bytes(rotated(key, at as u64));
-        (u64::from_ne_bytes(word) ^ twice(key)).to_ne_bytes()
-    };
+    let masked = |word: u64, at| word ^ twice(u32::from_ne_bytes(rotated(key, at)));
     if !copy_two_words(out, payload, masked) {
         copy_more(out, payload, key);
     }
 }
 
-/// Copies `bytes` to the start of `out` if they are 8 to 16, and says whether they were: as two words,
-/// the first and the last, each as `word` makes it of what stands at a place in `bytes`. To call a
-/// function would take longer.
+/// Copies 8 to 16 `bytes` to the start of `out` as two words, the first and the last, each made another
+/// by `word`, which is told where in `bytes` it begins. Copies nothing, and says so, if they are fewer or
+/// more, or `out` is shorter: for those a call is worth what it takes.
 #[cfg(feature = "alloc")]
 #[inline(always)]
-pub(crate) fn copy_two_words(
-    out: &mut [u8],
-    bytes: &[u8],
-    word: impl Fn([u8; 8], usize) -> [u8; 8],
-) -> bool {
+pub(crate) fn copy_two_words(out: &mut [u8], bytes: &[u8], word: impl Fn(u64, u64) -> u64) -> bool {
     let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) else { return false };
     let Some(out) = out.get_mut(..bytes.len()).filter(|out| out.len() <= 16) else { return false };
     if let Some(to) = out.first_chunk_mut() {
-        *to = word(*first, 0);
+        *to = word(u64::from_ne_bytes(*first), 0).to_ne_bytes();
     }
-    let at = out.len() - 8;
+    let at = out.len() as u64 - 8;
     if let Some(to) = out.last_chunk_mut() {
-        *to = word(*last, at);
+        *to = word(u64::from_ne_bytes(*last), at).to_ne_bytes();
     }
     true
 }
@@ -215,7 +208,7 @@ fn mask_words(payload: &mut [u8], key: [u8; 4]) {
     let word = u32::from_ne_bytes(key);
     let (words, tail) = payload.as_chunks_mut();
     for bytes in words {
-        *bytes = (Word::from_ne_bytes(*bytes) ^ twice(word) as Word).to_ne_bytes();
+        *bytes = (Word::from_ne_bytes(*bytes) ^ repeated(word)).to_ne_bytes();
     }
     let (words, tail) = tail.as_chunks_mut::<4>();
     for bytes in words {
@@ -234,7 +227,7 @@ fn copy_words(out: &mut [u8], payload: &[u8], key: [u8; 4]) {
     let (words, tail) = payload.as_chunks();
     let (out_words, out_tail) = out.as_chunks_mut();
     for (out, bytes) in out_words.iter_mut().zip(words) {
-        *out = (Word::from_ne_bytes(*bytes) ^ twice(word) as Word).to_ne_bytes();
+        *out = (Word::from_ne_bytes(*bytes) ^ repeated(word)).to_ne_bytes();
     }
     let (words, tail) = tail.as_chunks::<4>();
     let (out_words, out_tail) = out_tail.as_chunks_mut::<4>();
@@ -253,7 +246,12 @@ fn rotated(key: [u8; 4], offset: u64) -> [u8; 4] {
     u32::from_le_bytes(key).rotate_right(8 * (offset % 4) as u32).to_le_bytes()
 }
 
-/// The key as often as the longest word has room for it.
+/// The key as often as a word has room for it.
+#[inline(always)]
+fn repeated(key: u32) -> Word {
+    twice(key) as Word
+}
+
 #[inline(always)]
 fn twice(key: u32) -> u64 {
     u64::from(key) << 32 | u64::from(key)

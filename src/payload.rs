@@ -23,8 +23,8 @@ pub struct Payload<'a>(PayloadInner<'a>);
 #[derive(Clone)]
 #[repr(usize)] // as `Event` has it
 enum PayloadInner<'a> {
-    /// In this order: `Vec` and `Bytes` keep place and length behind a first word too, so that a look
-    /// at the bytes asks for nothing else.
+    /// With place and length as the second and the third word, where `Vec` and `Bytes` happen to have
+    /// them, so that a look at the bytes loads the same words whoever holds them.
     Borrowed(Counted<'a>, &'a [u8]),
     #[cfg(feature = "alloc")]
     Owned(Vec<u8>),

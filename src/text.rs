@@ -21,6 +21,7 @@ pub struct Text<'a>(TextInner<'a>);
 #[cfg_attr(feature = "alloc", repr(usize))] // as `Event` has it
 enum TextInner<'a> {
     Borrowed(&'a str),
+    /// The second, as among payloads: to ask a message for it is one comparison.
     #[cfg(feature = "alloc")]
     Owned(String),
     /// A character that two buffers held a part of each.

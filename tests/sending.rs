@@ -7,8 +7,8 @@ use std::num::NonZeroUsize;
 use bytes::{Buf, Bytes};
 use support::*;
 use websocket_proto::{
-    Chunk, CloseCode, CloseFrame, Config, Connection, Delivery, Event, Message, Negotiated,
-    PreparedMessage, Role, SendReason, Transport,
+    Buffers, Chunk, CloseCode, CloseFrame, Config, Connection, Delivery, Event, Message,
+    Negotiated, PreparedMessage, Role, SendReason, Transport,
 };
 
 const ROLES: [Role; 2] = [Role::Client, Role::Server];
@@ -389,4 +389,26 @@ fn a_pong_that_was_held_back_comes_behind_the_message_that_is_written() {
     let queued = parse_frames(&written);
     assert_eq!(queued.last(), Some(&(0x82, vec![7; 5000])));
     assert_eq!(parse_frames(&take_output(&mut server)), [(0x8a, vec![1; 125])]);
+}
+
+#[test]
+fn a_message_that_is_forgotten_is_cut_off_and_what_follows_is_whole() {
+    // Nothing of it is written, the header, and some of the payload.
+    for written in [0, 4, 1000] {
+        for lends_again in [false, true] {
+            let mut server = connection(Role::Server, Config::new());
+            let mut buffers = Buffers::new();
+            server.lend(&mut buffers);
+            let mut sending = server.sending(&[7; 5000][..]).unwrap();
+            sending.advance(written);
+            std::mem::forget(sending);
+            server.give_back(&mut buffers);
+            if lends_again {
+                server.lend(&mut buffers);
+            }
+            server.send("next").unwrap();
+            let header = if written == 0 { &b"\x82\x7e\x13\x88"[..] } else { b"" };
+            assert_eq!(take_output(&mut server), [header, b"\x81\x04next"].concat());
+        }
+    }
 }

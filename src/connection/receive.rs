@@ -199,7 +199,7 @@ impl Connection {
         }
     }
 
-    /// Whether a reply would have its masking key.
+    /// Whether what is sent now has its masking keys: a server's frames need none.
     #[inline]
     pub(super) fn has_keys(&self) -> bool {
         self.session.role() == Role::Server || self.keys.are_enough()
@@ -209,14 +209,13 @@ impl Connection {
     /// needed when nothing more will be sent.
     #[inline]
     pub(super) fn top_up_keys(&mut self) -> Result<(), SendReason> {
-        match self.session.role() {
-            Role::Server => Ok(()),
-            Role::Client if self.keys.are_enough() || !self.session.may_close() => Ok(()),
-            Role::Client => self.keys.draw(&self.config).map_err(|EntropyError| {
-                self.session.fail(ProtocolError::Entropy);
-                SendReason::Entropy
-            }),
+        if self.has_keys() || !self.session.may_close() {
+            return Ok(());
         }
+        self.keys.draw(&self.config).map_err(|EntropyError| {
+            self.session.fail(ProtocolError::Entropy);
+            SendReason::Entropy
+        })
     }
 
     /// Answers a control frame.

@@ -63,6 +63,7 @@ impl Connection {
         self.send_copy_apart(message_type, payload)
     }
 
+    /// What is long, is to be cut or counted, or has no masking key yet.
     #[inline(never)]
     fn send_copy_apart(
         &mut self,
@@ -212,7 +213,7 @@ impl Connection {
         self.queue_frame_keyed(fragment, payload)
     }
 
-    /// The same where a client has masking keys.
+    /// The same for a server, and for a client that has masking keys.
     #[inline(always)]
     fn queue_frame_keyed(&mut self, fragment: Fragment, payload: &[u8]) -> Result<(), SendReason> {
         let header = self.session.header(fragment, payload.len() as u64, || self.keys.take())?;

@@ -95,12 +95,17 @@ fn nothing() -> Message<'static> {
     Message::Binary((&[][..]).into())
 }
 
+/// The last `len` of at least as many bytes.
+#[inline]
+fn last(bytes: &[u8], len: usize) -> &[u8] {
+    bytes.get(bytes.len() - len..).unwrap_or_default()
+}
+
 impl Sending<'_, '_> {
     /// What of the message is neither written nor queued.
     #[inline]
     fn rest(&self) -> &[u8] {
-        let payload = self.message.as_bytes();
-        payload.get(payload.len() - self.rest..).unwrap_or_default()
+        last(self.message.as_bytes(), self.rest)
     }
 
     /// Queues that. Memory of which nothing waits serves again.
@@ -111,10 +116,7 @@ impl Sending<'_, '_> {
                 let start = own.len() - self.rest;
                 self.output.splice(own, start);
             }
-            Err(message) => {
-                let payload = message.as_bytes();
-                self.output.push(payload.get(payload.len() - self.rest..).unwrap_or_default());
-            }
+            Err(message) => self.output.push(last(message.as_bytes(), self.rest)),
         }
     }
 }

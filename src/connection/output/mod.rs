@@ -45,7 +45,8 @@ pub struct Output {
     bytes: Vec<u8>,
     start: usize,
     end: usize,
-    /// The latest automatic Pongs that stand side by side: a [`Run`], its fields apart for size.
+    /// The latest automatic Pongs that stand side by side: a [`Run`], its fields apart for size. Where
+    /// it ends means nothing while its length is 0.
     pongs_end: usize,
     pongs_len: u16,
     /// Whether memory is kept when nothing waits, to be given back.
@@ -236,6 +237,8 @@ impl Output {
         if self.has_remaining() {
             return self.give_back_ample(bytes);
         }
+        // They still say where the last of it was, if a `Sending` was forgotten.
+        (self.start, self.end, self.pongs_len) = (0, 0, 0);
         if is_kept(bytes, &self.bytes) {
             *bytes = core::mem::take(&mut self.bytes);
         } else {
@@ -299,8 +302,8 @@ impl Buf for Output {
     #[inline]
     fn chunk(&self) -> &[u8] {
         match &self.rare {
-            None => self.bytes.get(self.start..self.end).unwrap_or_else(nothing),
-            Some(rare) => self.chunk_or_splice(rare),
+            None => self.bytes.get(self.start..self.end).unwrap_or_else(out_of_bounds),
+            Some(_) => self.chunk_or_splice(),
         }
     }
 
@@ -331,9 +334,10 @@ impl Buf for Output {
     }
 }
 
-/// Called where nothing is to be found by a branch, which costs less than to choose by computing.
+/// `start..end` is always in `bytes`. That this is cold keeps the check of it a branch, which costs
+/// less than to compute which of two slices it is.
 #[cold]
-fn nothing<'a>() -> &'a [u8] {
+fn out_of_bounds<'a>() -> &'a [u8] {
     &[]
 }
 
@@ -342,8 +346,11 @@ fn nothing<'a>() -> &'a [u8] {
 fn write_payload(to: &mut [u8], payload: &[u8], key: Option<[u8; 4]>) {
     match key {
         Some(key) => copy_masked(to, payload, key, 0),
-        None if copy_two_words(to, payload, |word, _| word) => {}
-        None => to.copy_from_slice(payload),
+        None => {
+            if !copy_two_words(to, payload, |word, _| word) {
+                to.copy_from_slice(payload);
+            }
+        }
     }
 }
 

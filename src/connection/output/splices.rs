@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::{Output, Rare};
+use super::Output;
 use crate::connection::buffers::is_kept;
 use crate::payload::OwnBytes;
 
@@ -69,13 +69,12 @@ impl Output {
         self.bytes.get(self.start..next.map_or(self.end, |splice| splice.at)).unwrap_or_default()
     }
 
-    /// That, or the payload that comes next where nothing does.
-    #[cold]
-    pub(super) fn chunk_or_splice<'a>(&'a self, rare: &'a Rare) -> &'a [u8] {
-        let contiguous = self.contiguous();
-        match rare.splices.front() {
-            Some(splice) if contiguous.is_empty() => splice.waiting(),
-            Some(_) | None => contiguous,
+    /// That, or the next spliced payload where nothing comes before it.
+    #[inline(never)]
+    pub(super) fn chunk_or_splice(&self) -> &[u8] {
+        match self.rare.as_ref().and_then(|rare| rare.splices.front()) {
+            Some(splice) if splice.at == self.start => splice.waiting(),
+            Some(_) | None => self.contiguous(),
         }
     }
 
