@@ -302,7 +302,7 @@ impl Buf for Output {
     #[inline]
     fn chunk(&self) -> &[u8] {
         match &self.rare {
-            None => self.bytes.get(self.start..self.end).unwrap_or_else(out_of_bounds),
+            None => self.bytes.get(self.start..self.end).unwrap_or_default(),
             Some(_) => self.chunk_or_splice(),
         }
     }
@@ -332,13 +332,6 @@ impl Buf for Output {
             self.settle();
         }
     }
-}
-
-/// `start..end` is always in `bytes`. That this is cold keeps the check of it a branch, which costs
-/// less than to compute which of two slices it is.
-#[cold]
-fn out_of_bounds<'a>() -> &'a [u8] {
-    &[]
 }
 
 /// Writes a payload where it belongs, masked if there is a key.
