@@ -2,9 +2,10 @@
 //! buffer where they lie in it whole. The masking keys come from the thread's generator of the crate
 //! `rand`, which is seeded by the operating system and can't be foretold.
 //!
-//! Driven by the loop of its front page with vectored writes; by the same loop with memory that
-//! serves all connections, lent for each turn; by that loop where it also reads to where large binary
-//! messages belong; and with memory that the connection keeps, as most peers do.
+//! Driven by the loop of its front page, which reads, receives, sends and writes, with vectored writes
+//! where messages are long; by the same loop with memory that serves all connections, lent for each
+//! turn; by that loop where it also reads to where large binary messages belong; and with memory that
+//! the connection keeps, as most peers do.
 
 use std::any::Any;
 use std::io::{IoSlice, Write};
@@ -40,8 +41,8 @@ pub mod memory {
 }
 use memory::{KEPT, LENT, NONE};
 
-/// Bytes of a message from which it is worth to write it from where it is, and to look whether it has
-/// memory for the next one.
+/// Bytes of a message from which it is worth to write it from where it is, and to look whether several
+/// pieces wait and whether it has memory for the next one.
 const LONG_FROM: usize = 512;
 
 /// `SPACE`: reading to where payload belongs, and but little to elsewhere.

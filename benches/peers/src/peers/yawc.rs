@@ -1,7 +1,7 @@
 //! yawc: complete but for lengths that are not minimal and Pongs and Closes of any length. Text
 //! validation (off by default) and `simdutf8` are on, limits raised to 64 MiB. Takes messages as
-//! `Bytes` only: what the application borrows is copied. No opening handshake of its own that a
-//! stream in memory could drive: hyper's, with a task of its own.
+//! `Bytes` only, but only looks at them. No opening handshake of its own that a stream in memory could
+//! drive: hyper's, with a task of its own.
 
 use std::any::Any;
 use std::future::poll_fn;
