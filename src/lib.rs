@@ -145,8 +145,8 @@
 //! `benches/peers` measures each.
 //!
 //! - Small messages: `while let Some(event) = &mut connection.receive(&mut input)`, where they are
-//!   only looked at. To bind an event by value, as above, costs about half as much as to receive a
-//!   message of 8 B.
+//!   only looked at. To bind an event by value, as above, costs more than half as much as to receive
+//!   a message of 8 B.
 //! - Many replies, or messages that reads cut: [`Buffers`], lent for each turn, or once for good where
 //!   the connection may hold memory at rest; and [`recycle`](Connection::recycle) for messages of some
 //!   hundred bytes and more.

@@ -237,8 +237,8 @@ impl Output {
         if self.has_remaining() {
             return self.give_back_ample(bytes);
         }
-        // They still say where the last of it was, if a `Sending` was forgotten.
-        (self.start, self.end, self.pongs_len) = (0, 0, 0);
+        // A `Sending` that was forgotten left them where the last of it was.
+        self.rewind();
         if is_kept(bytes, &self.bytes) {
             *bytes = core::mem::take(&mut self.bytes);
         } else {
@@ -272,11 +272,17 @@ impl Output {
         }
     }
 
-    /// Nothing waits any more.
-    fn clear(&mut self) {
+    /// Nothing waits: what comes next stands at the front.
+    #[inline]
+    fn rewind(&mut self) {
         self.start = 0;
         self.end = 0;
         self.pongs_len = 0;
+    }
+
+    /// Nothing waits any more.
+    fn clear(&mut self) {
+        self.rewind();
         if self.lent && self.bytes.len() <= Buffers::MAX_KEPT {
             if let Some(rare) = &mut self.rare {
                 rare.clear();
