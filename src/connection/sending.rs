@@ -5,7 +5,7 @@ use core::fmt;
 use bytes::Buf;
 
 use super::{Connection, Output};
-use crate::{Fragment, Message, MessageType, Role, SendError, SendReason};
+use crate::{EncodedHeader, Fragment, Message, MessageType, Role, SendError, SendReason};
 
 /// Messages are written from where they are from this size on; copying smaller ones is cheaper.
 const DIRECT: usize = 1024;
@@ -15,12 +15,13 @@ const DIRECT: usize = 1024;
 ///
 /// Made by [`Connection::sending`], and read and advanced as an `Output` is: best with
 /// `chunks_vectored`, so that header and payload leave in one write. If it is forgotten, with
-/// `mem::forget`, the message is cut off.
+/// `mem::forget`, what is not written of the message is lost.
 #[must_use = "what is not written from it is copied"]
 pub struct Sending<'c, 'm> {
     output: &'c mut Output,
+    header: EncodedHeader,
     message: Message<'m>,
-    /// Bytes of its payload, the last ones, that are neither written nor queued.
+    /// Bytes of the frame that these are, the last ones, that are neither written nor queued.
     rest: usize,
 }
 
@@ -58,36 +59,37 @@ impl Connection {
         let message = message.into();
         if message.as_bytes().len() > self.config.fragment_size {
             self.send(message)?;
-            return Ok(Sending { output: &mut self.output, message: nothing(), rest: 0 });
+            let (header, message) = (EncodedHeader::EMPTY, nothing());
+            return Ok(Sending { output: &mut self.output, header, message, rest: 0 });
         }
         // A look at the message is enough to begin, and to move it would take as long.
         match self.begin_sending(message.message_type(), message.as_bytes()) {
-            Ok(is_queued) => {
-                let rest = if is_queued { 0 } else { message.as_bytes().len() };
-                Ok(Sending { output: &mut self.output, message, rest })
+            Ok(header) => {
+                let len = message.as_bytes().len();
+                let rest = if header.is_empty() { 0 } else { header.len() + len };
+                Ok(Sending { output: &mut self.output, header, message, rest })
             }
             Err(reason) => Err(SendError { unsent: message, reason }),
         }
     }
 
-    /// Queues the message, or only the header to write before it. Whether all of it is queued.
+    /// The header to write before the payload; empty if the message is queued.
     #[inline(never)]
     fn begin_sending(
         &mut self,
         message_type: MessageType,
         payload: &[u8],
-    ) -> Result<bool, SendReason> {
+    ) -> Result<EncodedHeader, SendReason> {
         let len = payload.len();
         if len < DIRECT || self.session.role() == Role::Client {
             self.send_copy(message_type, payload)?;
-            return Ok(true);
+            return Ok(EncodedHeader::EMPTY);
         }
         self.check(message_type, true)?;
         let fragment = Fragment::Whole(message_type);
         let header = self.session.header(fragment, len as u64, || self.keys.take())?;
-        self.output.push_frame(&header, &[]);
         self.count_sent(len, true);
-        Ok(false)
+        Ok(header.unmasked().encode())
     }
 }
 
@@ -102,21 +104,36 @@ fn last(bytes: &[u8], len: usize) -> &[u8] {
 }
 
 impl Sending<'_, '_> {
-    /// What of the message is neither written nor queued.
+    /// What of the header is neither written nor queued.
     #[inline]
-    fn rest(&self) -> &[u8] {
-        last(self.message.as_bytes(), self.rest)
+    fn header(&self) -> &[u8] {
+        last(&self.header, self.rest.saturating_sub(self.message.as_bytes().len()))
+    }
+
+    /// What of the payload is neither written nor queued.
+    #[inline]
+    fn payload(&self) -> &[u8] {
+        let payload = self.message.as_bytes();
+        last(payload, self.rest.min(payload.len()))
     }
 
     /// Queues that. Memory of which nothing waits serves again.
     #[inline(never)]
     fn queue_rest(&mut self) {
+        let header = self.header;
+        let header = last(&header, self.header().len());
+        let len = self.payload().len();
         match core::mem::replace(&mut self.message, nothing()).into_own() {
             Ok(own) => {
-                let start = own.len() - self.rest;
+                let start = own.len() - len;
+                self.output.push(header);
                 self.output.splice(own, start);
             }
-            Err(message) => self.output.push(last(message.as_bytes(), self.rest)),
+            Err(message) => {
+                self.output.reserve(self.rest);
+                self.output.push(header);
+                self.output.push(last(message.as_bytes(), len));
+            }
         }
     }
 }
@@ -134,20 +151,29 @@ impl Buf for Sending<'_, '_> {
 
     #[inline]
     fn chunk(&self) -> &[u8] {
-        if self.output.has_remaining() { self.output.chunk() } else { self.rest() }
+        if self.output.has_remaining() {
+            return self.output.chunk();
+        }
+        let header = self.header();
+        if header.is_empty() { self.payload() } else { header }
     }
 
     #[cfg(feature = "std")]
     #[inline(always)]
     fn chunks_vectored<'a>(&'a self, out: &mut [std::io::IoSlice<'a>]) -> usize {
-        let count = self.output.chunks_vectored(out);
-        match out.get_mut(count) {
-            Some(next) if self.rest > 0 => {
-                *next = std::io::IoSlice::new(self.rest());
-                count + 1
-            }
-            Some(_) | None => count,
+        let mut count = 0;
+        if self.output.has_remaining() {
+            count = self.output.chunks_vectored(out);
         }
+        for piece in [self.header(), self.payload()] {
+            if let Some(next) = out.get_mut(count)
+                && !piece.is_empty()
+            {
+                *next = std::io::IoSlice::new(piece);
+                count += 1;
+            }
+        }
+        count
     }
 
     /// # Panics
@@ -159,8 +185,10 @@ impl Buf for Sending<'_, '_> {
         let direct = len - queued;
         assert!(direct <= self.rest, "advanced past the end of the message");
         self.output.count_taken(len);
-        // Nothing may be appended behind the header before the message is.
-        self.output.skip(queued);
+        // Nothing may be appended before the message is, of which some may be written.
+        if queued > 0 {
+            self.output.skip(queued);
+        }
         self.rest -= direct;
     }
 }
@@ -171,7 +199,9 @@ impl Drop for Sending<'_, '_> {
         if self.rest > 0 || self.message.has_memory() {
             self.queue_rest();
         }
-        self.output.settle();
+        if self.output.is_unsettled() {
+            self.output.settle();
+        }
     }
 }
 

@@ -305,6 +305,10 @@ pub struct EncodedHeader {
 }
 
 impl EncodedHeader {
+    /// None.
+    #[cfg(feature = "alloc")]
+    pub(crate) const EMPTY: Self = Self { bytes: [0; 16], len: 0 };
+
     /// The bytes, and zeros behind them.
     #[cfg(feature = "alloc")]
     #[inline]

@@ -152,8 +152,9 @@ impl Output {
         }
     }
 
+    /// Makes room for what is appended next.
     #[inline]
-    fn reserve(&mut self, len: usize) {
+    pub(super) fn reserve(&mut self, len: usize) {
         if self.bytes.len() - self.end < len {
             self.make_room(len);
         }
@@ -270,6 +271,12 @@ impl Output {
         if !self.has_remaining() {
             self.clear();
         }
+    }
+
+    /// Whether that may be due.
+    #[inline]
+    pub(super) fn is_unsettled(&self) -> bool {
+        self.start > 0 || self.rare.is_some()
     }
 
     /// Nothing waits: what comes next stands at the front.
