@@ -392,7 +392,7 @@ fn a_pong_that_was_held_back_comes_behind_the_message_that_is_written() {
 }
 
 #[test]
-fn what_is_not_written_of_a_message_that_is_forgotten_is_lost_and_what_follows_is_whole() {
+fn what_waits_around_a_message_that_is_forgotten_is_whole() {
     // Nothing is written; some of what waits before it, and all; the header, and some of the payload.
     for written in [0, 3, 8, 12, 1000] {
         for lends_again in [false, true] {
@@ -412,4 +412,25 @@ fn what_is_not_written_of_a_message_that_is_forgotten_is_lost_and_what_follows_i
             assert_eq!(take_output(&mut server), [before, b"\x81\x04next"].concat());
         }
     }
+}
+
+#[test]
+fn a_pong_that_waits_behind_a_message_that_is_forgotten_stays_with_its_connection() {
+    let (mut one, mut other) =
+        (connection(Role::Server, Config::new()), connection(Role::Server, Config::new()));
+    let mut buffers = Buffers::new();
+    one.lend(&mut buffers);
+    receive(&mut one, &peer_frame(Role::Server, 0x89, b"of the one").repeat(400));
+    let queued = one.output().remaining();
+    let mut sending = one.sending(&[7; 5000][..]).unwrap();
+    sending.advance(queued);
+    std::mem::forget(sending);
+    one.give_back(&mut buffers);
+    other.lend(&mut buffers);
+    other.send("of the other").unwrap();
+    while other.output().remaining() > 14 {
+        other.output().advance(1);
+    }
+    assert_eq!(take_output(&mut other), b"\x81\x0cof the other");
+    assert_eq!(take_output(&mut one), b"\x8a\x0aof the one");
 }

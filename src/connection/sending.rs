@@ -14,8 +14,9 @@ const DIRECT: usize = 1024;
 /// copied. What is not written when this is dropped waits in the [`Output`], in its place.
 ///
 /// Made by [`Connection::sending`], and read and advanced as an `Output` is: best with
-/// `chunks_vectored`, so that header and payload leave in one write. If it is forgotten, with
-/// `mem::forget`, what is not written of the message is lost.
+/// `chunks_vectored` and room for three pieces, so that what waits, header and payload leave in one
+/// write. If it is forgotten, with `mem::forget`, the message is cut off, or never sent if none of it
+/// was written.
 #[must_use = "what is not written from it is copied"]
 pub struct Sending<'c, 'm> {
     output: &'c mut Output,

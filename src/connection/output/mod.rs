@@ -234,12 +234,10 @@ impl Output {
     /// far less moves out of it, since it may wait for long.
     #[inline]
     pub(super) fn give_back(&mut self, bytes: &mut Vec<u8>, rare: &mut Option<Box<Rare>>) {
-        self.lent = false;
-        if self.has_remaining() {
-            return self.give_back_ample(bytes);
+        if self.end > 0 || self.spliced() > 0 {
+            return self.give_back_what_is_free(bytes, rare);
         }
-        // A `Sending` that was forgotten left them where the last of it was.
-        self.rewind();
+        self.lent = false;
         if is_kept(bytes, &self.bytes) {
             *bytes = core::mem::take(&mut self.bytes);
         } else {
@@ -250,8 +248,14 @@ impl Output {
         }
     }
 
+    /// The same where something waits, or a `Sending` that was forgotten has taken the last of it.
     #[cold]
-    fn give_back_ample(&mut self, bytes: &mut Vec<u8>) {
+    fn give_back_what_is_free(&mut self, bytes: &mut Vec<u8>, rare: &mut Option<Box<Rare>>) {
+        self.settle();
+        if !self.has_remaining() {
+            return self.give_back(bytes, rare);
+        }
+        self.lent = false;
         if let Some(rare) = &mut self.rare {
             rare.spare = Vec::new();
         }

@@ -281,7 +281,7 @@ fn finish<const ECHO: bool, const LONG: bool>(
 ) {
     scene.message(message.as_bytes());
     if ECHO && LONG && rest.is_empty() {
-        write_vectored::<2>(&mut connection.sending(&*message).expect("room"), pipe);
+        write_vectored::<3>(&mut connection.sending(&*message).expect("room"), pipe);
     } else if ECHO {
         connection.send(&*message).expect("room");
     }
