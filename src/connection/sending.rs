@@ -121,19 +121,17 @@ impl Sending<'_, '_> {
     /// Queues that. Memory of which nothing waits serves again.
     #[inline(never)]
     fn queue_rest(&mut self) {
-        let header = self.header;
-        let header = last(&header, self.header().len());
-        let len = self.payload().len();
+        let (header, payload) = (self.header().len(), self.payload().len());
         match core::mem::replace(&mut self.message, nothing()).into_own() {
             Ok(own) => {
-                let start = own.len() - len;
-                self.output.push(header);
+                let start = own.len() - payload;
+                self.output.push(last(&self.header, header));
                 self.output.splice(own, start);
             }
             Err(message) => {
                 self.output.reserve(self.rest);
-                self.output.push(header);
-                self.output.push(last(message.as_bytes(), len));
+                self.output.push(last(&self.header, header));
+                self.output.push(last(message.as_bytes(), payload));
             }
         }
     }
