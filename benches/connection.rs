@@ -1,34 +1,56 @@
-//! Messages through a connection: received, sent, echoed, in fragments, in pieces.
+//! Messages through a connection, driven by the loop of the crate's front page: received, sent, echoed,
+//! fragmented, in chunks.
 //!
-//! A read is one copy into the buffer that is received from; what is sent is taken from the
-//! output, not copied.
+//! A read copies into the input, at most 16 KiB, or 256 KiB where each message is to be complete in it. A
+//! write copies nothing.
 
 mod support;
 
 use std::hint::black_box;
+use std::io::{self, IoSlice, Write};
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
 use support::{Random, frame, named};
+use websocket_proto::frame::Opcode;
 use websocket_proto::{
-    Config, Connection, Delivery, EntropyError, Event, Message, Negotiated, Opcode, Role,
+    Config, Connection, Delivery, Event, Input, Negotiated, Outgoing, Output, Role, Unsent,
 };
 
 const KIB: usize = 1 << 10;
 const SIZES: [usize; 6] = [8, 125, KIB, 16 * KIB, 64 * KIB, 1024 * KIB];
-/// Bytes of a read.
+/// Bytes per read where several messages, or parts of one, fit in a read.
 const READ: usize = 16 * KIB;
-
-fn config() -> Config {
-    Config::new().entropy(|out: &mut [u8]| getrandom::fill(out).map_err(|_| EntropyError))
-}
+/// Bytes per read where each message is to be complete in the input.
+const READ_WHOLE: usize = 256 * KIB;
 
 fn connection(role: Role, config: Config) -> Connection {
     match role {
         Role::Server => Connection::server(config, &Negotiated::default()),
-        Role::Client => Connection::client(config, &Negotiated::default()),
+        Role::Client => Connection::client(config, &Negotiated::default()).expect("entropy"),
     }
+}
+
+/// A socket that accepts every write and copies nothing.
+struct Sink;
+
+impl Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Ok(black_box(bytes).len())
+    }
+
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        Ok(slices.iter().map(|slice| black_box(slice).len()).sum())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn write(output: &mut Output) {
+    output.write_to(&mut Sink).expect("a sink");
 }
 
 fn role_name(role: Role) -> &'static str {
@@ -38,30 +60,32 @@ fn role_name(role: Role) -> &'static str {
     }
 }
 
-/// Receives `wire` in reads of at most 16 KiB, over and over.
+/// Receives `wire` repeatedly, in reads of at most `read` bytes.
 fn receive(
     group: &mut BenchmarkGroup<'_, WallTime>,
     name: &str,
     wire: &[u8],
+    read: usize,
     mut connection: Connection,
 ) {
-    let mut buffer = [0; READ];
+    let mut storage = vec![0; read];
+    let mut input = Input::new(&mut storage);
     group.bench_function(name, |bencher| {
         bencher.iter(|| {
-            for read in wire.chunks(READ) {
-                let mut input = &mut buffer[..read.len()];
-                input.copy_from_slice(read);
-                while let Some(event) = connection.receive(&mut input) {
+            for mut read in wire.chunks(read) {
+                input.read_from(&mut read).expect("a slice");
+                while connection.has_room()
+                    && let Some(event) = connection.receive(&mut input)
+                {
                     assert!(!matches!(black_box(event), Event::Failed(_)));
                 }
-                let output = connection.output();
-                output.advance(output.remaining());
+                write(connection.output());
             }
         });
     });
 }
 
-/// As many messages as make a read, at least one.
+/// The number of messages that fill a read, at least one.
 fn messages(size: usize) -> usize {
     (READ / (size + 14)).max(1)
 }
@@ -80,7 +104,11 @@ fn receiving(criterion: &mut Criterion) {
                 frame(&mut wire, role, Opcode::Binary, true, &Random::new().bytes(size));
             }
             group.throughput(throughput(size));
-            receive(&mut group, &named(size), &wire, connection(role, config()));
+            receive(&mut group, &named(size), &wire, READ, connection(role, Config::new()));
+            if size == 64 * KIB {
+                let name = format!("{} whole", named(size));
+                receive(&mut group, &name, &wire, READ_WHOLE, connection(role, Config::new()));
+            }
         }
         for size in [KIB, 64 * KIB] {
             let mut random = Random::new();
@@ -91,7 +119,7 @@ fn receiving(criterion: &mut Criterion) {
                 }
                 group.throughput(throughput(size));
                 let name = format!("{kind} {}", named(size));
-                receive(&mut group, &name, &wire, connection(role, config()));
+                receive(&mut group, &name, &wire, READ, connection(role, Config::new()));
             }
         }
     }
@@ -115,12 +143,12 @@ fn fragments(criterion: &mut Criterion) {
                 frame(&mut wire, Role::Server, Opcode::Ping, true, b"are you there?");
             }
         }
-        receive(&mut group, name, &wire, connection(Role::Server, config()));
+        receive(&mut group, name, &wire, READ, connection(Role::Server, Config::new()));
     }
 }
 
-fn pieces(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("1 MiB in pieces, server");
+fn chunks(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("1 MiB in chunks, server");
     group.throughput(Throughput::Bytes(1024 * KIB as u64));
     let mut random = Random::new();
     let payloads = [
@@ -130,65 +158,71 @@ fn pieces(criterion: &mut Criterion) {
     for (name, opcode, payload) in payloads {
         let mut wire = Vec::new();
         frame(&mut wire, Role::Server, opcode, true, &payload);
-        let config = config().delivery(Delivery::Chunks);
-        receive(&mut group, name, &wire, connection(Role::Server, config));
+        let config = Config::new().with_delivery(Delivery::Chunks);
+        receive(&mut group, name, &wire, READ, connection(Role::Server, config));
     }
 }
 
 fn sending(criterion: &mut Criterion) {
     for role in [Role::Server, Role::Client] {
         let mut group = criterion.benchmark_group(format!("send, {}", role_name(role)));
-        let mut send = |size: usize, name: &str, message: &dyn Fn() -> Message<'static>| {
-            let mut connection = connection(role, config());
-            group.throughput(Throughput::Bytes(size as u64));
-            group.bench_function(name, |bencher| {
-                bencher.iter(|| {
-                    assert!(connection.send(message()).is_ok());
-                    let output = connection.output();
-                    black_box(output.chunk());
-                    output.advance(output.remaining());
-                });
-            });
-        };
         for size in SIZES {
             let payload = &*Random::new().bytes(size).leak();
-            send(size, &named(size), &|| payload.into());
+            group.throughput(Throughput::Bytes(size as u64));
+            send(&mut group, &named(size), role, || payload);
             if size == 64 * KIB {
-                let counted = Bytes::from_static(payload);
-                send(size, "64 KiB as Bytes", &|| counted.clone().into());
+                let shared = Bytes::from_static(payload);
+                send(&mut group, "64 KiB as Bytes", role, || shared.clone());
             }
         }
     }
+}
+
+/// Sends messages, each written before the next one is sent.
+fn send<'m, M: Into<Outgoing<'m>>>(
+    group: &mut BenchmarkGroup<'_, WallTime>,
+    name: &str,
+    role: Role,
+    message: impl Fn() -> M,
+) {
+    let mut connection = connection(role, Config::new());
+    group.bench_function(name, |bencher| {
+        bencher.iter(|| {
+            connection.send(message()).map_err(Unsent::into_error).expect("room");
+            write(connection.output());
+        });
+    });
 }
 
 fn echoing(criterion: &mut Criterion) {
     for role in [Role::Server, Role::Client] {
         let mut group = criterion.benchmark_group(format!("echo, {}", role_name(role)));
         for size in SIZES {
-            let mut connection = connection(role, config());
+            let mut connection = connection(role, Config::new());
             let mut wire = Vec::new();
             frame(&mut wire, role, Opcode::Binary, true, &Random::new().bytes(size));
-            let mut buffer = [0; READ];
+            let read = if size > READ { READ_WHOLE } else { READ };
+            let mut storage = vec![0; read];
+            let mut input = Input::new(&mut storage);
             group.throughput(Throughput::Bytes(size as u64));
             group.bench_function(named(size), |bencher| {
                 bencher.iter(|| {
-                    for read in wire.chunks(READ) {
-                        let mut input = &mut buffer[..read.len()];
-                        input.copy_from_slice(read);
-                        while let Some(event) = connection.receive(&mut input) {
+                    for mut read in wire.chunks(read) {
+                        input.read_from(&mut read).expect("a slice");
+                        while connection.has_room()
+                            && let Some(event) = connection.receive(&mut input)
+                        {
                             if let Event::Message(message) = event {
-                                assert!(connection.send(message).is_ok());
+                                connection.send(message).map_err(Unsent::into_error).expect("room");
                             }
                         }
+                        write(connection.output());
                     }
-                    let output = connection.output();
-                    black_box(output.chunk());
-                    output.advance(output.remaining());
                 });
             });
         }
     }
 }
 
-criterion_group!(benches, receiving, fragments, pieces, sending, echoing);
+criterion_group!(benches, receiving, fragments, chunks, sending, echoing);
 criterion_main!(benches);

@@ -1,63 +1,58 @@
-//! A relay over blocking sockets of the standard library: accepts clients and connects each to an
-//! upstream server, over the part of the crate that needs no allocator.
+//! A relay over blocking sockets between clients and an upstream server. It uses tier 1, the part of the
+//! crate that needs no allocator.
 //!
-//! `cargo run --release --example relay -- 127.0.0.1:9002 ws://127.0.0.1:9001/` listens on
-//! 127.0.0.1:9002 (port 0 picks one).
+//! `cargo run --release --example relay -- 127.0.0.1:9002 ws://127.0.0.1:9001/` listens on 127.0.0.1:9002
+//! (with port 0, the system chooses one).
 //!
-//! Messages are forwarded piece by piece as they arrive, each piece a fragment, in constant memory
-//! however long they are. Each side is a [`Session`] of its own, so that nothing passes that breaks
-//! a rule: frame and fragment order, masking, UTF-8 across pieces, limits, close codes. What a
-//! client may not send never reaches the server, and the reverse.
+//! Each chunk of a message is forwarded as it arrives, as one fragment, in constant memory. Each side has
+//! its own [`Session`], which checks the order of frames and fragments, masking, UTF-8 across fragments and
+//! close codes: an invalid frame from one side never reaches the other.
 //!
-//! Control frames pass from end to end. A Ping is answered by whom it is meant for, so that a
-//! round trip is that of the whole path and each end learns that the *other end* is there; a Close
-//! passes with its code and reason, and so does its answer, so that both closing handshakes are
-//! one. When a side fails, it is told why, and the other is closed with what that means to it:
+//! Control frames pass end to end: the relay answers neither a Ping nor a Close, but forwards it to the
+//! other side. If one side fails, it gets the close code of its failure, and the other side is closed too:
 //!
-//! | what fails | the client is closed with | the server is closed with |
+//! | failure | close code to the client | close code to the server |
 //! |---|---|---|
-//! | the client breaks a rule | that rule's code | 1001 |
-//! | the client is gone | | 1001 |
-//! | the server breaks a rule | 1014 | that rule's code |
-//! | the server is gone | 1014 | |
+//! | the client breaks a rule | the code of that rule | 1001 |
+//! | the client is lost | | 1001 |
+//! | the server breaks a rule | 1014 | the code of that rule |
+//! | the server is lost | 1014 | |
 //!
-//! The relay has no keepalive of its own: a side that is silent for [`SILENCE`] is gone, and the
-//! Pings of either end prevent that.
+//! The relay sends no Pings. A side that is silent for [`SILENCE`] is considered lost; a keepalive of
+//! either side prevents that.
 
 use std::error::Error;
 use std::fmt;
-use std::io::{ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream, ToSocketAddrs};
-use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use websocket_proto::frame::mask;
 use websocket_proto::handshake::{
-    Acceptance, ClientRequest, Field, HandshakeError, HeadError, HeadLimits, Rejection,
-    RequestParser, ResponseParser, Uri, key_from_nonce, write_response,
+    Acceptance, ClientRequest, Field, HandshakeError, HeadLimits, InvalidHead, OriginPolicy,
+    Rejection, RequestParser, ResponseParser, Uri, key_from_nonce, write_response,
 };
+use websocket_proto::session::{Session, SessionEvent};
 use websocket_proto::{
-    CloseCode, CloseFrame, EntropyError, Event, Fragment, Limits, ProtocolError, Role, SendReason,
-    Session, Transport, mask,
+    CloseCode, CloseFrame, ConnectionError, EntropyError, Filled, Fragment, Input, MessageType,
+    Role, SendError, Transport,
 };
 
-/// Bytes read at once.
-const BUFFER: usize = 16 << 10;
+/// Size of the read buffers. A head must fit into one.
+const BUFFER: usize = 32 << 10;
 
-/// A head has to fit into a buffer.
-const HEADS: HeadLimits = HeadLimits { max_head: BUFFER - 1, ..HeadLimits::DEFAULT };
-
-/// How long both opening handshakes may take together.
+/// Time limit for both opening handshakes together.
 const OPENING: Duration = Duration::from_secs(10);
 
-/// How long a side may send nothing, or a write to it may take nothing. (nginx: 60 s)
+/// Time limit without a received byte, and for a write that makes no progress. nginx uses 60 s as well.
 const SILENCE: Duration = Duration::from_secs(60);
 
-/// How long closing may take, from the first Close or failure.
+/// Time limit from the first Close or failure until both sockets are closed.
 const CLOSING: Duration = Duration::from_secs(10);
 
-/// How often a thread that waits looks at these times.
+/// Interval at which a blocked thread checks these limits.
 const TICK: Duration = Duration::from_secs(1);
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -72,16 +67,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("listening on ws://{}/", listener.local_addr()?);
     for client in listener.incoming() {
         let uri = uri.clone();
-        let serving = client.and_then(|client| {
-            thread::Builder::new().stack_size(256 << 10).spawn(move || {
-                let peer = client.peer_addr();
-                if let (Err(error), Ok(peer)) = (serve(client, &uri), peer) {
-                    eprintln!("{peer}: {error}");
-                }
-            })
-        });
-        if let Err(error) = serving {
-            // Out of descriptors, perhaps: others will be closed.
+        let thread = thread::Builder::new().stack_size(256 << 10);
+        let started = client.and_then(|client| thread.spawn(move || serve(client, &uri)));
+        if let Err(error) = started {
+            // Possibly out of file descriptors or threads: other connections will end.
             eprintln!("{error}");
             thread::sleep(Duration::from_millis(100));
         }
@@ -89,151 +78,134 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Serves one client: both opening handshakes, then all that passes.
-fn serve(client: TcpStream, uri: &str) -> Result<(), Box<dyn Error>> {
+/// Serves one client: both opening handshakes, then the relay.
+fn serve(client: TcpStream, uri: &str) {
     let deadline = Instant::now() + OPENING;
-    let (mut from_client, mut from_server) = ([0; BUFFER], [0; BUFFER]);
-    let opened = match open(&client, &mut from_client, uri, &mut from_server, deadline) {
-        Ok(opened) => opened,
+    let (mut from_client, mut from_server) = (Head::new(), Head::new());
+    let relayed = match open(&client, &mut from_client, uri, &mut from_server, deadline) {
+        Ok(server) => Relay::new(client, server)
+            .and_then(|relay| relay.run(from_client.rest(), from_server.rest())),
         Err(refusal) => {
-            (&client).write_all(&refusal.response)?;
-            // Closing with unread bytes would reset the connection and destroy the answer.
-            client.shutdown(Shutdown::Write)?;
-            while read_before(&client, &mut from_client, deadline).is_ok_and(|length| length > 0) {}
-            return Err(refusal.into());
+            eprintln!("{refusal}");
+            refuse(&client, &refusal.response, deadline)
         }
     };
-    let relay = Relay {
-        client: Side::new(Role::Server, client)?,
-        server: Side::new(Role::Client, opened.server)?,
-        closing: OnceLock::new(),
-    };
-    let (relay, rest) = (&relay, opened.rest_of_server);
-    thread::scope(|scope| {
-        thread::Builder::new().stack_size(256 << 10).spawn_scoped(scope, move || {
-            relay.forward(&relay.server, &relay.client, &mut from_server, rest);
-        })?;
-        relay.forward(&relay.client, &relay.server, &mut from_client, opened.rest_of_client);
-        Ok(())
-    })
+    if let Err(error) = relayed {
+        eprintln!("{error}");
+    }
 }
 
-// --- The opening handshakes --------------------------------------------------------------------
-
-/// Both handshakes are done.
-struct Opened {
-    server: TcpStream,
-    /// Where in the buffers lies what came behind the heads.
-    rest_of_client: Range<usize>,
-    rest_of_server: Range<usize>,
+/// Writes the response, then reads and discards bytes until EOF: closing with unread bytes would reset the
+/// TCP connection and destroy the response in flight.
+fn refuse(mut client: &TcpStream, response: &[u8], deadline: Instant) -> io::Result<()> {
+    client.write_all(response)?;
+    client.shutdown(Shutdown::Write)?;
+    while read_before(client, &mut [0; 1024], deadline)? > 0 {}
+    Ok(())
 }
 
-/// The client can't be served: what it is answered, and why.
+// --- The opening handshakes ---------------------------------------------------------------------
+
+/// The response to a client that cannot be served, and the reason.
 #[derive(Debug)]
 struct Refusal {
     response: Vec<u8>,
-    why: String,
+    reason: String,
 }
 
 impl Refusal {
-    /// What the client asks for is not a WebSocket, or not as it should.
-    fn of_client(rejection: Option<Rejection>, why: impl ToString) -> Self {
-        let (mut response, why) = (Vec::new(), why.to_string());
+    /// The client's request is invalid or not a WebSocket upgrade.
+    fn client(rejection: Option<Rejection>, reason: impl ToString) -> Self {
+        let (mut response, reason) = (Vec::new(), reason.to_string());
         if let Some(rejection) = rejection {
-            // Into a `Vec`, it can't fail for want of room.
-            let _ = rejection.write(&mut response, &why);
+            // Writing to a `Vec` cannot fail.
+            let _ = rejection.write(&mut response, &reason);
         }
-        Self { response, why }
+        Self { response, reason: format!("client: {reason}") }
     }
 
-    /// The server can't be had. The client is not told why.
-    fn of_server(why: impl ToString) -> Self {
+    /// The server is unreachable or refuses. The client gets no details.
+    fn server(reason: impl fmt::Display) -> Self {
         let mut response = Vec::new();
         let fields = [Field::new("Content-Type", "text/plain; charset=utf-8")];
         let _ = write_response(&mut response, "GET", 502, &fields, b"Bad gateway\n");
-        Self { response, why: format!("server: {}", why.to_string()) }
+        Self { response, reason: format!("server: {reason}") }
     }
 }
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.why)
+        f.write_str(&self.reason)
     }
 }
-
-impl Error for Refusal {}
 
 impl From<HandshakeError> for Refusal {
     fn from(error: HandshakeError) -> Self {
-        Self::of_client(error.rejection(), error)
+        Self::client(error.rejection(), error)
     }
 }
 
-/// Reads the client's request, asks the server, and accepts if that does. The subprotocols that the
-/// client offers are offered to the server, and its choice is passed back.
+/// Reads the client's request, connects to the server, and accepts if the server does. The client's
+/// subprotocols are offered to the server, and the server's choice is returned to the client.
 fn open(
-    client: &TcpStream,
-    from_client: &mut [u8],
+    mut client: &TcpStream,
+    from_client: &mut Head,
     uri: &str,
-    from_server: &mut [u8],
+    from_server: &mut Head,
     deadline: Instant,
-) -> Result<Opened, Refusal> {
-    let mut parser = RequestParser::new(HEADS);
-    let end = read_head(client, from_client, deadline, |received| {
-        Ok(parser.parse(received)?.map(|head| head.as_bytes().len()))
+) -> Result<TcpStream, Refusal> {
+    let mut parser = RequestParser::new(HeadLimits::DEFAULT);
+    from_client.read(client, deadline, |bytes| {
+        Ok(parser.parse(bytes)?.map(|head| head.as_bytes().len()))
     })?;
-    let Some(request) = parser.head(&from_client[..end.head]) else {
-        return Err(HandshakeError::UnexpectedEof.into());
+    let request = parser.head(&from_client.bytes).ok_or(HandshakeError::UnexpectedEof)?;
+    // The request to the server carries no Origin, so the relay must check it.
+    let Some(upgrade) = request.upgrade(&OriginPolicy::same())? else {
+        return Err(Refusal::client(Some(Rejection::UpgradeRequired), "not a WebSocket"));
     };
-    let Some(upgrade) = request.upgrade()? else {
-        return Err(Refusal::of_client(Some(Rejection::UpgradeRequired), "not a WebSocket"));
-    };
-    let rest_of_client = end.head..end.received;
 
-    let uri = Uri::parse(uri).map_err(Refusal::of_server)?;
-    let server = connect(&uri, deadline).map_err(Refusal::of_server)?;
+    let uri = Uri::parse(uri).map_err(Refusal::server)?;
+    let mut server = connect(&uri, deadline).map_err(Refusal::server)?;
     let subprotocols: Vec<&str> = request.subprotocols().collect();
-    let asked = ClientRequest::new(&uri).subprotocols(&subprotocols);
+    let offer = ClientRequest::new(&uri).subprotocols(&subprotocols);
     let mut nonce = [0; 16];
-    getrandom::fill(&mut nonce).map_err(Refusal::of_server)?;
+    getrandom::fill(&mut nonce).map_err(Refusal::server)?;
     let key = key_from_nonce(&nonce);
     let mut head = Vec::new();
-    asked.write(key, &mut head).map_err(|error| match error {
-        // Offered twice.
-        HeadError::Subprotocol => Refusal::of_client(Some(Rejection::BadRequest), error),
-        _ => Refusal::of_server(error),
+    offer.write(key, &mut head).map_err(|error| match error {
+        // The client offered a subprotocol twice.
+        InvalidHead::Subprotocol => Refusal::client(Some(Rejection::BadRequest), error),
+        _ => Refusal::server(error),
     })?;
-    (&server).write_all(&head).map_err(Refusal::of_server)?;
+    server.write_all(&head).map_err(Refusal::server)?;
 
-    let mut parser = ResponseParser::new(HEADS);
-    let end = read_head(&server, from_server, deadline, |received| {
-        Ok(parser.parse(received)?.map(|head| head.as_bytes().len()))
-    })
-    .map_err(Refusal::of_server)?;
-    let response = parser.head(&from_server[..end.head]);
-    let response = response.ok_or_else(|| Refusal::of_server("no response"))?;
-    if !asked.is_accepted(&key, &response).map_err(Refusal::of_server)? {
-        return Err(Refusal::of_server(format!("status {}", response.status())));
-    }
+    let mut parser = ResponseParser::new(HeadLimits::DEFAULT);
+    from_server
+        .read(&server, deadline, |bytes| Ok(parser.parse(bytes)?.map(|head| head.as_bytes().len())))
+        .map_err(Refusal::server)?;
+    let response = parser.head(&from_server.bytes);
+    let response = response.ok_or_else(|| Refusal::server("no response"))?;
+    let Some(choice) = offer.verify(&key, &response).map_err(Refusal::server)? else {
+        return Err(Refusal::server(format!("status {}", response.status())));
+    };
 
     let mut acceptance = Acceptance::new();
-    if let Some(subprotocol) = response.subprotocol() {
+    if let Some(subprotocol) = choice.subprotocol() {
         acceptance = acceptance.subprotocol(subprotocol);
     }
     let mut head = Vec::new();
-    upgrade.accept(&acceptance, &mut head).map_err(Refusal::of_server)?;
-    let mut client = client;
-    client.write_all(&head).map_err(|error| Refusal::of_client(None, error))?;
-    Ok(Opened { server, rest_of_client, rest_of_server: end.head..end.received })
+    upgrade.accept(&acceptance, &mut head).map_err(Refusal::server)?;
+    client.write_all(&head).map_err(|error| Refusal::client(None, error))?;
+    Ok(server)
 }
 
-/// Connects to any of the host's addresses.
-fn connect(uri: &Uri<'_>, deadline: Instant) -> std::io::Result<TcpStream> {
+/// Connects to one of the host's addresses.
+fn connect(uri: &Uri<'_>, deadline: Instant) -> io::Result<TcpStream> {
     let mut last = ErrorKind::NotFound.into();
     for address in (uri.host(), uri.port()).to_socket_addrs()? {
-        // Not zero, which is refused.
-        let left = deadline.saturating_duration_since(Instant::now()).max(TICK);
-        match TcpStream::connect_timeout(&address, left) {
+        // A timeout of zero is an error.
+        let remaining = deadline.saturating_duration_since(Instant::now()).max(TICK);
+        match TcpStream::connect_timeout(&address, remaining) {
             Ok(socket) => return Ok(socket),
             Err(error) => last = error,
         }
@@ -241,255 +213,332 @@ fn connect(uri: &Uri<'_>, deadline: Instant) -> std::io::Result<TcpStream> {
     Err(last)
 }
 
-/// How much of a buffer is filled, and how much of that is the head.
-struct End {
-    head: usize,
-    received: usize,
+/// The bytes of a head and those that followed it.
+struct Head {
+    bytes: Vec<u8>,
+    head_len: usize,
 }
 
-/// Reads until `head_of` finds the length of a head in what was received.
-fn read_head(
-    socket: &TcpStream,
-    buffer: &mut [u8],
-    deadline: Instant,
-    mut head_of: impl FnMut(&[u8]) -> Result<Option<usize>, HandshakeError>,
-) -> Result<End, HandshakeError> {
-    let mut received = 0;
-    loop {
-        match read_before(socket, &mut buffer[received..], deadline) {
-            Ok(0) => return Err(HandshakeError::UnexpectedEof),
-            Ok(length) => received += length,
-            Err(_) => return Err(HandshakeError::Aborted),
+impl Head {
+    fn new() -> Self {
+        Self { bytes: Vec::new(), head_len: 0 }
+    }
+
+    /// Reads until `parse` returns the length of the head.
+    fn read(
+        &mut self,
+        socket: &TcpStream,
+        deadline: Instant,
+        mut parse: impl FnMut(&[u8]) -> Result<Option<usize>, HandshakeError>,
+    ) -> Result<(), HandshakeError> {
+        let mut buffer = [0; 4096];
+        loop {
+            match read_before(socket, &mut buffer, deadline) {
+                Ok(0) => return Err(HandshakeError::UnexpectedEof),
+                Ok(len) => self.bytes.extend_from_slice(&buffer[..len]),
+                Err(error) if is_timeout(&error) => return Err(HandshakeError::Timeout),
+                Err(_) => return Err(HandshakeError::Aborted),
+            }
+            if let Some(head_len) = parse(&self.bytes)? {
+                self.head_len = head_len;
+                return Ok(());
+            }
         }
-        if let Some(head) = head_of(&buffer[..received])? {
-            return Ok(End { head, received });
-        }
+    }
+
+    fn rest(&mut self) -> &mut [u8] {
+        &mut self.bytes[self.head_len..]
     }
 }
 
-/// Reads, and waits no longer than until `deadline`.
-fn read_before(
-    mut socket: &TcpStream,
-    buffer: &mut [u8],
-    deadline: Instant,
-) -> std::io::Result<usize> {
-    let left = deadline.saturating_duration_since(Instant::now());
-    if left.is_zero() {
+fn read_before(mut socket: &TcpStream, buffer: &mut [u8], deadline: Instant) -> io::Result<usize> {
+    let remaining = deadline.saturating_duration_since(Instant::now());
+    if remaining.is_zero() {
         return Err(ErrorKind::TimedOut.into());
     }
-    socket.set_read_timeout(Some(left))?;
+    socket.set_read_timeout(Some(remaining))?;
     socket.read(buffer)
 }
 
-// --- The relay ---------------------------------------------------------------------------------
+// --- The relay ----------------------------------------------------------------------------------
 
-/// Two sides, and two threads, each of which reads from one and writes to the other.
+/// Both sides. Each of two threads reads from one side and writes to the other.
 struct Relay {
+    ends: Mutex<Ends>,
     client: Side,
     server: Side,
-    /// When the first Close or failure was seen.
+    /// The time of the first Close or failure.
     closing: OnceLock<Instant>,
 }
 
-/// One connection. The session is locked for a call, `output` from before a frame is made until it
-/// is written: the frames leave in the order in which the session made them. If a thread locks
-/// both, `output` comes first.
+struct Ends {
+    client: End,
+    server: End,
+}
+
+/// A session and its frames that are not yet written, in the order of their encoding.
+struct End {
+    session: Session,
+    output: Vec<u8>,
+}
+
 struct Side {
     socket: TcpStream,
-    session: Mutex<Session>,
-    /// Empty unless locked.
-    output: Mutex<Vec<u8>>,
+    /// Locked while a thread writes.
+    writing: Mutex<()>,
+}
+
+#[derive(Clone, Copy)]
+enum Peer {
+    Client,
+    Server,
+}
+
+impl Peer {
+    fn other(self) -> Self {
+        match self {
+            Self::Client => Self::Server,
+            Self::Server => Self::Client,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Server => "server",
+        }
+    }
+
+    /// The close code that the other side gets if this one fails.
+    fn failure_code(self) -> CloseCode {
+        match self {
+            Self::Client => CloseCode::GOING_AWAY,
+            Self::Server => CloseCode::BAD_GATEWAY,
+        }
+    }
 }
 
 impl Relay {
-    /// Forwards all that comes from one side, until it ends. `buffer[rest]` is the first input.
-    fn forward(&self, from: &Side, to: &Side, buffer: &mut [u8], rest: Range<usize>) {
-        let mut control = [0; 125];
-        let mut heard = Instant::now();
-        let mut input = &mut buffer[rest];
+    fn new(client: TcpStream, server: TcpStream) -> io::Result<Self> {
+        let end = |role| End { session: Session::new(role), output: Vec::new() };
+        Ok(Self {
+            ends: Mutex::new(Ends { client: end(Role::Server), server: end(Role::Client) }),
+            client: Side::new(client)?,
+            server: Side::new(server)?,
+            closing: OnceLock::new(),
+        })
+    }
+
+    /// Forwards in both directions until both have ended. The arguments are the bytes that followed the
+    /// heads.
+    fn run(&self, from_client: &mut [u8], from_server: &mut [u8]) -> io::Result<()> {
+        thread::scope(|scope| {
+            thread::Builder::new()
+                .stack_size(256 << 10)
+                .spawn_scoped(scope, || self.forward(Peer::Server, from_server))?;
+            self.forward(Peer::Client, from_client);
+            Ok(())
+        })
+    }
+
+    /// Forwards frames from one side to the other until the last frame, then reads until EOF.
+    fn forward(&self, from: Peer, first: &mut [u8]) {
+        let mut is_open = self.forward_input(from, &mut Input::with_bytes(first));
+        let mut storage = [0; BUFFER];
+        let mut input = Input::new(&mut storage);
+        while is_open && !input.is_finished() {
+            if !self.read(from, &mut input) {
+                lock(&self.ends).get(from).session.abort();
+            }
+            is_open = self.forward_input(from, &mut input);
+        }
+        // Nothing follows a Close or a failure, but the other side may not have read our last bytes yet.
+        while !input.is_finished() && self.read(from, &mut input) {
+            input = Input::new(&mut storage);
+        }
+    }
+
+    /// Forwards the frames in `input`. Returns `false` after the last one.
+    fn forward_input(&self, from: Peer, input: &mut Input<'_>) -> bool {
+        let mut ends = lock(&self.ends);
+        let Ends { client, server } = &mut *ends;
+        let (source, sink) = match from {
+            Peer::Client => (client, server),
+            Peer::Server => (server, client),
+        };
+        let mut is_last = false;
+        while !is_last && let Ok(Some(event)) = source.session.receive(input) {
+            // Refused only if the other side is closing and no longer needs the frame.
+            let _ = sink.push(&event);
+            match event {
+                // The reply stays pending until the other side's Close arrives.
+                SessionEvent::Close(_) => {
+                    is_last = true;
+                    break;
+                }
+                SessionEvent::Failed(error) => {
+                    is_last = true;
+                    eprintln!("{}: {error}", from.name());
+                    let _ = sink.push_failure(from, error);
+                }
+                // The other side answers the Ping.
+                SessionEvent::Ping(_) => source.drop_reply(),
+                _ => {}
+            }
+            // After a failure the reply is a Close, unless this side can no longer be reached.
+            let _ = source.push_reply();
+        }
+        drop(ends);
+        self.flush(from.other());
+        if is_last {
+            let _ = self.closing.set(Instant::now());
+            self.flush(from);
+        }
+        !is_last
+    }
+
+    /// Writes the frames to one side, then shuts its sending direction down if no frame will follow.
+    fn flush(&self, to: Peer) {
+        let side = self.side(to);
+        let _writing = lock(&side.writing);
         loop {
-            let mut failure = None;
-            let mut output = lock(&to.output);
-            loop {
-                // Events borrow from the buffers, not from the session: its lock is released.
-                let event = lock(&from.session).receive(&mut input, &mut control, &Limits::DEFAULT);
-                let Some(event) = event else { break };
-                match &event {
-                    Event::Failed(error) => failure = Some(*error),
-                    Event::Close(_) => drop(self.closing.get_or_init(Instant::now)),
-                    _ => {}
+            let mut ends = lock(&self.ends);
+            let end = ends.get(to);
+            let (frames, transport) = (std::mem::take(&mut end.output), end.session.transport());
+            drop(ends);
+            match transport {
+                _ if !frames.is_empty() => {
+                    if (&side.socket).write_all(&frames).is_err() {
+                        lock(&self.ends).get(to).session.abort();
+                        // Wakes the reader thread.
+                        let _ = side.socket.shutdown(Shutdown::Both);
+                    }
                 }
-                // Refused if that side is closing: it has no use for it any more.
-                let _ = to.push(&event, &mut output);
+                // Fails if the other side is gone, which a read reports too.
+                Transport::Drain => return drop(side.socket.shutdown(Shutdown::Write)),
+                // The socket is closed when both threads have ended.
+                Transport::Open | Transport::Close | Transport::Abort => return,
             }
-            to.write(&mut output);
-            drop(output);
-            if lock(&to.session).error().is_some() {
-                // The thread that reads from that side tells why, but it may wait for this one.
-                self.closing.get_or_init(Instant::now);
+        }
+    }
+
+    /// Reads once. Returns `false` if the side was silent for too long, closing took too long, or the
+    /// socket is broken.
+    fn read(&self, from: Peer, input: &mut Input<'_>) -> bool {
+        let start = Instant::now();
+        while self.closing.get().is_none_or(|since| since.elapsed() < CLOSING) {
+            match input.read_from(&mut &self.side(from).socket) {
+                Ok(Filled::Ready) => return true,
+                Ok(Filled::Blocked) if start.elapsed() < SILENCE => {}
+                Ok(Filled::Blocked) | Err(_) => return false,
             }
-            if let Some(error) = failure {
-                self.closing.get_or_init(Instant::now);
-                from.fail(error);
-                to.close_for_the_other(error);
-            }
-            from.follow();
-            to.follow();
-            if !lock(&from.session).wants_read() {
-                return;
-            }
-            let length = match (&from.socket).read(buffer) {
-                Ok(0) => {
-                    lock(&from.session).receive_eof();
-                    0
-                }
-                Ok(length) => {
-                    heard = Instant::now();
-                    length
-                }
-                Err(error) if is_wake_up(&error) && heard.elapsed() < SILENCE => 0,
-                Err(_) => {
-                    from.abort();
-                    0
-                }
-            };
-            if self.closing.get().is_some_and(|since| since.elapsed() >= CLOSING) {
-                from.abort();
-                to.abort();
-            }
-            input = &mut buffer[..length];
+        }
+        false
+    }
+
+    fn side(&self, peer: Peer) -> &Side {
+        match peer {
+            Peer::Client => &self.client,
+            Peer::Server => &self.server,
+        }
+    }
+}
+
+impl Ends {
+    fn get(&mut self, peer: Peer) -> &mut End {
+        match peer {
+            Peer::Client => &mut self.client,
+            Peer::Server => &mut self.server,
         }
     }
 }
 
 impl Side {
-    fn new(role: Role, socket: TcpStream) -> std::io::Result<Self> {
+    fn new(socket: TcpStream) -> io::Result<Self> {
         socket.set_nodelay(true)?;
         socket.set_read_timeout(Some(TICK))?;
         socket.set_write_timeout(Some(SILENCE))?;
-        let session = Mutex::new(Session::new(role));
-        Ok(Self { socket, session, output: Mutex::new(Vec::new()) })
-    }
-
-    /// Makes the frame that passes on what came from the other side.
-    fn push(&self, event: &Event<'_>, output: &mut Vec<u8>) -> Result<(), SendReason> {
-        let mut session = lock(&self.session);
-        let mut control = [0; Session::MAX_REPLY];
-        let length = match event {
-            Event::Chunk(chunk) => {
-                let message_type = chunk.payload.message_type();
-                let fragment = match (chunk.first, chunk.last) {
-                    (true, true) => Fragment::Whole(message_type),
-                    (true, false) => Fragment::First(message_type),
-                    (false, false) => Fragment::Middle,
-                    (false, true) => Fragment::Last,
-                };
-                let payload = chunk.payload.as_bytes();
-                let header = session.send(fragment, payload.len() as u64, masking_key)?;
-                output.extend_from_slice(&header.encode());
-                let start = output.len();
-                output.extend_from_slice(payload);
-                if let Some(key) = header.masking_key() {
-                    mask(&mut output[start..], key, 0);
-                }
-                return Ok(());
-            }
-            Event::Ping(payload) => session.ping(payload, masking_key, &mut control)?,
-            Event::Pong(payload) => session.pong(payload, masking_key, &mut control)?,
-            // A Close of its own, or the answer to the one that this side sent before.
-            Event::Close(frame) => session.close(frame.as_ref(), masking_key, &mut control)?,
-            _ => 0,
-        };
-        output.extend_from_slice(&control[..length]);
-        Ok(())
-    }
-
-    /// Tells this side which rule it broke, unless it is gone.
-    fn fail(&self, error: ProtocolError) {
-        eprintln!("{}: {error}", self.name());
-        self.reply(&Event::Failed(error));
-    }
-
-    /// Closes this side because of what the other did.
-    fn close_for_the_other(&self, error: ProtocolError) {
-        let (owes_close, role) = {
-            let session = lock(&self.session);
-            (session.owes_close(), session.role())
-        };
-        let (code, other) = match role {
-            Role::Client => (CloseCode::GOING_AWAY, "client"),
-            Role::Server => (CloseCode::BAD_GATEWAY, "server"),
-        };
-        match CloseFrame::new(code, format!("{other}: {error}")) {
-            // It closed first, and the other was to answer.
-            _ if owes_close => self.reply(&Event::Close(None)),
-            Ok(frame) => {
-                let mut output = lock(&self.output);
-                // Refused if it was closed before.
-                let _ = self.push(&Event::Close(Some(frame)), &mut output);
-                self.write(&mut output);
-            }
-            Err(_) => self.abort(),
-        }
-    }
-
-    /// Writes the Close that the session owes for this event, if it does.
-    fn reply(&self, event: &Event<'_>) {
-        let mut output = lock(&self.output);
-        let mut close = [0; Session::MAX_REPLY];
-        let length = lock(&self.session).reply(event, masking_key, &mut close).unwrap_or(0);
-        output.extend_from_slice(&close[..length]);
-        self.write(&mut output);
-    }
-
-    /// Writes all frames. Who takes nothing for too long is gone.
-    fn write(&self, output: &mut Vec<u8>) {
-        if (&self.socket).write_all(output).is_err() {
-            self.abort();
-        }
-        output.clear();
-    }
-
-    /// Does with the transport what is to be done. It is closed when both threads are done.
-    fn follow(&self) {
-        let transport = lock(&self.session).transport();
-        match transport {
-            Transport::Drain => {
-                // Behind what another thread is writing just now.
-                let _written = lock(&self.output);
-                let _ = self.socket.shutdown(Shutdown::Write);
-            }
-            Transport::Open | Transport::Close | Transport::Abort => {}
-        }
-    }
-
-    /// Gives this side up, and wakes the threads that wait for it.
-    fn abort(&self) {
-        lock(&self.session).abort();
-        let _ = self.socket.shutdown(Shutdown::Both);
-    }
-
-    fn name(&self) -> &'static str {
-        match lock(&self.session).role() {
-            Role::Server => "client",
-            Role::Client => "server",
-        }
+        Ok(Self { socket, writing: Mutex::new(()) })
     }
 }
 
-/// A fresh key for a frame to the server. Where small frames are many, keep a block of them.
+impl End {
+    /// Queues the frame that forwards an event.
+    fn push(&mut self, event: &SessionEvent<'_>) -> Result<(), SendError> {
+        let mut control = [0; Session::MAX_CONTROL_FRAME_LEN];
+        let len = match event {
+            SessionEvent::Text(text, fragment) => {
+                return self.push_data(MessageType::Text, *fragment, text.as_bytes());
+            }
+            SessionEvent::Binary(bytes, fragment) => {
+                return self.push_data(MessageType::Binary, *fragment, bytes);
+            }
+            SessionEvent::Ping(payload) => self.session.ping(payload, masking_key, &mut control)?,
+            SessionEvent::Pong(payload) => self.session.pong(payload, masking_key, &mut control)?,
+            // A new Close, or the reply to a Close that this side sent.
+            SessionEvent::Close(frame) => {
+                self.session.close(frame.as_ref(), masking_key, &mut control)?
+            }
+            _ => 0,
+        };
+        self.output.extend_from_slice(&control[..len]);
+        Ok(())
+    }
+
+    fn push_data(
+        &mut self,
+        message_type: MessageType,
+        fragment: Fragment,
+        payload: &[u8],
+    ) -> Result<(), SendError> {
+        let len = payload.len() as u64;
+        let header = self.session.send(message_type, fragment, len, masking_key)?;
+        self.output.extend_from_slice(&header.encode());
+        let start = self.output.len();
+        self.output.extend_from_slice(payload);
+        if let Some(key) = header.masking_key() {
+            mask(&mut self.output[start..], key, 0);
+        }
+        Ok(())
+    }
+
+    /// Queues the Close that this side gets because `failed` failed.
+    fn push_failure(&mut self, failed: Peer, error: ConnectionError) -> Result<(), SendError> {
+        if self.session.reply_pending() {
+            // This side sent its Close first, and the failed side can no longer reply.
+            return self.push_reply();
+        }
+        let reason = format!("{}: {error}", failed.name());
+        self.push(&SessionEvent::Close(Some(CloseFrame::new(failed.failure_code(), reason)?)))
+    }
+
+    /// Queues the pending reply, if any.
+    fn push_reply(&mut self) -> Result<(), SendError> {
+        let mut control = [0; Session::MAX_CONTROL_FRAME_LEN];
+        let len = self.session.take_reply(masking_key, &mut control)?;
+        self.output.extend_from_slice(&control[..len]);
+        Ok(())
+    }
+
+    fn drop_reply(&mut self) {
+        let mut control = [0; Session::MAX_CONTROL_FRAME_LEN];
+        let _ = self.session.take_reply(masking_key, &mut control);
+    }
+}
+
+/// A fresh masking key for a frame to the server.
 fn masking_key() -> Result<[u8; 4], EntropyError> {
     let mut key = [0; 4];
     getrandom::fill(&mut key).map_err(|_| EntropyError)?;
     Ok(key)
 }
 
-/// Locks. What another thread panicked over is still a session.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A panic of another thread leaves the sessions consistent.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Whether a call ended because of its time, as systems variously call it, or of a signal.
-fn is_wake_up(error: &std::io::Error) -> bool {
-    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted)
+/// Whether a call timed out; systems report either kind.
+fn is_timeout(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
 }

@@ -1,13 +1,16 @@
-//! What a Close frame says.
+//! Close codes and the payload of a Close frame.
 
+#[cfg(feature = "alloc")]
+use alloc::borrow::Cow;
 use core::fmt;
 
-use crate::{ProtocolError, Text};
+use crate::Violation;
 
 /// A close code (RFC 6455, section 7.4).
 ///
-/// Any number can be named; which ones may stand in a Close frame is
-/// [`is_sendable`](Self::is_sendable).
+/// Any number can be represented. [`is_sendable`](Self::is_sendable) returns whether a Close frame
+/// may carry it. The codes 1012 to 1014 and from 3000 on come from the IANA registry (section
+/// 11.7).
 ///
 /// ```
 /// use websocket_proto::CloseCode;
@@ -22,42 +25,43 @@ pub struct CloseCode(pub u16);
 impl CloseCode {
     /// 1000: the purpose of the connection is fulfilled.
     pub const NORMAL: Self = Self(1000);
-    /// 1001: the endpoint goes away, as a server that stops or a page that is left.
+    /// 1001: the endpoint goes away, because a server stops or the user leaves the page.
     pub const GOING_AWAY: Self = Self(1001);
-    /// 1002: a protocol error.
+    /// 1002: the peer broke a rule of the protocol.
     pub const PROTOCOL_ERROR: Self = Self(1002);
-    /// 1003: a type of data that the endpoint can't accept.
+    /// 1003: the endpoint received a type of data that it cannot accept.
     pub const UNSUPPORTED: Self = Self(1003);
-    /// 1005: the peer's Close frame had no code. Never on the wire.
+    /// 1005: the peer's Close frame had no code. Never sent.
     pub const NO_STATUS: Self = Self(1005);
-    /// 1006: the connection ended without the peer's Close frame. Never on the wire.
+    /// 1006: the connection ended without a Close frame of the peer. Never sent.
     pub const ABNORMAL: Self = Self(1006);
-    /// 1007: data that does not fit the message's type, as text that is not UTF-8.
+    /// 1007: the payload of a message does not fit its type, such as text that is not UTF-8.
     pub const INVALID_PAYLOAD: Self = Self(1007);
-    /// 1008: a message that violates a policy.
+    /// 1008: a message violates a policy of the endpoint.
     pub const POLICY_VIOLATION: Self = Self(1008);
-    /// 1009: a message too big to process.
+    /// 1009: a message is too big to process.
     pub const MESSAGE_TOO_BIG: Self = Self(1009);
-    /// 1010: a client expected an extension that the server did not negotiate.
+    /// 1010: a client needs an extension that the server did not negotiate. Only clients send it.
     pub const MANDATORY_EXTENSION: Self = Self(1010);
-    /// 1011: a condition that keeps the endpoint from fulfilling the request.
+    /// 1011: an unexpected condition prevents the endpoint from fulfilling the request.
     pub const INTERNAL_ERROR: Self = Self(1011);
     /// 1012: the service restarts.
     pub const SERVICE_RESTART: Self = Self(1012);
-    /// 1013: the service is overloaded, try again later.
+    /// 1013: the service is overloaded; the client may try again later.
     pub const TRY_AGAIN_LATER: Self = Self(1013);
-    /// 1014: a gateway got an invalid response from upstream.
+    /// 1014: a gateway received an invalid response from the upstream server.
     pub const BAD_GATEWAY: Self = Self(1014);
-    /// 1015: the TLS handshake failed. Never on the wire.
+    /// 1015: the TLS handshake failed. Never sent.
     pub const TLS_HANDSHAKE: Self = Self(1015);
-    /// 3000: the endpoint must be authorized. Registered, as those that follow.
+    /// 3000: the client is not authenticated.
     pub const UNAUTHORIZED: Self = Self(3000);
-    /// 3003: the endpoint is authorized, but not for this.
+    /// 3003: the client is authenticated but lacks permission.
     pub const FORBIDDEN: Self = Self(3003);
-    /// 3008: the endpoint took too long.
+    /// 3008: a timeout expired. The crate sends it for the idle timeout.
     pub const TIMEOUT: Self = Self(3008);
 
-    /// Whether the code may stand in a Close frame: 1000 to 1003, 1007 to 1014 and 3000 to 4999.
+    /// Returns whether a Close frame may carry this code: 1000 to 1003, 1007 to 1014 or 3000 to
+    /// 4999 (RFC 6455, section 7.4).
     #[must_use]
     pub const fn is_sendable(self) -> bool {
         matches!(self.0, 1000..=1003 | 1007..=1014 | 3000..=4999)
@@ -76,10 +80,10 @@ impl fmt::Debug for CloseCode {
     }
 }
 
-/// A code and a reason, as a Close frame carries them (RFC 6455, section 5.5.1).
+/// The code and reason of a Close frame (RFC 6455, section 5.5.1).
 ///
-/// Legal by construction: the code may be sent, the reason is UTF-8 of at most 123 bytes. The
-/// reason is for developers and logs; it need not be fit for people to read.
+/// Every value is valid: its code may be sent, and its reason has at most 123 bytes. The reason is
+/// meant for logs and debugging and need not be human-readable.
 ///
 /// ```
 /// use websocket_proto::{CloseCode, CloseFrame, CloseFrameError};
@@ -96,84 +100,149 @@ impl fmt::Debug for CloseCode {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CloseFrame<'a> {
     code: CloseCode,
-    reason: Text<'a>,
+    reason: Reason<'a>,
 }
 
+#[cfg(feature = "alloc")]
+type Reason<'a> = Cow<'a, str>;
+#[cfg(not(feature = "alloc"))]
+type Reason<'a> = &'a str;
+
 impl<'a> CloseFrame<'a> {
-    /// A frame with this code and reason (at most 123 bytes, may be empty).
-    pub fn new(code: CloseCode, reason: impl Into<Text<'a>>) -> Result<Self, CloseFrameError> {
+    /// Creates a Close frame with a code and a reason of at most 123 bytes, which may be empty.
+    ///
+    /// # Errors
+    ///
+    /// [`Code`](CloseFrameError::Code) if the code must not be sent,
+    /// [`ReasonTooLong`](CloseFrameError::ReasonTooLong) if the reason has more than 123 bytes.
+    pub fn new(code: CloseCode, reason: impl Into<Reason<'a>>) -> Result<Self, CloseFrameError> {
         let reason = reason.into();
         if !code.is_sendable() {
             return Err(CloseFrameError::Code(code));
         }
-        if reason.len() > 123 {
+        if reason.len() > MAX_REASON {
             return Err(CloseFrameError::ReasonTooLong(reason.len()));
         }
         Ok(Self { code, reason })
     }
 
-    /// The code.
+    /// Returns the close code.
     #[must_use]
     pub const fn code(&self) -> CloseCode {
         self.code
     }
 
-    /// The reason, often empty.
+    /// Returns the close reason, which is often empty.
     #[must_use]
     pub fn reason(&self) -> &str {
-        &self.reason
+        let Self { reason, .. } = self;
+        reason
     }
 
-    /// Reads the payload of a Close frame, `None` if it is empty.
-    pub(crate) fn decode(payload: &'a [u8]) -> Result<Option<Self>, ProtocolError> {
+    /// Decodes the payload of a Close frame. Returns `None` if the payload is empty.
+    pub(crate) fn decode(payload: &'a [u8]) -> Result<Option<Self>, Violation> {
         check_payload(payload)?;
         let Some((code, reason)) = payload.split_first_chunk() else {
             return Ok(None);
         };
-        let reason = str::from_utf8(reason).map_err(|_| ProtocolError::InvalidCloseReason)?;
-        Ok(Some(Self { code: CloseCode(u16::from_be_bytes(*code)), reason: reason.into() }))
+        let reason = str::from_utf8(reason).map_err(|_| Violation::InvalidCloseReason)?;
+        let frame = Self::new(CloseCode(u16::from_be_bytes(*code)), reason);
+        debug_assert!(frame.is_ok(), "the payload was checked, and no control frame is longer");
+        Ok(frame.ok())
     }
 
-    /// The same with a reason of its own.
+    /// Converts into a frame that owns its reason. Copies only a borrowed reason.
     #[cfg(feature = "alloc")]
     #[must_use]
     pub fn into_owned(self) -> CloseFrame<'static> {
-        CloseFrame { code: self.code, reason: self.reason.into_owned() }
+        CloseFrame { code: self.code, reason: self.reason.into_owned().into() }
     }
 }
 
-/// Checks the first bytes of a Close frame's payload, as far as they go: what can't become a
-/// legal payload any more is refused before the rest is there.
-pub(crate) fn check_payload(start: &[u8]) -> Result<(), ProtocolError> {
-    let Some((code, reason)) = start.split_first_chunk() else {
+/// Converts a code into a Close frame without a reason, as in
+/// `connection.close(CloseCode::NORMAL)`.
+impl TryFrom<CloseCode> for Option<CloseFrame<'_>> {
+    type Error = CloseFrameError;
+
+    fn try_from(code: CloseCode) -> Result<Self, CloseFrameError> {
+        CloseFrame::new(code, "").map(Some)
+    }
+}
+
+/// Formats the code, and the reason if there is one: "1001 restarting".
+impl fmt::Display for CloseFrame<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.code.fmt(f)?;
+        if self.reason.is_empty() { Ok(()) } else { write!(f, " {}", self.reason) }
+    }
+}
+
+/// The length of the longest close reason in bytes: 125 for a control frame, less 2 for the code.
+const MAX_REASON: usize = 123;
+
+/// The encoded payload of a Close frame: empty for [`CloseCode::NO_STATUS`].
+pub(crate) struct ClosePayload {
+    /// `len <= bytes.len()`.
+    bytes: [u8; 2 + MAX_REASON],
+    len: usize,
+}
+
+impl ClosePayload {
+    pub(crate) fn new(code: CloseCode, reason: &str) -> Self {
+        let mut payload = Self { bytes: [0; 2 + MAX_REASON], len: 0 };
+        if code == CloseCode::NO_STATUS {
+            return payload;
+        }
+        let content = code.0.to_be_bytes().into_iter().chain(reason.bytes());
+        for (to, byte) in payload.bytes.iter_mut().zip(content) {
+            *to = byte;
+            payload.len += 1;
+        }
+        payload
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        let bytes = self.bytes.get(..self.len);
+        debug_assert!(bytes.is_some(), "len <= bytes.len()");
+        bytes.unwrap_or_default()
+    }
+}
+
+/// Validates a prefix of a Close frame's payload. Fails as soon as no continuation can make it
+/// valid.
+pub(crate) fn check_payload(prefix: &[u8]) -> Result<(), Violation> {
+    let Some((code, reason)) = prefix.split_first_chunk() else {
         return Ok(());
     };
-    // RFC 6455, section 7.4: reserved codes never stand in a Close frame.
+    // RFC 6455, section 7.4: a Close frame never carries a reserved code.
     let code = u16::from_be_bytes(*code);
     if !CloseCode(code).is_sendable() {
-        return Err(ProtocolError::InvalidCloseCode(code));
+        return Err(Violation::InvalidCloseCode(code));
     }
     // RFC 6455, section 5.5.1: the reason is UTF-8.
     match str::from_utf8(reason) {
-        Err(error) if error.error_len().is_some() => Err(ProtocolError::InvalidCloseReason),
+        Err(error) if error.error_len().is_some() => Err(Violation::InvalidCloseReason),
         Ok(_) | Err(_) => Ok(()),
     }
 }
 
-/// Why a [`CloseFrame`] can't be built.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The reason why a [`CloseFrame`] cannot be created.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CloseFrameError {
-    /// The code may not stand in a Close frame (section 7.4).
+    /// A Close frame must not carry this code (RFC 6455, section 7.4). Use a code from 1000 to
+    /// 1003, 1007 to 1014, or 3000 to 4999.
     Code(CloseCode),
-    /// The reason is this long: more than 123 bytes.
+    /// The reason has this number of bytes, and the maximum is 123. Shorten it.
     ReasonTooLong(usize),
 }
 
 impl fmt::Display for CloseFrameError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Code(code) => write!(f, "close code {code} may not be sent"),
-            Self::ReasonTooLong(len) => write!(f, "a close reason of {len} bytes exceeds 123"),
+            Self::Code(code) => write!(f, "the close code {code} must not be sent"),
+            Self::ReasonTooLong(len) => {
+                write!(f, "the close reason has {len} bytes, more than 123")
+            }
         }
     }
 }

@@ -1,12 +1,14 @@
-//! Where unpredictable bytes come from: the caller.
+//! The source of random bytes.
 
 use core::fmt;
 
-/// A source of unpredictable bytes, for masking keys (RFC 6455, section 5.3) and the client's
-/// nonce (section 4.1).
+/// A source of random bytes for a client's masking keys (RFC 6455, section 5.3) and its nonce
+/// (section 4.1). A server needs none.
 ///
-/// It must be cryptographically strong: a predictable masking key lets a hostile page put chosen
-/// bytes on the wire (section 10.3). Any closure of the right shape is one:
+/// The bytes must be cryptographically strong: a predictable masking key lets a hostile page choose
+/// the bytes on the wire (section 10.3). A connection draws the keys of 64 frames in one call.
+///
+/// A closure of this signature implements the trait:
 ///
 /// ```
 /// use websocket_proto::{Entropy, EntropyError};
@@ -17,7 +19,11 @@ use core::fmt;
 /// # Ok::<(), EntropyError>(())
 /// ```
 pub trait Entropy: Send + Sync {
-    /// Fills `out` with fresh bytes, all or nothing.
+    /// Fills all of `out` with random bytes that were never returned before.
+    ///
+    /// # Errors
+    ///
+    /// [`EntropyError`] if the source fails. The caller then discards the contents of `out`.
     fn fill(&self, out: &mut [u8]) -> Result<(), EntropyError>;
 }
 
@@ -30,7 +36,7 @@ where
     }
 }
 
-/// The source of entropy has none to give, or there is no source.
+/// The error of a source of entropy that failed or is not configured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EntropyError;
 
@@ -42,7 +48,7 @@ impl fmt::Display for EntropyError {
 
 impl core::error::Error for EntropyError {}
 
-/// The operating system's generator.
+/// The random number generator of the operating system, which is the default source.
 #[cfg(feature = "getrandom")]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct OsEntropy;

@@ -1,205 +1,358 @@
-//! What the peer did wrong, one variant per rule; and why something can't be sent.
+//! Errors of a connection: [`ConnectionError`] for failures, [`SendError`] for messages and frames
+//! that cannot be sent.
 
+use core::convert::Infallible;
 use core::fmt;
 
-use crate::{CloseCode, Opcode};
+use crate::frame::Opcode;
+use crate::{CloseCode, CloseFrameError};
 
-/// Why a connection failed after its opening handshake.
-///
-/// Each variant is one rule. [`close_code`](Self::close_code) is the code of the Close frame that
-/// the failure sends, or 1006 where none can be sent any more.
+/// The reason why a connection failed after its opening handshake (RFC 6455, section 7.1.7).
 ///
 /// ```
-/// use websocket_proto::{CloseCode, ProtocolError};
+/// use websocket_proto::{CloseCode, ConnectionError, Violation};
 ///
-/// let error = ProtocolError::ReservedOpcode(0x3);
+/// let error = ConnectionError::Protocol(Violation::ReservedOpcode(0x3));
 /// assert_eq!(error.close_code(), CloseCode::PROTOCOL_ERROR);
-/// assert_eq!(error.to_string(), "opcode 0x3 is reserved");
+/// assert_eq!(error.to_string(), "the peer sent a frame with the reserved opcode 0x3");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum ProtocolError {
-    /// A reserved bit is set that no extension gave a meaning (section 5.2).
-    ReservedBits,
-    /// The opcode is one of those kept for the future (section 5.2).
-    ReservedOpcode(u8),
-    /// A control frame without FIN (section 5.5).
-    FragmentedControl(Opcode),
-    /// A control frame that announces more than 125 bytes (section 5.5).
-    ControlTooLong(Opcode),
-    /// A continuation where no message is under way (section 5.4).
-    UnexpectedContinuation,
-    /// A new text or binary frame inside an unfinished message (section 5.4).
-    UnfinishedMessage(Opcode),
-    /// A client's frame without a masking key (section 5.1).
-    MissingMask,
-    /// A server's frame with a masking key (section 5.1).
-    UnexpectedMask,
-    /// A payload length in more bytes than it needs (section 5.2).
-    NonMinimalLength,
-    /// A payload length with its topmost bit set (section 5.2).
-    LengthTooLarge,
-    /// A frame longer than [`Limits::max_frame`](crate::Limits::max_frame).
-    FrameTooLong,
-    /// A message longer than [`Limits::max_message`](crate::Limits::max_message).
-    MessageTooLong,
-    /// More empty fragments in one message than
-    /// [`Limits::max_empty_fragments`](crate::Limits::max_empty_fragments).
-    TooManyEmptyFragments,
-    /// A text message that is not UTF-8 (section 8.1).
-    InvalidUtf8,
-    /// A Close frame with a payload of one byte (section 5.5.1).
-    CloseTooShort,
-    /// A Close frame with a code that may not be sent (section 7.4).
-    InvalidCloseCode(u16),
-    /// A Close frame whose reason is not UTF-8 (section 5.5.1).
-    InvalidCloseReason,
-    /// The peer's stream ended before its Close frame (section 7.1.5).
+pub enum ConnectionError {
+    /// The peer broke a rule of RFC 6455. The fault is the peer's.
+    Protocol(Violation),
+    /// The peer exceeded a configured limit. If its traffic is legitimate, raise the limit.
+    Limit(Limit),
+    /// A configured timeout expired. The peer or the path to it is dead or too slow.
+    Timeout(Timeout),
+    /// The peer's stream ended before its Close frame (section 7.1.5). Often the peer's process or
+    /// the path to it ended.
     UnexpectedEof,
-    /// The driver reported that the transport broke.
+    /// The driver reported with `abort` that reading from or writing to the transport failed.
     Aborted,
-    /// The source of entropy failed, so that no frame can be masked (section 5.3).
+    /// The source of entropy failed, so that no frame can be masked (section 5.3). Configure a
+    /// working [`Entropy`](crate::Entropy).
     Entropy,
-    /// More control frames in a while than [`ControlRate`](crate::ControlRate) allows.
-    TooManyControlFrames,
-    /// Nothing of a message passed, either way, for [`Timeouts::idle`](crate::Timeouts::idle).
-    IdleTimeout,
-    /// No sign of life after a Ping for [`Timeouts::pong`](crate::Timeouts::pong).
-    PongTimeout,
-    /// The closing handshake, or the end of the peer's stream after it, took longer than
-    /// [`Timeouts::closing`](crate::Timeouts::closing).
-    ClosingTimeout,
+    /// The driver passed another [`Input`](crate::Input) than the one in which the previous call left
+    /// unread bytes: bytes would be lost, or belong to another connection. Create one `Input` for each
+    /// connection, outside the loop, and pass that of the handshake on.
+    UnreadInput,
 }
 
-impl ProtocolError {
-    /// The code that goes with this failure: what the Close frame says that it sends, or
-    /// [`CloseCode::ABNORMAL`] (1006) for the failures that send none.
+/// A rule of RFC 6455 that the peer broke.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Violation {
+    /// The peer set a reserved bit that no negotiated extension defines (section 5.2).
+    ReservedBits,
+    /// The peer sent a frame with this reserved opcode (section 5.2).
+    ReservedOpcode(u8),
+    /// The peer sent a control frame of this opcode without FIN (section 5.5).
+    FragmentedControl(Opcode),
+    /// The peer announced a control frame of this opcode with more than 125 bytes of payload
+    /// (section 5.5).
+    ControlTooLong(Opcode),
+    /// The peer sent a continuation frame without a message in progress (section 5.4).
+    UnexpectedContinuation,
+    /// The peer sent the first frame of a message, with this opcode, before the end of the previous
+    /// message (section 5.4).
+    UnfinishedMessage(Opcode),
+    /// The peer is a client and sent a frame that is not masked (section 5.1).
+    MissingMask,
+    /// The peer is a server and sent a masked frame (section 5.1).
+    UnexpectedMask,
+    /// The peer encoded a payload length in more bytes than it needs (section 5.2).
+    NonMinimalLength,
+    /// The peer announced a payload length of more than 63 bits (section 5.2).
+    LengthTooLarge,
+    /// The peer sent a text message that is not UTF-8 (section 8.1).
+    InvalidUtf8,
+    /// The peer sent a Close frame with a payload of one byte (section 5.5.1).
+    CloseTooShort,
+    /// The peer sent a Close frame with this code, which must not be sent (section 7.4).
+    InvalidCloseCode(u16),
+    /// The peer sent a Close frame whose reason is not UTF-8 (section 5.5.1).
+    InvalidCloseReason,
+}
+
+/// The limit that the peer exceeded (RFC 6455, section 10.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Limit {
+    /// The payload of a data frame is longer than [`Limits::max_frame`](crate::Limits::max_frame).
+    Frame,
+    /// A message is longer than [`Limits::max_message`](crate::Limits::max_message).
+    Message,
+    /// A message has more empty fragments than
+    /// [`Limits::max_empty_fragments`](crate::Limits::max_empty_fragments).
+    EmptyFragments,
+    /// The peer sent more Pings and Pongs than the configured `ControlRate` allows.
+    ControlFrames,
+}
+
+/// The timeout that expired. Each variant names the fields of `Timeouts` that configure it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Timeout {
+    /// No byte was received for `Timeouts::pong` after a Ping was written.
+    Pong,
+    /// No part of a data frame was received or written for `Timeouts::idle`.
+    Idle,
+    /// The closing handshake was not complete, or the peer's stream did not end, within
+    /// `Timeouts::closing`.
+    Closing,
+    /// The transport accepted no output for the sum of `Timeouts::ping` and `Timeouts::pong`.
+    Output,
+}
+
+impl ConnectionError {
+    /// Returns the code of the Close frame that this failure sends, or [`CloseCode::ABNORMAL`]
+    /// (1006) if it sends none (RFC 6455, section 7.4.1).
+    #[must_use]
     pub const fn close_code(self) -> CloseCode {
         match self {
-            Self::ReservedBits
-            | Self::ReservedOpcode(_)
-            | Self::FragmentedControl(_)
-            | Self::ControlTooLong(_)
-            | Self::UnexpectedContinuation
-            | Self::UnfinishedMessage(_)
-            | Self::MissingMask
-            | Self::UnexpectedMask
-            | Self::NonMinimalLength
-            | Self::LengthTooLarge
-            | Self::CloseTooShort
-            | Self::InvalidCloseCode(_) => CloseCode::PROTOCOL_ERROR,
-            Self::InvalidUtf8 | Self::InvalidCloseReason => CloseCode::INVALID_PAYLOAD,
-            Self::TooManyEmptyFragments | Self::TooManyControlFrames => CloseCode::POLICY_VIOLATION,
-            Self::FrameTooLong | Self::MessageTooLong => CloseCode::MESSAGE_TOO_BIG,
-            Self::IdleTimeout => CloseCode::TIMEOUT,
-            Self::UnexpectedEof
+            Self::Protocol(Violation::InvalidUtf8 | Violation::InvalidCloseReason) => {
+                CloseCode::INVALID_PAYLOAD
+            }
+            Self::Protocol(_) => CloseCode::PROTOCOL_ERROR,
+            Self::Limit(Limit::Frame | Limit::Message) => CloseCode::MESSAGE_TOO_BIG,
+            Self::Limit(Limit::EmptyFragments | Limit::ControlFrames) => {
+                CloseCode::POLICY_VIOLATION
+            }
+            Self::Timeout(Timeout::Idle) => CloseCode::TIMEOUT,
+            Self::UnreadInput => CloseCode::INTERNAL_ERROR,
+            Self::Timeout(Timeout::Pong | Timeout::Closing | Timeout::Output)
+            | Self::UnexpectedEof
             | Self::Aborted
-            | Self::Entropy
-            | Self::PongTimeout
-            | Self::ClosingTimeout => CloseCode::ABNORMAL,
+            | Self::Entropy => CloseCode::ABNORMAL,
         }
     }
 }
 
-impl fmt::Display for ProtocolError {
+impl From<Violation> for ConnectionError {
+    fn from(violation: Violation) -> Self {
+        Self::Protocol(violation)
+    }
+}
+
+impl From<Limit> for ConnectionError {
+    fn from(limit: Limit) -> Self {
+        Self::Limit(limit)
+    }
+}
+
+impl fmt::Display for ConnectionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::ReservedBits => f.write_str("a reserved bit is set without an extension"),
-            Self::ReservedOpcode(bits) => write!(f, "opcode {bits:#x} is reserved"),
-            Self::FragmentedControl(opcode) => write!(f, "a {opcode:?} frame is fragmented"),
-            Self::ControlTooLong(opcode) => {
-                write!(f, "a {opcode:?} frame is longer than 125 bytes")
-            }
-            Self::UnexpectedContinuation => f.write_str("a continuation without a message"),
-            Self::UnfinishedMessage(opcode) => {
-                write!(f, "a {opcode:?} frame inside an unfinished message")
-            }
-            Self::MissingMask => f.write_str("a client's frame is not masked"),
-            Self::UnexpectedMask => f.write_str("a server's frame is masked"),
-            Self::NonMinimalLength => f.write_str("a payload length is not minimally encoded"),
-            Self::LengthTooLarge => f.write_str("a payload length exceeds 63 bits"),
-            Self::FrameTooLong => f.write_str("a frame exceeds the limit"),
-            Self::MessageTooLong => f.write_str("a message exceeds the limit"),
-            Self::TooManyEmptyFragments => f.write_str("too many empty fragments in a message"),
-            Self::InvalidUtf8 => f.write_str("a text message is not UTF-8"),
-            Self::CloseTooShort => f.write_str("a Close frame has a payload of one byte"),
-            Self::InvalidCloseCode(code) => write!(f, "close code {code} may not be sent"),
-            Self::InvalidCloseReason => f.write_str("a close reason is not UTF-8"),
-            Self::UnexpectedEof => f.write_str("the stream ended without a Close frame"),
-            Self::Aborted => f.write_str("the transport broke"),
-            Self::Entropy => f.write_str("the source of entropy failed"),
-            Self::TooManyControlFrames => f.write_str("too many control frames in a while"),
-            Self::IdleTimeout => f.write_str("no message passed for too long"),
-            Self::PongTimeout => f.write_str("a Ping was not answered in time"),
-            Self::ClosingTimeout => f.write_str("closing took too long"),
-        }
+        f.write_str(match self {
+            Self::Protocol(violation) => return violation.fmt(f),
+            Self::Limit(limit) => return limit.fmt(f),
+            Self::Timeout(timeout) => return timeout.fmt(f),
+            Self::UnexpectedEof => "the stream ended without a Close frame",
+            Self::Aborted => "the transport broke",
+            Self::Entropy => "the source of entropy failed",
+            Self::UnreadInput => "another input was passed than the one with unread bytes",
+        })
     }
 }
 
-impl core::error::Error for ProtocolError {}
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::ReservedBits => "the peer set a reserved bit without a negotiated extension",
+            Self::ReservedOpcode(bits) => {
+                return write!(f, "the peer sent a frame with the reserved opcode {bits:#x}");
+            }
+            Self::FragmentedControl(opcode) => {
+                return write!(f, "the peer fragmented a {opcode:?} frame");
+            }
+            Self::ControlTooLong(opcode) => {
+                return write!(f, "the peer sent a {opcode:?} frame of more than 125 bytes");
+            }
+            Self::UnexpectedContinuation => {
+                "the peer sent a continuation frame without a message in progress"
+            }
+            Self::UnfinishedMessage(opcode) => {
+                return write!(f, "the peer sent a {opcode:?} frame inside an unfinished message");
+            }
+            Self::MissingMask => "the client sent a frame that is not masked",
+            Self::UnexpectedMask => "the server sent a masked frame",
+            Self::NonMinimalLength => "the peer did not encode a payload length minimally",
+            Self::LengthTooLarge => "the peer announced a payload length of more than 63 bits",
+            Self::InvalidUtf8 => "the peer sent a text message that is not UTF-8",
+            Self::CloseTooShort => "the peer sent a Close frame with a payload of one byte",
+            Self::InvalidCloseCode(code) => {
+                return write!(f, "the peer sent the close code {code}, which must not be sent");
+            }
+            Self::InvalidCloseReason => "the peer sent a close reason that is not UTF-8",
+        })
+    }
+}
 
-/// Why something can't be sent. The connection stays usable, except after
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Frame => "the peer sent a frame that exceeds the limit",
+            Self::Message => "the peer sent a message that exceeds the limit",
+            Self::EmptyFragments => "the peer sent too many empty fragments in one message",
+            Self::ControlFrames => "the peer sent too many control frames",
+        })
+    }
+}
+
+impl fmt::Display for Timeout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Pong => "the peer did not respond to a Ping",
+            Self::Idle => "no message was received or sent for too long",
+            Self::Closing => "the closing handshake took too long",
+            Self::Output => "the transport accepted no output for too long",
+        })
+    }
+}
+
+impl core::error::Error for ConnectionError {}
+impl core::error::Error for Violation {}
+impl core::error::Error for Limit {}
+impl core::error::Error for Timeout {}
+
+/// The reason why a message or frame cannot be sent.
+///
+/// The call changed nothing, and the connection stays usable, except after
 /// [`Entropy`](Self::Entropy).
+///
+/// ```
+/// use websocket_proto::SendError;
+///
+/// assert_eq!(SendError::Full.to_string(), "the output queue is full");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum SendReason {
-    /// The high-water mark is reached: try again when
-    /// [`can_send`](crate::Connection::can_send) says so.
+pub enum SendError {
+    /// The queued output reached the high-water mark. Write output, and send again when
+    /// `has_room()` returns `true`.
     Full,
-    /// A Close frame was sent, or the connection failed (section 5.5.1).
+    /// A Close frame was sent, or the connection failed (RFC 6455, section 5.5.1). Nothing can be
+    /// sent any more; `may_send()` returns `false`.
     Closed,
-    /// The message that was begun is not finished (section 5.4).
-    Unfinished,
-    /// No message was begun that could go on (section 5.4).
-    NotBegun,
-    /// A piece of text for a binary message, or the reverse (section 5.4).
-    OtherType,
-    /// A control frame's payload of more than 125 bytes (section 5.5), or a frame of more than 63
-    /// bits of length.
+    /// A message that is sent in pieces is not finished (section 5.4). Send its last piece first.
+    MessageInProgress,
+    /// The piece continues a message, but no message is in progress (section 5.4). Send a first
+    /// piece before it.
+    NoMessageInProgress,
+    /// The piece is text and the message in progress is binary, or vice versa (section 5.4).
+    TypeMismatch,
+    /// The payload of a control frame exceeds 125 bytes (section 5.5), or the length of a data
+    /// frame exceeds 63 bits (section 5.2). Shorten it.
     TooLong,
-    /// The slice to write to is too short.
-    NoRoom,
-    /// The source of entropy failed; so has the connection.
+    /// The Close frame is invalid (section 5.5.1). The [`CloseFrameError`] says why.
+    InvalidClose(CloseFrameError),
+    /// The caller's slice is too short for the frame. Only a [`Session`](crate::session::Session)
+    /// returns this.
+    BufferTooSmall,
+    /// The source of entropy failed, so that no frame can be masked (section 5.3). The connection
+    /// failed too.
     Entropy,
 }
 
-impl fmt::Display for SendReason {
+impl From<CloseFrameError> for SendError {
+    fn from(error: CloseFrameError) -> Self {
+        Self::InvalidClose(error)
+    }
+}
+
+impl From<Infallible> for SendError {
+    fn from(error: Infallible) -> Self {
+        match error {}
+    }
+}
+
+impl fmt::Display for SendError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Full => "too much output waits",
+            Self::Full => "the output queue is full",
             Self::Closed => "the connection is closing",
-            Self::Unfinished => "the message begun before is not finished",
-            Self::NotBegun => "no message is begun",
-            Self::OtherType => "the message begun is of the other type",
+            Self::MessageInProgress => "another message is in progress",
+            Self::NoMessageInProgress => "no message is in progress",
+            Self::TypeMismatch => "the message in progress has another type",
             Self::TooLong => "the payload is too long",
-            Self::NoRoom => "the slice is too short",
+            Self::InvalidClose(error) => return error.fmt(f),
+            Self::BufferTooSmall => "the buffer is too small for the frame",
             Self::Entropy => "the source of entropy failed",
         })
     }
 }
 
-impl core::error::Error for SendReason {}
+impl core::error::Error for SendError {}
 
-/// What was not sent, a message or a piece of one, and why.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SendError<T> {
-    /// What was to be sent, unchanged.
-    pub unsent: T,
-    /// Why it was not.
-    pub reason: SendReason,
+/// A message or chunk that was not sent, and the reason.
+///
+/// It may borrow the message. Where only the reason matters, `?` converts it into [`SendError`] or
+/// [`std::io::Error`], and [`into_error`](Self::into_error) drops the message:
+///
+#[cfg_attr(feature = "alloc", doc = "```")]
+#[cfg_attr(not(feature = "alloc"), doc = "```ignore")]
+/// use websocket_proto::{Config, Connection, Negotiated, SendError, Unsent};
+///
+/// fn greet(connection: &mut Connection) -> Result<(), SendError> {
+///     connection.send("Hello")?;
+///     Ok(())
+/// }
+///
+/// fn greet_boxed(connection: &mut Connection) -> Result<(), Box<dyn core::error::Error>> {
+///     Ok(connection.send("Hello").map_err(Unsent::into_error)?)
+/// }
+/// # static CONFIG: Config = Config::new();
+/// # let mut connection = Connection::server(&CONFIG, &Negotiated::default());
+/// # assert!(greet(&mut connection).is_ok() && greet_boxed(&mut connection).is_ok());
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub struct Unsent<T> {
+    /// The message or chunk, unchanged.
+    pub message: T,
+    /// The reason why it was not sent.
+    pub error: SendError,
 }
 
-impl<T> fmt::Display for SendError<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.reason.fmt(f)
+impl<T> Unsent<T> {
+    /// Drops the message and returns the reason.
+    pub fn into_error(self) -> SendError {
+        self.error
     }
 }
 
-impl<T: fmt::Debug> core::error::Error for SendError<T> {}
+impl<T> fmt::Display for Unsent<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)
+    }
+}
 
-impl<T> From<SendError<T>> for SendReason {
-    fn from(error: SendError<T>) -> Self {
-        error.reason
+/// Omits the message, which may be long.
+impl<T> fmt::Debug for Unsent<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Unsent").field("error", &self.error).finish_non_exhaustive()
+    }
+}
+
+impl<T> core::error::Error for Unsent<T> {}
+
+impl<T> From<Unsent<T>> for SendError {
+    fn from(unsent: Unsent<T>) -> Self {
+        unsent.error
+    }
+}
+
+/// For programs whose functions return [`std::io::Result`]: `connection.send("Hello")?`.
+#[cfg(feature = "std")]
+impl From<SendError> for std::io::Error {
+    fn from(error: SendError) -> Self {
+        Self::other(error)
+    }
+}
+
+#[cfg(feature = "std")]
+impl<T> From<Unsent<T>> for std::io::Error {
+    fn from(unsent: Unsent<T>) -> Self {
+        unsent.error.into()
     }
 }
 
@@ -209,53 +362,106 @@ mod tests {
     use std::string::ToString;
 
     #[test]
-    fn each_rule_has_its_close_code_and_its_wording() {
-        use ProtocolError::*;
-        for (error, code, wording) in [
-            (ReservedBits, 1002, "a reserved bit is set without an extension"),
-            (ReservedOpcode(11), 1002, "opcode 0xb is reserved"),
-            (FragmentedControl(Opcode::Ping), 1002, "a Ping frame is fragmented"),
-            (ControlTooLong(Opcode::Pong), 1002, "a Pong frame is longer than 125 bytes"),
-            (UnexpectedContinuation, 1002, "a continuation without a message"),
-            (UnfinishedMessage(Opcode::Text), 1002, "a Text frame inside an unfinished message"),
-            (MissingMask, 1002, "a client's frame is not masked"),
-            (UnexpectedMask, 1002, "a server's frame is masked"),
-            (NonMinimalLength, 1002, "a payload length is not minimally encoded"),
-            (LengthTooLarge, 1002, "a payload length exceeds 63 bits"),
-            (FrameTooLong, 1009, "a frame exceeds the limit"),
-            (MessageTooLong, 1009, "a message exceeds the limit"),
-            (TooManyEmptyFragments, 1008, "too many empty fragments in a message"),
-            (InvalidUtf8, 1007, "a text message is not UTF-8"),
-            (CloseTooShort, 1002, "a Close frame has a payload of one byte"),
-            (InvalidCloseCode(1005), 1002, "close code 1005 may not be sent"),
-            (InvalidCloseReason, 1007, "a close reason is not UTF-8"),
-            (UnexpectedEof, 1006, "the stream ended without a Close frame"),
-            (Aborted, 1006, "the transport broke"),
-            (Entropy, 1006, "the source of entropy failed"),
-            (TooManyControlFrames, 1008, "too many control frames in a while"),
-            (IdleTimeout, 3008, "no message passed for too long"),
-            (PongTimeout, 1006, "a Ping was not answered in time"),
-            (ClosingTimeout, 1006, "closing took too long"),
-        ] {
+    fn each_connection_error_has_its_close_code_and_wording() {
+        use Violation::*;
+        let table: [(ConnectionError, u16, &str); 25] = [
+            (
+                ReservedBits.into(),
+                1002,
+                "the peer set a reserved bit without a negotiated extension",
+            ),
+            (ReservedOpcode(11).into(), 1002, "the peer sent a frame with the reserved opcode 0xb"),
+            (FragmentedControl(Opcode::Ping).into(), 1002, "the peer fragmented a Ping frame"),
+            (
+                ControlTooLong(Opcode::Pong).into(),
+                1002,
+                "the peer sent a Pong frame of more than 125 bytes",
+            ),
+            (
+                UnexpectedContinuation.into(),
+                1002,
+                "the peer sent a continuation frame without a message in progress",
+            ),
+            (
+                UnfinishedMessage(Opcode::Text).into(),
+                1002,
+                "the peer sent a Text frame inside an unfinished message",
+            ),
+            (MissingMask.into(), 1002, "the client sent a frame that is not masked"),
+            (UnexpectedMask.into(), 1002, "the server sent a masked frame"),
+            (NonMinimalLength.into(), 1002, "the peer did not encode a payload length minimally"),
+            (
+                LengthTooLarge.into(),
+                1002,
+                "the peer announced a payload length of more than 63 bits",
+            ),
+            (InvalidUtf8.into(), 1007, "the peer sent a text message that is not UTF-8"),
+            (CloseTooShort.into(), 1002, "the peer sent a Close frame with a payload of one byte"),
+            (
+                InvalidCloseCode(1005).into(),
+                1002,
+                "the peer sent the close code 1005, which must not be sent",
+            ),
+            (InvalidCloseReason.into(), 1007, "the peer sent a close reason that is not UTF-8"),
+            (Limit::Frame.into(), 1009, "the peer sent a frame that exceeds the limit"),
+            (Limit::Message.into(), 1009, "the peer sent a message that exceeds the limit"),
+            (
+                Limit::EmptyFragments.into(),
+                1008,
+                "the peer sent too many empty fragments in one message",
+            ),
+            (Limit::ControlFrames.into(), 1008, "the peer sent too many control frames"),
+            (ConnectionError::Timeout(Timeout::Pong), 1006, "the peer did not respond to a Ping"),
+            (
+                ConnectionError::Timeout(Timeout::Idle),
+                3008,
+                "no message was received or sent for too long",
+            ),
+            (
+                ConnectionError::Timeout(Timeout::Closing),
+                1006,
+                "the closing handshake took too long",
+            ),
+            (
+                ConnectionError::Timeout(Timeout::Output),
+                1006,
+                "the transport accepted no output for too long",
+            ),
+            (ConnectionError::UnexpectedEof, 1006, "the stream ended without a Close frame"),
+            (ConnectionError::Aborted, 1006, "the transport broke"),
+            (ConnectionError::Entropy, 1006, "the source of entropy failed"),
+        ];
+        for (error, code, wording) in table {
             assert_eq!(error.close_code(), CloseCode(code), "{error:?}");
             assert_eq!(error.to_string(), wording);
         }
-        assert!(size_of::<ProtocolError>() <= 16);
+        assert_eq!(ConnectionError::UnreadInput.close_code(), CloseCode::INTERNAL_ERROR);
+        assert_eq!(
+            ConnectionError::UnreadInput.to_string(),
+            "another input was passed than the one with unread bytes"
+        );
+        assert!(size_of::<ConnectionError>() <= 8, "{}", size_of::<ConnectionError>());
     }
 
     #[test]
-    fn each_reason_has_its_wording() {
-        for (reason, wording) in [
-            (SendReason::Full, "too much output waits"),
-            (SendReason::Closed, "the connection is closing"),
-            (SendReason::Unfinished, "the message begun before is not finished"),
-            (SendReason::NotBegun, "no message is begun"),
-            (SendReason::OtherType, "the message begun is of the other type"),
-            (SendReason::TooLong, "the payload is too long"),
-            (SendReason::NoRoom, "the slice is too short"),
-            (SendReason::Entropy, "the source of entropy failed"),
+    fn each_send_error_has_its_wording() {
+        for (error, wording) in [
+            (SendError::Full, "the output queue is full"),
+            (SendError::Closed, "the connection is closing"),
+            (SendError::MessageInProgress, "another message is in progress"),
+            (SendError::NoMessageInProgress, "no message is in progress"),
+            (SendError::TypeMismatch, "the message in progress has another type"),
+            (SendError::TooLong, "the payload is too long"),
+            (
+                SendError::InvalidClose(CloseFrameError::ReasonTooLong(124)),
+                "the close reason has 124 bytes, more than 123",
+            ),
+            (SendError::BufferTooSmall, "the buffer is too small for the frame"),
+            (SendError::Entropy, "the source of entropy failed"),
         ] {
-            assert_eq!(reason.to_string(), wording);
+            assert_eq!(error.to_string(), wording);
+            assert_eq!(Unsent { message: (), error }.to_string(), wording);
         }
+        assert!(size_of::<SendError>() <= 16);
     }
 }

@@ -1,29 +1,119 @@
-//! How much of the peer's frames an endpoint accepts.
+//! Limits on incoming frames and messages.
 
-/// How much of the peer's frames is accepted. All limits are inclusive; the front page of the crate
-/// lists the [defaults](crate#limits-and-times).
+/// Limits on incoming frames and messages (RFC 6455, section 10.4). All are inclusive.
+///
+/// | limit | default | close code if exceeded |
+/// |---|---|---|
+/// | [`max_message`](Self::max_message) | 64 MiB for whole messages; none for chunks | 1009 |
+/// | [`max_frame`](Self::max_frame) | none; the message limit applies | 1009 |
+/// | [`max_empty_fragments`](Self::max_empty_fragments) | 1,024 in a message | 1008 |
 ///
 /// ```
 /// use websocket_proto::Limits;
 ///
-/// let limits = Limits { max_message: 64 * 1024, ..Limits::DEFAULT };
+/// let limits = Limits::DEFAULT.with_max_message(64 * 1024);
+/// assert_eq!(limits.max_message(), Some(64 * 1024));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of payload in a message, over all its fragments (1009). Where whole messages are
-    /// delivered, more than half of `isize::MAX`, for which there is no memory, counts as that.
-    pub max_message: u64,
-    /// Bytes of payload in a data frame (1009).
-    pub max_frame: u64,
-    /// Empty fragments, the last one not counted, in a message (1008). Those that carry bytes are
-    /// unlimited, since they cost nothing once their bytes are taken.
-    pub max_empty_fragments: u32,
+    max_message: Option<u64>,
+    max_frame: Option<u64>,
+    max_empty_fragments: u32,
+}
+
+/// The limits that apply, with defaults filled in.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ReceiveLimits {
+    pub(crate) max_message: u64,
+    pub(crate) max_frame: u64,
+    pub(crate) max_empty_fragments: u32,
 }
 
 impl Limits {
-    /// The defaults.
+    /// The defaults in the table of [`Limits`].
     pub const DEFAULT: Self =
-        Self { max_message: 64 << 20, max_frame: u64::MAX, max_empty_fragments: 1024 };
+        Self { max_message: None, max_frame: None, max_empty_fragments: 1024 };
+
+    /// The default limit on a whole message.
+    #[cfg(feature = "alloc")]
+    const DEFAULT_MAX_MESSAGE: u64 = 64 << 20;
+
+    /// The largest message that is reassembled: its buffer may double, and no buffer exceeds
+    /// `isize::MAX` bytes.
+    #[cfg(feature = "alloc")]
+    const MAX_REASSEMBLED: u64 = isize::MAX as u64 / 2;
+
+    /// Sets the maximum payload of a message in bytes, over all its fragments.
+    ///
+    /// With [`Delivery::Messages`](crate::Delivery::Messages), values above `isize::MAX / 2` are
+    /// clamped to it.
+    #[must_use]
+    pub const fn with_max_message(mut self, bytes: u64) -> Self {
+        self.max_message = Some(bytes);
+        self
+    }
+
+    /// Sets the maximum payload of a data frame in bytes.
+    #[must_use]
+    pub const fn with_max_frame(mut self, bytes: u64) -> Self {
+        self.max_frame = Some(bytes);
+        self
+    }
+
+    /// Sets the maximum number of empty fragments of a message. The last fragment does not count.
+    ///
+    /// The number of fragments with payload is not limited: a fragment leaves no state behind.
+    #[must_use]
+    pub const fn with_max_empty_fragments(mut self, fragments: u32) -> Self {
+        self.max_empty_fragments = fragments;
+        self
+    }
+
+    /// Returns the maximum payload of a message in bytes, or `None` if the default applies.
+    #[must_use]
+    pub const fn max_message(&self) -> Option<u64> {
+        self.max_message
+    }
+
+    /// Returns the maximum payload of a data frame in bytes, or `None` if the default applies.
+    #[must_use]
+    pub const fn max_frame(&self) -> Option<u64> {
+        self.max_frame
+    }
+
+    /// Returns the maximum number of empty fragments of a message.
+    #[must_use]
+    pub const fn max_empty_fragments(&self) -> u32 {
+        self.max_empty_fragments
+    }
+
+    /// Returns the limits for delivery in pieces, which needs constant memory for messages of any
+    /// length.
+    pub(crate) const fn for_pieces(&self) -> ReceiveLimits {
+        ReceiveLimits {
+            max_message: or_none(self.max_message),
+            max_frame: or_none(self.max_frame),
+            max_empty_fragments: self.max_empty_fragments,
+        }
+    }
+
+    /// Returns the limits for delivery of whole messages.
+    #[cfg(feature = "alloc")]
+    pub(crate) const fn for_messages(&self) -> ReceiveLimits {
+        let max_message = match self.max_message {
+            Some(bytes) if bytes < Self::MAX_REASSEMBLED => bytes,
+            Some(_) => Self::MAX_REASSEMBLED,
+            None => Self::DEFAULT_MAX_MESSAGE,
+        };
+        ReceiveLimits { max_message, ..self.for_pieces() }
+    }
+}
+
+const fn or_none(limit: Option<u64>) -> u64 {
+    match limit {
+        Some(limit) => limit,
+        None => u64::MAX,
+    }
 }
 
 impl Default for Limits {

@@ -1,35 +1,53 @@
-//! What becomes of the transport below: the core decides, the driver obeys.
+//! Instructions to the driver about the underlying transport.
 
 use crate::CloseCode;
 
-/// What the driver is to do with the transport.
+/// The instruction to the driver about the transport.
 ///
-/// | | writes | reads |
+/// | instruction | write | read |
 /// |---|---|---|
-/// | [`Open`](Self::Open) | what is queued | and hands over |
-/// | [`Drain`](Self::Drain) | nothing more: shuts down its direction | until the end, or a deadline |
-/// | [`Close`](Self::Close) | nothing | nothing: closes |
-/// | [`Abort`](Self::Abort) | nothing | nothing: closes at once, with a reset if it can |
+/// | [`Open`](Self::Open) | the queued output | and pass the bytes to `receive` |
+/// | [`Drain`](Self::Drain) | nothing; shut down this direction | until the end of the stream or a deadline |
+/// | [`Close`](Self::Close) | nothing | nothing; close the transport |
+/// | [`Abort`](Self::Abort) | nothing | nothing; close the transport at once, with a reset if possible |
+///
+/// ```
+/// use websocket_proto::session::Session;
+/// use websocket_proto::{Input, Role, Transport};
+///
+/// let mut session = Session::new(Role::Server);
+/// assert_eq!(session.transport(), Transport::Open);
+///
+/// // A client's Close with code 1000. The server replies, then ends its direction of the transport.
+/// let mut bytes = *b"\x88\x82\0\0\0\0\x03\xe8";
+/// session.receive(&mut Input::with_bytes(&mut bytes))?;
+/// let mut out = [0; Session::MAX_CONTROL_FRAME_LEN];
+/// session.take_reply(|| unreachable!("a server masks nothing"), &mut out)?;
+/// assert_eq!(session.transport(), Transport::Drain);
+/// # Ok::<(), Box<dyn core::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Transport {
-    /// Go on: read, and write what is queued.
+    /// Read, and write the queued output.
     Open,
-    /// All output is taken and none will follow. Shut down the writing direction, then read, hand
-    /// over (or drop) what comes until the end of the stream or a deadline: closing with unread
-    /// bytes would reset the connection and destroy what is still on its way to the peer (RFC
-    /// 6455, section 7.1.1).
+    /// All output is written and none will follow. Shut down the writing direction. Then read until
+    /// the end of the stream or a deadline, and pass the bytes to `receive` or drop them.
+    ///
+    /// Closing a socket with unread bytes would reset the connection and destroy output on its way
+    /// to the peer (RFC 6455, section 7.1.1).
     Drain,
-    /// Close it. Nothing is on its way any more.
+    /// Close the transport. All output is written.
     Close,
-    /// Close it at once; what waits in the output is lost.
+    /// Close the transport at once. Pending output is lost.
     Abort,
 }
 
-/// How a connection ended (RFC 6455, sections 7.1.4 to 7.1.6).
+/// The way in which a connection ended (RFC 6455, sections 7.1.4 and 7.1.5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Outcome {
-    /// Whether both Close frames were exchanged.
+    /// Whether the closing handshake was complete: a Close frame was received and one was written.
     pub clean: bool,
-    /// The code of the peer's Close frame, 1005 if it had none, 1006 if it never came.
+    /// The code of the peer's Close frame: 1005 if it carried none, 1006 if no Close frame arrived.
     pub code: CloseCode,
 }

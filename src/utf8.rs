@@ -1,77 +1,96 @@
-//! UTF-8 checked as it arrives, each byte once.
+//! Incremental UTF-8 validation.
 
 use core::fmt;
 use core::str::Utf8Error;
 
-use crate::Text;
-
-/// The text of a message that arrives in pieces (RFC 6455, section 8.1).
+/// A validator of UTF-8 text that arrives in pieces (RFC 6455, section 8.1).
 ///
-/// A piece may end inside a character. That character's bytes, three at most, wait here until the
-/// next pieces complete it. A byte that can't stand where it does is refused at once, wherever the
-/// cuts are.
+/// A piece may end inside a character. The validator then stores the partial character, at most
+/// three bytes, until the next pieces complete it. An invalid byte is reported immediately, no
+/// matter how the text is split.
 ///
 /// ```
 /// use websocket_proto::Utf8Validator;
 ///
 /// let mut validator = Utf8Validator::new();
 /// assert_eq!(validator.validate(b"caf\xc3"), Ok("caf"));
-/// assert!(validator.is_waiting());
-/// assert_eq!(validator.missing(), 1);
-/// assert_eq!(validator.complete(b"\xa9"), Ok(Some("é".into())));
+/// assert!(validator.has_partial_char());
+/// assert_eq!(validator.needed(), 1);
+/// assert_eq!(validator.push_partial(b"\xa9"), Ok(Some('é')));
 /// assert_eq!(validator.validate(b"!"), Ok("!"));
-/// assert!(!validator.is_waiting());
+/// assert!(!validator.has_partial_char());
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Utf8Validator {
-    waiting: [u8; 3],
+    /// The partial character is `partial[..len]`, and `len <= 3`. It is a proper prefix of a
+    /// character.
+    partial: [u8; 3],
     len: u8,
 }
 
-/// A byte that can't stand where it does in UTF-8.
+/// The error of a piece that contains an invalid byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InvalidUtf8<'a> {
-    /// The text before it in this piece.
+    /// The valid text before the first invalid sequence of the piece.
     pub valid: &'a str,
 }
 
 impl fmt::Display for InvalidUtf8<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "not UTF-8 after {} bytes", self.valid.len())
+        write!(f, "invalid UTF-8 after {} valid bytes", self.valid.len())
     }
 }
 
 impl core::error::Error for InvalidUtf8<'_> {}
 
 impl Utf8Validator {
-    /// Nothing waits.
+    /// Creates a validator for a text that begins with the next piece.
     #[must_use]
     pub const fn new() -> Self {
-        Self { waiting: [0; 3], len: 0 }
+        Self { partial: [0; 3], len: 0 }
     }
 
-    /// Whether the pieces so far end inside a character. If so, the next bytes go to
-    /// [`complete`](Self::complete); a text that ends here is not UTF-8.
-    #[inline]
+    /// Returns whether the pieces so far end inside a character.
+    ///
+    /// If so, the next bytes go to [`push_partial`](Self::push_partial). A text that ends here is
+    /// invalid.
     #[must_use]
-    pub const fn is_waiting(&self) -> bool {
+    pub const fn has_partial_char(&self) -> bool {
         self.len > 0
     }
 
-    /// Checks a piece and returns its whole characters. To be called when nothing waits; with debug
-    /// assertions it panics otherwise.
+    /// Returns the number of bytes missing from the partial character, or 0 if there is none.
+    #[must_use]
+    pub const fn needed(&self) -> usize {
+        match self.len {
+            0 => 0,
+            len => sequence_len(self.partial[0]) - len as usize,
+        }
+    }
+
+    /// Validates a piece and returns its complete characters. A partial character at its end is
+    /// stored.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidUtf8`] if the piece contains an invalid byte. The error carries the text before it.
+    ///
+    /// # Panics
+    ///
+    /// With debug assertions, if a [partial character](Self::has_partial_char) is stored. Without
+    /// debug assertions, `validate` returns an error in this case.
     #[inline]
     pub fn validate<'a>(&mut self, piece: &'a [u8]) -> Result<&'a str, InvalidUtf8<'a>> {
-        debug_assert!(!self.is_waiting());
-        // The cut character is set apart first, so that what is before it is checked once.
-        let (whole, cut) = split_cut_character(piece);
+        debug_assert!(!self.has_partial_char());
+        if self.has_partial_char() {
+            return Err(InvalidUtf8 { valid: "" });
+        }
+        // The partial character is split off first, so that the bytes before it are checked once.
+        let (whole, partial) = split_partial_char(piece);
         match from_utf8(whole) {
-            Ok(text) if cut.is_empty() => Ok(text),
-            Ok(text) if is_start(cut) => {
-                for (waiting, byte) in self.waiting.iter_mut().zip(cut) {
-                    *waiting = *byte;
-                }
-                self.len = cut.len() as u8;
+            Ok(text) if partial.is_empty() => Ok(text),
+            Ok(text) if is_char_prefix(partial) => {
+                self.store(partial);
                 Ok(text)
             }
             Ok(text) => Err(InvalidUtf8 { valid: text }),
@@ -82,50 +101,86 @@ impl Utf8Validator {
         }
     }
 
-    /// Bytes that the character still needs which waits, 0 if none does.
-    #[inline]
-    #[must_use]
-    pub const fn missing(&self) -> usize {
-        match self.len {
-            0 => 0,
-            len => announced(self.waiting[0]) - len as usize,
-        }
-    }
-
-    /// Takes the next bytes of the character that waits, and returns it, a text of one character, when
-    /// it is complete. Looks at those that are [`missing`](Self::missing), at none beyond.
-    pub fn complete(
-        &mut self,
-        piece: &[u8],
-    ) -> Result<Option<Text<'static>>, InvalidUtf8<'static>> {
-        let [a, b, c] = self.waiting;
-        let (mut utf8, mut len) = ([a, b, c, 0], self.len);
-        for byte in piece.iter().take(self.missing()) {
-            if let Some(next) = utf8.get_mut(usize::from(len)) {
-                *next = *byte;
-            }
-            len += 1;
-        }
-        match str::from_utf8(utf8.get(..len.into()).unwrap_or_default()) {
-            Ok("") => Ok(None),
-            Ok(_) => {
+    /// Adds the first bytes of `piece` to the partial character and returns the character when it
+    /// is complete.
+    ///
+    /// Reads at most [`needed`](Self::needed) bytes; the caller passes the remainder of `piece` to
+    /// [`validate`](Self::validate). Returns `None` if more bytes are needed or if no partial
+    /// character is stored.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidUtf8`] if a byte cannot continue the character.
+    pub fn push_partial(&mut self, piece: &[u8]) -> Result<Option<char>, InvalidUtf8<'static>> {
+        let mut buffer = [0; 4];
+        let needed = piece.get(..self.needed()).unwrap_or(piece);
+        let sequence = self.append_to_partial(needed, &mut buffer);
+        match str::from_utf8(sequence) {
+            Ok(text) => {
                 self.len = 0;
-                Ok(Some(Text::character(utf8, len)))
+                Ok(text.chars().next())
             }
             Err(error) if error.error_len().is_none() => {
-                let [a, b, c, _] = utf8;
-                (self.waiting, self.len) = ([a, b, c], len);
+                self.store(sequence);
                 Ok(None)
             }
             Err(_) => Err(InvalidUtf8 { valid: "" }),
         }
     }
+
+    /// Returns whether validating the next piece would yield a complete character or an error. If
+    /// not, the whole piece would be stored in the partial character.
+    ///
+    /// `first_bytes` is the beginning of the piece, unmasked: the whole piece, or at least 4 bytes.
+    /// Bytes after the fourth are not read.
+    #[cfg(any(test, feature = "alloc"))]
+    pub(crate) fn yields_text(&self, first_bytes: &[u8]) -> bool {
+        let mut buffer = [0; 4];
+        // No character is longer than the buffer.
+        match str::from_utf8(self.append_to_partial(first_bytes, &mut buffer)) {
+            Ok(text) => !text.is_empty(),
+            Err(error) => error.valid_up_to() > 0 || error.error_len().is_some(),
+        }
+    }
+
+    /// Writes the partial character and then `bytes` to `buffer` until it is full, and returns the
+    /// written part.
+    fn append_to_partial<'b>(&self, bytes: &[u8], buffer: &'b mut [u8; 4]) -> &'b [u8] {
+        let partial = self.partial.iter().take(self.len.into());
+        let mut len = 0;
+        for (to, from) in buffer.iter_mut().zip(partial.chain(bytes)) {
+            *to = *from;
+            len += 1;
+        }
+        buffer.get(..len).unwrap_or_default()
+    }
+
+    /// Stores a partial character. It is a proper prefix of a character and so has at most 3 bytes.
+    fn store(&mut self, partial: &[u8]) {
+        debug_assert!(partial.len() <= self.partial.len());
+        for (to, from) in self.partial.iter_mut().zip(partial) {
+            *to = *from;
+        }
+        self.len = partial.len() as u8;
+    }
 }
 
-/// Bytes of a character that begins with this one: 1 for what begins none.
-// Called, so that the code is there once.
+/// Validates `bytes` as [`str::from_utf8`] does, with SIMD where it pays off.
+#[inline]
+pub(crate) fn from_utf8(bytes: &[u8]) -> Result<&str, Utf8Error> {
+    // Below 64 bytes, `simdutf8` is slower than the standard library.
+    #[cfg(feature = "simd")]
+    if bytes.len() >= 64 {
+        // `simdutf8::basic` does not locate the error; the standard library does.
+        return simdutf8::basic::from_utf8(bytes).or_else(|_| str::from_utf8(bytes));
+    }
+    str::from_utf8(bytes)
+}
+
+/// Returns the sequence length announced by a lead byte; 1 for ASCII and for invalid lead bytes.
+// Not inlined, to keep a single copy.
 #[inline(never)]
-const fn announced(first: u8) -> usize {
+pub(crate) const fn sequence_len(first: u8) -> usize {
     match first {
         0xc2..=0xdf => 2,
         0xe0..=0xef => 3,
@@ -134,82 +189,86 @@ const fn announced(first: u8) -> usize {
     }
 }
 
-/// The standard library's check, by the fastest way.
-#[inline]
-pub(crate) fn from_utf8(bytes: &[u8]) -> Result<&str, Utf8Error> {
-    // Below, setting up costs more than it saves.
-    #[cfg(feature = "simd")]
-    if bytes.len() >= 64 {
-        // It does not tell where the error is.
-        return simdutf8::basic::from_utf8(bytes).or_else(|_| str::from_utf8(bytes));
-    }
-    str::from_utf8(bytes)
-}
-
-/// Splits off the last character if its first byte announces more bytes than there are.
-#[inline]
-fn split_cut_character(piece: &[u8]) -> (&[u8], &[u8]) {
+/// Splits off the last character if its lead byte announces more bytes than the piece contains.
+fn split_partial_char(piece: &[u8]) -> (&[u8], &[u8]) {
     if piece.last().is_none_or(u8::is_ascii) {
         return (piece, &[]);
     }
-    for (back, byte) in (1..4).zip(piece.iter().rev()) {
+    for (len, byte) in (1..4).zip(piece.iter().rev()) {
         if let 0x80..=0xbf = byte {
             continue;
         }
-        if announced(*byte) > back {
-            return piece.split_at_checked(piece.len() - back).unwrap_or((piece, &[]));
+        if sequence_len(*byte) > len {
+            return piece.split_at_checked(piece.len() - len).unwrap_or((piece, &[]));
         }
         break;
     }
     (piece, &[])
 }
 
-/// Whether these bytes can still become a character.
-fn is_start(cut: &[u8]) -> bool {
-    str::from_utf8(cut).is_err_and(|error| error.valid_up_to() == 0 && error.error_len().is_none())
+/// Returns whether `bytes` is a proper prefix of one character.
+fn is_char_prefix(bytes: &[u8]) -> bool {
+    str::from_utf8(bytes)
+        .is_err_and(|error| error.valid_up_to() == 0 && error.error_len().is_none())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::{string::String, vec::Vec};
+    use std::string::{String, ToString};
+    use std::vec;
+    use std::vec::Vec;
 
-    /// What `pieces` give: the text so far, and whether a byte was refused.
-    fn run(pieces: &[&[u8]]) -> (String, bool, bool) {
+    /// The boundaries of every byte class of UTF-8: ASCII, continuation bytes and the ranges that
+    /// some lead bytes require, invalid bytes, and lead bytes of each length.
+    const BOUNDARY_BYTES: [u8; 25] = [
+        0x00, 0x41, 0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf, 0xc0, 0xc1, 0xc2, 0xdf, 0xe0, 0xe1,
+        0xec, 0xed, 0xee, 0xef, 0xf0, 0xf1, 0xf3, 0xf4, 0xf5, 0xff,
+    ];
+
+    #[derive(Debug, PartialEq)]
+    enum End {
+        Whole,
+        Partial,
+        Invalid,
+    }
+
+    /// Validates the pieces. Returns the text that they yield and how it ends.
+    fn run(pieces: &[&[u8]]) -> (String, End) {
         let mut validator = Utf8Validator::new();
         let mut text = String::new();
         for piece in pieces {
-            let mut rest = *piece;
-            if validator.is_waiting() {
-                let (missing, after) = rest.split_at(validator.missing().min(rest.len()));
-                rest = after;
-                match validator.complete(missing) {
-                    Ok(char) => text.extend(char.as_deref()),
-                    Err(_) => return (text, true, false),
+            let mut remaining = *piece;
+            if validator.has_partial_char() {
+                let needed = validator.needed().min(remaining.len());
+                match validator.push_partial(remaining) {
+                    Ok(char) => text.extend(char),
+                    Err(_) => return (text, End::Invalid),
                 }
+                remaining = &remaining[needed..];
             }
-            if validator.is_waiting() {
+            if validator.has_partial_char() {
                 continue;
             }
-            match validator.validate(rest) {
+            match validator.validate(remaining) {
                 Ok(valid) => text.push_str(valid),
                 Err(error) => {
                     text.push_str(error.valid);
-                    return (text, true, false);
+                    return (text, End::Invalid);
                 }
             }
         }
-        (text, false, validator.is_waiting())
+        (text, if validator.has_partial_char() { End::Partial } else { End::Whole })
     }
 
+    /// Compares the validator with the standard library at every cut.
     #[track_caller]
     fn check(bytes: &[u8]) {
         let expected = match str::from_utf8(bytes) {
-            Ok(text) => (String::from(text), false, false),
+            Ok(text) => (text.to_string(), End::Whole),
             Err(error) => (
-                String::from_utf8(bytes[..error.valid_up_to()].to_vec()).unwrap(),
-                error.error_len().is_some(),
-                error.error_len().is_none(),
+                str::from_utf8(&bytes[..error.valid_up_to()]).unwrap().to_string(),
+                if error.error_len().is_some() { End::Invalid } else { End::Partial },
             ),
         };
         assert_eq!(run(&[bytes]), expected, "whole: {bytes:x?}");
@@ -221,14 +280,10 @@ mod tests {
     }
 
     #[test]
-    fn every_sequence_of_three_bytes_is_judged_as_the_standard_library_does_at_any_cut() {
-        let interesting = [
-            0x00, 0x41, 0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf, 0xc0, 0xc1, 0xc2, 0xdf, 0xe0,
-            0xe1, 0xec, 0xed, 0xee, 0xef, 0xf0, 0xf1, 0xf3, 0xf4, 0xf5, 0xff,
-        ];
-        for a in interesting {
-            for b in interesting {
-                for c in interesting {
+    fn equals_standard_library_at_every_cut_of_short_sequences() {
+        for a in BOUNDARY_BYTES {
+            for b in BOUNDARY_BYTES {
+                for c in BOUNDARY_BYTES {
                     check(&[a, b, c]);
                     check(&[0xf0, a, b, c]);
                     check(&[a, b, c, 0xf4, 0x8f, 0xbf, 0xbf]);
@@ -238,51 +293,150 @@ mod tests {
     }
 
     #[test]
-    fn every_character_survives_every_cut() {
+    fn equals_standard_library_at_every_cut_of_a_character() {
         for char in (0..=0x10ffff).step_by(97).filter_map(char::from_u32) {
-            let mut utf8 = [0; 4];
-            check(char.encode_utf8(&mut utf8).as_bytes());
+            check(char.encode_utf8(&mut [0; 4]).as_bytes());
         }
     }
 
     #[test]
-    fn long_texts_are_judged_as_the_standard_library_does_wherever_they_go_wrong() {
+    fn locates_invalid_bytes_anywhere_in_long_text() {
         let text = "aé漢🎉".repeat(20);
-        for at in 0..text.len() {
+        for position in 0..text.len() {
             for byte in [0xff, 0x80, 0xc0, 0xed, b'a'] {
                 let mut bytes = text.as_bytes().to_vec();
-                bytes[at] = byte;
-                let valid = str::from_utf8(&bytes).map_err(|error| error.valid_up_to());
-                let mut validator = Utf8Validator::new();
-                let found = validator.validate(&bytes);
+                bytes[position] = byte;
+                let expected = str::from_utf8(&bytes).map(str::len);
+                let found = Utf8Validator::new().validate(&bytes).map(str::len);
                 assert_eq!(
-                    found.map(str::len).map_err(|error| error.valid.len()),
-                    valid.map(str::len)
+                    found.map_err(|error| error.valid.len()),
+                    expected.map_err(|error| error.valid_up_to())
                 );
+                assert_eq!(from_utf8(&bytes).map(str::len), expected);
             }
         }
     }
 
     #[test]
-    fn what_is_beyond_the_character_that_waits_is_not_looked_at() {
+    fn push_partial_reads_only_the_needed_bytes() {
         let mut validator = Utf8Validator::new();
-        assert_eq!(validator.complete(b"abc"), Ok(None));
+        assert_eq!(validator.push_partial(b"abc"), Ok(None));
         assert_eq!(validator.validate(b"\xc3"), Ok(""));
-        assert_eq!(validator.complete(b"\xa9\xff\xff\xff\xff"), Ok(Some("é".into())));
-        assert_eq!((validator.missing(), validator.validate(b"!")), (0, Ok("!")));
+        assert_eq!(validator.push_partial(b""), Ok(None));
+        assert_eq!(validator.needed(), 1);
+        assert_eq!(validator.push_partial(b"\xa9\xff\xff\xff\xff"), Ok(Some('é')));
+        assert_eq!(validator.needed(), 0);
+        assert_eq!(validator.validate(b"!"), Ok("!"));
     }
 
     #[test]
-    fn impossible_bytes_are_refused_at_once() {
-        for (bytes, accepted) in [
+    fn push_partial_completes_a_character_byte_by_byte() {
+        let mut validator = Utf8Validator::new();
+        assert_eq!(validator.validate(b"\xf0"), Ok(""));
+        for (needed, byte) in [(3, 0x9f), (2, 0x8e)] {
+            assert_eq!(validator.needed(), needed);
+            assert_eq!(validator.push_partial(&[byte]), Ok(None));
+        }
+        assert_eq!(validator.needed(), 1);
+        assert_eq!(validator.push_partial(&[0x89]), Ok(Some('🎉')));
+        assert!(!validator.has_partial_char());
+    }
+
+    #[test]
+    fn reports_an_invalid_byte_at_once() {
+        for (bytes, valid_len) in [
             (&b"\xf4\x90"[..], 1), // above U+10FFFF
             (b"\xed\xa0", 1),      // a surrogate
             (b"\xc0", 0),          // overlong
             (b"\xe0\x80", 1),      // overlong
             (b"\xce\xba\xe1\xbd\xb9\xed\xa0", 6),
         ] {
-            assert!(!run(&[&bytes[..accepted]]).1, "{bytes:x?}");
-            assert!(run(&[&bytes[..=accepted]]).1, "{bytes:x?}");
+            assert_ne!(run(&[&bytes[..valid_len]]).1, End::Invalid, "{bytes:x?}");
+            assert_eq!(run(&[&bytes[..=valid_len]]).1, End::Invalid, "{bytes:x?}");
         }
+    }
+
+    #[test]
+    #[cfg(debug_assertions)]
+    #[should_panic(expected = "has_partial_char")]
+    fn validate_panics_after_partial_character() {
+        let mut validator = Utf8Validator::new();
+        assert_eq!(validator.validate(b"\xc3"), Ok(""));
+        let _ = validator.validate(b"a");
+    }
+
+    /// Returns whether a clone of the validator yields text or an error for `piece`.
+    fn yields_text_naive(validator: &Utf8Validator, piece: &[u8]) -> bool {
+        let mut validator = validator.clone();
+        if validator.has_partial_char() {
+            validator.push_partial(piece) != Ok(None)
+        } else {
+            validator.validate(piece) != Ok("")
+        }
+    }
+
+    /// Returns the empty validator, and one validator for each partial character of boundary bytes.
+    fn validators() -> Vec<Utf8Validator> {
+        let mut all = vec![Utf8Validator::new()];
+        for a in BOUNDARY_BYTES {
+            for b in BOUNDARY_BYTES {
+                for piece in [&[a][..], &[a, b], &[a, b, 0x80], &[a, b, 0xbf]] {
+                    let mut validator = Utf8Validator::new();
+                    if validator.validate(piece) == Ok("") {
+                        all.push(validator);
+                    }
+                }
+            }
+        }
+        all.sort_by_key(|validator| (validator.partial, validator.len));
+        all.dedup_by_key(|validator| (validator.partial, validator.len));
+        all
+    }
+
+    #[test]
+    fn yields_text_agrees_with_the_validator_for_every_short_piece() {
+        let validators = validators();
+        assert!(!validators[0].has_partial_char());
+        assert!(validators.iter().any(|validator| validator.needed() == 3));
+        assert!(validators.iter().any(|validator| validator.needed() == 2));
+        assert!(validators.iter().any(|validator| validator.len == 3));
+        let check = |validators: &[Utf8Validator], piece: &[u8]| {
+            for validator in validators {
+                let expected = yields_text_naive(validator, piece);
+                assert_eq!(validator.yields_text(piece), expected, "{validator:?}, {piece:x?}");
+            }
+        };
+        check(&validators, &[]);
+        for a in BOUNDARY_BYTES {
+            check(&validators, &[a]);
+            for b in BOUNDARY_BYTES {
+                check(&validators, &[a, b]);
+                for c in BOUNDARY_BYTES {
+                    check(&validators, &[a, b, c]);
+                    for d in BOUNDARY_BYTES {
+                        check(&validators[..1], &[a, b, c, d]);
+                    }
+                    // A partial character needs at most 3 bytes: one fourth byte of each kind
+                    // suffices.
+                    for d in [b'a', 0x80, 0xc3, 0xff] {
+                        check(&validators[1..], &[a, b, c, d]);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn yields_text_reads_at_most_four_bytes() {
+        let validator = Utf8Validator::new();
+        for piece in [&b"\xf0\x9f\x8e\x89\xff"[..], b"abcd\xff", b"\xf0\x9f\x8e\x41\xff"] {
+            assert!(validator.yields_text(piece));
+        }
+    }
+
+    #[test]
+    fn error_reports_the_number_of_valid_bytes() {
+        let error = Utf8Validator::new().validate(b"abc\xff").unwrap_err();
+        assert_eq!(error.to_string(), "invalid UTF-8 after 3 valid bytes");
     }
 }

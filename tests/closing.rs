@@ -1,147 +1,295 @@
-//! How connections end: both closing handshakes, failures, and streams that end or break.
+//! The end of a connection: closing handshakes, failures, ended streams and broken transports.
+#![cfg(feature = "alloc")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 mod support;
 
 use support::*;
+use websocket_proto::frame::Opcode;
+use websocket_proto::session::{Session, SessionEvent};
 use websocket_proto::{
-    Chunk, CloseCode, CloseFrame, Config, Connection, Delivery, EntropyError, Event, Limits,
-    Negotiated, Opcode, ProtocolError, Role, SendReason, Session, Transport,
+    Chunk, CloseCode, CloseFrame, CloseFrameError, Config, Connection, ConnectionError, Delivery,
+    EntropyError, Event, Fragment, Input, Limit, Limits, Negotiated, Next, Role, SendError,
+    Transport, Unsent, Violation,
 };
-
-const ROLES: [Role; 2] = [Role::Client, Role::Server];
 
 fn close_frame(code: u16, reason: &str) -> CloseFrame<'_> {
     CloseFrame::new(CloseCode(code), reason).unwrap()
 }
 
-/// The one frame that an endpoint sent.
+fn close_event(code: u16, reason: &str) -> Event<'static> {
+    Event::Close(Some(close_frame(code, reason).into_owned()))
+}
+
+/// The Close frame with this code and no reason.
+fn sent_close(code: u16) -> (u8, Vec<u8>) {
+    (0x88, code.to_be_bytes().to_vec())
+}
+
+/// Returns the only frame that an endpoint sent.
 #[track_caller]
 fn sent(connection: &mut Connection) -> (u8, Vec<u8>) {
     let [frame] = parse_frames(&take_output(connection)).try_into().unwrap();
     frame
 }
 
+/// Drives a connection over a socket that delivers `bytes` and then EOF, at most `size` bytes per read,
+/// until the transport is closed. Returns the events and the written frames.
+///
+/// Panics if the loop does not end.
+#[track_caller]
+fn drive(
+    connection: &mut Connection,
+    mut bytes: &[u8],
+    size: usize,
+    mut respond: impl FnMut(&mut Connection, &Event<'_>),
+) -> (Vec<Event<'static>>, Vec<(u8, Vec<u8>)>) {
+    let mut input = Input::owned(vec![0; size]);
+    let (mut events, mut written) = (Vec::new(), Vec::new());
+    let turns = 10 + bytes.len();
+    for _ in 0..turns {
+        written.extend(take_output(connection));
+        match connection.transport() {
+            Transport::Open | Transport::Drain => {}
+            Transport::Close | Transport::Abort => return (events, parse_frames(&written)),
+        }
+        let space = input.space();
+        let len = space.len().min(bytes.len());
+        let (read, rest) = bytes.split_at(len);
+        space[..len].copy_from_slice(read);
+        bytes = rest;
+        input.filled(len);
+        while let Some(event) = connection.receive(&mut input) {
+            respond(connection, &event);
+            events.push(event.into_owned());
+        }
+    }
+    panic!("the loop spins: {:?}", connection.transport());
+}
+
 #[test]
-fn the_reply_to_a_close_repeats_its_code_without_its_reason() {
+fn replies_to_close_with_its_code_and_no_reason() {
     for role in ROLES {
         let mut connection = connection(role, Config::new());
         let events = receive(&mut connection, &peer_close(role, 4001, "done here"));
-        assert_eq!(events, [Event::Close(Some(close_frame(4001, "done here")))]);
+        assert_eq!(events, [close_event(4001, "done here")]);
+        assert!(connection.is_closing());
         // The reply must be written before the transport is touched.
         assert_eq!(connection.transport(), Transport::Open);
         assert_eq!(connection.outcome(), None);
-        assert_eq!(sent(&mut connection), (0x88, 4001_u16.to_be_bytes().to_vec()));
-        // The server closes TCP first, the client waits for it.
-        if role == Role::Server {
-            assert_eq!(connection.transport(), Transport::Drain);
-            assert_eq!(connection.outcome(), clean(4001));
-        } else {
-            assert_eq!(connection.transport(), Transport::Open);
-            assert_eq!(connection.outcome(), None);
+        assert_eq!(sent(&mut connection), sent_close(4001));
+        // The server closes TCP first; the client waits for it.
+        match role {
+            Role::Server => {
+                assert_eq!(connection.transport(), Transport::Drain);
+                assert_eq!(outcome(&connection), clean(4001));
+            }
+            Role::Client => {
+                assert_eq!(connection.transport(), Transport::Open);
+                assert_eq!(connection.outcome(), None);
+            }
         }
-        connection.receive_eof();
-        assert_eq!(receive(&mut connection, b""), []);
+        assert_eq!(receive_last(&mut connection, b""), []);
         assert_eq!(connection.transport(), Transport::Close);
-        assert_eq!(connection.outcome(), clean(4001));
+        assert_eq!(outcome(&connection), clean(4001));
         assert_eq!(connection.error(), None);
     }
 }
 
 #[test]
-fn an_empty_close_is_answered_by_an_empty_one_and_counts_as_1005() {
+fn replies_to_empty_close_with_empty_close_and_reports_1005() {
     for role in ROLES {
         let mut connection = connection(role, Config::new());
         let events = receive(&mut connection, &peer_frame(role, 0x88, b""));
         assert_eq!(events, [Event::Close(None)]);
         assert_eq!(sent(&mut connection), (0x88, vec![]));
-        connection.receive_eof();
-        assert_eq!(connection.outcome(), clean(1005));
+        assert_eq!(receive_last(&mut connection, b""), []);
+        assert_eq!(outcome(&connection), clean(1005));
     }
 }
 
 #[test]
-fn after_our_close_messages_still_arrive_and_nothing_can_be_sent() {
+fn after_our_close_messages_are_received_pings_answered_and_sends_refused() {
     for role in ROLES {
         let mut connection = connection(role, Config::new());
         connection.close(close_frame(1000, "bye")).unwrap();
-        assert_eq!(connection.send("late").map_err(|e| e.reason), Err(SendReason::Closed));
-        assert_eq!(connection.ping(b""), Err(SendReason::Closed));
-        assert_eq!(connection.close(None), Err(SendReason::Closed));
+        assert!(connection.is_closing() && !connection.may_send());
+        assert_eq!(connection.send("late").map_err(Unsent::into_error), Err(SendError::Closed));
+        assert_eq!(connection.ping(b""), Err(SendError::Closed));
+        assert_eq!(connection.close(None), Err(SendError::Closed));
         assert_eq!(sent(&mut connection), (0x88, b"\x03\xe8bye".to_vec()));
         assert_eq!(connection.transport(), Transport::Open);
         let input = [
             peer_frame(role, 0x81, b"still"),
             peer_frame(role, 0x89, b"here"),
             peer_close(role, 1000, ""),
+            peer_frame(role, 0x89, b"dropped"),
             peer_frame(role, 0x81, b"dropped"),
-        ]
-        .concat();
-        assert_eq!(
-            receive(&mut connection, &input),
-            [text("still"), Event::Ping(b"here".into()), Event::Close(Some(close_frame(1000, "")))]
-        );
-        // Neither a Pong nor a second Close follows ours.
+        ];
+        let expected = [text("still"), Event::Ping(b"here".into()), close_event(1000, "")];
+        assert_eq!(receive(&mut connection, &input.concat()), expected);
+        // RFC 6455, section 5.5.2: a Ping is answered unless a Close was received. No second Close is sent.
+        assert_eq!(sent(&mut connection), (0x8a, b"here".to_vec()));
+        assert_eq!(receive(&mut connection, &peer_frame(role, 0x89, b"dropped")), []);
         assert_eq!(take_output(&mut connection), b"");
-        connection.receive_eof();
-        assert_eq!(connection.outcome(), clean(1000));
+        assert_eq!(receive_last(&mut connection, b""), []);
+        assert_eq!(outcome(&connection), clean(1000));
     }
 }
 
 #[test]
-fn simultaneous_closes_end_cleanly_with_one_frame_each_way() {
+fn simultaneous_closes_end_cleanly_with_one_close_each_way() {
     let mut client = connection(Role::Client, Config::new());
     let mut server = connection(Role::Server, Config::new());
     client.close(close_frame(1000, "client")).unwrap();
     server.close(close_frame(1001, "server")).unwrap();
     let (from_client, from_server) = (take_output(&mut client), take_output(&mut server));
-    assert_eq!(receive(&mut client, &from_server).len(), 1);
-    assert_eq!(receive(&mut server, &from_client).len(), 1);
+    assert_eq!(receive(&mut client, &from_server), [close_event(1001, "server")]);
+    assert_eq!(receive(&mut server, &from_client), [close_event(1000, "client")]);
     assert_eq!((take_output(&mut client), take_output(&mut server)), (vec![], vec![]));
     assert_eq!(server.transport(), Transport::Drain);
-    assert_eq!(server.outcome(), clean(1000));
+    assert_eq!(outcome(&server), clean(1000));
     assert_eq!(client.transport(), Transport::Open);
-    client.receive_eof();
-    assert_eq!(client.outcome(), clean(1001));
+    assert_eq!(receive_last(&mut client, b""), []);
+    assert_eq!(outcome(&client), clean(1001));
     assert_eq!(client.transport(), Transport::Close);
 }
 
 #[test]
-fn a_violation_sends_its_code_is_told_once_and_ends_reading() {
+fn message_close_and_eof_in_one_read_end_cleanly() {
     for role in ROLES {
-        for (bad, error) in [
-            (peer_frame(role, 0xf1, b""), ProtocolError::ReservedBits),
-            (peer_frame(role, 0x83, b""), ProtocolError::ReservedOpcode(3)),
-            (peer_frame(role, 0x80, b"x"), ProtocolError::UnexpectedContinuation),
+        let stream = [peer_frame(role, 0x81, b"last"), peer_close(role, 1000, "")].concat();
+        for size in [1, 5, stream.len(), 1000] {
+            let mut connection = connection(role, Config::new());
+            let (events, written) = drive(&mut connection, &stream, size, |_, _| {});
+            assert_eq!(events, [text("last"), close_event(1000, "")]);
+            assert_eq!(written, [sent_close(1000)]);
+            assert_eq!(outcome(&connection), clean(1000));
+        }
+        // EOF is known before the message is received, and `next` is called before every `receive`.
+        let mut connection = connection(role, Config::new());
+        let mut storage = stream.clone();
+        let mut input = Input::with_bytes(&mut storage);
+        input.finish();
+        assert_eq!(connection.next(&mut input), Next::Event);
+        assert_eq!(connection.receive(&mut input), Some(text("last")));
+        assert_eq!(connection.next(&mut input), Next::Event);
+        assert_eq!(connection.receive(&mut input), Some(close_event(1000, "")));
+        assert_eq!(connection.next(&mut input), Next::Write);
+        assert_eq!(sent(&mut connection), sent_close(1000));
+        assert_eq!(connection.next(&mut input), Next::Closed);
+        assert_eq!(connection.receive(&mut input), None);
+        assert_eq!(connection.transport(), Transport::Close);
+        assert_eq!(outcome(&connection), clean(1000));
+    }
+}
+
+#[test]
+fn eof_sends_the_close_that_a_manual_close_application_did_not_send() {
+    for role in ROLES {
+        let stream = [peer_frame(role, 0x81, b"last"), peer_close(role, 4000, "bye")].concat();
+        let expected = [text("last"), close_event(4000, "bye")];
+        for size in [1, stream.len(), 1000] {
+            // The application never replies.
+            let mut forgetful = connection(role, Config::new().with_manual_close());
+            let (events, written) = drive(&mut forgetful, &stream, size, |_, _| {});
+            assert_eq!(events, expected);
+            assert_eq!(written, [sent_close(4000)]);
+            assert_eq!(outcome(&forgetful), clean(4000));
+            assert_eq!(forgetful.close(None), Err(SendError::Closed));
+
+            // The application sends a last message and then replies to the Close event.
+            let mut polite = connection(role, Config::new().with_manual_close());
+            let (events, written) = drive(&mut polite, &stream, size, |connection, event| {
+                if let Event::Close(_) = event {
+                    connection.send("goodbye").unwrap();
+                    connection.close(close_frame(4001, "mine")).unwrap();
+                }
+            });
+            assert_eq!(events, expected);
+            let close = (0x88, b"\x0f\xa1mine".to_vec());
+            assert_eq!(written, [(0x81, b"goodbye".to_vec()), close]);
+            assert_eq!(outcome(&polite), clean(4000));
+        }
+        // `next` sends the reply too, and never asks for more input.
+        let mut connection = connection(role, Config::new().with_manual_close());
+        receive(&mut connection, &stream);
+        let mut input = Input::new(&mut []);
+        assert_eq!(connection.next(&mut input), Next::Read);
+        input.finish();
+        assert_eq!(connection.next(&mut input), Next::Write);
+        assert_eq!(sent(&mut connection), sent_close(4000));
+        assert_eq!(connection.next(&mut input), Next::Closed);
+    }
+}
+
+#[test]
+fn no_loop_spins_at_eof() {
+    for role in ROLES {
+        for (stream, code) in [
+            (vec![], 1006),
+            (peer_frame(role, 0x01, b"unfinished"), 1006),
+            (peer_frame(role, 0x88, b"\x03\xe8")[..3].to_vec(), 1006),
+            (peer_frame(role, 0x83, b"reserved"), 1006),
+            (peer_close(role, 1000, ""), 1000),
+            (peer_frame(role, 0x88, b""), 1005),
+        ] {
+            for manual in [false, true] {
+                for close_first in [false, true] {
+                    let config = Config::new();
+                    let config = if manual { config.with_manual_close() } else { config };
+                    let mut connection = connection(role, config);
+                    if close_first {
+                        connection.close(CloseCode::NORMAL).unwrap();
+                    }
+                    let (_, written) = drive(&mut connection, &stream, 7, |_, _| {});
+                    let closes = written.iter().filter(|(first, _)| *first == 0x88).count();
+                    assert!(closes <= 1);
+                    assert_eq!(connection.outcome().unwrap().code, CloseCode(code));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn violation_sends_its_close_code_and_is_reported_once() {
+    for role in ROLES {
+        let table: [(Vec<u8>, ConnectionError); 10] = [
+            (peer_frame(role, 0xf1, b""), Violation::ReservedBits.into()),
+            (peer_frame(role, 0x83, b""), Violation::ReservedOpcode(3).into()),
+            (peer_frame(role, 0x80, b"x"), Violation::UnexpectedContinuation.into()),
             (
                 [peer_frame(role, 0x01, b"x"), peer_frame(role, 0x82, b"y")].concat(),
-                ProtocolError::UnfinishedMessage(Opcode::Binary),
+                Violation::UnfinishedMessage(Opcode::Binary).into(),
             ),
-            (peer_frame(role, 0x81, b"\xff"), ProtocolError::InvalidUtf8),
-            // Ends inside a character.
+            (peer_frame(role, 0x81, b"\xff"), Violation::InvalidUtf8.into()),
+            // The text ends inside a character.
             (
                 [peer_frame(role, 0x01, b"x"), peer_frame(role, 0x80, b"\xe2\x82")].concat(),
-                ProtocolError::InvalidUtf8,
+                Violation::InvalidUtf8.into(),
             ),
-            (peer_frame(role, 0x82, &[0; 101]), ProtocolError::FrameTooLong),
-            (peer_close(role, 1005, ""), ProtocolError::InvalidCloseCode(1005)),
-            (peer_frame(role, 0x88, b"\x03"), ProtocolError::CloseTooShort),
-            (peer_frame(role, 0x88, b"\x03\xe8\xff"), ProtocolError::InvalidCloseReason),
-        ] {
-            let limits = Limits { max_frame: 100, ..Limits::DEFAULT };
-            let mut connection = connection(role, Config::new().limits(limits));
-            let input = [peer_frame(role, 0x81, b"good"), bad, peer_frame(role, 0x81, b"more")];
+            (peer_frame(role, 0x82, &[0; 101]), Limit::Frame.into()),
+            (peer_close(role, 1005, ""), Violation::InvalidCloseCode(1005).into()),
+            (peer_frame(role, 0x88, b"\x03"), Violation::CloseTooShort.into()),
+            (peer_frame(role, 0x88, b"\x03\xe8\xff"), Violation::InvalidCloseReason.into()),
+        ];
+        for (invalid, error) in table {
+            let limits = Limits::DEFAULT.with_max_frame(100);
+            let mut connection = connection(role, Config::new().with_limits(limits));
+            let input = [peer_frame(role, 0x81, b"good"), invalid, peer_frame(role, 0x81, b"more")];
             let events = receive(&mut connection, &input.concat());
             assert_eq!(events, [text("good"), Event::Failed(error)]);
             assert_eq!(connection.error(), Some(error));
             assert_eq!(connection.transport(), Transport::Open);
-            let code = error.close_code().0.to_be_bytes();
-            assert_eq!(sent(&mut connection), (0x88, code.to_vec()), "{error:?}");
+            assert_eq!(sent(&mut connection), sent_close(error.close_code().0), "{error:?}");
             assert_eq!(connection.transport(), Transport::Drain);
-            assert_eq!(connection.outcome(), unclean(1006));
+            assert_eq!(outcome(&connection), unclean(1006));
             assert_eq!(receive(&mut connection, &peer_close(role, 1000, "")), []);
-            assert_eq!(connection.send("no").map_err(|e| e.reason), Err(SendReason::Closed));
-            connection.receive_eof();
-            assert_eq!(receive(&mut connection, b""), []);
+            assert_eq!(connection.send("no").map_err(Unsent::into_error), Err(SendError::Closed));
+            // `has_room` stays true, so that a loop that asks for room first still reads up to EOF.
+            assert!(connection.has_room() && connection.is_closing());
+            assert_eq!(receive_last(&mut connection, b""), []);
             assert_eq!(connection.transport(), Transport::Close);
             assert_eq!(connection.error(), Some(error));
         }
@@ -149,70 +297,77 @@ fn a_violation_sends_its_code_is_told_once_and_ends_reading() {
 }
 
 #[test]
-fn the_text_before_a_violation_is_no_whole_message_and_comes_with_the_close_queued() {
+fn text_before_a_violation_is_delivered_as_a_chunk_after_the_close_is_queued() {
     for role in ROLES {
-        // All of it comes at once: a byte, and an end, that can't stand where they do.
+        // One read contains an invalid byte, a text that ends inside a character, or no valid text.
         for (payload, valid) in [(&b"ab\xff"[..], "ab"), (b"ab\xc3", "ab"), (b"\xff", "")] {
-            let config = Config::new().delivery(Delivery::Chunks).counters();
+            let config = Config::new().with_delivery(Delivery::Chunks).with_statistics();
             let mut connection = connection(role, config);
             let mut frame = peer_frame(role, 0x81, payload);
-            let mut input = &mut frame[..];
+            let mut input = Input::with_bytes(&mut frame);
             let event = if valid.is_empty() {
-                Event::Failed(ProtocolError::InvalidUtf8)
+                Event::Failed(Violation::InvalidUtf8.into())
             } else {
-                Event::Chunk(Chunk { payload: valid.into(), first: true, last: false })
+                Event::Chunk(Chunk::new(valid, Fragment::First))
             };
             assert_eq!(connection.receive(&mut input), Some(event));
-            assert_eq!(connection.close(None), Err(SendReason::Closed));
-            assert_eq!(sent(&mut connection), (0x88, 1007_u16.to_be_bytes().to_vec()));
-            assert_eq!(connection.counters().unwrap().received.messages, 0);
+            assert_eq!(connection.close(None), Err(SendError::Closed));
+            assert_eq!(sent(&mut connection), sent_close(1007));
+            assert_eq!(connection.statistics().unwrap().received.messages, 0);
         }
     }
 }
 
 #[test]
-fn a_close_frame_fails_at_the_byte_that_breaks_it() {
+fn close_frame_fails_at_the_byte_that_makes_it_invalid() {
     for role in ROLES {
         let header = if role == Role::Server { 6 } else { 2 };
-        for (payload, legal, error) in [
-            (&b"\x03\xed and more"[..], 1, ProtocolError::InvalidCloseCode(1005)),
-            (b"\x03\xe8ab\xc0 and more", 4, ProtocolError::InvalidCloseReason),
-            (b"\x03\xe8a\xe2\x82x and more", 5, ProtocolError::InvalidCloseReason),
-            (b"\x03\xe8a\xe2\x82", 4, ProtocolError::InvalidCloseReason),
+        for (payload, valid, violation) in [
+            (&b"\x03\xed and more"[..], 1, Violation::InvalidCloseCode(1005)),
+            (b"\x03\xe8ab\xc0 and more", 4, Violation::InvalidCloseReason),
+            (b"\x03\xe8a\xe2\x82x and more", 5, Violation::InvalidCloseReason),
+            (b"\x03\xe8a\xe2\x82", 4, Violation::InvalidCloseReason),
         ] {
+            let error = ConnectionError::Protocol(violation);
             let frame = peer_frame(role, 0x88, payload);
-            let (before, after) = frame.split_at(header + legal);
+            let (before, after) = frame.split_at(header + valid);
             for size in [1, 100] {
                 let mut connection = connection(role, Config::new());
                 for piece in before.chunks(size) {
                     assert_eq!(receive(&mut connection, piece), [], "{payload:x?}");
                 }
-                let events = receive(&mut connection, &after[..1]);
-                assert_eq!(events, [Event::Failed(error)], "{payload:x?}");
+                let mut last = [after[0]];
+                let mut input = Input::with_bytes(&mut last);
+                assert_eq!(connection.next(&mut input), Next::Event, "{payload:x?}");
+                let event = connection.receive(&mut input);
+                assert_eq!(event, Some(Event::Failed(error)), "{payload:x?}");
 
-                let (mut session, mut control) = (Session::new(role), [0; 125]);
-                let mut receive = |piece: &[u8]| {
-                    let (mut buffer, limits) = (piece.to_vec(), &Limits::DEFAULT);
-                    let event = session.receive(&mut &mut buffer[..], &mut control, limits);
-                    event.map(Event::into_owned)
-                };
-                assert!(before.chunks(size).all(|piece| receive(piece).is_none()), "{payload:x?}");
-                assert_eq!(receive(&after[..1]), Some(Event::Failed(error)), "{payload:x?}");
+                let mut session = Session::new(role);
+                for piece in before.chunks(size) {
+                    let mut piece = piece.to_vec();
+                    let mut input = Input::with_bytes(&mut piece);
+                    assert_eq!(session.receive(&mut input), Ok(None), "{payload:x?}");
+                }
+                let mut last = [after[0]];
+                let mut input = Input::with_bytes(&mut last);
+                let event = session.receive(&mut input);
+                assert_eq!(event, Ok(Some(SessionEvent::Failed(error))), "{payload:x?}");
             }
         }
-        // One byte can't hold a code: the header says so.
+        // A payload of one byte cannot hold a code, so the header alone is invalid.
         let mut connection = connection(role, Config::new());
         let frame = peer_frame(role, 0x88, b"x");
-        let events = receive(&mut connection, &frame[..2]);
-        assert_eq!(events, [Event::Failed(ProtocolError::CloseTooShort)]);
+        let failed = Event::Failed(Violation::CloseTooShort.into());
+        assert_eq!(receive(&mut connection, &frame[..2]), [failed]);
     }
 }
 
 #[test]
-fn limits_are_inclusive_and_count_anew_for_every_message() {
+fn limits_are_inclusive_and_apply_to_each_message() {
     for role in ROLES {
-        let limits = Limits { max_message: 10, max_frame: 6, max_empty_fragments: 2 };
-        let mut connection = connection(role, Config::new().limits(limits));
+        let limits =
+            Limits::DEFAULT.with_max_message(10).with_max_frame(6).with_max_empty_fragments(2);
+        let mut connection = connection(role, Config::new().with_limits(limits));
         let whole = [
             peer_frame(role, 0x02, b""),
             peer_frame(role, 0x00, b"123456"),
@@ -223,59 +378,70 @@ fn limits_are_inclusive_and_count_anew_for_every_message() {
         for _ in 0..3 {
             assert_eq!(receive(&mut connection, &whole), [binary(b"1234567890")]);
         }
-        for (frames, error) in [
-            (&[(0x82, &b"1234567"[..])][..], ProtocolError::FrameTooLong),
-            (&[(0x02, b"123456"), (0x80, b"78901")], ProtocolError::MessageTooLong),
-            (
-                &[(0x02, b""), (0x00, b"x"), (0x00, b""), (0x00, b"")],
-                ProtocolError::TooManyEmptyFragments,
-            ),
+        for (frames, limit) in [
+            (&[(0x82, &b"1234567"[..])][..], Limit::Frame),
+            (&[(0x02, b"123456"), (0x80, b"78901")], Limit::Message),
+            (&[(0x02, b""), (0x00, b"x"), (0x00, b""), (0x00, b"")], Limit::EmptyFragments),
         ] {
-            let mut connection = support::connection(role, Config::new().limits(limits));
+            let mut connection = support::connection(role, Config::new().with_limits(limits));
             receive(&mut connection, &whole);
             let bytes: Vec<u8> = frames
                 .iter()
                 .flat_map(|(first, payload)| peer_frame(role, *first, payload))
                 .collect();
-            assert_eq!(receive(&mut connection, &bytes), [Event::Failed(error)]);
+            assert_eq!(receive(&mut connection, &bytes), [Event::Failed(limit.into())]);
         }
     }
 }
 
 #[test]
-fn a_message_that_no_memory_holds_is_too_long_whatever_the_limit() {
-    let unlimited = Limits { max_message: u64::MAX, ..Limits::DEFAULT };
+fn message_larger_than_the_address_space_exceeds_any_limit() {
+    let unlimited = Limits::DEFAULT.with_max_message(u64::MAX);
     for role in ROLES {
-        let config = Config::new().limits(unlimited);
+        let config = Config::new().with_limits(unlimited);
         let start = peer_frame(role, 0x02, b"x");
-        // Up to the length's last byte.
-        let mut rest = peer_frame(role, 0x80, &[0; 1 << 16])[..10].to_vec();
-        rest[2..].copy_from_slice(&(isize::MAX as u64 / 2).to_be_bytes());
-        let input = [start, rest].concat();
-        let mut whole = connection(role, config.clone());
-        assert_eq!(receive(&mut whole, &input), [Event::Failed(ProtocolError::MessageTooLong)]);
-        let mut pieces = connection(role, config.delivery(Delivery::Chunks));
-        assert!(matches!(receive(&mut pieces, &input)[..], [Event::Chunk(_)]));
+        // A header up to and including its length field.
+        let mut header = peer_frame(role, 0x80, &[0; 1 << 16])[..10].to_vec();
+        header[2..].copy_from_slice(&(isize::MAX as u64 / 2).to_be_bytes());
+        let input = [start, header].concat();
+        let mut messages = connection(role, config.clone());
+        assert_eq!(receive(&mut messages, &input), [Event::Failed(Limit::Message.into())]);
+        let mut chunks = connection(role, config.with_delivery(Delivery::Chunks));
+        assert!(matches!(receive(&mut chunks, &input)[..], [Event::Chunk(_)]));
     }
 }
 
 #[test]
-fn a_violation_after_our_close_sends_no_second_one() {
+fn chunks_have_no_default_message_limit() {
+    for role in ROLES {
+        let config = Config::new();
+        // A header that announces one byte more than the default limit of a whole message.
+        let mut header = peer_frame(role, 0x82, &[0; 1 << 16])[..10].to_vec();
+        header[2..].copy_from_slice(&((64_u64 << 20) + 1).to_be_bytes());
+        let mut messages = connection(role, config.clone());
+        assert_eq!(receive(&mut messages, &header), [Event::Failed(Limit::Message.into())]);
+        let mut chunks = connection(role, config.with_delivery(Delivery::Chunks));
+        assert_eq!(receive(&mut chunks, &header), []);
+    }
+}
+
+#[test]
+fn violation_after_our_close_sends_no_second_close() {
     for role in ROLES {
         let mut connection = connection(role, Config::new());
         connection.close(None).unwrap();
         take_output(&mut connection);
         let events = receive(&mut connection, &peer_frame(role, 0x83, b""));
-        assert_eq!(events, [Event::Failed(ProtocolError::ReservedOpcode(3))]);
+        assert_eq!(events, [Event::Failed(Violation::ReservedOpcode(3).into())]);
         assert_eq!(take_output(&mut connection), b"");
         assert_eq!(connection.transport(), Transport::Drain);
     }
 }
 
 #[test]
-fn a_stream_that_ends_before_the_close_is_told_wherever_it_ends() {
+fn stream_that_ends_without_a_close_fails_at_any_position() {
     for role in ROLES {
-        for (input, close_first) in [
+        for (bytes, close_first) in [
             (vec![], false),
             (peer_frame(role, 0x81, b"cut")[..1].to_vec(), false),
             (peer_frame(role, 0x81, b"cut off")[..7].to_vec(), false),
@@ -283,44 +449,55 @@ fn a_stream_that_ends_before_the_close_is_told_wherever_it_ends() {
             (peer_frame(role, 0x88, b"\x03\xe8")[..3].to_vec(), false),
             (vec![], true),
         ] {
-            let mut connection = connection(role, Config::new());
-            connection.send("waits").unwrap();
-            if close_first {
-                connection.close(None).unwrap();
+            for with_bytes in [false, true] {
+                let mut connection = connection(role, Config::new());
+                connection.send("queued").unwrap();
+                if close_first {
+                    connection.close(None).unwrap();
+                }
+                let failed = Event::Failed(ConnectionError::UnexpectedEof);
+                if with_bytes {
+                    assert_eq!(receive_last(&mut connection, &bytes), [failed]);
+                } else {
+                    assert_eq!(receive(&mut connection, &bytes), []);
+                    assert_eq!(receive_last(&mut connection, b""), [failed]);
+                }
+                assert_eq!(receive_last(&mut connection, b""), []);
+                assert_eq!(connection.error(), Some(ConnectionError::UnexpectedEof));
+                // The peer may still be reading: output queued earlier is written first, without a Close.
+                assert_eq!(connection.transport(), Transport::Open);
+                let written = parse_frames(&take_output(&mut connection));
+                assert_eq!(written[0], (0x81, b"queued".to_vec()));
+                assert_eq!(written.len(), 1 + usize::from(close_first));
+                assert_eq!(connection.transport(), Transport::Close);
+                assert_eq!(outcome(&connection), unclean(1006));
             }
-            assert_eq!(receive(&mut connection, &input), []);
-            connection.receive_eof();
-            let failed = Event::Failed(ProtocolError::UnexpectedEof);
-            assert_eq!(receive(&mut connection, b""), [failed]);
-            assert_eq!(receive(&mut connection, b""), []);
-            assert_eq!(connection.error(), Some(ProtocolError::UnexpectedEof));
-            // The peer may still read: what was sent before is written first.
-            assert_eq!(connection.transport(), Transport::Open);
-            assert!(!connection.wants_read() && connection.wants_write());
-            assert!(!take_output(&mut connection).is_empty());
-            assert_eq!(connection.transport(), Transport::Close);
-            assert_eq!(connection.outcome(), unclean(1006));
         }
     }
 }
 
 #[test]
-fn a_broken_transport_aborts_and_is_told_once() {
+fn broken_transport_is_reported_once_and_aborts() {
     for role in ROLES {
         let mut connection = connection(role, Config::new());
         connection.send("lost").unwrap();
         connection.abort();
         assert_eq!(connection.transport(), Transport::Abort);
-        assert!(!connection.wants_read() && !connection.wants_write());
-        assert_eq!(receive(&mut connection, b"dropped"), [Event::Failed(ProtocolError::Aborted)]);
+        let mut bytes = *b"dropped";
+        let mut input = Input::with_bytes(&mut bytes);
+        assert_eq!(connection.next(&mut input), Next::Event);
+        let failed = Event::Failed(ConnectionError::Aborted);
+        assert_eq!(receive_all(&mut connection, &mut input), [failed]);
         assert_eq!(receive(&mut connection, b""), []);
-        assert_eq!(connection.outcome(), unclean(1006));
-        assert_eq!(connection.close(None), Err(SendReason::Closed));
+        assert_eq!(connection.next(&mut Input::with_bytes(&mut [])), Next::Closed);
+        assert_eq!(outcome(&connection), unclean(1006));
+        assert_eq!(connection.close(None), Err(SendError::Closed));
+        assert!(connection.has_room() && !connection.may_send());
     }
 }
 
 #[test]
-fn a_transport_that_breaks_after_both_closes_leaves_the_outcome_clean() {
+fn transport_that_breaks_after_both_closes_leaves_a_clean_outcome() {
     for role in ROLES {
         let mut connection = connection(role, Config::new());
         receive(&mut connection, &peer_close(role, 1000, ""));
@@ -328,52 +505,111 @@ fn a_transport_that_breaks_after_both_closes_leaves_the_outcome_clean() {
         connection.abort();
         assert_eq!(receive(&mut connection, b""), []);
         assert_eq!(connection.transport(), Transport::Abort);
-        assert_eq!(connection.outcome(), clean(1000));
+        assert_eq!(outcome(&connection), clean(1000));
     }
 }
 
 #[test]
-fn a_transport_that_breaks_before_our_close_is_written_is_not_closed_cleanly() {
+fn transport_that_breaks_before_our_close_is_written_is_unclean() {
     for role in ROLES {
         let mut connection = connection(role, Config::new());
-        connection.send("waits").unwrap();
+        connection.send("queued").unwrap();
         receive(&mut connection, &peer_close(role, 1000, ""));
         connection.abort();
-        assert_eq!(receive(&mut connection, b""), [Event::Failed(ProtocolError::Aborted)]);
+        let failed = Event::Failed(ConnectionError::Aborted);
+        assert_eq!(receive(&mut connection, b""), [failed]);
         assert_eq!(connection.transport(), Transport::Abort);
-        assert_eq!(connection.outcome(), unclean(1000));
+        assert_eq!(outcome(&connection), unclean(1000));
     }
 }
 
 #[test]
-fn without_entropy_a_client_sends_nothing_and_fails() {
-    type Use = fn(&mut Connection) -> Result<(), SendReason>;
+fn broken_transport_with_only_a_pong_pending_after_both_closes_leaves_a_clean_outcome() {
+    for role in ROLES {
+        // Bytes of our Close and of the Pong after it that are written.
+        for left in [0, 1, 3] {
+            let mut connection = connection(role, Config::new());
+            connection.close(CloseCode::NORMAL).unwrap();
+            let close_len = connection.output().len();
+            let bytes = [peer_frame(role, 0x89, b"ping"), peer_close(role, 1000, "")].concat();
+            assert_eq!(receive(&mut connection, &bytes).len(), 2);
+            connection.output().advance(close_len - 1 + left);
+            connection.abort();
+            assert_eq!(connection.transport(), Transport::Abort);
+            if left == 0 {
+                let failed = Event::Failed(ConnectionError::Aborted);
+                assert_eq!(receive(&mut connection, b""), [failed]);
+                assert_eq!(outcome(&connection), unclean(1000));
+            } else {
+                assert_eq!(receive(&mut connection, b""), []);
+                assert_eq!(outcome(&connection), clean(1000));
+            }
+        }
+    }
+}
+
+#[test]
+fn invalid_close_is_refused_and_changes_nothing() {
+    for role in ROLES {
+        let mut connection = connection(role, Config::new());
+        let error = CloseFrameError::Code(CloseCode(1005));
+        assert_eq!(connection.close(CloseCode(1005)), Err(SendError::InvalidClose(error)));
+        assert!(connection.may_send() && !connection.is_closing());
+        assert_eq!(take_output(&mut connection), b"");
+        connection.close(CloseCode::GOING_AWAY).unwrap();
+        assert_eq!(sent(&mut connection), sent_close(1001));
+    }
+}
+
+#[test]
+fn client_without_entropy_is_not_created() {
+    let config = Config::new().with_entropy(|_: &mut [u8]| Err(EntropyError));
+    let client = Connection::client(config, &Negotiated::default());
+    assert_eq!(client.err(), Some(EntropyError));
+}
+
+#[test]
+fn client_fails_and_sends_nothing_when_entropy_fails() {
+    type Use = fn(&mut Connection) -> Result<(), SendError>;
     let uses: [Use; 3] = [
-        |connection| connection.send("x").map_err(|error| error.reason),
+        |connection| connection.send("x").map_err(Unsent::into_error),
         |connection| connection.ping(b""),
         |connection| connection.close(None),
     ];
+    // One block of keys masks 64 frames.
+    let exhausted = || {
+        let config = Config::new().with_entropy(one_block_of_entropy());
+        let mut client = Connection::client(config, &Negotiated::default()).unwrap();
+        for _ in 0..64 {
+            client.ping(b"").unwrap();
+        }
+        take_output(&mut client);
+        client
+    };
+    let failed = Event::Failed(ConnectionError::Entropy);
     for use_it in uses {
-        let config = Config::new().entropy(|_: &mut [u8]| Err(EntropyError));
-        let mut client = Connection::client(config, &Negotiated::default());
-        assert_eq!(use_it(&mut client), Err(SendReason::Entropy));
+        let mut client = exhausted();
+        assert_eq!(use_it(&mut client), Err(SendError::Entropy));
         assert_eq!(client.transport(), Transport::Abort);
-        assert_eq!(receive(&mut client, b""), [Event::Failed(ProtocolError::Entropy)]);
+        assert_eq!(receive(&mut client, b""), std::slice::from_ref(&failed));
         assert_eq!(take_output(&mut client), b"");
     }
-    // Receiving draws keys ahead, so it fails too rather than leave a Ping unanswered.
-    let config = Config::new().entropy(|_: &mut [u8]| Err(EntropyError));
-    let mut client = Connection::client(config, &Negotiated::default());
+    // An automatic Pong and the reply to a Close fail in the same way.
+    let mut client = exhausted();
     let events = receive(&mut client, &peer_frame(Role::Client, 0x89, b""));
-    assert_eq!(events, [Event::Failed(ProtocolError::Entropy)]);
+    assert_eq!(events.last(), Some(&failed));
+    assert_eq!(take_output(&mut client), b"");
+    let mut client = exhausted();
+    let events = receive(&mut client, &peer_close(Role::Client, 1000, ""));
+    assert_eq!(events, [close_event(1000, ""), failed]);
+    assert_eq!(client.transport(), Transport::Abort);
 }
 
 #[test]
-fn a_client_that_has_sent_its_close_needs_no_more_entropy() {
-    let config = Config::new().entropy(one_block_of_entropy());
-    let mut client = Connection::client(config, &Negotiated::default());
-    // With its Close fewer keys are left than a call may need.
-    for _ in 0..60 {
+fn client_that_sent_its_close_draws_keys_only_for_pongs() {
+    let config = Config::new().with_entropy(one_block_of_entropy());
+    let mut client = Connection::client(config, &Negotiated::default()).unwrap();
+    for _ in 0..62 {
         client.ping(b"").unwrap();
     }
     client.close(None).unwrap();
@@ -381,16 +617,15 @@ fn a_client_that_has_sent_its_close_needs_no_more_entropy() {
     let mut stream = peer_frame(Role::Client, 0x89, b"?");
     stream.extend(peer_frame(Role::Client, 0x81, b"Hello"));
     stream.extend(peer_close(Role::Client, 1000, ""));
-    let close = Event::Close(Some(close_frame(1000, "")));
-    let expected = [Event::Ping(b"?".into()), Event::Message("Hello".into()), close];
+    let expected = [Event::Ping(b"?".into()), text("Hello"), close_event(1000, "")];
     assert_eq!(receive(&mut client, &stream), expected);
-    assert_eq!(take_output(&mut client), b"");
-    client.receive_eof();
-    assert_eq!(client.outcome(), clean(1000));
+    assert_eq!(sent(&mut client), (0x8a, b"?".to_vec()));
+    assert_eq!(receive_last(&mut client, b""), []);
+    assert_eq!(outcome(&client), clean(1000));
 }
 
 #[test]
-fn every_frame_of_a_client_has_a_fresh_key_and_they_are_drawn_in_blocks() {
+fn every_client_frame_has_a_fresh_key_from_a_block() {
     let mut client = connection(Role::Client, Config::new());
     let mut keys = Vec::new();
     for i in 0..1000_u32 {
@@ -402,24 +637,22 @@ fn every_frame_of_a_client_has_a_fresh_key_and_they_are_drawn_in_blocks() {
         let bytes = take_output(&mut client);
         keys.push(u32::from_be_bytes(bytes[2..6].try_into().unwrap()));
     }
-    // In the order in which they were drawn, none twice, none left out.
+    // Keys are used in the order in which they were drawn, without repetition and without gaps.
     let drawn: Vec<u32> = (1..=1000_u32).map(|n| n.wrapping_mul(0x9e37_79b9)).collect();
     assert_eq!(keys, drawn);
 }
 
 #[test]
-fn close_frames_are_legal_by_construction() {
-    use websocket_proto::CloseFrameError;
+fn exactly_the_sendable_close_codes_are_accepted() {
     for code in (0..=u16::MAX).map(CloseCode) {
-        let legal = [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014]
+        let sendable = [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014]
             .contains(&code.0)
             || (3000..5000).contains(&code.0);
-        let built = CloseFrame::new(code, "").map(|_| ());
-        assert_eq!(built, if legal { Ok(()) } else { Err(CloseFrameError::Code(code)) });
-        // And exactly those are accepted from the peer.
-        let mut client = connection(Role::Client, Config::new());
-        let events = receive(&mut client, &peer_close(Role::Client, code.0, ""));
-        assert_eq!(matches!(events[..], [Event::Close(Some(_))]), legal, "{code}");
+        let made = CloseFrame::new(code, "").map(|_| ());
+        assert_eq!(made, if sendable { Ok(()) } else { Err(CloseFrameError::Code(code)) });
+        let mut server = connection(Role::Server, Config::new());
+        let events = receive(&mut server, &peer_close(Role::Server, code.0, ""));
+        assert_eq!(matches!(events[..], [Event::Close(Some(_))]), sendable, "{code}");
     }
     assert!(CloseFrame::new(CloseCode::NORMAL, &*"x".repeat(123)).is_ok());
     assert_eq!(

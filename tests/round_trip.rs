@@ -1,12 +1,17 @@
-//! A client and a server: arbitrary messages, fragmented arbitrarily, arrive as they were sent.
+//! Round trips: messages between a client and a server arrive as sent, whatever the fragments and the cuts.
+#![cfg(feature = "alloc")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 mod support;
 
+use bytes::Bytes;
 use proptest::prelude::*;
 use support::*;
+use websocket_proto::frame::mask;
+use websocket_proto::session::Session;
 use websocket_proto::{
-    CloseCode, CloseFrame, Config, Connection, Event, Fragment, FrameHeader, Message, MessageType,
-    Role, Session, mask,
+    Chunk, CloseCode, CloseFrame, Config, Connection, Event, Fragment, Message, MessageType,
+    Outgoing, PreparedMessage, Role,
 };
 
 #[derive(Debug, Clone)]
@@ -41,14 +46,24 @@ impl Sent {
     }
 }
 
-/// Everything that `connection` makes of `bytes` cut into pieces of `size`.
+/// Receives `bytes` in pieces of `size`.
 fn receive_cut(connection: &mut Connection, bytes: &[u8], size: usize) -> Vec<Event<'static>> {
     bytes.chunks(size).flat_map(|piece| receive(connection, piece)).collect()
 }
 
+/// The position of the chunk with this index.
+fn position(index: usize, count: usize) -> Fragment {
+    match (index == 0, index + 1 == count) {
+        (true, true) => Fragment::Whole,
+        (true, false) => Fragment::First,
+        (false, true) => Fragment::Last,
+        (false, false) => Fragment::Middle,
+    }
+}
+
 proptest! {
     #[test]
-    fn messages_pass_between_two_connections_in_both_directions(
+    fn messages_round_trip_between_two_connections_in_both_directions(
         sent in prop::collection::vec((any::<bool>(), sent()), 0..20),
         size in 1_usize..5000,
     ) {
@@ -82,12 +97,75 @@ proptest! {
         receive_cut(&mut server, &close, size);
         let reply = take_output(&mut server);
         receive_cut(&mut client, &reply, size);
-        client.receive_eof();
-        prop_assert_eq!(client.outcome(), clean(3000));
-        prop_assert_eq!(server.outcome(), clean(3000));
+        prop_assert_eq!(receive_last(&mut client, b""), []);
+        prop_assert_eq!(outcome(&client), clean(3000));
+        prop_assert_eq!(outcome(&server), clean(3000));
     }
 
-    /// A session without an allocator sends, a connection receives.
+    /// A message arrives whole, whatever its type and its fragments.
+    #[test]
+    fn every_payload_type_arrives_as_the_same_message(
+        role in prop::sample::select(vec![Role::Client, Role::Server]),
+        text in ".{0,3000}",
+        max_fragment in prop::sample::select(vec![usize::MAX, 5000, 1000, 7, 1]),
+        size in 1_usize..5000,
+    ) {
+        let mut from = connection(role, Config::new().with_max_fragment(max_fragment));
+        let mut to = connection(peer_of(role), Config::new());
+        let bytes = text.as_bytes();
+        let prepared = [PreparedMessage::new(&text), PreparedMessage::new(bytes)];
+        let message = Message::from(&*text);
+        let forms: [Outgoing<'_>; 10] = [
+            (&*text).into(),
+            text.clone().into(),
+            (&message).into(),
+            message.clone().into(),
+            (&prepared[0]).into(),
+            bytes.into(),
+            bytes.to_vec().into(),
+            Bytes::copy_from_slice(bytes).into(),
+            Message::from(bytes).into_owned().into(),
+            (&prepared[1]).into(),
+        ];
+        for form in forms {
+            let is_text = form.message_type() == MessageType::Text;
+            let expected = if is_text { support::text(&text) } else { binary(bytes) };
+            from.send(form).unwrap();
+            let wire = take_output(&mut from);
+            prop_assert_eq!(receive_cut(&mut to, &wire, size), [expected]);
+        }
+    }
+
+    /// A connection receives the chunks of another one as one message.
+    #[test]
+    fn sent_chunks_arrive_as_one_message(
+        role in prop::sample::select(vec![Role::Client, Role::Server]),
+        parts in prop::collection::vec(prop_oneof![".{0,20}", ".{2000,2100}"], 1..6),
+        max_fragment in prop::sample::select(vec![usize::MAX, 1000, 7]),
+        owned in any::<bool>(),
+        size in 1_usize..5000,
+    ) {
+        let mut from = connection(role, Config::new().with_max_fragment(max_fragment));
+        let mut to = connection(peer_of(role), Config::new());
+        let mut wire = Vec::new();
+        for (i, part) in parts.iter().enumerate() {
+            let fragment = position(i, parts.len());
+            let payload = if owned { Message::from(part.clone()) } else { Message::from(part) };
+            prop_assert_eq!(from.may_send(), i == 0);
+            prop_assert_eq!(from.may_send_chunk(), i > 0);
+            from.send_chunk(Chunk::new(payload, fragment)).unwrap();
+            from.ping(b"between").unwrap();
+            wire.extend(take_output(&mut from));
+        }
+        let events = receive_cut(&mut to, &wire, size);
+        let messages: Vec<_> =
+            events.iter().filter(|event| matches!(event, Event::Message(_))).collect();
+        prop_assert_eq!(messages, [&text(&parts.concat())]);
+        prop_assert_eq!(events.len(), 1 + parts.len());
+    }
+
+    /// A connection receives the fragments of a session, which sends them without an allocator, as one
+    /// message.
     #[test]
     fn fragments_of_a_session_arrive_as_one_message(
         role in prop::sample::select(vec![Role::Client, Role::Server]),
@@ -96,10 +174,7 @@ proptest! {
         size in 1_usize..200,
     ) {
         let mut session = Session::new(role);
-        let mut peer = connection(
-            match role { Role::Client => Role::Server, Role::Server => Role::Client },
-            Config::new(),
-        );
+        let mut peer = connection(peer_of(role), Config::new());
         let mut ends: Vec<usize> =
             cuts.iter().map(|at| (at * payload.len() as f64) as usize).collect();
         ends.push(payload.len());
@@ -107,21 +182,17 @@ proptest! {
         let (mut wire, mut start) = (Vec::new(), 0);
         let key = || Ok([9, 8, 7, 6]);
         for (i, end) in ends.iter().enumerate() {
-            let fragment = match (i, i + 1 == ends.len()) {
-                (0, true) => Fragment::Whole(MessageType::Text),
-                (0, false) => Fragment::First(MessageType::Text),
-                (_, true) => Fragment::Last,
-                (_, false) => Fragment::Middle,
-            };
+            let fragment = position(i, ends.len());
             let piece = &payload.as_bytes()[start..*end];
-            let header: FrameHeader = session.send(fragment, piece.len() as u64, key).unwrap();
+            let len = piece.len() as u64;
+            let header = session.send(MessageType::Text, fragment, len, key).unwrap();
             wire.extend_from_slice(&header.encode());
             let from = wire.len();
             wire.extend_from_slice(piece);
             if let Some(key) = header.masking_key() {
                 mask(&mut wire[from..], key, 0);
             }
-            let mut ping = [0; Session::MAX_REPLY];
+            let mut ping = [0; Session::MAX_CONTROL_FRAME_LEN];
             let len = session.ping(b"between", key, &mut ping).unwrap();
             wire.extend_from_slice(&ping[..len]);
             start = *end;

@@ -1,9 +1,10 @@
-//! The examples of RFC 6455, section 5.7.
+//! The examples of RFC 6455, section 5.7, received and sent.
+#![cfg(feature = "alloc")]
 
 mod support;
 
 use support::*;
-use websocket_proto::{Config, Event, Role};
+use websocket_proto::{Config, Connection, Event, Negotiated, Role};
 
 #[track_caller]
 fn client_receives(bytes: &[u8], expected: &[Event<'static>]) {
@@ -12,7 +13,7 @@ fn client_receives(bytes: &[u8], expected: &[Event<'static>]) {
 }
 
 #[test]
-fn a_single_frame_unmasked_text_message() {
+fn receives_and_sends_unmasked_text() {
     client_receives(&[0x81, 0x05, 0x48, 0x65, 0x6c, 0x6c, 0x6f], &[text("Hello")]);
     let mut server = connection(Role::Server, Config::new());
     server.send("Hello").unwrap();
@@ -20,46 +21,45 @@ fn a_single_frame_unmasked_text_message() {
 }
 
 #[test]
-fn a_single_frame_masked_text_message() {
+fn receives_masked_text() {
     let bytes = [0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58];
     let mut server = connection(Role::Server, Config::new());
     assert_eq!(receive(&mut server, &bytes), [text("Hello")]);
 }
 
 #[test]
-fn a_masked_text_message_is_sent_with_the_key_that_was_drawn() {
-    let config = Config::new().entropy(|out: &mut [u8]| {
+fn sends_text_masked_with_the_drawn_key() {
+    let config = Config::new().with_entropy(|out: &mut [u8]| {
         out.iter_mut().zip([0x37, 0xfa, 0x21, 0x3d].into_iter().cycle()).for_each(|(o, k)| *o = k);
         Ok(())
     });
-    let mut client =
-        websocket_proto::Connection::client(config, &websocket_proto::Negotiated::default());
+    let mut client = Connection::client(config, &Negotiated::default()).unwrap();
     client.send("Hello").unwrap();
     let bytes = [0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58];
     assert_eq!(take_output(&mut client), bytes);
 }
 
 #[test]
-fn a_fragmented_unmasked_text_message() {
+fn receives_fragmented_unmasked_text() {
     client_receives(&[0x01, 0x03, 0x48, 0x65, 0x6c, 0x80, 0x02, 0x6c, 0x6f], &[text("Hello")]);
 }
 
 #[test]
-fn an_unmasked_ping_and_its_masked_pong() {
+fn answers_an_unmasked_ping_with_a_masked_pong() {
     let mut client = connection(Role::Client, Config::new());
     let events = receive(&mut client, &[0x89, 0x05, 0x48, 0x65, 0x6c, 0x6c, 0x6f]);
     assert_eq!(events, [Event::Ping(b"Hello".into())]);
     let pong = take_output(&mut client);
     assert_eq!(pong[..2], [0x8a, 0x85]);
     assert_eq!(parse_frames(&pong), [(0x8a, b"Hello".to_vec())]);
-    // The example's own Pong, as a server receives it.
+    // A server receives the Pong of the RFC's example.
     let mut server = connection(Role::Server, Config::new());
     let bytes = [0x8a, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58];
     assert_eq!(receive(&mut server, &bytes), [Event::Pong(b"Hello".into())]);
 }
 
 #[test]
-fn binary_messages_of_256_bytes_and_64_kib() {
+fn receives_and_sends_binary_messages_of_256_bytes_and_64_kib() {
     for (header, len) in
         [(&[0x82, 0x7e, 0x01, 0x00][..], 256), (&[0x82, 0x7f, 0, 0, 0, 0, 0, 1, 0, 0], 65536)]
     {

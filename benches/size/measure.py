@@ -1,14 +1,14 @@
-"""Tells from programs what code is in them: how much, whose, and whether it can panic.
+"""Reports the code size of programs by crate, and whether the code can panic.
 
     measure.py LIMIT PROGRAM...
 
-A function belongs to whom its symbol names. Each instruction belongs to whom the debug information says
-that its source does, the innermost of what is inlined there; what `core` has is of those into whom it is
-inlined, and its own functions are its own. A check fails if the crate's functions are more than LIMIT
-bytes, or, but for the program `both`, the crate's instructions; another if the crate or the program
-calls a panic, itself or through `core`. What a dependency does is its own business; so is what the
-parsers of `core::net` do, but it is listed. Programs that do the same by a peer are counted, not checked.
-Ends with a line `N passed, M failed`.
+A function belongs to the crate that its symbol names. An instruction belongs to the crate of its source
+in the debug information, the innermost of the functions inlined there; code of `core` that is inlined
+into another crate belongs to that crate, the functions of `core` belong to `core`. A check fails if the
+crate's functions, or its instructions (except in the program `both`), exceed LIMIT bytes. Another check
+fails if the crate or the program can panic, directly or through `core`. Panics in dependencies are not
+checked, and panics in the parsers of `core::net` are only listed. Programs built with a peer are counted
+but not checked. Ends with a line `N passed, M failed`.
 """
 
 import re
@@ -31,9 +31,9 @@ def output(*command, stdin=None):
 
 
 def owner(symbol):
-    """Whose a function is, from its mangled name."""
+    """Returns the owner of a function, from its mangled name."""
     crates = []
-    # `C`, a disambiguator, and the name behind its length.
+    # `C`, a disambiguator, and the name preceded by its length.
     for match in re.finditer(r"Cs[0-9A-Za-z]*_(\d+)_?", symbol):
         crates.append(symbol[match.end() :][: int(match[1])])
     if crates and crates[0] in DEPENDENCIES:
@@ -41,7 +41,7 @@ def owner(symbol):
     for crate in (CRATE, *PEERS):
         if crate in crates:
             return crate
-    # The panic handler has a crate of its own in its name.
+    # The symbol of the panic handler names the crate `__rustc`.
     if PROGRAM in crates or "__rustc" in crates or symbol == "_start":
         return PROGRAM
     return crates[0] if crates else "compiler_builtins"
@@ -53,17 +53,17 @@ class Image:
         for line in output("readelf", "--syms", "--wide", path).splitlines():
             match line.split():
                 case [_, value, size, "FUNC", _, _, section, name] if section != "UND":
-                    # The lowest bit is that of the instruction set.
+                    # The lowest bit selects the instruction set.
                     self.functions[int(value, 16) & ~1] = int(size), name
         if not self.functions:
             sys.exit(f"{path}: no functions found")
         starts = sorted(self.functions)
-        self.calls = defaultdict(dict)  # of a function, by its address: the callee, by that of the call
+        self.calls = defaultdict(dict)  # callees by address of the call, by address of the caller
         for line in output("readelf", "--relocs", "--wide", path).splitlines():
             match line.split():
                 case [at, _, _, value, _] if re.fullmatch("[0-9a-f]{8}", at):
                     at, callee = int(at, 16), int(value, 16) & ~1
-                    # Anything else is data.
+                    # Other relocations are in data.
                     if at >= starts[0] and callee in self.functions:
                         self.calls[starts[bisect_right(starts, at) - 1]][at] = callee
         if not self.calls:
@@ -72,15 +72,14 @@ class Image:
         self.find_writers(path)
 
     def find_writers(self, path):
-        """In whose source each instruction stands, by the halves of words of which they are made, and
-        which of them stand in a parser of `core`."""
+        """Finds the owner of the source of each half-word of code, and the half-words in a parser of
+        `core`."""
         names = {
             start + offset: name
             for start, (size, name) in self.functions.items()
             for offset in range(0, size, 2)
         }
-        # For each an address, and then two lines for each function that is inlined there, the innermost
-        # first.
+        # Each entry is an address followed by two lines for each function inlined there, innermost first.
         command = ("addr2line", "--exe", path, "--inlines", "--functions", "--addresses")
         found = output(*command, stdin="\n".join(map(hex, names)))
         for place in re.split("^0x", found, flags=re.MULTILINE)[1:]:
@@ -95,7 +94,7 @@ class Image:
                 self.parsing.add(at)
 
     def functions_size(self):
-        """Bytes of the crate's functions, or of a peer's and those of what it is used with."""
+        """Returns the bytes of the functions of the crate, or of a peer and its dependencies."""
         sizes = self.functions.values()
         return sum(size for size, name in sizes if owner(name) in (CRATE, *PEERS))
 
@@ -106,29 +105,29 @@ class Image:
         return sizes
 
     def panics(self):
-        """The ways from the crate and the program to a panic: whether a parser of `core` goes it, and the
-        names on it."""
+        """Yields the call paths from the crate or the program to a panic: whether the path starts in a
+        parser of `core`, and the names on it."""
         for function, (_, name) in self.functions.items():
             if owner(name) in (CRATE, PROGRAM):
                 for at, callee in self.calls[function].items():
-                    way = self.way_to_panic(callee, {function})
-                    if way and self.writers[at] not in DEPENDENCIES.values():
-                        yield at in self.parsing, (name, *way)
+                    call_path = self.path_to_panic(callee, {function})
+                    if call_path and self.writers[at] not in DEPENDENCIES.values():
+                        yield at in self.parsing, (name, *call_path)
 
-    def way_to_panic(self, function, seen):
+    def path_to_panic(self, function, seen):
         _, name = self.functions[function]
         if "9panicking" in name:
             return [name]
         if function in seen or owner(name) not in LANGUAGE:
             return None
         for callee in self.calls[function].values():
-            if way := self.way_to_panic(callee, seen | {function}):
-                return [name, *way]
+            if call_path := self.path_to_panic(callee, seen | {function}):
+                return [name, *call_path]
         return None
 
 
 def demangled(names):
-    """What to call them: without the hashes of crates."""
+    """Returns readable names, without crate hashes."""
     plain = output("c++filt", "--format=rust", *names)
     return dict(zip(names, re.sub(r"\[[0-9a-f]+\]", "", plain).splitlines()))
 
@@ -154,10 +153,10 @@ def main(limit, paths):
             checks_failed += 1
             failures.append(f"{program}: {functions} and {crate} bytes, more than {limit}")
         panics = sorted(set(image.panics()))
-        for of_parser, way in panics:
-            names = demangled(way)
-            told = f"{program}: " + " -> ".join(names[name] for name in way)
-            (parsers if of_parser else failures).append(told)
+        for of_parser, call_path in panics:
+            names = demangled(call_path)
+            text = f"{program}: " + " -> ".join(names[name] for name in call_path)
+            (parsers if of_parser else failures).append(text)
         checks_failed += any(not of_parser for of_parser, _ in panics)
 
     largest = max(images.values(), key=lambda image: image.sizes()[CRATE])

@@ -1,11 +1,12 @@
-//! Inputs, generated, the same on every run.
+//! Generated inputs, identical on every run.
 
-// Not each benchmark uses each input.
+// Each benchmark uses a part of this module.
 #![allow(dead_code)]
 
-use websocket_proto::{FrameHeader, Opcode, Role, mask};
+use websocket_proto::Role;
+use websocket_proto::frame::{FrameHeader, Opcode, mask};
 
-/// Xorshift.
+/// A xorshift generator.
 pub(crate) struct Random(u64);
 
 impl Random {
@@ -28,7 +29,7 @@ impl Random {
         (0..len).map(|_| char::from(b' ' + (self.next() % 95) as u8)).collect()
     }
 
-    /// Three bytes for each character; what they leave of `len` is filled up.
+    /// Characters of three bytes, padded to `len` bytes with full stops.
     pub(crate) fn cjk(&mut self, len: usize) -> String {
         let mut text = String::new();
         while text.len() + 3 <= len {
@@ -41,15 +42,15 @@ impl Random {
     }
 }
 
-/// Appends a frame as `receiver` gets it.
+/// Appends a frame, masked if `receiver` is a server.
 pub(crate) fn frame(wire: &mut Vec<u8>, receiver: Role, opcode: Opcode, fin: bool, payload: &[u8]) {
     let key = [0x37, 0xfa, 0x21, wire.len() as u8];
-    let mut header = FrameHeader::new(opcode, payload.len() as u64).expect("legal");
+    let mut header = FrameHeader::new(opcode, payload.len() as u64).expect("a legal frame");
     if !fin {
-        header = header.unfinished().expect("legal");
+        header = header.without_fin().expect("a data frame");
     }
     if receiver == Role::Server {
-        header = header.masked(key);
+        header = header.with_masking_key(key);
     }
     wire.extend_from_slice(&header.encode());
     let start = wire.len();
@@ -59,7 +60,7 @@ pub(crate) fn frame(wire: &mut Vec<u8>, receiver: Role, opcode: Opcode, fin: boo
     }
 }
 
-/// A size in words.
+/// Formats a size.
 pub(crate) fn named(size: usize) -> String {
     match size {
         0..1024 => format!("{size} B"),

@@ -1,18 +1,20 @@
-//! A client and a server under any operations, over a network that does anything: all that the
-//! pair checks after each call holds, both ends stop, and what arrived is what was sent.
+//! A client and a server over simulated TCP under arbitrary operations: the pair's invariants hold after
+//! each call, both ends stop, and every received message is one that was sent.
 #![no_main]
 
+#[path = "../../tests/support/pair/mod.rs"]
+mod pair;
 #[path = "../../tests/support/mod.rs"]
 mod support;
 
 use std::time::Duration;
 
-use libfuzzer_sys::fuzz_target;
-use support::pair::{Memory, Op, Pair, PairSetup, ROLES, Setup};
-use support::peer_frame;
-use websocket_proto::{ControlRate, Delivery, Role, Timeouts};
+use libfuzzer_sys::{Corpus, fuzz_target};
+use pair::{Op, Ownership, Pair, PairSetup, Reports, Setup, Teardown};
+use support::{ROLES, peer_frame, peer_of};
+use websocket_proto::{ControlRate, Delivery, Timeouts};
 
-/// What the fuzzer chose, zeros when that is used up.
+/// The fuzzer's input, followed by zeros.
 struct Choices<'a>(&'a [u8]);
 
 impl Choices<'_> {
@@ -33,7 +35,7 @@ impl Choices<'_> {
     fn len(&mut self) -> usize {
         let byte = usize::from(self.byte());
         match byte {
-            // Each length up to two header sizes, and some of all others.
+            // Every length up to twice a header, and a selection of larger ones.
             0..128 => byte,
             128..250 => (byte - 128) * (byte - 128),
             _ => self.of(&[65_535, 65_536, 70_000]),
@@ -45,28 +47,29 @@ impl Choices<'_> {
         (byte != 0).then(|| Duration::from_millis(byte * 16))
     }
 
-    fn echo(&mut self) -> Option<Memory> {
-        self.of(&[None, None, Some(Memory::Owned), Some(Memory::Written)])
-    }
-
     fn end(&mut self) -> Setup {
         let flags = self.byte();
         let rate = ControlRate { frames: 20, per: Duration::from_millis(500) };
         Setup {
             delivery: if flags & 1 == 0 { Delivery::Messages } else { Delivery::Chunks },
             high_water_mark: self.of(&[1, 300, 5000, 1 << 20]),
-            fragment_size: self.of(&[None, Some(1000), Some(100), Some(3000)]),
+            max_fragment: self.of(&[usize::MAX, 1000, 100, 3000]),
             manual_pong: flags & 2 != 0,
             manual_close: flags & 4 != 0,
-            counters: flags & 8 != 0,
+            statistics: flags & 8 != 0,
             control_rate: (flags & 16 != 0).then_some(rate),
-            timeouts: Timeouts {
-                opening: None,
-                ping: self.time(),
-                pong: self.time(),
-                idle: self.time(),
-                closing: self.time(),
-            },
+            timeouts: Timeouts::NONE
+                .with_ping(self.time())
+                .with_pong(self.time())
+                .with_idle(self.time())
+                .with_closing(self.time()),
+            reports: self.of(&Reports::ALL),
+            teardown: self.of(&[
+                Teardown::Correct,
+                Teardown::Correct,
+                Teardown::ClosesInsteadOfDraining,
+                Teardown::ClosesAfterOwnClose,
+            ]),
             ..Setup::default()
         }
     }
@@ -77,17 +80,10 @@ impl Choices<'_> {
         let on = byte & 0x40 != 0;
         match byte & 0x3f {
             0..12 => {
-                let memories = [
-                    Memory::Borrowed,
-                    Memory::Owned,
-                    Memory::Counted,
-                    Memory::Prepared,
-                    Memory::Written,
-                ];
-                let memory = memories[usize::from(byte % 5)];
-                Op::Send { role, text: on, len: self.len(), memory }
+                let ownership = Ownership::ALL[usize::from(byte % 4)];
+                Op::Send { role, text: on, len: self.len(), ownership }
             }
-            12..18 => Op::SendPiece { role, text: byte & 1 == 0, len: self.len(), last: on },
+            12..18 => Op::SendChunk { role, text: byte & 1 == 0, len: self.len(), last: on },
             18..22 => Op::Pings {
                 role,
                 count: usize::from(self.byte() % 40),
@@ -105,8 +101,7 @@ impl Choices<'_> {
             50 => Op::Reset { role },
             51..54 => {
                 let (first, len, count) = (self.byte(), self.byte(), self.byte());
-                let to = if role == Role::Client { Role::Server } else { Role::Client };
-                let frame = peer_frame(to, first, &vec![b'x'; usize::from(len)]);
+                let frame = peer_frame(peer_of(role), first, &vec![b'x'; usize::from(len)]);
                 Op::Inject { from: role, bytes: frame.repeat(usize::from(count)) }
             }
             54..56 => {
@@ -120,18 +115,21 @@ impl Choices<'_> {
     }
 }
 
-fuzz_target!(|data: &[u8]| {
+/// Inputs that apply no operation are not kept in the corpus.
+fn drive(data: &[u8]) -> Corpus {
     let mut choices = Choices(data);
     let setup = PairSetup {
         seed: choices.byte().into(),
         client: choices.end(),
-        server: Setup { echo: choices.echo(), ..choices.end() },
+        // Only the server echoes: two applications that reply to each other's replies never stop.
+        server: Setup { echo: choices.flag(), ..choices.end() },
         delay: Duration::from_millis(choices.byte().into()),
         window: choices.of(&[500, 4000, 1 << 16]),
         cut: choices.of(&[20, 100, 1000, usize::MAX]),
-        lend: choices.flag(),
-        direct: choices.flag(),
     };
+    if choices.0.is_empty() {
+        return Corpus::Reject;
+    }
     let mut pair = Pair::new(&setup);
     for _ in 0..100 {
         if choices.0.is_empty() {
@@ -140,11 +138,14 @@ fuzz_target!(|data: &[u8]| {
         pair.apply(&choices.op());
     }
     pair.recover();
-    // With a keepalive a healthy connection goes on.
+    // With a keepalive, a healthy connection never ends.
     pair.run(Duration::from_secs(10));
     for role in ROLES {
         pair.apply(&Op::Close { role, code: 1000 });
     }
     pair.run(Duration::from_secs(10));
     pair.check();
-});
+    Corpus::Keep
+}
+
+fuzz_target!(|data: &[u8]| -> Corpus { drive(data) });

@@ -1,189 +1,253 @@
-//! A complete endpoint: a session with memory.
+//! A complete endpoint: the protocol state machine with heap memory.
+//!
+//! [`Connection`] owns a [`Machine`] and adds everything that needs an allocator: reassembled messages,
+//! queued output, masking keys and timers. `receive.rs` turns received frames into events and replies;
+//! `send.rs` turns messages into queued frames.
 
 mod assembly;
-mod buffers;
 mod keys;
 mod output;
+mod pool;
 mod prepared;
+mod queue;
 mod receive;
+mod replies;
+mod segment;
 mod send;
-mod sending;
+mod statistics;
+mod time;
 mod timers;
 
-pub use buffers::Buffers;
 pub use output::Output;
+#[cfg(feature = "std")]
+pub use output::Written;
 pub use prepared::PreparedMessage;
-pub use sending::Sending;
-pub use timers::{Counters, Traffic};
+pub use receive::Next;
+pub use statistics::{DirectionStatistics, Statistics};
 
 use alloc::boxed::Box;
 use core::fmt;
-
-use bytes::Buf;
 
 use assembly::Assembly;
 use keys::Keys;
 use timers::Timers;
 
-use crate::{Config, Negotiated, Outcome, ProtocolError, Role, Session, SharedConfig, Transport};
+use crate::session::{ControlStorage, Machine};
+use crate::{
+    Config, ConnectionError, EntropyError, Negotiated, Outcome, Role, SharedConfig, Transport,
+};
 
 /// A WebSocket connection after its opening handshake.
 ///
-/// Bytes go in through [`receive`](Self::receive), which returns events; bytes come out of
-/// [`output`](Self::output); [`transport`](Self::transport) says what to do with the transport.
-/// The front page of the crate has the loop that drives it.
+/// [`receive`](Self::receive) consumes the bytes that the driver read and returns events.
+/// [`output`](Self::output) holds the bytes to write. [`transport`](Self::transport) returns
+/// whether the driver continues, or ends the transport. The [front page](crate#the-driving-loop) of
+/// the crate shows the loop that drives a connection.
 ///
 /// ```
-/// use bytes::Buf;
-/// use websocket_proto::{Config, Connection, Event, Negotiated};
+/// use websocket_proto::{Config, Connection, Event, Input, Negotiated, Unsent};
 ///
 /// static CONFIG: Config = Config::new();
 /// let mut connection = Connection::server(&CONFIG, &Negotiated::default());
 ///
-/// let mut buffer = [0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58];
-/// let mut input = &mut buffer[..];
+/// let mut bytes = [0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58];
+/// let mut input = Input::with_bytes(&mut bytes);
 /// while let Some(event) = connection.receive(&mut input) {
 ///     if let Event::Message(message) = event {
-///         connection.send(message)?;
+///         connection.send(message).map_err(Unsent::into_error)?;
 ///     }
 /// }
 /// assert_eq!(connection.output().chunk(), b"\x81\x05Hello");
-/// # Ok::<(), websocket_proto::SendReason>(())
+/// # Ok::<(), websocket_proto::SendError>(())
 /// ```
 pub struct Connection {
-    session: Session,
+    machine: Machine,
     config: SharedConfig,
     output: Output,
     assembly: Assembly,
+    control: Control,
     keys: Keys,
     timers: Option<Box<Timers>>,
+    /// The number of unread bytes that the last [`Input`](crate::Input) had when its call returned.
+    unread_left: usize,
 }
 
-impl Connection {
-    // --- Construction --------------------------------------------------------------------------
+/// Storage for a control frame that is split across reads. Allocated only for such a frame.
+#[derive(Default)]
+struct Control(Option<Box<[u8; 125]>>);
 
-    /// The server's end of a connection whose opening handshake is done.
+impl ControlStorage for Control {
+    fn bytes(&mut self) -> &mut [u8; 125] {
+        self.0.get_or_insert_with(|| Box::new([0; 125]))
+    }
+}
+
+/// # Construction
+impl Connection {
+    /// Creates the server end of a connection whose opening handshake another HTTP stack performed.
+    ///
+    /// Pass the bytes that the stack read after the request in the first [`Input`](crate::Input).
     #[must_use]
     pub fn server(config: impl Into<SharedConfig>, negotiated: &Negotiated) -> Self {
-        Self::with_output(Role::Server, config.into(), negotiated, Output::default())
+        Self::new(Role::Server, config.into(), negotiated, Keys::none())
     }
 
-    /// The client's end of a connection whose opening handshake is done.
-    #[must_use]
-    pub fn client(config: impl Into<SharedConfig>, negotiated: &Negotiated) -> Self {
-        Self::with_output(Role::Client, config.into(), negotiated, Output::default())
+    /// Creates the client end of a connection whose opening handshake another HTTP stack performed.
+    ///
+    /// Pass the bytes that the stack read after the response in the first [`Input`](crate::Input).
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if no masking keys can be drawn: the configured [`Entropy`](crate::Entropy)
+    /// fails, or none is configured and the feature `getrandom` is disabled.
+    pub fn client(
+        config: impl Into<SharedConfig>,
+        negotiated: &Negotiated,
+    ) -> Result<Self, EntropyError> {
+        let config = config.into();
+        let keys = Keys::draw(&config)?;
+        Ok(Self::new(Role::Client, config, negotiated, keys))
     }
 
-    /// A connection behind what its handshake still has to write.
-    pub(crate) fn with_output(
-        role: Role,
-        config: SharedConfig,
-        _negotiated: &Negotiated,
-        output: Output,
-    ) -> Self {
+    /// Adds the state that a handshake passes on: its unwritten `output`, and the number of unread
+    /// bytes in the [`Input`](crate::Input).
+    pub(crate) fn after_handshake(mut self, output: Output, unread_left: usize) -> Self {
+        self.output = output;
+        self.unread_left = unread_left;
+        self
+    }
+
+    fn new(role: Role, config: SharedConfig, _negotiated: &Negotiated, keys: Keys) -> Self {
         Self {
-            session: Session::new(role),
-            timers: config.has_timers().then(Default::default),
+            machine: Machine::new(role),
+            timers: Timers::new(&config),
             config,
-            output,
+            output: Output::default(),
             assembly: Assembly::default(),
-            keys: Keys::default(),
+            control: Control::default(),
+            keys,
+            unread_left: 0,
         }
     }
+}
 
-    // --- What the transport reports ------------------------------------------------------------
-
-    /// The peer's stream ended: a read returned 0 bytes. Before the peer's Close frame that is a
-    /// failure, which [`receive`](Self::receive) tells, also without input.
-    pub fn receive_eof(&mut self) {
-        self.session.receive_eof();
-        self.assembly.clear();
-    }
-
-    /// The transport broke: reading or writing failed. Nothing more is sent or received. Before the
-    /// end of the closing handshake that is a failure, which [`receive`](Self::receive) tells, also
-    /// without input.
-    pub fn abort(&mut self) {
-        self.fail(ProtocolError::Aborted);
-    }
-
-    /// Gives the transport up.
-    fn fail(&mut self, error: ProtocolError) {
-        if self.output.has_remaining() {
-            self.session.fail_unwritten(error);
-        } else {
-            self.session.fail(error);
-        }
-        self.assembly.clear();
-    }
-
-    // --- Output --------------------------------------------------------------------------------
-
-    /// What waits to be written.
+/// # Output
+impl Connection {
+    /// Returns the queued output, for the driver to write.
+    ///
+    /// With timers, this call also records that the driver is ready to write: output that makes no
+    /// progress after it counts as blocked.
     #[inline]
     pub fn output(&mut self) -> &mut Output {
+        if self.timers.is_some() {
+            self.observe_output();
+        }
         &mut self.output
     }
 
-    // --- Questions -----------------------------------------------------------------------------
+    /// Reports that reading from or writing to the transport failed.
+    ///
+    /// Nothing is sent or received after this call. If the connection has not ended before, it
+    /// fails with [`ConnectionError::Aborted`]: [`error`](Self::error) returns the failure at once,
+    /// and the next [`receive`](Self::receive) returns it, even with an empty input. The connection
+    /// does not store the I/O error; the driver keeps it.
+    pub fn abort(&mut self) {
+        self.abort_with(ConnectionError::Aborted);
+    }
 
-    /// What to do with the transport now.
+    /// Fails the connection without a Close frame.
+    fn abort_with(&mut self, error: ConnectionError) {
+        if self.output.close_is_pending() {
+            self.machine.abort_before_close_left(error);
+        } else {
+            self.machine.abort(error);
+        }
+        self.discard_incoming();
+    }
+}
+
+/// # Questions
+impl Connection {
+    /// Returns the instruction to the driver about the transport.
+    ///
+    /// It is [`Open`](Transport::Open) while output is pending, unless the connection was aborted.
+    /// Follow it after each write.
     #[must_use]
     pub fn transport(&self) -> Transport {
-        match self.session.transport() {
+        match self.machine.transport() {
             Transport::Abort => Transport::Abort,
-            Transport::Open | Transport::Drain | Transport::Close
-                if self.output.has_remaining() =>
-            {
+            Transport::Open | Transport::Drain | Transport::Close if !self.output.is_empty() => {
                 Transport::Open
             }
             transport @ (Transport::Open | Transport::Drain | Transport::Close) => transport,
         }
     }
 
-    /// Whether bytes from the transport, or their end, are awaited.
+    /// Returns whether [`send`](Self::send) has room for one message of any size, and
+    /// [`send_chunk`](Self::send_chunk) for one piece.
+    ///
+    /// There is room while less than the [high-water mark](Config::with_high_water_mark) is queued.
+    /// Frames count with their headers, owned payloads with their capacity. Pings and Pongs of the
+    /// application count; automatic Pongs and Close frames do not.
+    ///
+    /// A program that replies to messages calls this before each [`receive`](Self::receive). A
+    /// program that sends on its own initiative waits until it returns `true`, and continues to
+    /// receive meanwhile. After a Close or a failure it returns `true`, so that a loop that depends
+    /// on it continues to receive.
+    #[inline]
     #[must_use]
-    pub fn wants_read(&self) -> bool {
-        self.session.wants_read()
+    pub fn has_room(&self) -> bool {
+        self.output.counted() < self.config.high_water_mark || !self.machine.may_send()
     }
 
-    /// Whether bytes wait to be written.
+    /// Returns whether the protocol allows a new message. It does not after a Close frame, after a
+    /// failure, and while a message is being sent in pieces.
     #[must_use]
-    pub fn wants_write(&self) -> bool {
-        self.output.has_remaining() && self.session.transport() != Transport::Abort
+    pub fn may_send(&self) -> bool {
+        self.machine.may_send() && self.machine.outgoing().is_none()
     }
 
-    /// Whether a message would be accepted, with room for more: less than half the
-    /// [high-water mark](Config::high_water_mark) waits. After
-    /// [`Full`](crate::SendReason::Full), wait for this. After a Close frame and after a failure it
-    /// is `false` for good: what was refused can be dropped.
+    /// Returns whether the protocol allows the next piece of the outgoing message in progress.
     #[must_use]
-    pub fn can_send(&self) -> bool {
-        self.session.may_send() && self.output.remaining() < self.config.high_water_mark.div_ceil(2)
+    pub fn may_send_chunk(&self) -> bool {
+        self.machine.may_send() && self.machine.outgoing().is_some()
     }
 
-    /// How the connection ended, `None` until the transport is to be closed.
+    /// Returns whether a Close frame was sent or received, or the connection failed.
+    #[must_use]
+    pub fn is_closing(&self) -> bool {
+        !self.machine.is_open()
+    }
+
+    /// Returns how the connection ended, or `None` if it has not ended.
+    ///
+    /// The result is `Some` exactly while [`transport`](Self::transport) is not
+    /// [`Open`](Transport::Open), and so also while the transport is drained: after the closing
+    /// handshake or a failure, once all output is written. After a complete closing handshake, a
+    /// client also waits for the end of the server's stream.
     #[must_use]
     pub fn outcome(&self) -> Option<Outcome> {
         match self.transport() {
             Transport::Open => None,
-            Transport::Drain | Transport::Close | Transport::Abort => self.session.outcome(),
+            Transport::Drain | Transport::Close | Transport::Abort => self.machine.outcome(),
         }
     }
 
-    /// Why the connection failed, `None` if it did not.
+    /// Returns the failure of the connection, or `None` if it has not failed.
+    ///
+    /// The failure is available at once, before [`receive`](Self::receive) returns it as an event.
     #[must_use]
-    pub const fn error(&self) -> Option<ProtocolError> {
-        self.session.error()
+    pub const fn error(&self) -> Option<ConnectionError> {
+        self.machine.error()
     }
 
-    /// Which end this is.
+    /// Returns the role of this endpoint.
     #[must_use]
     pub const fn role(&self) -> Role {
-        self.session.role()
+        self.machine.role()
     }
 
-    /// The configuration it was made with.
+    /// Returns the configuration.
     #[must_use]
     pub fn config(&self) -> &Config {
         &self.config
@@ -193,7 +257,7 @@ impl Connection {
 impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Connection")
-            .field("session", &self.session)
+            .field("machine", &self.machine)
             .field("output", &self.output)
             .finish_non_exhaustive()
     }
@@ -204,17 +268,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_connection_may_move_and_be_shared_between_threads() {
+    fn connections_can_be_moved_and_shared_between_threads() {
         fn check<T: Send + Sync>() {}
         check::<Connection>();
-        check::<Session>();
+        check::<crate::session::Session>();
         check::<Config>();
         check::<crate::Event<'static>>();
     }
 
     #[test]
     fn sizes_are_bounded() {
-        assert!(size_of::<Session>() <= 64, "session: {}", size_of::<Session>());
-        assert!(size_of::<Connection>() <= 192, "connection: {}", size_of::<Connection>());
+        assert!(size_of::<Machine>() <= 64, "machine: {}", size_of::<Machine>());
+        assert!(size_of::<Connection>() <= 160, "connection: {}", size_of::<Connection>());
     }
 }

@@ -1,19 +1,16 @@
-//! A message encoded once, for many connections.
+//! Messages that are encoded once for many connections.
 
-use alloc::vec::Vec;
-
-use bytes::Bytes;
+use bytes::{BufMut, Bytes, BytesMut};
 
 use crate::frame::FrameHeader;
 use crate::{Message, MessageType};
 
-/// A message encoded once, to be sent to any number of connections.
+/// A message that is encoded once and sent to any number of connections.
 ///
-/// From 2 KiB on, the servers that send it share its memory; shorter ones are copied, since that
-/// takes less. A client masks its copy with a key of its own. It is always sent as one frame.
+/// Servers share its memory from 2 KiB on; shorter messages are copied, which is cheaper than counting
+/// references. A client masks a copy with its own key. It is always sent as one frame.
 ///
 /// ```
-/// use bytes::Buf;
 /// use websocket_proto::{Config, Connection, Negotiated, PreparedMessage};
 ///
 /// static CONFIG: Config = Config::new();
@@ -21,17 +18,17 @@ use crate::{Message, MessageType};
 ///     (0..3).map(|_| Connection::server(&CONFIG, &Negotiated::default())).collect();
 /// let news = PreparedMessage::new("news");
 /// for connection in &mut room {
-///     connection.send_prepared(&news)?;
+///     connection.send(&news)?;
 ///     assert_eq!(connection.output().chunk(), b"\x81\x04news");
 /// }
-/// # Ok::<(), websocket_proto::SendReason>(())
+/// # Ok::<(), websocket_proto::SendError>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PreparedMessage {
     message_type: MessageType,
-    /// Header and payload, as a server sends them.
+    payload: Bytes,
+    /// The header and `payload`, as a server sends them; `payload` shares its memory.
     frame: Bytes,
-    payload_start: usize,
 }
 
 impl PreparedMessage {
@@ -39,25 +36,27 @@ impl PreparedMessage {
     #[must_use]
     pub fn new<'m>(message: impl Into<Message<'m>>) -> Self {
         let message = message.into();
+        let message_type = message.message_type();
         let payload = message.as_bytes();
-        let header = FrameHeader::whole(message.message_type(), payload.len()).encode();
-        let mut frame = Vec::with_capacity(header.len() + payload.len());
-        frame.extend_from_slice(&header);
-        frame.extend_from_slice(payload);
-        Self {
-            message_type: message.message_type(),
-            payload_start: header.len(),
-            frame: frame.into(),
+        let header = FrameHeader::new(message_type.opcode(), payload.len() as u64);
+        debug_assert!(header.is_some(), "no buffer exceeds 63 bits of length");
+        let mut frame = BytesMut::with_capacity(FrameHeader::MAX_LEN + payload.len());
+        if let Some(header) = header {
+            frame.put_slice(&header.encode());
         }
+        let header_len = frame.len();
+        frame.put_slice(payload);
+        let frame = frame.freeze();
+        Self { message_type, payload: frame.slice(header_len..), frame }
     }
 
     /// The payload.
     #[must_use]
     pub fn payload(&self) -> &[u8] {
-        self.frame.get(self.payload_start..).unwrap_or_default()
+        &self.payload
     }
 
-    /// Whether it is text or binary.
+    /// The type of the message.
     #[must_use]
     pub const fn message_type(&self) -> MessageType {
         self.message_type

@@ -1,322 +1,337 @@
-//! From messages to bytes.
+//! Converts messages into queued frames.
 
-use bytes::{Buf, Bytes};
+use alloc::borrow::Cow;
 
-use super::{Connection, PreparedMessage};
-use crate::payload::OwnBytes;
+use bytes::Bytes;
+
+use super::Connection;
+use super::output::ZERO_COPY_MIN;
+use super::segment::OwnedPayload;
+use crate::close::ClosePayload;
+use crate::frame::Opcode;
 use crate::{
-    Chunk, CloseFrame, Fragment, Message, MessageType, Opcode, Role, SendError, SendReason, Session,
+    Chunk, CloseCode, CloseFrame, Fragment, Message, MessageType, Outgoing, PreparedMessage, Role,
+    SendError, Unsent,
 };
 
-/// Payloads with memory of their own are queued as they are from this size on; copying smaller
-/// ones is cheaper.
-pub(super) const COUNTED: usize = 2048;
-
-/// Bytes of payload whose number the second byte of a header has room for (RFC 6455, section 5.2).
-const SHORT: usize = 125;
-
+/// # Messages
 impl Connection {
-    // --- Messages ------------------------------------------------------------------------------
-
-    /// Queues a message (RFC 6455, section 6.1).
+    /// Queues a message (RFC 6455, section 6.1): `&str`, `String`, `&[u8]`, `Vec<u8>`, `Bytes`,
+    /// [`Message`], or `&`[`PreparedMessage`].
     ///
-    /// It is accepted, whatever its size, if less than the
-    /// [high-water mark](crate::Config::high_water_mark) waits; otherwise the error gives it back
-    /// with [`Full`](SendReason::Full). Then stop receiving, and offer it again when
-    /// [`can_send`](Self::can_send). After [`close`](Self::close) and after a failure the reason
-    /// is [`Closed`](SendReason::Closed).
+    /// While [`has_room`](Self::has_room) returns `true`, a message of any size is accepted. A
+    /// server queues an owned payload (`Vec`, `String`, `Bytes`) of at least 2 KiB without a copy.
+    /// A client copies every payload, and masks it in the same pass.
     ///
-    /// What is handed over with memory of its own (`Vec`, `String`, `Bytes`), or as `&Bytes`, is queued
-    /// without a copy by a server, from 2 KiB on; a client masks it as it copies.
+    /// # Errors
+    ///
+    /// Returns the message with the error: [`Full`](SendError::Full), [`Closed`](SendError::Closed),
+    /// [`MessageInProgress`](SendError::MessageInProgress) or [`Entropy`](SendError::Entropy).
     #[inline(always)]
     pub fn send<'m>(
         &mut self,
-        message: impl Into<Message<'m>>,
-    ) -> Result<(), SendError<Message<'m>>> {
+        message: impl Into<Outgoing<'m>>,
+    ) -> Result<(), Unsent<Outgoing<'m>>> {
         let message = message.into();
-        if message.as_bytes().len() < COUNTED || self.session.role() == Role::Client {
-            // Copied: a look at the message is enough, and to move it would take as long.
-            return match self.send_copy(message.message_type(), message.as_bytes()) {
+        let (message_type, payload) = (message.message_type(), message.as_bytes());
+        // Fast path: to copy the payload, the message is only borrowed, not moved.
+        if self.is_copied(payload.len()) && payload.len() <= self.config.max_fragment {
+            return match self.send_copy(message_type, Fragment::Whole, payload) {
                 Ok(()) => Ok(()),
-                Err(reason) => Err(SendError { unsent: message, reason }),
+                Err(error) => Err(Unsent { message, error }),
             };
         }
-        self.send_part(message, true, true)
+        self.send_large(message)
     }
 
-    /// Queues a copy of a whole message.
-    #[inline(never)]
-    pub(super) fn send_copy(
-        &mut self,
-        message_type: MessageType,
-        payload: &[u8],
-    ) -> Result<(), SendReason> {
-        self.check(message_type, true)?;
-        // Most are short. What only others need is apart, or it would take registers from these.
-        if payload.len() <= SHORT
-            && payload.len() <= self.config.fragment_size
-            && self.timers.is_none()
-            && self.has_keys()
-        {
-            return self.queue_frame_keyed(Fragment::Whole(message_type), payload);
-        }
-        self.send_copy_apart(message_type, payload)
-    }
-
-    /// What is long, is to be cut or counted, or has no masking key yet.
-    #[inline(never)]
-    fn send_copy_apart(
-        &mut self,
-        message_type: MessageType,
-        payload: &[u8],
-    ) -> Result<(), SendReason> {
-        if payload.len() <= self.config.fragment_size {
-            self.queue_frame(Fragment::Whole(message_type), payload)?;
-        } else {
-            self.queue_copy(message_type, true, true, payload)?;
-        }
-        self.count_sent(payload.len(), true);
-        Ok(())
-    }
-
-    /// Queues a piece of a message: the mirror of what [`Delivery::Chunks`](crate::Delivery::Chunks)
-    /// delivers.
+    /// Queues one piece of a message that is sent piece by piece.
     ///
-    /// Each piece is a fragment (section 5.4), so that Pings, Pongs and a Close pass between two,
-    /// but no other message: until the last piece, [`send`](Self::send) answers
-    /// [`Unfinished`](SendReason::Unfinished). A message that is begun and can't be finished
-    /// leaves nothing but [`close`](Self::close). Otherwise as `send`.
+    /// Each piece becomes at least one fragment (section 5.4); an empty middle piece is skipped.
+    /// Between two pieces, Pings, Pongs and a Close may be sent, but no other message. An
+    /// application that cannot finish a message can only [`close`](Self::close) the connection. The
+    /// receiving counterpart is [`Delivery::Chunks`](crate::Delivery::Chunks).
+    ///
+    /// # Errors
+    ///
+    /// Returns the piece with the error: one of [`send`](Self::send),
+    /// [`NoMessageInProgress`](SendError::NoMessageInProgress) or
+    /// [`TypeMismatch`](SendError::TypeMismatch).
     ///
     /// ```
-    /// use bytes::Buf;
-    /// use websocket_proto::{Chunk, Config, Connection, Negotiated};
+    /// use websocket_proto::{Chunk, Config, Connection, Fragment, Negotiated, Unsent};
     ///
     /// static CONFIG: Config = Config::new();
     /// let mut connection = Connection::server(&CONFIG, &Negotiated::default());
-    /// connection.send_chunk(Chunk { payload: "Hel".into(), first: true, last: false })?;
+    /// connection.send_chunk(Chunk::new("Hel", Fragment::First)).map_err(Unsent::into_error)?;
     /// connection.ping(b"")?;
-    /// connection.send_chunk(Chunk { payload: "lo".into(), first: false, last: true })?;
+    /// connection.send_chunk(Chunk::new("lo", Fragment::Last)).map_err(Unsent::into_error)?;
     /// assert_eq!(connection.output().chunk(), b"\x01\x03Hel\x89\x00\x80\x02lo");
-    /// # Ok::<(), websocket_proto::SendReason>(())
+    /// # Ok::<(), websocket_proto::SendError>(())
     /// ```
-    pub fn send_chunk<'m>(&mut self, chunk: Chunk<'m>) -> Result<(), SendError<Chunk<'m>>> {
-        let Chunk { payload, first, last } = chunk;
-        self.send_part(payload, first, last).map_err(|SendError { unsent: payload, reason }| {
-            SendError { unsent: Chunk { payload, first, last }, reason }
-        })
-    }
-
-    /// Queues a message that was encoded before, sharing its memory where it can. Otherwise as
-    /// [`send`](Self::send).
-    pub fn send_prepared(&mut self, message: &PreparedMessage) -> Result<(), SendReason> {
-        let payload = message.payload();
-        match self.session.role() {
-            Role::Server if payload.len() >= COUNTED => {
-                self.check(message.message_type(), true)?;
-                let fragment = Fragment::Whole(message.message_type());
-                self.session.header(fragment, payload.len() as u64, || self.keys.take())?;
-                self.output.splice(OwnBytes::Counted(message.frame().clone()), 0);
-            }
-            Role::Server | Role::Client => {
-                self.check(message.message_type(), true)?;
-                self.queue_frame(Fragment::Whole(message.message_type()), payload)?;
-            }
-        }
-        self.count_sent(payload.len(), true);
-        Ok(())
+    pub fn send_chunk<'m>(&mut self, chunk: Chunk<'m>) -> Result<(), Unsent<Chunk<'m>>> {
+        let Chunk { payload, fragment } = chunk;
+        let sent = if self.is_copied(payload.len()) {
+            self.send_copy(payload.message_type(), fragment, payload.as_bytes())
+                .map_err(|error| (payload, error))
+        } else {
+            self.send_owned(payload, fragment)
+        };
+        sent.map_err(|(payload, error)| Unsent { message: Chunk { payload, fragment }, error })
     }
 
     #[inline(never)]
-    fn send_part<'m>(
-        &mut self,
-        part: Message<'m>,
-        first: bool,
-        last: bool,
-    ) -> Result<(), SendError<Message<'m>>> {
-        let message_type = part.message_type();
-        let len = part.as_bytes().len();
-        if let Err(reason) = self.check(message_type, first) {
-            return Err(SendError { unsent: part, reason });
-        }
-        let part = match self.session.role() {
-            Role::Server if len >= COUNTED => match part.into_own() {
-                Ok(bytes) => {
-                    self.queue_own(message_type, first, last, bytes);
-                    self.count_sent(len, last);
-                    return Ok(());
+    fn send_large<'m>(&mut self, message: Outgoing<'m>) -> Result<(), Unsent<Outgoing<'m>>> {
+        match message {
+            Outgoing::Prepared(prepared) => self
+                .send_prepared(prepared)
+                .map_err(|error| Unsent { message: prepared.into(), error }),
+            message if self.is_copied(message.as_bytes().len()) => self
+                .send_copy(message.message_type(), Fragment::Whole, message.as_bytes())
+                .map_err(|error| Unsent { message, error }),
+            Outgoing::Message(message) => self
+                .send_owned(message, Fragment::Whole)
+                .map_err(|(message, error)| Unsent { message: message.into(), error }),
+            Outgoing::Shared(bytes) => {
+                match self.check_send(MessageType::Binary, Fragment::Whole) {
+                    Ok(()) => self.queue_owned(
+                        MessageType::Binary,
+                        Fragment::Whole,
+                        OwnedPayload::Shared(bytes),
+                    ),
+                    Err(error) => return Err(Unsent { message: bytes.into(), error }),
                 }
-                Err(part) => part,
-            },
-            Role::Server | Role::Client => part,
-        };
-        match self.queue_copy(message_type, first, last, part.as_bytes()) {
-            Ok(()) => {
-                self.count_sent(len, last);
                 Ok(())
             }
-            Err(reason) => Err(SendError { unsent: part, reason }),
         }
     }
 
-    /// Whether a message of this type may begin, or go on, and there is room.
-    #[inline]
-    pub(super) fn check(&self, message_type: MessageType, first: bool) -> Result<(), SendReason> {
-        let fragment = if first { Fragment::Whole(message_type) } else { Fragment::Middle };
-        self.session.check_send(fragment)?;
-        if !first && self.session.sending() != Some(message_type) {
-            return Err(SendReason::OtherType);
-        }
-        self.check_room()
+    /// Returns whether a payload of `len` bytes is copied to the output, even if it is owned: a
+    /// client masks it, and a short one is cheaper to copy than to keep (benchmark `connection`).
+    #[inline(always)]
+    fn is_copied(&self, len: usize) -> bool {
+        len < ZERO_COPY_MIN || self.machine.role() == Role::Client
     }
 
-    #[inline]
-    fn check_room(&self) -> Result<(), SendReason> {
-        if self.output.remaining() < self.config.high_water_mark {
-            Ok(())
-        } else {
-            Err(SendReason::Full)
+    /// Queues a prepared message in one frame, never in fragments. A server queues the encoded
+    /// frame, a long one without a copy; a client masks a copy.
+    fn send_prepared(&mut self, prepared: &PreparedMessage) -> Result<(), SendError> {
+        let (message_type, len) = (prepared.message_type(), prepared.payload().len());
+        self.check_send(message_type, Fragment::Whole)?;
+        match self.machine.role() {
+            Role::Client => self.queue_copy(message_type, Fragment::Whole, prepared.payload())?,
+            // The machine is not asked for a header: it would encode the same one, and a whole
+            // message leaves its state unchanged.
+            Role::Server => self.output.push_prepared(prepared.frame().clone()),
         }
-    }
-
-    /// Queues a copy of the payload, in one frame or in several.
-    fn queue_copy(
-        &mut self,
-        message_type: MessageType,
-        first: bool,
-        last: bool,
-        payload: &[u8],
-    ) -> Result<(), SendReason> {
-        let size = self.config.fragment_size;
-        if payload.len() <= size {
-            let fragment = fragment(message_type, first, last);
-            if fragment == Fragment::Middle && payload.is_empty() {
-                return Ok(());
-            }
-            return self.queue_frame(fragment, payload);
-        }
-        let mut rest = payload;
-        while !rest.is_empty() {
-            let (piece, after) = rest.split_at(rest.len().min(size));
-            let first = first && rest.len() == payload.len();
-            let last = last && after.is_empty();
-            self.queue_frame(fragment(message_type, first, last), piece)?;
-            rest = after;
-        }
+        self.count_sent(len, Fragment::Whole);
         Ok(())
     }
 
-    /// Queues a frame that may be sent: header and payload side by side, so that they leave in one
-    /// write.
-    #[inline(always)]
-    fn queue_frame(&mut self, fragment: Fragment, payload: &[u8]) -> Result<(), SendReason> {
-        self.top_up_keys()?;
-        self.queue_frame_keyed(fragment, payload)
+    /// Queues a large payload of a server, without a copy if it is owned.
+    fn send_owned<'m>(
+        &mut self,
+        payload: Message<'m>,
+        fragment: Fragment,
+    ) -> Result<(), (Message<'m>, SendError)> {
+        let message_type = payload.message_type();
+        if let Err(error) = self.check_send(message_type, fragment) {
+            return Err((payload, error));
+        }
+        let owned = match payload {
+            Message::Text(Cow::Owned(text)) => text.into_bytes(),
+            Message::Binary(Cow::Owned(bytes)) => bytes,
+            Message::Text(Cow::Borrowed(_)) | Message::Binary(Cow::Borrowed(_)) => {
+                return self
+                    .send_copy(message_type, fragment, payload.as_bytes())
+                    .map_err(|error| (payload, error));
+            }
+        };
+        self.queue_owned(message_type, fragment, OwnedPayload::Vec(owned));
+        Ok(())
     }
 
-    /// The same for a server, and for a client that has masking keys.
+    /// Queues a copy of a payload, in one frame or in several.
+    #[inline(never)]
+    fn send_copy(
+        &mut self,
+        message_type: MessageType,
+        fragment: Fragment,
+        payload: &[u8],
+    ) -> Result<(), SendError> {
+        self.check_send(message_type, fragment)?;
+        if payload.len() <= self.config.max_fragment {
+            self.queue_copy(message_type, fragment, payload)?;
+        } else {
+            self.queue_fragments(message_type, fragment, payload)?;
+        }
+        self.count_sent(payload.len(), fragment);
+        Ok(())
+    }
+
+    #[cold]
+    fn queue_fragments(
+        &mut self,
+        message_type: MessageType,
+        fragment: Fragment,
+        payload: &[u8],
+    ) -> Result<(), SendError> {
+        let mut pieces = payload.chunks(self.config.max_fragment);
+        let last = pieces.next_back().unwrap_or_default();
+        let mut position = fragment.first_part();
+        for piece in pieces {
+            self.queue_copy(message_type, position, piece)?;
+            position = Fragment::Middle;
+        }
+        self.queue_copy(message_type, fragment.last_part(), last)
+    }
+
+    /// Queues one frame with a copy of its payload, which a client masks.
     #[inline(always)]
-    fn queue_frame_keyed(&mut self, fragment: Fragment, payload: &[u8]) -> Result<(), SendReason> {
-        let header = self.session.header(fragment, payload.len() as u64, || self.keys.take())?;
+    fn queue_copy(
+        &mut self,
+        message_type: MessageType,
+        fragment: Fragment,
+        payload: &[u8],
+    ) -> Result<(), SendError> {
+        if payload.is_empty() && fragment == Fragment::Middle {
+            return Ok(());
+        }
+        let len = payload.len() as u64;
+        let header = self
+            .machine
+            .data_header(message_type, fragment, len, || self.keys.next(&self.config))?;
         self.output.push_frame(&header, payload);
         Ok(())
     }
 
-    /// Queues a server's payload without a copy, in one frame or in several.
-    fn queue_own(&mut self, message_type: MessageType, first: bool, last: bool, payload: OwnBytes) {
-        let size = self.config.fragment_size;
-        if payload.len() <= size {
-            return self.queue_spliced(fragment(message_type, first, last), payload);
-        }
-        let mut rest = Bytes::from(payload);
-        let mut first = first;
-        while !rest.is_empty() {
-            let piece = rest.split_to(rest.len().min(size));
-            let fragment = fragment(message_type, first, last && rest.is_empty());
-            first = false;
-            self.queue_spliced(fragment, OwnBytes::Counted(piece));
-        }
-    }
-
-    /// Queues a server's frame, its payload without a copy unless it is small.
-    fn queue_spliced(&mut self, fragment: Fragment, payload: OwnBytes) {
-        // Nothing stands against it any more: a server needs no key.
-        let Ok(header) = self.session.header(fragment, payload.len() as u64, || self.keys.take())
-        else {
-            return;
-        };
-        if payload.len() < COUNTED {
-            self.output.push_frame(&header, &payload);
+    /// Queues a large payload of a server without a copy, in one frame or in several.
+    fn queue_owned(
+        &mut self,
+        message_type: MessageType,
+        fragment: Fragment,
+        payload: OwnedPayload,
+    ) {
+        let len = payload.len();
+        let size = self.config.max_fragment;
+        if len <= size {
+            self.queue_owned_frame(message_type, fragment, payload);
         } else {
-            self.output.push_frame(&header, &[]);
-            self.output.splice(payload, 0);
+            let mut remaining = match payload {
+                OwnedPayload::Vec(mut bytes) => {
+                    // `Bytes` count as their length, so they must not keep more capacity.
+                    bytes.shrink_to_fit();
+                    Bytes::from(bytes)
+                }
+                OwnedPayload::Shared(bytes) => bytes,
+            };
+            let mut position = fragment.first_part();
+            while remaining.len() > size {
+                let piece = OwnedPayload::Shared(remaining.split_to(size));
+                self.queue_owned_frame(message_type, position, piece);
+                position = Fragment::Middle;
+            }
+            let last = OwnedPayload::Shared(remaining);
+            self.queue_owned_frame(message_type, fragment.last_part(), last);
+        }
+        self.count_sent(len, fragment);
+    }
+
+    fn queue_owned_frame(
+        &mut self,
+        message_type: MessageType,
+        fragment: Fragment,
+        payload: OwnedPayload,
+    ) {
+        let len = payload.len() as u64;
+        let header =
+            self.machine.data_header(message_type, fragment, len, || self.keys.next(&self.config));
+        debug_assert!(header.is_ok(), "the frame was checked, and a server needs no key");
+        if let Ok(header) = header {
+            self.output.push_shared(&header, payload);
         }
     }
 
+    /// Whether this piece may be sent now, and there is room for it.
     #[inline]
-    pub(super) fn count_sent(&mut self, payload_len: usize, last: bool) {
-        if let Some(timers) = &mut self.timers {
-            timers.sent(payload_len, last);
-        }
+    fn check_send(&self, message_type: MessageType, fragment: Fragment) -> Result<(), SendError> {
+        self.machine.check_data(message_type, fragment)?;
+        if self.has_room() { Ok(()) } else { Err(SendError::Full) }
     }
 
-    // --- Control frames ------------------------------------------------------------------------
+    fn count_sent(&mut self, payload_len: usize, fragment: Fragment) {
+        if let Some(timers) = &mut self.timers {
+            timers.sent_data(payload_len, fragment, self.output.end());
+        }
+    }
+}
 
+/// # Control frames
+impl Connection {
     /// Queues a Ping with at most 125 bytes of payload (RFC 6455, section 5.5.2).
-    pub fn ping(&mut self, payload: &[u8]) -> Result<(), SendReason> {
-        self.queue_control(Opcode::Ping, payload)?;
+    ///
+    /// # Errors
+    ///
+    /// [`Full`](SendError::Full), [`Closed`](SendError::Closed), [`TooLong`](SendError::TooLong),
+    /// [`Entropy`](SendError::Entropy).
+    pub fn ping(&mut self, payload: &[u8]) -> Result<(), SendError> {
+        self.queue_ping_pong(Opcode::Ping, payload)?;
         if let Some(timers) = &mut self.timers {
             timers.sent_ping();
         }
         Ok(())
     }
 
-    /// Queues a Pong with at most 125 bytes of payload (RFC 6455, section 5.5.3). Those that
-    /// answer a Ping are queued by [`receive`](Self::receive), unless
-    /// [`manual_pong`](crate::Config::manual_pong) is configured.
-    pub fn pong(&mut self, payload: &[u8]) -> Result<(), SendReason> {
-        self.queue_control(Opcode::Pong, payload)
+    /// Queues a Pong with at most 125 bytes of payload (section 5.5.3): an unsolicited one, or,
+    /// with [`Config::with_manual_pong`](crate::Config::with_manual_pong), the reply to a Ping.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of [`ping`](Self::ping).
+    pub fn pong(&mut self, payload: &[u8]) -> Result<(), SendError> {
+        self.queue_ping_pong(Opcode::Pong, payload)
     }
 
-    fn queue_control(&mut self, opcode: Opcode, payload: &[u8]) -> Result<(), SendReason> {
-        if !self.session.may_send() {
-            return Err(SendReason::Closed);
+    fn queue_ping_pong(&mut self, opcode: Opcode, payload: &[u8]) -> Result<(), SendError> {
+        self.machine.check_ping_pong(opcode)?;
+        // Not `has_room`, which returns `true` after our Close, when Pongs may still be sent.
+        if self.output.counted() >= self.config.high_water_mark {
+            return Err(SendError::Full);
         }
-        self.check_room()?;
-        self.top_up_keys()?;
-        let header = self.session.control_header(opcode, payload.len(), || self.keys.take())?;
+        let header = self
+            .machine
+            .ping_pong_header(opcode, payload.len(), || self.keys.next(&self.config))?;
         self.output.push_frame(&header, payload);
         Ok(())
     }
 
-    /// Queues a Close frame, empty for `None` (RFC 6455, section 7.1.2).
+    /// Queues a Close frame (section 7.1.2): a [`CloseCode`], a [`CloseFrame`], or `None` for an
+    /// empty payload. The high-water mark does not apply.
     ///
-    /// Nothing can be sent after it; the peer's messages still arrive until its own Close. It is
-    /// never refused for want of room. The error is [`Closed`](SendReason::Closed) if a Close
-    /// frame was sent before or the connection has failed.
-    pub fn close<'m>(
-        &mut self,
-        frame: impl Into<Option<CloseFrame<'m>>>,
-    ) -> Result<(), SendReason> {
-        if !self.session.may_close() {
-            return Err(SendReason::Closed);
-        }
-        self.top_up_keys()?;
-        let mut close = [0; Session::MAX_REPLY];
-        let frame = frame.into();
-        let len = self.session.close(frame.as_ref(), || self.keys.take(), &mut close)?;
-        self.output.release_newest_pong();
-        self.output.push(close.get(..len).unwrap_or_default());
-        Ok(())
+    /// No message can be sent after it. The peer's messages continue to arrive until its own Close.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`](SendError::Closed) if a Close was sent before or the connection failed,
+    /// [`InvalidClose`](SendError::InvalidClose), [`Entropy`](SendError::Entropy).
+    pub fn close<'m, F>(&mut self, frame: F) -> Result<(), SendError>
+    where
+        F: TryInto<Option<CloseFrame<'m>>>,
+        F::Error: Into<SendError>,
+    {
+        let payload = match frame.try_into().map_err(Into::into)? {
+            Some(frame) => ClosePayload::new(frame.code(), frame.reason()),
+            None => ClosePayload::new(CloseCode::NO_STATUS, ""),
+        };
+        self.queue_close(&payload)
     }
-}
 
-/// What a piece is to its message.
-#[inline]
-const fn fragment(message_type: MessageType, first: bool, last: bool) -> Fragment {
-    match (first, last) {
-        (true, true) => Fragment::Whole(message_type),
-        (true, false) => Fragment::First(message_type),
-        (false, false) => Fragment::Middle,
-        (false, true) => Fragment::Last,
+    pub(super) fn queue_close(&mut self, payload: &ClosePayload) -> Result<(), SendError> {
+        let payload = payload.bytes();
+        let header = self.machine.close_header(payload.len(), || self.keys.next(&self.config))?;
+        self.output.push_close(&header, payload);
+        if let Some(timers) = &mut self.timers {
+            timers.sent_close(self.output.end());
+        }
+        Ok(())
     }
 }

@@ -1,288 +1,308 @@
-//! Time, told by the caller: keepalive, deadlines, counters. There is none of it unless configured.
+//! Keepalive, timeouts and the control frame rate of a connection, as a state machine over reported
+//! times and offsets in the output. It knows neither frames nor the connection.
+//!
+//! Events carry no time. An event counts as happening at the next report after it, so the caller may
+//! report the time before or after it reads. `None` in a field of type `Option<Time>` means "since the
+//! last report", and the next report replaces it.
+//!
+//! | alarm | runs while | starts at | restarts at | on expiry |
+//! |---|---|---|---|---|
+//! | ping | open, and no Ping is queued or unanswered | a sign of life | a sign of life | send a Ping |
+//! | pong | open, and no sign of life followed a written Ping | the report after the Ping was written | never; a sign of life stops it | fail |
+//! | write | the driver requested output and has not written all of it | the next report | progress | fail |
+//! | idle | open | the first report | a part of a data frame received or written | fail |
+//! | closing | closing | the first Close or failure | progress up to the end of our Close | fail |
+//!
+//! A *sign of life* is any received byte, or progress of refused output. If the peer answers only the
+//! newest of several Pings (RFC 6455, section 5.5.3), its Pong is therefore a sign of life for all.
+//!
+//! `progress.rs` defines *progress* and *refused output*.
+//!
+//! The alarms pong, write, idle and closing can end a connection; `clock.rs` defines when they expire.
+//! The time in which they detect a dead peer depends on when the caller reports the time:
+//!
+//! | the caller reports | after the last sign of life | after the last progress of blocked output |
+//! |---|---|---|
+//! | at each wake-up, after it has read | ping + pong + 1 s | ping + pong + 1 s |
+//! | otherwise | 2 × ping + pong + 1 s | 2 × (ping + pong) + 1 s |
+//!
+//! If each call of the caller is up to d late, detection takes up to 8 × (d + 1 s) longer.
 
+mod alarms;
+mod progress;
+#[cfg(test)]
+mod tests;
+
+use alloc::boxed::Box;
 use core::num::NonZeroU64;
 use core::time::Duration;
 
-use bytes::Buf;
+use super::statistics::Statistics;
+use crate::clock::{Clock, Suspicion, Time};
+use crate::{Config, ControlRate, Fragment, Timeout};
 
-use super::Connection;
-use crate::{ControlRate, ProtocolError, Transport};
-
-/// A time since the caller's origin, in nanoseconds and one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Time(NonZeroU64);
-
-impl Time {
-    fn new(since_origin: Duration) -> Self {
-        let nanos = u64::try_from(since_origin.as_nanos()).unwrap_or(u64::MAX);
-        Self(NonZeroU64::MIN.saturating_add(nanos))
-    }
-
-    fn since_origin(self) -> Duration {
-        Duration::from_nanos(self.0.get() - 1)
-    }
-
-    /// Later, also by a span of nothing.
-    fn plus(self, span: Duration) -> Self {
-        Self::new(self.since_origin().saturating_add(span.max(Duration::from_nanos(1))))
-    }
-
-    fn minus(self, earlier: Self) -> Duration {
-        self.since_origin().saturating_sub(earlier.since_origin())
-    }
-}
-
-/// What passed one way.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Traffic {
-    /// Whole messages.
-    pub messages: u64,
-    /// Bytes of payload in messages.
-    pub payload_bytes: u64,
-    /// Bytes taken from the input or the output, all in all; on the way out, what was still to be
-    /// written of the opening handshake is among them.
-    pub wire_bytes: u64,
-    /// Pings.
-    pub pings: u64,
-}
-
-/// What passed both ways.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counters {
-    /// From here to the peer.
-    pub sent: Traffic,
-    /// From the peer to here.
-    pub received: Traffic,
-}
-
-/// The clocks of a connection.
-#[derive(Default)]
-pub(super) struct Timers {
-    /// The time last told.
-    now: Option<Time>,
-    /// The peer's last sign of life: a message's bytes, a Ping, the Pong that was asked for, or
-    /// that output which had to wait was taken.
-    alive_at: Option<Time>,
-    /// When a message, or bytes of one, last passed.
-    active_at: Option<Time>,
-    closing_since: Option<Time>,
-    /// When the Ping that waits for its Pong was sent, or was due.
-    ping: Option<Time>,
-    rtt: Option<NonZeroU64>,
-    /// When counting control frames began.
-    control_since: Option<Time>,
-    control_frames: u16,
-    /// Whether that Ping could not be sent, because too much output waits.
-    ping_blocked: bool,
-    /// Whether output waited when the time was last told.
-    output_waited: bool,
-    /// Output taken when it was last looked at.
-    taken: u32,
-    counters: Counters,
-}
-
-/// What is due.
-enum Deadline {
-    /// No time was told yet.
-    Start,
-    Ping,
-    Pong,
-    Idle,
+/// The phase of a connection, as far as timers depend on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// No Close was sent or received, and the connection has not failed.
+    Open,
+    /// A Close was sent or received, or the connection failed. The transport is still in use.
     Closing,
+    /// The driver must close or abort the transport.
+    Over,
+}
+
+/// The state of the connection that the timers need. Offsets count bytes from the beginning of the
+/// output stream: `written <= end`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Snapshot {
+    /// The number of bytes written so far.
+    pub(super) written: u64,
+    /// The offset after the last queued byte.
+    pub(super) end: u64,
+    pub(super) phase: Phase,
+}
+
+/// An action that the connection must take now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Due {
+    /// Queue a Ping with this payload, regardless of the high-water mark. At most one is queued at a time.
+    Ping([u8; 4]),
+    /// Fail the connection: a timeout expired.
+    Expired(Timeout),
+    /// Fail the connection: the peer exceeded the [`ControlRate`].
+    ControlRate,
+}
+
+/// The keepalive Ping.
+#[derive(Clone, Copy, Debug)]
+enum Ping {
+    /// No Ping is outstanding.
+    None,
+    /// The connection must queue a Ping.
+    Due { id: u32 },
+    /// The Ping is queued and ends at the offset `end` of the output.
+    Queued { id: u32, end: u64 },
+    /// The Ping was written; `left` is the report after that. A sign of life permits the next Ping,
+    /// but until that is due the Pong for this one still measures the round trip.
+    Sent { id: u32, left: Time },
+    /// The Pong was received since the last report.
+    Answered { left: Time },
+}
+
+/// The state of the open or the closing phase.
+#[derive(Clone, Copy, Debug)]
+enum Stage {
+    Open {
+        ping: Ping,
+        /// When a part of a data frame was last received or written.
+        last_data: Option<Time>,
+        /// The offset after the last queued data frame; 0 if none was queued.
+        data_end: u64,
+    },
+    Closing {
+        /// When the closing alarm last started or restarted; `None` if it must start.
+        since: Option<Time>,
+        /// The offset after our Close frame, once it is queued. Pongs may follow it.
+        close_end: Option<u64>,
+    },
+}
+
+/// The timers and the statistics of a connection.
+#[derive(Debug)]
+pub(super) struct Timers {
+    clock: Clock,
+    suspicion: Suspicion<Timeout>,
+    /// When the last sign of life occurred.
+    last_heard: Option<Time>,
+    stage: Stage,
+    /// The last measured round-trip time in nanoseconds, plus one so that `Option` has 8 bytes.
+    rtt: Option<NonZeroU64>,
+    /// When the write alarm last started or restarted; `None` while no requested output is unwritten.
+    blocked_since: Option<Time>,
+    /// The offset up to which output was written at the last observation.
+    written: u64,
+    /// The offset up to which progress was counted: `mark <= written`.
+    mark: u64,
+    /// The offset up to which the driver requested the output.
+    offered: u64,
+    /// Whether the last `advance` wrote only a part of the requested output.
+    left_behind: bool,
+    /// Whether `left_behind` was set at the last report.
+    refused: bool,
+    /// The number of control frames received in the current span of the [`ControlRate`], minus the
+    /// credit for spans that passed without a report.
+    control_frames: i32,
+    statistics: Option<Box<Statistics>>,
 }
 
 impl Timers {
-    pub(super) fn sent(&mut self, payload_len: usize, last: bool) {
-        self.active_at = self.now;
-        self.counters.sent.payload_bytes += payload_len as u64;
-        self.counters.sent.messages += u64::from(last);
+    /// Creates the timers of a new connection, or returns `None` if the configuration needs none.
+    pub(super) fn new(config: &Config) -> Option<Box<Self>> {
+        config.has_timers().then(|| {
+            Box::new(Self {
+                clock: Clock::new(),
+                suspicion: Suspicion::NONE,
+                last_heard: None,
+                stage: Stage::Open { ping: Ping::None, last_data: None, data_end: 0 },
+                rtt: None,
+                blocked_since: None,
+                written: 0,
+                mark: 0,
+                offered: 0,
+                left_behind: false,
+                refused: false,
+                control_frames: 0,
+                statistics: config.statistics.then(Box::default),
+            })
+        })
     }
 
-    pub(super) fn sent_ping(&mut self) {
-        self.counters.sent.pings += 1;
+    /// Returns the round-trip time of the last answered keepalive Ping: from the report after the
+    /// Ping was written to the report after its Pong was received.
+    pub(super) fn rtt(&self) -> Option<Duration> {
+        self.rtt.map(|nanos| Duration::from_nanos(nanos.get() - 1))
     }
 
-    pub(super) fn received(&mut self, wire_bytes: usize) {
-        self.counters.received.wire_bytes += wire_bytes as u64;
+    /// Returns the statistics, if they are enabled.
+    pub(super) fn statistics(&self, snapshot: &Snapshot) -> Option<Statistics> {
+        let mut statistics = **self.statistics.as_ref()?;
+        statistics.sent.wire_bytes = snapshot.written;
+        Some(statistics)
     }
 
-    /// A sign of life.
-    fn alive(&mut self) {
-        self.alive_at = self.now;
-        // No Ping left, so none is unanswered.
-        if self.ping_blocked {
-            self.ping_blocked = false;
-            self.ping = None;
+    // --- Events ----------------------------------------------------------------------------------
+
+    /// Records that `bytes` bytes were read from the input, of any frame.
+    pub(super) fn received(&mut self, bytes: usize) {
+        if bytes > 0 {
+            self.last_heard = None;
+        }
+        self.count(|statistics| statistics.received.wire_bytes += bytes as u64);
+    }
+
+    /// Records that a part of a data frame was received: at least its header.
+    pub(super) fn received_data(&mut self) {
+        if let Stage::Open { last_data, .. } = &mut self.stage {
+            *last_data = None;
         }
     }
 
-    pub(super) fn received_chunk(&mut self, payload_len: usize, last: bool) {
-        self.alive();
-        self.active_at = self.now;
-        self.counters.received.payload_bytes += payload_len as u64;
-        self.counters.received.messages += u64::from(last);
+    /// Records that `len` bytes of payload were received, at the position `fragment` within their
+    /// message.
+    pub(super) fn received_payload(&mut self, len: usize, fragment: Fragment) {
+        self.count(|statistics| statistics.received.count_payload(len, fragment));
     }
 
+    /// Records that a complete Ping was received.
     pub(super) fn received_ping(&mut self) {
-        self.alive();
-        self.counters.received.pings += 1;
-    }
-
-    /// A Pong that answers our Ping gives the round trip; any other changes nothing.
-    pub(super) fn received_pong(&mut self, payload: &[u8]) {
-        if let (Some(ping), Some(now), false) = (self.ping, self.now, self.ping_blocked)
-            && *payload == ping_payload(ping)
-        {
-            let nanos = u64::try_from(now.minus(ping).as_nanos()).unwrap_or(u64::MAX);
-            self.rtt = Some(NonZeroU64::MIN.saturating_add(nanos));
-            self.ping = None;
-            self.alive_at = self.now;
-        }
-    }
-
-    /// Counts a control frame of the peer's. Whether it is one too many.
-    pub(super) fn exceeds(&mut self, rate: ControlRate) -> bool {
-        let Some(now) = self.now else { return false };
-        if self.control_since.is_none_or(|since| now.minus(since) >= rate.per) {
-            self.control_since = Some(now);
-            self.control_frames = 0;
-        }
         self.control_frames = self.control_frames.saturating_add(1);
-        self.control_frames > rate.frames
+        self.count(|statistics| statistics.received.pings += 1);
     }
-}
 
-/// The payload of a Ping sent at this time. Only one waits at a time, so no other has the same.
-fn ping_payload(sent: Time) -> [u8; 8] {
-    sent.0.get().to_be_bytes()
-}
-
-impl Connection {
-    /// Tells the time: since an origin of the caller's choice, the same each time, never running
-    /// back.
-    ///
-    /// With [`Timeouts`](crate::Timeouts), a [`ControlRate`] or counters configured, call it once
-    /// for each wake-up, before [`receive`](Self::receive), [`send`](Self::send) or
-    /// [`close`](Self::close), which count from it; without them it does nothing. What it leads to
-    /// is in the [`output`](Self::output), and told by `receive`, also without input.
-    pub fn handle_timeout(&mut self, now: Duration) {
-        let Some(timers) = &mut self.timers else { return };
-        let now = Time::new(now).max(timers.now.unwrap_or(Time::new(now)));
-        let taken = self.output.taken();
-        let newly_taken = taken.wrapping_sub(timers.taken);
-        timers.counters.sent.wire_bytes += u64::from(newly_taken);
-        timers.taken = taken;
-        if timers.now.is_none() {
-            timers.alive_at = Some(now);
-            timers.active_at = Some(now);
-        } else if newly_taken > 0 && timers.output_waited {
-            // What the transport takes at once tells nothing of the peer; that it takes what had
-            // to wait does. It did at the wake-up before.
-            timers.alive();
-        }
-        if timers.closing_since.is_none() && !self.session.is_open() {
-            timers.closing_since = timers.now.or(Some(now));
-        }
-        timers.output_waited = self.output.has_remaining();
-        timers.now = Some(now);
-        // At most a Ping, the idle limit, and what that leads to: also at the end of time.
-        for _ in 0..3 {
-            match self.next_deadline() {
-                Some((at, deadline)) if at <= now => self.expire(deadline, now),
-                Some(_) | None => break,
-            }
+    /// Records that a complete Pong was received.
+    pub(super) fn received_pong(&mut self, payload: &[u8]) {
+        self.control_frames = self.control_frames.saturating_add(1);
+        if let Stage::Open { ping, .. } = &mut self.stage
+            && let Ping::Sent { id, left } = *ping
+            && *payload == id.to_be_bytes()
+        {
+            *ping = Ping::Answered { left };
         }
     }
 
-    /// When [`handle_timeout`](Self::handle_timeout) is to be called at the latest, on the same
-    /// clock; `None` if time changes nothing. Before the first call that is at once.
+    /// Returns whether the peer exceeded `rate` on a connection whose driver has never reported the
+    /// time: its whole life is then one span. The caller checks this after each Ping and Pong. With
+    /// a clock, `handle_timeout` judges the rate instead, and `poll_timeout` requests that report
+    /// at once.
     #[must_use]
-    pub fn poll_timeout(&self) -> Option<Duration> {
-        self.next_deadline().map(|(at, _)| at.since_origin())
+    pub(super) fn exceeds(&self, rate: ControlRate) -> bool {
+        self.clock.now().is_none() && self.control_frames > i32::from(rate.frames)
     }
 
-    /// The round-trip time that the last Ping of [`Timeouts::ping`](crate::Timeouts::ping) and its
-    /// Pong took, exact to a wake-up.
-    #[must_use]
-    pub fn rtt(&self) -> Option<Duration> {
-        let rtt = self.timers.as_ref()?.rtt?;
-        Some(Duration::from_nanos(rtt.get() - 1))
+    /// Records that `len` bytes of payload were queued, at the position `fragment` within their
+    /// message. Their last frame ends at the offset `end` of the output.
+    pub(super) fn sent_data(&mut self, len: usize, fragment: Fragment, end: u64) {
+        if let Stage::Open { data_end, .. } = &mut self.stage {
+            *data_end = end;
+        }
+        self.count(|statistics| statistics.sent.count_payload(len, fragment));
     }
 
-    /// What has passed, `None` if [counters](crate::Config::counters) are not configured.
-    #[must_use]
-    pub fn counters(&self) -> Option<Counters> {
-        let timers = self.timers.as_ref().filter(|_| self.config.counters)?;
-        let mut counters = timers.counters;
-        counters.sent.wire_bytes += u64::from(self.output.taken().wrapping_sub(timers.taken));
-        Some(counters)
+    /// Records that a Ping of the application or a keepalive Ping was queued.
+    pub(super) fn sent_ping(&mut self) {
+        self.count(|statistics| statistics.sent.pings += 1);
     }
 
-    fn next_deadline(&self) -> Option<(Time, Deadline)> {
-        let timers = self.timers.as_ref()?;
-        let timeouts = &self.config.timeouts;
-        let Some(now) = timers.now else {
-            let start = (Time::new(Duration::ZERO), Deadline::Start);
-            let concerned = timeouts.ping.or(timeouts.idle).or(timeouts.closing);
-            return concerned.map(|_| start);
+    /// Records that our Close was queued, up to the offset `end` of the output.
+    pub(super) fn sent_close(&mut self, end: u64) {
+        let since = match self.stage {
+            Stage::Open { .. } => None,
+            Stage::Closing { since, .. } => since,
         };
-        if !self.session.is_open() {
-            let since = timers.closing_since.unwrap_or(now);
-            return match self.transport() {
-                Transport::Open | Transport::Drain => {
-                    timeouts.closing.map(|span| (since.plus(span), Deadline::Closing))
-                }
-                Transport::Close | Transport::Abort => None,
-            };
-        }
-        let alive_at = timers.alive_at.unwrap_or(now);
-        let ping = timeouts.ping.map(|span| match (timers.ping, timeouts.pong) {
-            (None, _) => (alive_at.plus(span), Deadline::Ping),
-            (Some(sent), Some(span)) => (sent.max(alive_at).plus(span), Deadline::Pong),
-            (Some(sent), None) => (sent.max(alive_at).plus(span), Deadline::Ping),
-        });
-        let active_at = timers.active_at.unwrap_or(now);
-        let idle = timeouts.idle.map(|span| (active_at.plus(span), Deadline::Idle));
-        [ping, idle].into_iter().flatten().min_by_key(|(at, _)| *at)
+        self.stage = Stage::Closing { since, close_end: Some(end) };
     }
 
-    #[cold]
-    fn expire(&mut self, deadline: Deadline, now: Time) {
-        match deadline {
-            Deadline::Start => {}
-            Deadline::Ping => {
-                // With too much output waiting, a Ping behind it would tell nothing: whether the
-                // peer takes any does.
-                let blocked = self.ping(&ping_payload(now)).is_err();
-                if let Some(timers) = &mut self.timers {
-                    timers.ping = Some(now);
-                    timers.ping_blocked = blocked;
-                }
-            }
-            Deadline::Pong => self.fail(ProtocolError::PongTimeout),
-            Deadline::Idle => {
-                self.session.violate(ProtocolError::IdleTimeout);
-                // Without a key the connection fails all the same.
-                let _ = self.top_up_keys();
-                self.reply_close();
-            }
-            Deadline::Closing if self.output.has_remaining() => {
-                self.fail(ProtocolError::ClosingTimeout);
-            }
-            Deadline::Closing => {
-                self.session.expire();
-                self.assembly.clear();
-            }
+    fn count(&mut self, add: impl FnOnce(&mut Statistics)) {
+        if let Some(statistics) = &mut self.statistics {
+            add(statistics);
         }
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+    // --- Time ------------------------------------------------------------------------------------
 
-    #[test]
-    fn the_block_of_timers_and_counters_is_at_most_128_bytes() {
-        assert!(size_of::<Timers>() <= 128, "{}", size_of::<Timers>());
+    /// Reports the time and returns the action that is due.
+    ///
+    /// The connection takes that action and calls this again with a new snapshot, until the result
+    /// is `None`. The later calls record the offset of the queued Ping, or start the closing alarm.
+    pub(super) fn handle_timeout(
+        &mut self,
+        now: Duration,
+        snapshot: &Snapshot,
+        config: &Config,
+    ) -> Option<Due> {
+        let before = self.clock.now();
+        let now = self.clock.report(now);
+        self.date_events(now, snapshot);
+        if snapshot.phase == Phase::Over {
+            return None;
+        }
+        if config.control_rate.is_some_and(|rate| self.judge_rate(rate, before, now)) {
+            return Some(Due::ControlRate);
+        }
+        let timeouts = &config.timeouts;
+        if let Some(timeout) = self.suspicion.judge(&self.alarms(now, snapshot, timeouts), now) {
+            return Some(Due::Expired(timeout));
+        }
+        let is_due = self.ping_alarm(now, snapshot, timeouts).is_some_and(|at| at <= now);
+        if let Stage::Open { ping, .. } = &mut self.stage
+            && is_due
+        {
+            // The offset at which a Ping begins is unique within 4 GiB of output.
+            let id = snapshot.end as u32;
+            *ping = Ping::Due { id };
+            return Some(Due::Ping(id.to_be_bytes()));
+        }
+        None
+    }
+
+    /// Returns the latest time for the next call of `handle_timeout`.
+    ///
+    /// If a timer must start, the result is already due: it is the last reported time, or zero
+    /// before the first report. After `handle_timeout` has returned `None` it is later than the
+    /// reported time.
+    #[must_use]
+    pub(super) fn poll_timeout(&self, snapshot: &Snapshot, config: &Config) -> Option<Duration> {
+        if snapshot.phase == Phase::Over {
+            return None;
+        }
+        if self.must_start(snapshot, config) {
+            return Some(self.clock.overdue_time());
+        }
+        let now = self.clock.now()?;
+        let expiry =
+            self.suspicion.next_judgement(&self.alarms(now, snapshot, &config.timeouts), now);
+        let ping = self.ping_alarm(now, snapshot, &config.timeouts);
+        self.clock.duration(expiry.into_iter().chain(ping).min()?)
     }
 }

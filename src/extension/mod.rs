@@ -13,7 +13,6 @@ pub(crate) enum Extension {
 
 impl Extension {
     /// The bits that the peer may set on the first frame of a message.
-    #[inline]
     pub(crate) const fn received_bits(self) -> ReservedBits {
         match self {
             Self::None => ReservedBits::NONE,
@@ -21,7 +20,6 @@ impl Extension {
     }
 
     /// The bits to set on a frame of ours.
-    #[inline]
     pub(crate) const fn sent_bits(self, _fragment: Fragment) -> ReservedBits {
         match self {
             Self::None => ReservedBits::NONE,

@@ -1,37 +1,40 @@
-//! Cuts a stream into frames, wherever its buffers are cut.
+//! Splits a stream into frames, however its buffers are cut.
+
+#[cfg(feature = "alloc")]
+use alloc::vec::Vec;
 
 use super::{FrameHeader, FrameRules};
 #[cfg(feature = "alloc")]
-use crate::MessageType;
-use crate::mask::mask_by;
-#[cfg(feature = "alloc")]
-use crate::mask::{copy_masked, mask};
-use crate::{ProtocolError, QUICK};
+use crate::mask::extend_masked;
+use crate::mask::unmask;
+use crate::{ConnectionError, Input};
 
-/// A push tokenizer: bytes in, pieces of frames out, unmasked in place.
+/// A push tokenizer: bytes in, payload slices of frames out, unmasked in place.
 ///
-/// It checks each header against the [`FrameRules`] it is given; what a header can't show (text,
-/// the closing handshake) is the [`Session`](crate::Session)'s.
+/// It checks each header against the [`FrameRules`] of its context. Rules that a header cannot show
+/// (UTF-8, the closing handshake) are those of a [`Session`](crate::session::Session).
 ///
 /// ```
-/// use websocket_proto::{FrameDecoder, FrameRules, Role};
+/// use websocket_proto::frame::{FrameDecoder, FrameRules};
+/// use websocket_proto::{Input, Role};
 ///
 /// let mut decoder = FrameDecoder::new();
 /// let rules = FrameRules::new(Role::Server);
 ///
 /// // RFC 6455, section 5.7: a masked "Hello", cut inside the payload.
 /// let mut first = [0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f];
-/// let mut input = &mut first[..];
-/// let piece = decoder.decode(&mut input, &rules)?.unwrap();
-/// assert_eq!(piece.payload, b"He");
-/// assert!(piece.first && !piece.last());
+/// let mut input = Input::with_bytes(&mut first);
+/// let slice = decoder.decode(&mut input, &rules)?.unwrap();
+/// assert_eq!(slice.payload, b"He");
+/// assert!(slice.begins_frame && !slice.ends_frame());
 /// assert_eq!(decoder.decode(&mut input, &rules)?, None);
 ///
 /// let mut second = [0x4d, 0x51, 0x58];
-/// let piece = decoder.decode(&mut &mut second[..], &rules)?.unwrap();
-/// assert_eq!(piece.payload, b"llo");
-/// assert!(!piece.first && piece.last());
-/// # Ok::<(), websocket_proto::ProtocolError>(())
+/// let mut input = Input::with_bytes(&mut second);
+/// let slice = decoder.decode(&mut input, &rules)?.unwrap();
+/// assert_eq!(slice.payload, b"llo");
+/// assert!(!slice.begins_frame && slice.ends_frame());
+/// # Ok::<(), websocket_proto::ConnectionError>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct FrameDecoder {
@@ -40,257 +43,178 @@ pub struct FrameDecoder {
 
 #[derive(Clone, Debug)]
 enum State {
-    /// The first bytes of a header.
+    /// The first `len` bytes of a header arrived.
     Header { bytes: [u8; FrameHeader::MAX_LEN], len: u8 },
-    /// The header is read, and payload up to `offset`.
+    /// The header and the first `offset` bytes of the payload arrived.
     Payload { header: FrameHeader, offset: u64 },
 }
 
-/// Payload of a frame, as much as is there.
+/// A slice of a frame's payload: as much as has arrived.
 #[derive(Debug, PartialEq, Eq)]
-pub struct FramePiece<'a> {
+#[non_exhaustive]
+pub struct PayloadSlice<'a> {
     /// The frame's header.
     pub header: FrameHeader,
-    /// Where in the frame's payload the piece begins.
+    /// The offset of this slice in the frame's payload.
     pub offset: u64,
-    /// The unmasked bytes: none if the header came alone.
+    /// The unmasked bytes; empty if only the header arrived.
     pub payload: &'a mut [u8],
-    /// Whether the header was completed just now: the first piece of its frame.
-    pub first: bool,
+    /// Whether the header was completed by this call.
+    pub begins_frame: bool,
 }
 
-/// What has not come of a frame.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Rest {
-    pub(crate) bytes: u64,
-    /// Whether the message ends with it.
-    pub(crate) fin: bool,
-}
-
-impl Rest {
-    /// What follows the first `offset` bytes of a payload.
-    #[inline]
-    const fn of(header: &FrameHeader, offset: u64) -> Self {
-        Self { bytes: header.payload_len() - offset, fin: header.fin() }
-    }
-}
-
-/// Payload of a frame, as much as is there, to be unmasked where it is or on its way elsewhere.
-#[derive(Debug)]
-pub(crate) struct MaskedPiece<'a> {
-    payload: &'a mut [u8],
-    /// Zeros, which change nothing, if the frame is not masked.
-    masking_key: [u8; 4],
-    /// Where in the frame's payload it begins.
-    pub(crate) offset: u64,
-    /// What follows it.
-    pub(crate) rest: Rest,
-}
-
-impl<'a> MaskedPiece<'a> {
-    #[inline]
-    pub(crate) fn len(&self) -> usize {
-        self.payload.len()
-    }
-
-    /// Whether the frame ends here.
-    #[inline]
-    pub(crate) fn last(&self) -> bool {
-        self.rest.bytes == 0
-    }
-
-    /// Whether it is the payload of all the frame.
-    #[inline]
-    pub(crate) fn is_whole(&self) -> bool {
-        self.offset == 0 && self.last()
-    }
-
-    /// Whether the message ends here.
-    #[inline]
-    pub(crate) fn ends_message(&self) -> bool {
-        self.last() && self.rest.fin
-    }
-
-    /// Unmasks in place.
-    #[inline]
-    pub(crate) fn unmask(self) -> &'a mut [u8] {
-        mask_by(self.payload, self.masking_key, self.offset);
-        self.payload
-    }
-
-    /// Unmasks into `out`, which is as long.
-    #[cfg(feature = "alloc")]
-    pub(crate) fn unmask_into(&self, out: &mut [u8]) {
-        if self.masking_key == [0; 4] {
-            out.copy_from_slice(self.payload);
-        } else {
-            copy_masked(out, self.payload, self.masking_key, self.offset);
-        }
-    }
-}
-
-impl FramePiece<'_> {
-    /// Whether the frame ends here.
-    #[inline]
+impl PayloadSlice<'_> {
+    /// Whether the frame ends with this slice.
     #[must_use]
-    pub const fn last(&self) -> bool {
+    pub const fn ends_frame(&self) -> bool {
         self.offset + self.payload.len() as u64 == self.header.payload_len()
     }
 }
 
 impl FrameDecoder {
-    /// At the start of a frame.
+    /// A decoder at the start of a frame.
     #[must_use]
     pub const fn new() -> Self {
         Self { state: State::Header { bytes: [0; FrameHeader::MAX_LEN], len: 0 } }
     }
 
-    /// Takes the next piece of a frame from `input` and moves it past what it took. `None` means
-    /// that the input is used up.
+    /// Consumes the next slice of a frame from `input`. `None` means that the input is used up.
     ///
-    /// `rules` may change from frame to frame, not within one. After an error the stream can't be
-    /// read any further.
-    #[inline]
-    pub fn decode<'a>(
+    /// `rules` may change from frame to frame, not within one.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`FrameHeader::decode`]. The stream cannot be decoded any further.
+    pub fn decode<'i>(
         &mut self,
-        input: &mut &'a mut [u8],
+        input: &'i mut Input<'_>,
         rules: &FrameRules,
-    ) -> Result<Option<FramePiece<'a>>, ProtocolError> {
-        let (header, first) = match self.under_way() {
-            Some(_) if input.is_empty() => return Ok(None),
-            Some(header) => (*header, false),
-            None => match self.decode_header(input, rules)? {
-                Some(header) => (*header, true),
-                None => return Ok(None),
-            },
+    ) -> Result<Option<PayloadSlice<'i>>, ConnectionError> {
+        let (mut unread, position) = input.consume();
+        let begins_frame = self.header().is_none();
+        let slice = if !begins_frame && unread.is_empty() {
+            None
+        } else {
+            let (len, _) = self.decode_header(unread, rules)?;
+            take(&mut unread, len);
+            self.decode_payload(&mut unread, usize::MAX)
         };
-        Ok(self.decode_payload(input, usize::MAX).map(|piece| {
-            let offset = piece.offset;
-            FramePiece { header, offset, payload: piece.unmask(), first }
+        position.leave_unread(unread.len());
+        Ok(slice.map(|(header, masked)| PayloadSlice {
+            header,
+            offset: masked.offset,
+            payload: masked.unmask(),
+            begins_frame,
         }))
     }
 
-    /// Takes the next frame if it is a message in itself, without reserved bits, and all of it is in
-    /// `input`; otherwise nothing.
-    #[cfg(feature = "alloc")]
-    #[inline]
-    pub(crate) fn decode_whole<'a>(
-        &self,
-        input: &mut &'a mut [u8],
-        rules: &FrameRules,
-    ) -> Option<(MessageType, &'a mut [u8])> {
-        let State::Header { len: 0, .. } = self.state else { return None };
-        // FIN, no reserved bits, text or binary.
-        let [0x81 | 0x82, _, ..] = **input else { return None };
-        let (header, start) = FrameHeader::decode_with_len(input, rules).ok()??;
-        let message_type = header.opcode().message_type()?;
-        let end = usize::try_from(header.payload_len()).ok()?.checked_add(start)?;
-        if input.len() < end {
-            return None;
-        }
-        take(input, start);
-        let payload = take(input, end - start);
-        if let Some(key) = header.masking_key() {
-            mask(payload, key, 0);
-        }
-        Some((message_type, payload))
-    }
-
-    /// The header of the frame of which that was taken, and not all of the payload.
-    #[inline]
-    pub(crate) const fn under_way(&self) -> Option<&FrameHeader> {
+    /// The header of the current frame, `None` between frames and within a header.
+    pub(crate) const fn header(&self) -> Option<&FrameHeader> {
         match &self.state {
             State::Payload { header, .. } => Some(header),
             State::Header { .. } => None,
         }
     }
 
-    /// Takes what is missing of the header of the next frame, and nothing of the payload, which is to be
-    /// taken by [`decode_payload`](Self::decode_payload) before the next. `None` means that the input is
-    /// used up.
+    /// Whether the next byte is the first of a frame.
+    pub(crate) const fn is_between_frames(&self) -> bool {
+        matches!(self.state, State::Header { len: 0, .. })
+    }
+
+    /// Consumes the next frame if all of it is in `input` and none is in progress, else nothing.
     #[inline]
+    pub(crate) fn decode_whole<'i>(
+        &self,
+        input: &mut &'i mut [u8],
+        rules: &FrameRules,
+    ) -> Result<Option<(FrameHeader, Masked<'i>)>, ConnectionError> {
+        if !self.is_between_frames() {
+            return Ok(None);
+        }
+        let Some((header, len)) = FrameHeader::decode_with_len(input, rules)? else {
+            return Ok(None);
+        };
+        let arrived = input.len().saturating_sub(len);
+        match usize::try_from(header.payload_len()) {
+            Ok(payload_len) if payload_len <= arrived => {
+                take(input, len);
+                Ok(Some((header, Masked::whole(&header, take(input, payload_len)))))
+            }
+            Ok(_) | Err(_) => Ok(None),
+        }
+    }
+
+    /// Decodes the rest of the next header at the start of `input`, unless a frame is in progress. Returns
+    /// the number of bytes that it consumes, and the header if they complete it.
     pub(crate) fn decode_header(
         &mut self,
-        input: &mut &mut [u8],
+        input: &[u8],
         rules: &FrameRules,
-    ) -> Result<Option<&FrameHeader>, ProtocolError> {
-        if QUICK
-            && let State::Header { len: 0, .. } = self.state
+    ) -> Result<(usize, Option<FrameHeader>), ConnectionError> {
+        let State::Header { bytes, len } = &mut self.state else { return Ok((0, None)) };
+        if *len == 0
             && let Some((header, len)) = FrameHeader::decode_with_len(input, rules)?
         {
-            take(input, len);
             self.state = State::Payload { header, offset: 0 };
-        } else {
-            self.resume_header(input, rules)?;
+            return Ok((len, Some(header)));
         }
-        Ok(self.under_way())
-    }
-
-    /// Takes at most `max` bytes of the payload of the frame whose header
-    /// [`decode_header`](Self::decode_header) just returned.
-    #[cfg_attr(feature = "alloc", inline)]
-    pub(crate) fn decode_payload<'a>(
-        &mut self,
-        input: &mut &'a mut [u8],
-        max: usize,
-    ) -> Option<MaskedPiece<'a>> {
-        let State::Payload { header, offset } = &self.state else { return None };
-        let rest = Rest::of(header, *offset);
-        let len = usize::try_from(rest.bytes).unwrap_or(usize::MAX).min(max);
-        self.take_payload(take(input, len))
-    }
-
-    /// Goes on with the frame under way by `payload`, no more of it than is missing.
-    #[inline]
-    pub(crate) fn take_payload<'a>(&mut self, payload: &'a mut [u8]) -> Option<MaskedPiece<'a>> {
-        let State::Payload { header, offset } = &mut self.state else { return None };
-        let start = *offset;
-        *offset += payload.len() as u64;
-        let rest = Rest::of(header, *offset);
-        let masking_key = header.masking_key().unwrap_or_default();
-        let piece = MaskedPiece { payload, masking_key, offset: start, rest };
-        if piece.last() {
-            *self = Self::new();
-        }
-        Some(piece)
-    }
-
-    /// What has not come of the data frame under way, `None` between frames and in a control frame.
-    #[cfg(feature = "alloc")]
-    pub(crate) const fn data_rest(&self) -> Option<Rest> {
-        match &self.state {
-            State::Payload { header, offset } if !header.opcode().is_control() => {
-                Some(Rest::of(header, *offset))
-            }
-            State::Payload { .. } | State::Header { .. } => None,
-        }
-    }
-
-    /// Puts a header together of what there is of it in several buffers.
-    #[cold]
-    fn resume_header(
-        &mut self,
-        input: &mut &mut [u8],
-        rules: &FrameRules,
-    ) -> Result<(), ProtocolError> {
-        let State::Header { bytes, len } = &mut self.state else { return Ok(()) };
+        // Slow path: the header is split across reads.
         let before = usize::from(*len);
         let mut end = before;
-        for (to, from) in bytes.iter_mut().skip(before).zip(&**input) {
-            *to = *from;
+        for (to, byte) in bytes.iter_mut().skip(before).zip(input) {
+            *to = *byte;
             end += 1;
         }
-        match FrameHeader::decode_with_len(bytes.get(..end).unwrap_or_default(), rules)? {
-            Some((header, len)) => {
-                take(input, len - before);
-                self.state = State::Payload { header, offset: 0 };
-            }
-            None => {
-                take(input, end - before);
-                *len = end as u8;
-            }
+        let header = FrameHeader::decode(bytes.get(..end).unwrap_or_default(), rules)?;
+        if let Some(header) = header {
+            self.state = State::Payload { header, offset: 0 };
+            return Ok((header.encoded_len() - before, Some(header)));
         }
-        Ok(())
+        *len = end as u8;
+        Ok((end - before, None))
+    }
+
+    /// Consumes at most `max` bytes of the current frame's payload: nothing if none arrived. `None`
+    /// between frames.
+    #[inline]
+    pub(crate) fn decode_payload<'i>(
+        &mut self,
+        input: &mut &'i mut [u8],
+        max: usize,
+    ) -> Option<(FrameHeader, Masked<'i>)> {
+        let State::Payload { header, offset } = &mut self.state else { return None };
+        let (header, start) = (*header, *offset);
+        let missing = header.payload_len() - start;
+        let len = usize::try_from(missing).unwrap_or(usize::MAX).min(max);
+        let payload = take(input, len);
+        *offset += payload.len() as u64;
+        if *offset == header.payload_len() {
+            *self = Self::new();
+        }
+        let masking_key = header.masking_key().unwrap_or_default();
+        Some((header, Masked { payload, masking_key, offset: start }))
+    }
+
+    /// Unmasks a copy of the next bytes of the current frame's payload, as many as fit in `out`.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn peek_payload<'o>(&self, input: &[u8], out: &'o mut [u8; 4]) -> &'o [u8] {
+        let State::Payload { header, offset } = &self.state else { return &[] };
+        let missing = usize::try_from(header.payload_len() - offset).unwrap_or(usize::MAX);
+        let mut len = 0;
+        for (to, byte) in out.iter_mut().zip(input.iter().take(missing)) {
+            *to = *byte;
+            len += 1;
+        }
+        unmask(out, header.masking_key().unwrap_or_default(), *offset);
+        out.get(..len).unwrap_or_default()
+    }
+
+    /// The payload bytes that the current frame still needs, 0 between frames.
+    pub(crate) const fn missing_payload(&self) -> u64 {
+        match &self.state {
+            State::Payload { header, offset } => header.payload_len() - *offset,
+            State::Header { .. } => 0,
+        }
     }
 }
 
@@ -300,20 +224,70 @@ impl Default for FrameDecoder {
     }
 }
 
-/// Splits the first `len` bytes off `input`; all of them, if there are not so many.
+/// A slice of a frame's payload that is not unmasked yet: in place, or while it is copied.
+#[derive(Debug)]
+pub(crate) struct Masked<'i> {
+    payload: &'i mut [u8],
+    /// Zeros, which change nothing, if the frame is not masked.
+    masking_key: [u8; 4],
+    /// The offset in the frame's payload.
+    offset: u64,
+}
+
+impl<'i> Masked<'i> {
+    /// The whole payload of a frame with this header.
+    #[inline]
+    pub(crate) fn whole(header: &FrameHeader, payload: &'i mut [u8]) -> Self {
+        Self { payload, masking_key: header.masking_key().unwrap_or_default(), offset: 0 }
+    }
+
+    pub(crate) const fn len(&self) -> usize {
+        self.payload.len()
+    }
+
+    pub(crate) const fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// Unmasks in place.
+    #[inline]
+    pub(crate) fn unmask(self) -> &'i mut [u8] {
+        unmask(self.payload, self.masking_key, self.offset);
+        self.payload
+    }
+
+    /// Unmasks into `out` in one pass.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn append_to(&self, out: &mut Vec<u8>) {
+        extend_masked(out, self.payload, self.masking_key, self.offset);
+    }
+}
+
+/// The payload of a message that is announced and has not arrived.
+#[cfg(feature = "alloc")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Remaining {
+    /// Bytes of the current frame.
+    pub(crate) frame: u64,
+    /// Whether the message ends with the current frame.
+    pub(crate) fin: bool,
+}
+
+/// Splits the first `len` bytes off `input`, or all of them if there are fewer.
 #[inline]
-pub(crate) fn take<'a>(input: &mut &'a mut [u8], len: usize) -> &'a mut [u8] {
-    let whole = core::mem::take(input);
-    let len = len.min(whole.len());
-    let (taken, rest) = whole.split_at_mut(len);
+pub(crate) fn take<'i>(input: &mut &'i mut [u8], len: usize) -> &'i mut [u8] {
+    let all = core::mem::take(input);
+    let len = len.min(all.len());
+    let (first, rest) = all.split_at_mut(len);
     *input = rest;
-    taken
+    first
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Opcode, Role, mask};
+    use crate::Role;
+    use crate::frame::{Opcode, mask};
     use std::vec::Vec;
 
     /// A frame with its payload.
@@ -324,7 +298,8 @@ mod tests {
         for len in [0_u8, 1, 7, 125, 126, 255] {
             let payload: Vec<u8> = (0..len).collect();
             let key = [len, 0xfa, 0x21, 0x3d];
-            let header = FrameHeader::new(Opcode::Binary, len.into()).unwrap().masked(key);
+            let header =
+                FrameHeader::new(Opcode::Binary, len.into()).unwrap().with_masking_key(key);
             bytes.extend_from_slice(&header.encode());
             let start = bytes.len();
             bytes.extend_from_slice(&payload);
@@ -335,28 +310,29 @@ mod tests {
     }
 
     #[test]
-    fn frames_are_the_same_at_every_size_of_buffer() {
+    fn decodes_the_same_frames_at_every_size_of_buffer() {
         let (bytes, expected) = stream();
         for size in 1..=bytes.len() {
             let mut bytes = bytes.clone();
             let mut decoder = FrameDecoder::new();
             let mut frames: Vec<Frame> = Vec::new();
             let mut complete = true;
-            for mut input in bytes.chunks_mut(size) {
-                while let Some(piece) =
+            for buffer in bytes.chunks_mut(size) {
+                let mut input = Input::with_bytes(buffer);
+                while let Some(slice) =
                     decoder.decode(&mut input, &FrameRules::new(Role::Server)).unwrap()
                 {
-                    assert_eq!(piece.first, complete);
+                    assert_eq!(slice.begins_frame, complete);
                     if complete {
-                        frames.push((piece.header, Vec::new()));
+                        frames.push((slice.header, Vec::new()));
                     }
-                    complete = piece.last();
+                    complete = slice.ends_frame();
                     let (header, payload) = frames.last_mut().unwrap();
-                    assert_eq!(*header, piece.header);
-                    assert_eq!(piece.offset, payload.len() as u64);
-                    payload.extend_from_slice(piece.payload);
+                    assert_eq!(*header, slice.header);
+                    assert_eq!(slice.offset, payload.len() as u64);
+                    payload.extend_from_slice(slice.payload);
                 }
-                assert!(input.is_empty());
+                assert!(!input.has_unread());
             }
             assert!(complete);
             assert_eq!(frames, expected, "buffers of {size}");
@@ -364,13 +340,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_taken_is_not_touched() {
+    fn leaves_unread_bytes_as_they_came() {
         let (bytes, _) = stream();
         let mut copy = bytes.clone();
-        let mut input = &mut copy[..];
+        let mut input = Input::with_bytes(&mut copy);
         let mut decoder = FrameDecoder::new();
         while decoder.decode(&mut input, &FrameRules::new(Role::Server)).unwrap().is_some() {
-            assert_eq!(*input, bytes[bytes.len() - input.len()..]);
+            assert_eq!(*input.unread(), bytes[bytes.len() - input.unread().len()..]);
         }
     }
 }

@@ -1,12 +1,15 @@
-//! Frames: the header, every rule it must obey, and the tokenizer that cuts a stream into them.
+//! Frames: the header with all its rules, and the decoder that splits a stream into frames.
+//!
+//! These are the parts of tier 1 for proxies, relays and tools that need frames without a protocol
+//! state machine. [`Session`](crate::session::Session) is that machine.
 
 mod decoder;
 mod header;
-mod rules;
 
-pub(crate) use decoder::MaskedPiece;
+pub use crate::mask::mask;
+pub use crate::types::Opcode;
 #[cfg(feature = "alloc")]
-pub(crate) use decoder::Rest;
-pub use decoder::{FrameDecoder, FramePiece};
-pub use header::{EncodedHeader, FrameHeader, ReservedBits};
-pub use rules::FrameRules;
+pub(crate) use decoder::Remaining;
+pub use decoder::{FrameDecoder, PayloadSlice};
+pub(crate) use decoder::{Masked, take};
+pub use header::{EncodedHeader, FrameHeader, FrameRules, ReservedBits};

@@ -1,197 +1,187 @@
-//! The client's side of the opening handshake.
+//! The client's side of the opening handshake: the state machine.
 
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::exchange::Exchange;
-use super::list::elements;
-use super::offer::is_accepted;
+use super::fields::elements;
+use super::request::verify;
 use super::{
-    ClientRequest, Established, HandshakeError, HeadError, Negotiated, ResponseHead, accept_key,
-    key_from_nonce,
+    AcceptError, Accepted, BodyEnd, ClientRequest, Handshake, HandshakeError, InvalidHead,
+    Negotiated, ResponseHead, Unaccepted, accept_key, key_from_nonce,
 };
-use crate::{Connection, Output, Role, SharedConfig, Transport};
+use crate::{Connection, EntropyError, Input, Output, SharedConfig, Transport};
 
-/// What [`ClientHandshake::receive`] tells.
+/// The events of [`ClientHandshake`] and [`ProxyHandshake`](super::ProxyHandshake).
+///
+/// ```
+/// use websocket_proto::handshake::{BodyEnd, ClientEvent};
+///
+/// fn describe(event: ClientEvent) -> String {
+///     match event {
+///         ClientEvent::Accepted => "call `establish`".into(),
+///         ClientEvent::Refused { status } => format!("{status}: read `response`, continue"),
+///         ClientEvent::BodyEnded(BodyEnd::Complete) => "`body` is complete".into(),
+///         ClientEvent::BodyEnded(BodyEnd::Truncated) => "`body` is incomplete".into(),
+///         ClientEvent::Failed(error) => error.to_string(),
+///     }
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClientEvent {
-    /// The server accepts. Now take the connection from [`ClientHandshake::establish`].
+    /// The server accepts the handshake: call [`ClientHandshake::establish`]. Or the proxy accepts
+    /// the tunnel: the transport now leads to the server.
     Accepted,
-    /// The server answers something else: a redirect, a demand for credentials, an error. Its
-    /// fields and body are in [`ClientHandshake::response`] and [`ClientHandshake::body`].
+    /// The peer answers with another status code: a redirect, a request for credentials, an error.
+    /// [`response()`](ClientHandshake::response) returns the head of the response; its body follows.
+    /// To follow a redirect, resolve its `Location` with [`Uri::resolve`](super::Uri::resolve) and
+    /// open another transport.
     Refused {
-        /// The status.
+        /// The status code.
         status: u16,
     },
-    /// The response breaks a rule, or will never be complete.
+    /// The body of a refusal has ended. [`body()`](ClientHandshake::body) returns it.
+    BodyEnded(BodyEnd),
+    /// The response is malformed, breaks a rule, or did not arrive completely.
     Failed(HandshakeError),
 }
 
 /// The client's side of the opening handshake (RFC 6455, section 4.1).
 ///
-/// It is driven as a [`Connection`] is. It takes the response and leaves what follows in the
-/// caller's input, for the connection. Interim responses before it are skipped (RFC 9110, section
-/// 15.2).
+/// The calls of [`Handshake`] drive it; the documentation of that trait has the loop. The handshake
+/// skips interim responses (RFC 9110, section 15.2), reads the final response, and leaves bytes after
+/// it in the [`Input`] for the connection.
 ///
 /// ```
-/// use websocket_proto::handshake::{ClientEvent, ClientHandshake, ClientRequest, Uri};
-/// use websocket_proto::{Config, EntropyError};
+/// use websocket_proto::handshake::{ClientEvent, ClientHandshake, ClientRequest, Handshake, Uri};
+/// use websocket_proto::{Config, EntropyError, Input};
 ///
-/// # let entropy = |out: &mut [u8]| { out.copy_from_slice(b"the sample nonce"); Ok::<_, EntropyError>(()) };
+/// # let entropy = |out: &mut [u8]| { out.iter_mut().zip(b"the sample nonce".iter().cycle()).for_each(|(out, byte)| *out = *byte); Ok::<_, EntropyError>(()) };
 /// let request = ClientRequest::new(&Uri::parse("ws://example.com/chat")?);
-/// let mut handshake = ClientHandshake::new(Config::new().entropy(entropy), &request)?;
+/// let mut handshake = ClientHandshake::new(Config::new().with_entropy(entropy), &request)?;
 /// // Write `handshake.output()`, then read:
 /// let mut response = *b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
 ///     Connection: Upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
-/// let mut input = &mut response[..];
-/// match handshake.receive(&mut input) {
-///     None => { /* read on, as `transport()` says */ }
-///     Some(ClientEvent::Accepted) => { let connection = handshake.establish(); }
-///     Some(ClientEvent::Refused { status }) => println!("{status}"),
-///     Some(ClientEvent::Failed(error)) => println!("{error}"),
-/// }
+/// let mut input = Input::with_bytes(&mut response);
+/// assert_eq!(handshake.receive(&mut input), Some(ClientEvent::Accepted));
+/// let mut connection = handshake.establish()?.connection;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
 pub struct ClientHandshake {
-    config: SharedConfig,
     exchange: Exchange,
     offered: Offered,
 }
 
-/// What the response is checked against.
+/// The values that the response is checked against.
 #[derive(Debug)]
 struct Offered {
     accept: [u8; 28],
-    /// Separated by commas.
+    /// The offered subprotocols, separated by commas.
     subprotocols: String,
-    extensions: Option<String>,
 }
 
 impl ClientHandshake {
-    /// A handshake for a transport that was just connected. The request is queued.
+    /// Creates a handshake for a transport that was just connected, and queues its request.
     ///
-    /// The nonce is drawn from the configuration's entropy; if that fails, so does the handshake.
+    /// The nonce comes from the configured [`Entropy`](crate::Entropy). If that fails, the handshake
+    /// fails with [`HandshakeError::Entropy`] and sends nothing.
     ///
     /// # Errors
     ///
-    /// What of `request` cannot be sent.
+    /// The first part of `request` that is invalid.
     pub fn new(
         config: impl Into<SharedConfig>,
         request: &ClientRequest<'_>,
-    ) -> Result<Self, HeadError> {
+    ) -> Result<Self, InvalidHead> {
         let config = config.into();
         let mut nonce = [0; 16];
         let drawn = config.fill(&mut nonce);
         let key = key_from_nonce(&nonce);
         let mut head = Vec::with_capacity(512);
         request.write(key, &mut head)?;
-        let mut exchange = Exchange::new(config.head_limits, config.timeouts.opening, head);
-        if drawn.is_err() {
-            exchange.fail(HandshakeError::Entropy);
+        let mut exchange = Exchange::new(config, head);
+        if let Err(EntropyError) = drawn {
+            exchange.fail_later(HandshakeError::Entropy);
         }
-        let offered = Offered {
-            accept: accept_key(&key),
-            subprotocols: request.subprotocols.join(","),
-            extensions: request.extensions.map(String::from),
-        };
-        Ok(Self { config, exchange, offered })
+        let subprotocols = request.offered_subprotocols().join(",");
+        let offered = Offered { accept: accept_key(&key), subprotocols };
+        Ok(Self { exchange, offered })
     }
 }
 
-/// # Input
+/// # The response
 impl ClientHandshake {
-    /// Takes the response from `input` and nothing behind it. `None` if more has to arrive.
+    /// Returns the connection, after [`ClientEvent::Accepted`]. If you need the fields of the
+    /// response, read [`response`](Self::response) first.
     ///
-    /// Of a response that refuses, the body is taken too, as far as
-    /// [`HeadLimits::max_body`](super::HeadLimits::max_body) allows: up to its `Content-Length`,
-    /// otherwise to the end of the stream.
-    pub fn receive(&mut self, input: &mut &mut [u8]) -> Option<ClientEvent> {
-        let Offered { accept, subprotocols, extensions } = &self.offered;
-        let is_offered =
-            |subprotocol: &[u8]| elements(subprotocols.as_bytes()).any(|one| one == subprotocol);
-        self.exchange.receive(input, |response| {
-            is_accepted(response, accept, is_offered, extensions.as_deref())
-        })
-    }
-
-    /// The server's direction of the stream has ended.
-    pub fn receive_eof(&mut self) {
-        self.exchange.receive_eof();
-    }
-
-    /// The transport broke: nothing can be read or written any more.
-    pub fn abort(&mut self) {
-        self.exchange.abort();
-    }
-
-    /// Tells the time, as [`Connection::handle_timeout`] has it: once for each wake-up, before
-    /// [`receive`](Self::receive). A response that takes longer than
-    /// [`Timeouts::opening`](crate::Timeouts::opening) fails the handshake.
-    pub fn handle_timeout(&mut self, now: Duration) {
-        self.exchange.handle_timeout(now);
-    }
-
-    /// When [`handle_timeout`](Self::handle_timeout) is to be called at the latest, `None` if time
-    /// changes nothing. Before the first call that is at once.
-    #[must_use]
-    pub fn poll_timeout(&self) -> Option<Duration> {
-        self.exchange.poll_timeout()
-    }
-}
-
-/// # The result
-impl ClientHandshake {
-    /// The connection, once the server has accepted. This handshake is over then and does nothing
-    /// any more, but [`response`](Self::response) stays readable.
-    pub fn establish(&mut self) -> Option<Established> {
-        let accepted = self.exchange.take()?;
-        let negotiated = Negotiated::chosen_by(&self.exchange.response()?);
-        let (config, output) = (self.config.clone(), accepted.output);
-        let mut connection = Connection::with_output(Role::Client, config, &negotiated, output);
-        if accepted.eof {
-            connection.receive_eof();
+    /// # Errors
+    ///
+    /// [`AcceptError::NotReady`] before that event; [`AcceptError::Entropy`] if the configured
+    /// [`Entropy`](crate::Entropy) fails. The error returns the handshake.
+    #[expect(clippy::result_large_err, reason = "the error gives the handshake back")]
+    pub fn establish(mut self) -> Result<Accepted, Unaccepted<Self>> {
+        let response = self.exchange.response().filter(|_| self.exchange.is_accepted());
+        let Some(negotiated) = response.map(|response| Negotiated::from_verified(&response)) else {
+            return Err(Unaccepted { handshake: self, error: AcceptError::NotReady });
+        };
+        let output = core::mem::take(self.exchange.output());
+        match Connection::client(self.exchange.config.clone(), &negotiated) {
+            Ok(connection) => {
+                let connection = connection.after_handshake(output, self.exchange.unread_left());
+                Ok(Accepted { connection, negotiated })
+            }
+            Err(EntropyError) => {
+                self.exchange.fail_later(HandshakeError::Entropy);
+                Err(Unaccepted { handshake: self, error: AcceptError::Entropy })
+            }
         }
-        Some(Established { connection, negotiated })
     }
 
-    /// The response's head, as soon as it is complete.
+    /// Returns the head of the final response, or `None` until it is complete. It stays readable
+    /// after a refusal.
     #[must_use]
     pub fn response(&self) -> Option<ResponseHead<'_>> {
         self.exchange.response()
     }
 
-    /// What has arrived of the body of a response that refuses, as sent: with its chunks, if it
-    /// has a `Transfer-Encoding`.
+    /// Returns the received part of the body of a refusal, without its transfer coding. It has at
+    /// most [`HeadLimits::max_body`](super::HeadLimits::max_body) bytes, and stays readable after the
+    /// end of the body.
     #[must_use]
     pub fn body(&self) -> &[u8] {
         self.exchange.body()
     }
 }
 
-/// # Output and the transport
-impl ClientHandshake {
-    /// What waits to be written.
-    pub fn output(&mut self) -> &mut Output {
+impl Handshake for ClientHandshake {
+    type Event = ClientEvent;
+
+    fn receive(&mut self, input: &mut Input<'_>) -> Option<ClientEvent> {
+        let Offered { accept, subprotocols } = &self.offered;
+        let is_offered =
+            |subprotocol: &[u8]| elements(subprotocols.as_bytes()).any(|one| one == subprotocol);
+        self.exchange.receive(input, |response| Ok(verify(response, accept, is_offered)?.is_some()))
+    }
+
+    fn output(&mut self) -> &mut Output {
         self.exchange.output()
     }
 
-    /// What is to be done with the transport.
-    #[must_use]
-    pub fn transport(&self) -> Transport {
+    fn transport(&self) -> Transport {
         self.exchange.transport()
     }
 
-    /// Whether anything is to be read.
-    #[must_use]
-    pub fn wants_read(&self) -> bool {
-        self.exchange.wants_read()
+    fn handle_timeout(&mut self, now: Duration) {
+        self.exchange.handle_timeout(now);
     }
 
-    /// Whether output waits.
-    #[must_use]
-    pub fn wants_write(&self) -> bool {
-        self.exchange.wants_write()
+    fn poll_timeout(&self) -> Option<Duration> {
+        self.exchange.poll_timeout()
+    }
+
+    fn abort(&mut self) {
+        self.exchange.abort();
     }
 }

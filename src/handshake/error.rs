@@ -1,14 +1,14 @@
-//! What is wrong with a peer's handshake, one variant per rule, and with what a caller wants to
-//! say in one.
+//! Errors of the opening handshake: [`HandshakeError`] for faults of the peer or the transport,
+//! [`InvalidHead`] for mistakes of the caller.
 
 use core::fmt;
 
 use super::Rejection;
 
-/// Why an opening handshake failed.
+/// The reason why an opening handshake failed: the peer broke a rule, or its head did not arrive.
 ///
-/// Each variant is one rule. [`status`](Self::status) is the HTTP status with which a server
-/// answers it, `None` for what only a client finds and for a transport that is gone.
+/// Each rule has one variant. A server answers with the [`rejection`](Self::rejection), if there is
+/// one; a client closes the transport. Sections without a number of an RFC are those of RFC 6455.
 ///
 /// ```
 /// use websocket_proto::handshake::HandshakeError;
@@ -20,110 +20,120 @@ use super::Rejection;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum HandshakeError {
-    /// The method is not a token (RFC 9110, section 9.1).
+    /// The client sent a method that is not a token (RFC 9110, section 9.1). Often such a client does
+    /// not speak HTTP but another protocol, for example TLS.
     InvalidMethod,
-    /// The request target is empty, has a character that may not stand in one, or is not that of
-    /// a WebSocket (RFC 9112, section 3.2).
+    /// The client sent a request target that is empty, has an invalid character, or, in an upgrade, is
+    /// neither a path nor an absolute `http`, `https`, `ws` or `wss` URI (RFC 9112, section 3.2).
     InvalidTarget,
-    /// The request target exceeds [`HeadLimits::max_target`](super::HeadLimits::max_target).
+    /// The client sent a request target longer than
+    /// [`HeadLimits::max_target`](super::HeadLimits::max_target). Raise the limit if such requests are
+    /// legitimate.
     TargetTooLong,
-    /// The start line does not name an HTTP version where it has to (RFC 9112, section 2.3).
+    /// The peer sent a start line with a missing or malformed HTTP version (RFC 9112, section 2.3).
     InvalidHttpVersion,
-    /// The head is not one of HTTP/1.1 or a higher minor version.
+    /// The peer sent a head whose major HTTP version is not 1, or a server sent 101 with HTTP/1.0,
+    /// which has no such status code.
     UnsupportedHttpVersion,
-    /// The status line is malformed (RFC 9112, section 4).
+    /// The server sent a malformed status line (RFC 9112, section 4), or a proxy answered the request
+    /// for a tunnel with 101.
     InvalidStatusLine,
-    /// A line ends in LF alone (RFC 9112, section 2.2).
+    /// The peer sent an LF without a CR before it (RFC 9112, section 2.2).
     BareLf,
-    /// A CR that LF does not follow (RFC 9112, section 2.2).
+    /// The peer sent a CR without an LF after it (RFC 9112, section 2.2).
     LoneCr,
-    /// A field line begins with white space (RFC 9112, section 5.2).
+    /// The peer sent a line that starts with whitespace: obsolete line folding (RFC 9112, section
+    /// 5.2).
     FoldedLine,
-    /// White space between a field's name and its colon (RFC 9112, section 5.1).
+    /// The peer sent whitespace between a field name and its colon (RFC 9112, section 5.1).
     SpaceBeforeColon,
-    /// A field without a name (RFC 9110, section 5.1).
+    /// The peer sent a field line that starts with a colon (RFC 9110, section 5.1).
     EmptyFieldName,
-    /// A field's name is not a token, or no colon follows it (RFC 9110, section 5.1).
+    /// The peer sent a field name that is not a token, or has no colon (RFC 9110, section 5.1).
     InvalidFieldName,
-    /// A control character in a field's value (RFC 9110, section 5.5).
+    /// The peer sent a field value with a control character (RFC 9110, section 5.5).
     InvalidFieldValue,
-    /// A field line exceeds [`HeadLimits::max_field_line`](super::HeadLimits::max_field_line).
+    /// The peer sent a field line longer than
+    /// [`HeadLimits::max_field_line`](super::HeadLimits::max_field_line). Raise the limit if cookies
+    /// or tokens are that long.
     FieldLineTooLong,
-    /// More field lines than [`HeadLimits::max_fields`](super::HeadLimits::max_fields).
+    /// The peer sent more field lines than [`HeadLimits::max_fields`](super::HeadLimits::max_fields).
     TooManyFields,
-    /// The head exceeds [`HeadLimits::max_head`](super::HeadLimits::max_head).
+    /// The peer sent a head longer than [`HeadLimits::max_head`](super::HeadLimits::max_head).
     HeadTooLong,
 
-    /// A request of HTTP/1.1 without `Host` (RFC 9112, section 3.2).
+    /// The client sent an HTTP/1.1 request without `Host` (RFC 9112, section 3.2).
     MissingHost,
-    /// More than one `Host` (RFC 9112, section 3.2).
+    /// The client sent `Host` more than once (RFC 9112, section 3.2).
     RepeatedHost,
-    /// `Host` is not a host with an optional port (RFC 9112, section 3.2).
+    /// The client sent a `Host` or `:authority` that is not a host with an optional port (RFC 9112,
+    /// section 3.2).
     InvalidHost,
-    /// An upgrade whose method is not GET (section 4.2.1, item 1).
+    /// The client requested an upgrade with a method other than GET (section 4.2.1, item 1).
     MethodNotGet,
-    /// An upgrade that announces a body.
+    /// The client requested an upgrade and announced a body.
     UnexpectedBody,
-    /// `Connection` does not list `upgrade` (section 4.2.1, item 4; section 4.1, item 3).
+    /// The peer sent no `Connection` that lists `upgrade` (section 4.2.1, item 4; section 4.1, item 3
+    /// of the response). Often a reverse proxy removed it: configure that proxy to forward upgrades.
     MissingConnectionUpgrade,
-    /// `Sec-WebSocket-Version` is missing or not 13 (section 4.2.2, item 4).
+    /// The client sent no `Sec-WebSocket-Version`, or a version other than 13 (section 4.2.2, item 4).
     UnsupportedVersion,
-    /// More than one `Sec-WebSocket-Version` (section 11.3.5).
+    /// The client sent `Sec-WebSocket-Version` more than once (section 11.3.5).
     RepeatedVersion,
-    /// No `Sec-WebSocket-Key` (section 4.2.1, item 5).
+    /// The client sent no `Sec-WebSocket-Key` (section 4.2.1, item 5).
     MissingKey,
-    /// More than one `Sec-WebSocket-Key` (section 11.3.1).
+    /// The client sent `Sec-WebSocket-Key` more than once (section 11.3.1).
     RepeatedKey,
-    /// `Sec-WebSocket-Key` is not 16 bytes in base64 (section 4.2.1, item 5).
+    /// The client sent a `Sec-WebSocket-Key` that is not 16 bytes in base64 (section 4.2.1, item 5).
     InvalidKey,
-    /// More than one `Origin`: whose policy would count? (RFC 6454, section 7.3)
+    /// The client sent `Origin` more than once (RFC 6454, section 7.3).
     RepeatedOrigin,
-    /// The origin is not one that the server's [`OriginPolicy`](super::OriginPolicy) allows
-    /// (section 4.2.2, item 4).
+    /// The server's [`OriginPolicy`](super::OriginPolicy) does not allow the origin of the client's
+    /// page (section 4.2.2, item 4). Change the policy if the page is legitimate.
     ForbiddenOrigin,
-    /// `Sec-WebSocket-Protocol` is not a list of tokens (section 4.1, item 10).
+    /// The client sent a `Sec-WebSocket-Protocol` that is not a list of tokens (section 4.1, item 10).
     InvalidSubprotocols,
-    /// `Sec-WebSocket-Extensions` breaks the grammar of section 9.1. Of a response, if any extension
-    /// was offered.
+    /// The client sent a `Sec-WebSocket-Extensions` that breaks the grammar of section 9.1.
     InvalidExtensions,
 
-    /// The `Upgrade` of a response does not list `websocket` (section 4.1, item 2).
+    /// The server sent 101, but no `Upgrade`, a repeated one, or a value other than `websocket`
+    /// (section 4.1, item 2 of the response).
     MissingUpgrade,
-    /// No `Sec-WebSocket-Accept` (section 4.1, item 4).
+    /// The server sent 101 without `Sec-WebSocket-Accept` (section 4.1, item 4 of the response).
     MissingAccept,
-    /// More than one `Sec-WebSocket-Accept` (section 11.3.3).
+    /// The server sent `Sec-WebSocket-Accept` more than once (section 11.3.3).
     RepeatedAccept,
-    /// `Sec-WebSocket-Accept` does not answer the key (section 4.1, item 4).
+    /// The server sent a `Sec-WebSocket-Accept` that does not answer the key of the request (section
+    /// 4.1, item 4 of the response). Often a cache sent the response.
     WrongAccept,
-    /// An extension that was not offered, or is named twice (section 4.1, item 5). Where none was
-    /// offered, whatever `Sec-WebSocket-Extensions` says.
+    /// The server chose an extension that was not offered (section 4.1, item 5 of the response).
     UnrequestedExtension,
-    /// A subprotocol that was not offered (section 4.1, item 6).
+    /// The server chose a subprotocol that was not offered (section 4.1, item 6 of the response).
     UnrequestedSubprotocol,
-    /// More than one `Sec-WebSocket-Protocol` in a response (section 11.3.4).
+    /// The server sent `Sec-WebSocket-Protocol` more than once (section 11.3.4).
     RepeatedSubprotocol,
 
-    /// A list of fields that HTTP/2 or HTTP/3 does not allow: a stream error (RFC 9113, section
-    /// 8.1.1).
-    MalformedRequest,
-    /// The `:protocol` of an Extended CONNECT is not `websocket` (RFC 9220, section 3).
+    /// The peer sent a list of fields that is malformed in HTTP/2 and HTTP/3 (RFC 9113, section 8.1.1;
+    /// RFC 9114, section 4.1.2). Reset the stream with `PROTOCOL_ERROR` or `H3_MESSAGE_ERROR`.
+    MalformedFields,
+    /// The client sent an Extended CONNECT whose `:protocol` is not `websocket` (RFC 9220, section 3).
     UnsupportedProtocol,
-    /// The value of `SETTINGS_ENABLE_CONNECT_PROTOCOL` is not one that it may have: a connection
-    /// error (RFC 8441, section 3).
-    InvalidSetting,
 
-    /// The peer's stream ended before its head did.
+    /// The peer's stream ended before its head was complete.
     UnexpectedEof,
     /// The driver reported that the transport broke.
     Aborted,
-    /// The source of entropy failed, so that there is no nonce (section 4.1, item 7).
+    /// The configured [`Entropy`](crate::Entropy) failed, so that a client has no nonce (section 4.1,
+    /// item 7) or no masking keys (section 5.3).
     Entropy,
-    /// The handshake took longer than `Timeouts::opening`.
+    /// The peer's head was not complete within `Timeouts::opening`.
     Timeout,
 }
 
 impl HandshakeError {
-    /// The answer that a server gives, `None` where there is none to give.
+    /// Returns the response with which a server answers. Returns `None` for errors that only a client
+    /// meets, and if the stream has ended or the transport broke.
+    #[must_use]
     pub const fn rejection(self) -> Option<Rejection> {
         Some(match self {
             Self::InvalidMethod
@@ -148,7 +158,7 @@ impl HandshakeError {
             | Self::RepeatedOrigin
             | Self::InvalidSubprotocols
             | Self::InvalidExtensions
-            | Self::MalformedRequest => Rejection::BadRequest,
+            | Self::MalformedFields => Rejection::BadRequest,
             Self::ForbiddenOrigin => Rejection::Forbidden,
             Self::UnsupportedProtocol => Rejection::NotImplemented,
             Self::MethodNotGet => Rejection::MethodNotAllowed,
@@ -167,23 +177,22 @@ impl HandshakeError {
             | Self::UnrequestedExtension
             | Self::UnrequestedSubprotocol
             | Self::RepeatedSubprotocol
-            | Self::InvalidSetting
             | Self::UnexpectedEof
             | Self::Aborted
             | Self::Entropy => return None,
         })
     }
 
-    /// The HTTP status of that answer.
+    /// Returns the status code of the [`rejection`](Self::rejection).
+    #[must_use]
     pub const fn status(self) -> Option<u16> {
         match self.rejection() {
             Some(rejection) => Some(rejection.status()),
             None => None,
         }
     }
-}
 
-impl HandshakeError {
+    /// Returns the text of `Display`, which is also the body of a rejection.
     pub(crate) const fn wording(self) -> &'static str {
         match self {
             Self::InvalidMethod => "the method is not a token",
@@ -194,8 +203,8 @@ impl HandshakeError {
             Self::InvalidStatusLine => "the status line is malformed",
             Self::BareLf => "a line ends in LF without CR",
             Self::LoneCr => "a CR is not followed by LF",
-            Self::FoldedLine => "a field line begins with white space",
-            Self::SpaceBeforeColon => "white space stands before a colon",
+            Self::FoldedLine => "a line starts with whitespace",
+            Self::SpaceBeforeColon => "whitespace precedes a colon",
             Self::EmptyFieldName => "a field has no name",
             Self::InvalidFieldName => "a field name is not a token",
             Self::InvalidFieldValue => "a field value has a control character",
@@ -217,16 +226,15 @@ impl HandshakeError {
             Self::ForbiddenOrigin => "the origin is not allowed",
             Self::InvalidSubprotocols => "Sec-WebSocket-Protocol is not a list of tokens",
             Self::InvalidExtensions => "Sec-WebSocket-Extensions is malformed",
-            Self::MissingUpgrade => "Upgrade does not list websocket",
+            Self::MissingUpgrade => "Upgrade is not websocket",
             Self::MissingAccept => "Sec-WebSocket-Accept is missing",
             Self::RepeatedAccept => "Sec-WebSocket-Accept occurs more than once",
             Self::WrongAccept => "Sec-WebSocket-Accept does not answer the key",
             Self::UnrequestedExtension => "an extension was not offered",
             Self::UnrequestedSubprotocol => "the subprotocol was not offered",
             Self::RepeatedSubprotocol => "Sec-WebSocket-Protocol occurs more than once",
-            Self::MalformedRequest => "the fields of the request are malformed",
+            Self::MalformedFields => "the list of fields is malformed",
             Self::UnsupportedProtocol => ":protocol is not websocket",
-            Self::InvalidSetting => "the setting of Extended CONNECT is invalid",
             Self::UnexpectedEof => "the stream ended before the head did",
             Self::Aborted => "the transport broke",
             Self::Entropy => "the source of entropy failed",
@@ -243,60 +251,66 @@ impl fmt::Display for HandshakeError {
 
 impl core::error::Error for HandshakeError {}
 
-/// Why what a caller wants to say in a head cannot be said. Nothing was sent.
+/// The reason why a head was not written: most variants name a part that would be invalid.
+///
+/// ```
+/// use websocket_proto::handshake::{Field, InvalidHead, write_response};
+///
+/// let injected = [Field::new("Location", "/\r\nSet-Cookie: a=1")];
+/// let written = write_response(&mut [0; 256], "GET", 302, &injected, b"");
+/// assert_eq!(written, Err(InvalidHead::FieldValue));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum HeadError {
+pub enum InvalidHead {
     /// The method is not a token.
     Method,
-    /// The request target is empty or has a character that may not stand in one.
+    /// The request target is empty, does not start with `/`, or has a character that must be
+    /// percent-encoded.
     Target,
-    /// The host is not one, or its port is not.
+    /// The authority is not a host with an optional port.
     Host,
-    /// The status cannot be that of this response.
+    /// The status code does not suit the call: to accept, it must be 101; in other responses, 200 to
+    /// 999.
     Status,
     /// The reason phrase has a control character.
     Reason,
-    /// A field's name is not a token.
+    /// A field name is not a token, or, in HTTP/2 and HTTP/3, not lowercase.
     FieldName,
-    /// A field's value has a control character, or white space at an end.
+    /// A field value has a control character, or whitespace at its start or end. Encode or trim it.
     FieldValue,
-    /// The field is one that the handshake writes itself: `Host`, `Connection`, `Upgrade`,
-    /// `Content-Length`, `Transfer-Encoding`, `Sec-WebSocket-*`.
+    /// The handshake writes this field itself: `Host`, `Connection`, `Upgrade`, `Content-Length`,
+    /// `Transfer-Encoding`, `Sec-WebSocket-*`. Omit it, or use its setter. In HTTP/2 and HTTP/3, all
+    /// connection-specific fields are forbidden.
     ReservedField,
-    /// The subprotocol is not a token, is offered twice, or was not offered.
+    /// A subprotocol to offer is not a token or occurs twice, or the client did not offer the
+    /// subprotocol to accept.
     Subprotocol,
-    /// The extensions break the grammar of RFC 6455, section 9.1, or were not offered.
-    Extensions,
-    /// A body where the status allows none.
+    /// The status code allows no body (RFC 9110, section 6.4.1).
     Body,
-    /// The caller's buffer is too small.
-    BufferFull,
-    /// The peer's settings do not allow an Extended CONNECT.
-    NotEnabled,
-    /// There is no request to answer: none has arrived yet, or it was answered.
+    /// The head does not fit in the caller's buffer. Pass a larger one.
+    BufferTooSmall,
+    /// No request awaits an answer: it has not arrived, or it was answered already.
     NoRequest,
 }
 
-impl fmt::Display for HeadError {
+impl fmt::Display for InvalidHead {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Method => "the method is not a token",
             Self::Target => "the request target is invalid",
             Self::Host => "the host is invalid",
-            Self::Status => "the status is not one for this response",
+            Self::Status => "the status code does not fit this response",
             Self::Reason => "the reason phrase has a control character",
             Self::FieldName => "a field name is not a token",
             Self::FieldValue => "a field value is invalid",
             Self::ReservedField => "a field is written by the handshake itself",
             Self::Subprotocol => "a subprotocol is invalid, repeated or not offered",
-            Self::Extensions => "the extensions are invalid or not offered",
-            Self::Body => "the status allows no body",
-            Self::BufferFull => "the buffer is too small",
-            Self::NotEnabled => "the peer does not allow an Extended CONNECT",
-            Self::NoRequest => "no request waits for an answer",
+            Self::Body => "the status code allows no body",
+            Self::BufferTooSmall => "the buffer is too small",
+            Self::NoRequest => "no request is pending",
         })
     }
 }
 
-impl core::error::Error for HeadError {}
+impl core::error::Error for InvalidHead {}

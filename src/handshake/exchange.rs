@@ -1,288 +1,204 @@
-//! A client's exchange of a request for a response: what a handshake with a server and one with a
-//! proxy share.
+//! The client side of one HTTP request and its response, shared by `ClientHandshake` and
+//! `ProxyHandshake`.
+//!
+//! ```text
+//!                  ┌──▶ Accepted
+//!   Head ── head ──┤
+//!     │            └──▶ Body ── end of the body, limit, deadline, EOF ──▶ Closed
+//!     └── failure ──▶ Closed, or Aborted if the transport must be closed at once
+//! ```
 
 use alloc::vec::Vec;
-use core::str;
 use core::time::Duration;
 
-use bytes::Buf;
+use super::body::Body;
+use super::gather::Gathered;
+use super::head::Parser;
+use super::{BodyEnd, ClientEvent, HandshakeError, ResponseHead};
+use crate::clock::Deadline;
+use crate::{Input, Output, SharedConfig, Transport};
 
-use super::deadline::Deadline;
-use super::{ClientEvent, HandshakeError, HeadLimits, ResponseHead, ResponseParser};
-use crate::{Output, Transport};
-
-/// A request that was queued, and its response as it arrives.
 #[derive(Debug)]
 pub(super) struct Exchange {
-    limits: HeadLimits,
-    parser: ResponseParser,
-    /// What has arrived of the response's head.
-    head: Vec<u8>,
-    /// And of its body, if it refuses.
-    body: Vec<u8>,
+    pub(super) config: SharedConfig,
+    head: Gathered,
     output: Output,
     state: State,
-    /// Whether the peer's direction of the stream has ended.
-    eof: bool,
+    /// The body of a refusal.
+    body: Body,
+    /// An event that was not caused by input and that `receive` has not returned yet.
+    unreported: Option<ClientEvent>,
     deadline: Deadline,
 }
 
 #[derive(Clone, Copy, Debug)]
 enum State {
-    /// Reading the head, after so many bytes of interim responses.
+    /// Reading a head, after `interim_len` bytes of interim responses.
     Head {
-        interim: usize,
-    },
-    /// Reading at most `left` bytes more of the body of a refusal.
-    Body {
-        left: usize,
-        end: BodyEnd,
+        interim_len: usize,
     },
     Accepted,
-    Refused {
-        told: bool,
-    },
-    Failed {
-        error: HandshakeError,
-        told: bool,
-    },
-    /// What comes next is in other hands.
-    Spent,
-}
-
-/// What ends a body (RFC 9112, section 6.3).
-#[derive(Clone, Copy, Debug)]
-enum BodyEnd {
-    Length,
-    /// The end of the stream, or the last chunk: nothing is decoded here.
-    Stream,
-}
-
-/// What goes on behind an accepted request.
-pub(super) struct Accepted {
-    /// What of the request is still to be written.
-    pub(super) output: Output,
-    pub(super) eof: bool,
+    Body,
+    Closed,
+    Aborted,
 }
 
 impl Exchange {
-    pub(super) fn new(limits: HeadLimits, opening: Option<Duration>, request: Vec<u8>) -> Self {
+    pub(super) fn new(config: SharedConfig, request: Vec<u8>) -> Self {
         Self {
-            limits,
-            parser: ResponseParser::new(limits),
-            head: Vec::new(),
-            body: Vec::new(),
-            output: Output::keeping(request),
-            state: State::Head { interim: 0 },
-            eof: false,
-            deadline: Deadline::new(opening),
+            head: Gathered::new(Parser::response(config.head_limits)),
+            output: Output::from_bytes(request),
+            state: State::Head { interim_len: 0 },
+            body: Body::empty(),
+            unreported: None,
+            deadline: Deadline::new(config.timeouts.opening),
+            config,
         }
     }
 
-    /// Takes the response from `input` and nothing behind it; a body only if `is_accepted` says no.
+    /// Reads the response from `input`, and its body if `is_accepted` returns `false`.
     pub(super) fn receive(
         &mut self,
-        input: &mut &mut [u8],
+        input: &mut Input<'_>,
         is_accepted: impl Fn(&ResponseHead<'_>) -> Result<bool, HandshakeError>,
     ) -> Option<ClientEvent> {
-        loop {
-            match &mut self.state {
-                State::Head { interim } => {
-                    let interim = *interim;
-                    match self.read_head(input, interim, &is_accepted) {
-                        Ok(true) if matches!(self.state, State::Accepted) => {
-                            return Some(ClientEvent::Accepted);
-                        }
-                        Ok(true) => {}
-                        Ok(false) => return None,
-                        Err(error) => self.fail(error),
-                    }
-                }
-                State::Body { left, .. } => {
-                    let part = input.get(..*left).unwrap_or(input);
-                    *left -= part.len();
-                    let done = *left == 0;
-                    self.body.extend_from_slice(part);
-                    *input = &mut [];
-                    if !done {
-                        return None;
-                    }
-                    self.state = State::Refused { told: false };
-                }
-                State::Accepted | State::Spent => return None,
-                State::Refused { told } => {
-                    *input = &mut [];
-                    if core::mem::replace(told, true) {
-                        return None;
-                    }
-                    let status = self.response().map_or(0, |response| response.status());
-                    return Some(ClientEvent::Refused { status });
-                }
-                State::Failed { error, told } => {
-                    *input = &mut [];
-                    let first = !core::mem::replace(told, true);
-                    return first.then_some(ClientEvent::Failed(*error));
-                }
-            }
+        if let Some(event) = self.unreported.take() {
+            return Some(event);
         }
-    }
-
-    pub(super) fn receive_eof(&mut self) {
-        self.eof = true;
         match self.state {
-            State::Head { .. } => self.fail(HandshakeError::UnexpectedEof),
-            State::Body { .. } => self.state = State::Refused { told: false },
-            State::Accepted | State::Refused { .. } | State::Failed { .. } | State::Spent => {}
+            State::Head { .. } => self.read_heads(input, is_accepted).unwrap_or_else(|error| {
+                input.consume().1.leave_unread(0);
+                self.fail(error);
+                Some(ClientEvent::Failed(error))
+            }),
+            State::Body => {
+                let end = self.body.receive(input)?;
+                self.state = State::Closed;
+                Some(ClientEvent::BodyEnded(end))
+            }
+            State::Accepted => None,
+            State::Closed | State::Aborted => {
+                input.consume().1.leave_unread(0);
+                None
+            }
         }
     }
 
     pub(super) fn abort(&mut self) {
         match self.state {
-            State::Head { .. } | State::Accepted => self.fail(HandshakeError::Aborted),
-            // The answer is known, and tells more.
-            State::Body { .. } => self.state = State::Refused { told: false },
-            State::Refused { .. } | State::Failed { .. } | State::Spent => {}
+            State::Head { .. } | State::Accepted => self.fail_later(HandshakeError::Aborted),
+            State::Body => self.truncate_body(State::Aborted),
+            State::Closed | State::Aborted => self.state = State::Aborted,
         }
         self.output = Output::default();
     }
 
     pub(super) fn handle_timeout(&mut self, now: Duration) {
-        if self.deadline.has_passed(now) {
-            match self.state {
-                State::Head { .. } => self.fail(HandshakeError::Timeout),
-                // The answer is known; more of its body is not waited for.
-                State::Body { .. } => {
-                    self.output = Output::default();
-                    self.state = State::Refused { told: false };
-                }
-                State::Accepted | State::Refused { .. } | State::Failed { .. } | State::Spent => {}
+        match self.state {
+            State::Head { .. } if self.deadline.handle_timeout(now) => {
+                self.fail_later(HandshakeError::Timeout);
             }
+            State::Body if self.deadline.handle_timeout(now) => self.truncate_body(State::Closed),
+            State::Head { .. } | State::Body => {}
+            State::Accepted | State::Closed | State::Aborted => {}
         }
     }
 
     pub(super) fn poll_timeout(&self) -> Option<Duration> {
         match self.state {
-            State::Head { .. } | State::Body { .. } => self.deadline.poll(),
-            State::Accepted | State::Refused { .. } | State::Failed { .. } | State::Spent => None,
+            State::Head { .. } | State::Body => self.deadline.poll_timeout(),
+            State::Accepted | State::Closed | State::Aborted => None,
         }
-    }
-
-    pub(super) fn fail(&mut self, error: HandshakeError) {
-        self.output = Output::default();
-        self.state = State::Failed { error, told: false };
     }
 
     pub(super) fn response(&self) -> Option<ResponseHead<'_>> {
-        self.parser.head(&self.head)
+        self.head.head().map(ResponseHead)
     }
 
     pub(super) fn body(&self) -> &[u8] {
-        &self.body
+        self.body.bytes()
     }
 
-    pub(super) fn output(&mut self) -> &mut Output {
+    pub(super) const fn output(&mut self) -> &mut Output {
         &mut self.output
     }
 
-    pub(super) fn is_accepted(&self) -> bool {
-        matches!(self.state, State::Accepted)
+    /// Returns the number of bytes after the response that were left unread.
+    pub(super) const fn unread_left(&self) -> usize {
+        self.head.unread_left
     }
 
-    /// What goes on, once and if the request was accepted.
-    pub(super) fn take(&mut self) -> Option<Accepted> {
-        if !self.is_accepted() {
-            return None;
-        }
-        self.state = State::Spent;
-        Some(Accepted { output: core::mem::take(&mut self.output), eof: self.eof })
+    pub(super) const fn is_accepted(&self) -> bool {
+        matches!(self.state, State::Accepted)
     }
 
     pub(super) fn transport(&self) -> Transport {
         match self.state {
             State::Head { .. } | State::Accepted => Transport::Open,
-            // The peer may wait for us, where only the end of the stream ends its answer.
-            State::Body { end: BodyEnd::Stream, .. } if !self.output.has_remaining() => {
-                Transport::Drain
-            }
-            State::Body { .. } => Transport::Open,
-            State::Failed {
-                error: HandshakeError::Aborted | HandshakeError::Entropy | HandshakeError::Timeout,
-                ..
-            } => Transport::Abort,
-            State::Refused { .. } | State::Failed { .. } | State::Spent => Transport::Close,
+            // Only the end of the server's stream ends this body; the server may wait for the end of
+            // ours.
+            State::Body if self.output.is_empty() && self.body.is_until_eof() => Transport::Drain,
+            State::Body => Transport::Open,
+            State::Closed => Transport::Close,
+            State::Aborted => Transport::Abort,
         }
     }
 
-    pub(super) fn wants_read(&self) -> bool {
-        !self.eof && matches!(self.state, State::Head { .. } | State::Body { .. })
-    }
-
-    pub(super) fn wants_write(&self) -> bool {
-        self.output.has_remaining()
-    }
-
-    /// Takes a head, or all of `input` if that does not complete it; `false` then.
-    fn read_head(
+    /// Reads heads until one that is not an interim response is complete.
+    fn read_heads(
         &mut self,
-        input: &mut &mut [u8],
-        interim: usize,
+        input: &mut Input<'_>,
         is_accepted: impl Fn(&ResponseHead<'_>) -> Result<bool, HandshakeError>,
-    ) -> Result<bool, HandshakeError> {
-        let before = self.head.len();
-        let response = if before == 0 {
-            if self.head.capacity() == 0 {
-                self.head = self.output.reclaim();
+    ) -> Result<Option<ClientEvent>, HandshakeError> {
+        while let State::Head { interim_len } = self.state {
+            let max_head = self.config.head_limits.max_head.saturating_sub(interim_len);
+            if !self.head.receive(input, max_head, 0)? {
+                return Ok(None);
             }
-            // Most responses arrive in one piece, and what follows them is not copied.
-            self.parser.parse(input)?
-        } else {
-            let room = self.limits.max_head.saturating_sub(interim).saturating_sub(before);
-            self.head.extend_from_slice(input.get(..room).unwrap_or(input));
-            self.parser.parse(&self.head)?
-        };
-        let length = response.map(|response| response.as_bytes().len());
-        if before == 0 {
-            self.head.extend_from_slice(input.get(..length.unwrap_or(usize::MAX)).unwrap_or(input));
+            let Some(response) = self.head.head().map(ResponseHead) else {
+                debug_assert!(false, "the head is complete");
+                return Err(HandshakeError::InvalidStatusLine);
+            };
+            let status = response.status();
+            // RFC 9110, section 15.2: a client must be able to parse interim responses. All of them
+            // and the final head together must stay within the limit for one head.
+            if matches!(status, 100 | 102..=199) {
+                let interim_len = interim_len + self.head.bytes.len();
+                let max_head = self.config.head_limits.max_head.saturating_sub(interim_len);
+                let limits = self.config.head_limits.with_max_head(max_head);
+                self.head.restart(Parser::response(limits));
+                self.state = State::Head { interim_len };
+            } else if is_accepted(&response)? {
+                self.state = State::Accepted;
+                return Ok(Some(ClientEvent::Accepted));
+            } else {
+                self.body = Body::new(&response, self.config.head_limits.max_body);
+                self.state = State::Body;
+                return Ok(Some(ClientEvent::Refused { status }));
+            }
         }
-        let (Some(length), Some(response)) = (length, self.parser.head(&self.head)) else {
-            *input = &mut [];
-            return Ok(false);
-        };
-        self.state = match response.status() {
-            // RFC 9110, section 15.2: a client must be able to skip interim responses. All of
-            // them together stay below the limit of one head.
-            100 | 102..=199 => State::Head { interim: interim + length },
-            _ if is_accepted(&response)? => State::Accepted,
-            _ => body_of(&response, self.limits),
-        };
-        self.head.truncate(length);
-        *input = core::mem::take(input).get_mut(length - before..).unwrap_or_default();
-        if let State::Head { interim } = self.state {
-            self.head.clear();
-            let max_head = self.limits.max_head.saturating_sub(interim);
-            self.parser = ResponseParser::new(HeadLimits { max_head, ..self.limits });
-        }
-        Ok(true)
+        Ok(None)
     }
-}
 
-/// How the body of a refusal is read (RFC 9112, section 6.3).
-fn body_of(response: &ResponseHead<'_>, limits: HeadLimits) -> State {
-    let mut lengths = response.values("content-length");
-    let chunked = response.field("transfer-encoding").is_some();
-    let length = match (lengths.next(), lengths.next()) {
-        _ if matches!(response.status(), 204 | 304) => Some(0),
-        (Some(length), None) if !chunked => parse_length(length),
-        _ => None,
-    };
-    let left = length.unwrap_or(usize::MAX).min(limits.max_body);
-    let end = if length.is_some() { BodyEnd::Length } else { BodyEnd::Stream };
-    if left == 0 { State::Refused { told: false } } else { State::Body { left, end } }
-}
-
-fn parse_length(digits: &[u8]) -> Option<usize> {
-    if !digits.iter().all(u8::is_ascii_digit) {
-        return None;
+    /// Fails the handshake. The caller reports `error`.
+    fn fail(&mut self, error: HandshakeError) {
+        self.output = Output::default();
+        let is_unusable = matches!(
+            error,
+            HandshakeError::Aborted | HandshakeError::Entropy | HandshakeError::Timeout
+        );
+        self.state = if is_unusable { State::Aborted } else { State::Closed };
     }
-    str::from_utf8(digits).ok()?.parse().ok()
+
+    /// Fails the handshake. The next `receive` reports `error`.
+    pub(super) fn fail_later(&mut self, error: HandshakeError) {
+        self.fail(error);
+        self.unreported = Some(ClientEvent::Failed(error));
+    }
+
+    fn truncate_body(&mut self, state: State) {
+        self.output = Output::default();
+        self.state = state;
+        self.unreported = Some(ClientEvent::BodyEnded(BodyEnd::Truncated));
+    }
 }

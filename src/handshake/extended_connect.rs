@@ -1,22 +1,23 @@
-//! Extended CONNECT, the opening handshake of HTTP/2 (RFC 8441) and HTTP/3 (RFC 9220), between
-//! lists of fields: any stack that carries these carries a [`Connection`](crate::Connection) over
-//! one of its streams.
+//! Extended CONNECT, the opening handshake of HTTP/2 (RFC 8441) and HTTP/3 (RFC 9220), in both roles.
 //!
-//! This is the server's side, and what both share.
+//! It is expressed as lists of fields, pseudo-header fields included, so that every stack that carries
+//! such lists carries a [`Connection`](crate::Connection) over one of its streams.
 
 use core::str;
 
-use super::class::Class;
-use super::extension::is_extension_list;
-use super::field::Fields;
-use super::list::{is_tokens, tokens};
-use super::uri::{Authority, Target};
-use super::{Acceptance, Extensions, Field, HandshakeError, HeadError};
+use super::authority::{Authority, default_port, is_same_host};
+use super::fields::{FieldName, tokens};
+use super::http1::characters::Class;
+use super::http2::{PseudoFields, check_extra, check_regular};
+use super::request::Choice;
+use super::upgrade::{FieldList, check_offer, check_version, valid_authority};
+use super::uri::Target;
+use super::{Acceptance, ClientRequest, Field, Fields, HandshakeError, InvalidHead, OriginPolicy};
 
-/// A request that opens a WebSocket over a stream of HTTP/2 or HTTP/3.
+/// A valid request to open a WebSocket over a stream of HTTP/2 or HTTP/3, from an allowed origin.
 ///
 /// ```
-/// use websocket_proto::handshake::{Acceptance, ExtendedConnect, Field};
+/// use websocket_proto::handshake::{Acceptance, ExtendedConnect, Field, OriginPolicy};
 ///
 /// let request = [
 ///     Field::new(":method", "CONNECT"),
@@ -27,8 +28,8 @@ use super::{Acceptance, Extensions, Field, HandshakeError, HeadError};
 ///     Field::new("sec-websocket-protocol", "chat, superchat"),
 ///     Field::new("sec-websocket-version", "13"),
 /// ];
-/// let connect = ExtendedConnect::parse(&request)?.expect("it has :protocol");
-/// assert_eq!((connect.path(), connect.authority()), ("/chat", "server.example.com"));
+/// let connect = ExtendedConnect::parse(&request, &OriginPolicy::same())?.expect("has :protocol");
+/// assert_eq!(connect.path(), "/chat");
 ///
 /// let acceptance = Acceptance::new().subprotocol("chat");
 /// let response: Vec<Field> = connect.accept(&acceptance).unwrap().collect();
@@ -36,66 +37,79 @@ use super::{Acceptance, Extensions, Field, HandshakeError, HeadError};
 /// # Ok::<(), websocket_proto::handshake::HandshakeError>(())
 /// ```
 ///
-/// Then the stream carries frames, masked by the client as ever, and the connection is
-/// [`Connection::server`](crate::Connection::server) with
-/// [`Negotiated::from`](crate::Negotiated) the acceptance. An orderly end of the stream is
-/// `END_STREAM`; where the transport is to be aborted, the stream is reset with `CANCEL`
-/// (`H3_REQUEST_CANCELLED`).
-#[derive(Clone, Copy, Debug)]
+/// After the response the stream carries frames, which the client masks as ever, for a
+/// [`Connection::server`](crate::Connection::server). An orderly end of the stream is `END_STREAM`; to
+/// abort the transport, reset the stream with `CANCEL` (`H3_REQUEST_CANCELLED`).
+#[derive(Clone, Debug)]
 pub struct ExtendedConnect<'a> {
-    list: &'a [Field<'a>],
+    fields: FieldList<'a>,
     authority: &'a str,
     path: &'a str,
 }
 
 impl<'a> ExtendedConnect<'a> {
-    /// Checks the fields of a request, pseudo-header fields included. `None` for a request without
-    /// `:protocol`, which is none of ours.
+    /// Checks a request, given as its list of fields, whose origin `policy` must allow.
+    ///
+    /// Returns `None` for a request without `:protocol`, which is not an Extended CONNECT.
     ///
     /// # Errors
     ///
-    /// [`HandshakeError::MalformedRequest`] is a stream error (`PROTOCOL_ERROR`,
-    /// `H3_MESSAGE_ERROR`); every other is answered by [`refusal`](Self::refusal).
-    pub fn parse(list: &'a [Field<'a>]) -> Result<Option<Self>, HandshakeError> {
-        let fields = || Fields::of_list(list);
-        let Some(protocol) = fields().values(":protocol").next() else { return Ok(None) };
-        check_list(list, &[":method", ":protocol", ":scheme", ":path", ":authority"])?;
-        let pseudo = |name| fields().values(name).next().ok_or(HandshakeError::MalformedRequest);
-        // RFC 8441, section 4: with :protocol come :scheme, :path and :authority, and the method
-        // is CONNECT.
-        if pseudo(":method")? != b"CONNECT" || !matches!(pseudo(":scheme")?, b"http" | b"https") {
-            return Err(HandshakeError::MalformedRequest);
+    /// [`HandshakeError::MalformedFields`] is a stream error (`PROTOCOL_ERROR`, `H3_MESSAGE_ERROR`).
+    /// Answer all other errors with [`refusal`](Self::refusal).
+    pub fn parse(
+        list: &'a [Field<'a>],
+        policy: &OriginPolicy<'_>,
+    ) -> Result<Option<Self>, HandshakeError> {
+        if !list.iter().any(|field| field.has_name(":protocol")) {
+            return Ok(None);
         }
-        let text = |value: &'a [u8]| str::from_utf8(value).unwrap_or_default();
-        let (path, authority) = (text(pseudo(":path")?), text(pseudo(":authority")?));
-        // RFC 9220, section 3: a protocol that the server does not support is answered 501.
+        let mut pseudo = PseudoFields::default();
+        let regular = pseudo.split_from(list)?;
+        Self::check(pseudo, FieldList::Borrowed(Fields::of_list(regular)), policy).map(Some)
+    }
+
+    /// Checks pseudo-header fields and the other fields of a request.
+    pub(super) fn check(
+        pseudo: PseudoFields<'a>,
+        list: FieldList<'a>,
+        policy: &OriginPolicy<'_>,
+    ) -> Result<Self, HandshakeError> {
+        check_regular(list.iter())?;
+        // RFC 8441, section 4: the method is CONNECT, and :scheme and :path are there.
+        let PseudoFields {
+            method: Some(b"CONNECT"),
+            protocol: Some(protocol),
+            scheme: Some(scheme @ (b"http" | b"https")),
+            path: Some(path),
+            authority,
+            status: None,
+        } = pseudo
+        else {
+            return Err(HandshakeError::MalformedFields);
+        };
+        let fields = list.collect();
+        let host = fields.once(FieldName::Host, HandshakeError::RepeatedHost)?;
+        // RFC 9113, section 8.3.1: host and :authority must not differ; either suffices.
+        let authority = match (authority, host) {
+            (Some(authority), Some(host)) if !is_same_authority(authority, host, scheme) => {
+                return Err(HandshakeError::MalformedFields);
+            }
+            (Some(authority), _) | (None, Some(authority)) => authority,
+            (None, None) => return Err(HandshakeError::MalformedFields),
+        };
+        // RFC 9220, section 3: a protocol that the server does not support is answered with 501.
         if !protocol.eq_ignore_ascii_case(b"websocket") {
             return Err(HandshakeError::UnsupportedProtocol);
         }
-        if !path.starts_with('/') || !Class::Target.is_all(path.as_bytes()) {
+        if !path.starts_with(b"/") || !Class::Target.is_all(path) {
             return Err(HandshakeError::InvalidTarget);
         }
-        if Authority::parse(authority.as_bytes()).is_err() {
-            return Err(HandshakeError::InvalidHost);
-        }
-        let mut versions = fields().values("sec-websocket-version");
-        match (versions.next(), versions.next()) {
-            (Some(_), Some(_)) => return Err(HandshakeError::RepeatedVersion),
-            (Some(b"13"), None) => {}
-            (Some(_) | None, None) | (None, Some(_)) => {
-                return Err(HandshakeError::UnsupportedVersion);
-            }
-        }
-        if fields().values("origin").nth(1).is_some() {
-            return Err(HandshakeError::RepeatedOrigin);
-        }
-        if !fields().values("sec-websocket-protocol").all(is_tokens) {
-            return Err(HandshakeError::InvalidSubprotocols);
-        }
-        if !fields().values("sec-websocket-extensions").all(is_extension_list) {
-            return Err(HandshakeError::InvalidExtensions);
-        }
-        Ok(Some(Self { list, authority, path }))
+        let valid = valid_authority(authority)?;
+        check_version(&fields)?;
+        check_offer(&fields, &valid, policy)?;
+        let text = |value: &'a [u8]| str::from_utf8(value).unwrap_or_default();
+        let (authority, path) = (text(authority), text(path));
+        Ok(Self { fields: list, authority, path })
     }
 
     /// The path, not decoded.
@@ -104,62 +118,42 @@ impl<'a> ExtendedConnect<'a> {
         Target::of(self.path).map_or(self.path, |target| target.path)
     }
 
-    /// What follows `?`, not decoded.
+    /// The query, after its `?`, not decoded.
     #[must_use]
     pub fn query(&self) -> Option<&'a str> {
         Target::of(self.path)?.query
     }
 
-    /// The authority that the request is for. With it
-    /// [`OriginPolicy::allows_origin`](super::OriginPolicy::allows_origin) judges the `origin`.
+    /// The authority that the request is for: `:authority`, or `host` where that is missing.
     #[must_use]
     pub const fn authority(&self) -> &'a str {
         self.authority
     }
 
-    /// All fields, in their order.
-    #[must_use]
-    pub fn fields(&self) -> Fields<'a> {
-        Fields::of_list(self.list)
-    }
-
-    /// The value of the first field called `name`.
-    #[must_use]
-    pub fn field(&self, name: &str) -> Option<&'a [u8]> {
-        self.fields().values(name).next()
-    }
-
-    /// The subprotocols that the client offers, those that it prefers first.
-    pub fn subprotocols(&self) -> impl Iterator<Item = &'a str> + Clone {
-        tokens(self.fields().values("sec-websocket-protocol"))
-    }
-
-    /// The extensions that the client offers.
-    #[must_use]
-    pub fn extensions(&self) -> Extensions<'a> {
-        Extensions::new(self.fields())
+    /// The subprotocols that the client offers, in its order of preference.
+    pub fn subprotocols(&self) -> impl Iterator<Item = &str> + Clone {
+        tokens(self.fields.iter().values("sec-websocket-protocol"))
     }
 
     /// The fields of the response that accepts.
     ///
     /// # Errors
     ///
-    /// What [`Upgrade::accept`](super::Upgrade::accept) refuses, and names that are not in small
-    /// letters (RFC 9113, section 8.2.1).
+    /// Those of [`Upgrade::accept`](super::Upgrade::accept), and [`InvalidHead::FieldName`] for a name
+    /// that is not lowercase (RFC 9113, section 8.2.1).
     pub fn accept<'b>(
         &self,
         acceptance: &Acceptance<'b>,
-    ) -> Result<impl Iterator<Item = Field<'b>> + use<'b>, HeadError> {
-        acceptance.check(self.fields())?;
-        check_extra(acceptance.fields)?;
-        let subprotocol = acceptance.subprotocol.map(|s| Field::new("sec-websocket-protocol", s));
-        let extensions = acceptance.extensions.map(|e| Field::new("sec-websocket-extensions", e));
-        // RFC 8441, section 5: 200, not 101, and no Sec-WebSocket-Accept.
+    ) -> Result<impl Iterator<Item = Field<'b>> + use<'b>, InvalidHead> {
+        acceptance.check(self.fields.iter())?;
+        check_extra(acceptance.extra_fields())?;
+        let subprotocol = acceptance.chosen_subprotocol();
+        let subprotocol = subprotocol.map(|chosen| Field::new("sec-websocket-protocol", chosen));
+        // RFC 8441, section 5: 200 instead of 101, and no Sec-WebSocket-Accept.
         Ok([Field::new(":status", "200")]
             .into_iter()
             .chain(subprotocol)
-            .chain(extensions)
-            .chain(acceptance.fields.iter().copied()))
+            .chain(acceptance.extra_fields().iter().copied()))
     }
 
     /// The fields of the response to a request that breaks a rule.
@@ -167,7 +161,7 @@ impl<'a> ExtendedConnect<'a> {
         let status = match error.status() {
             Some(403) => "403",
             Some(501) => "501",
-            // There is no 426: HTTP/2 and HTTP/3 have no Upgrade (RFC 9113, section 8.2.2).
+            // 426 is not possible: HTTP/2 and HTTP/3 have no Upgrade (RFC 9113, section 8.2.2).
             Some(_) | None => "400",
         };
         let version = (error == HandshakeError::UnsupportedVersion)
@@ -176,58 +170,117 @@ impl<'a> ExtendedConnect<'a> {
     }
 }
 
-/// Checks what RFC 9113, section 8 (RFC 9114, section 4) asks of every list of fields.
-pub(super) fn check_list(list: &[Field<'_>], pseudo_names: &[&str]) -> Result<(), HandshakeError> {
-    let mut pseudo_seen = 0;
-    let mut regular_seen = false;
-    for field in list {
-        let name = field.name();
-        if name.starts_with(':') {
-            // Section 8.3: known ones, before all others, each once.
-            let Some(index) = pseudo_names.iter().position(|known| *known == name) else {
-                return Err(HandshakeError::MalformedRequest);
-            };
-            let bit = 1u32 << index;
-            if regular_seen || pseudo_seen & bit != 0 {
-                return Err(HandshakeError::MalformedRequest);
-            }
-            pseudo_seen |= bit;
-        } else {
-            regular_seen = true;
-            if !is_lowercase_token(name) || is_connection_specific(field) {
-                return Err(HandshakeError::MalformedRequest);
-            }
-        }
-        if Class::Value.run(field.value()) < field.value().len() {
-            return Err(HandshakeError::MalformedRequest);
+/// # Extended CONNECT
+impl<'a> ClientRequest<'a> {
+    /// The fields of this request as an Extended CONNECT, pseudo-header fields first. `buffer` holds
+    /// the values that are composed: the path with its query, and the list of subprotocols.
+    ///
+    /// A client must not send it before the server's `SETTINGS_ENABLE_CONNECT_PROTOCOL` is 1 (RFC
+    /// 8441, section 3); the HTTP stack knows.
+    ///
+    /// # Errors
+    ///
+    /// The first part of the request that is invalid, [`InvalidHead::FieldName`] for a name that is
+    /// not lowercase, or [`InvalidHead::BufferTooSmall`].
+    pub fn extended_connect<'b>(
+        &self,
+        buffer: &'b mut [u8],
+    ) -> Result<impl Iterator<Item = Field<'b>> + use<'a, 'b>, InvalidHead>
+    where
+        'a: 'b,
+    {
+        self.check()?;
+        check_extra(self.extra_fields())?;
+        let Joined { joined: path, rest } =
+            join(self.target().into_iter().map(str::as_bytes), buffer)?;
+        let Joined { joined: subprotocols, .. } = join(self.subprotocol_list(), rest)?;
+        let subprotocols =
+            (!subprotocols.is_empty()).then(|| Field::new("sec-websocket-protocol", subprotocols));
+        Ok([
+            Field::new(":method", "CONNECT"),
+            Field::new(":protocol", "websocket"),
+            // RFC 8441, section 5: https for wss and http for ws.
+            Field::new(":scheme", if self.is_secure() { "https" } else { "http" }),
+            Field::new(":path", path),
+            Field::new(":authority", self.authority()),
+            Field::new("sec-websocket-version", "13"),
+        ]
+        .into_iter()
+        .chain(subprotocols)
+        .chain(self.extra_fields().iter().copied()))
+    }
+
+    /// Verifies that the fields of a response accept this request. `None` if the status code is not
+    /// 2xx: the server refuses, or it is an interim response.
+    ///
+    /// # Errors
+    ///
+    /// [`HandshakeError::MalformedFields`], a stream error, or the choice that was not offered (RFC
+    /// 6455, section 4.1).
+    pub fn verify_extended_connect<'r>(
+        &self,
+        response: &'r [Field<'r>],
+    ) -> Result<Option<Choice<'r>>, HandshakeError> {
+        let mut pseudo = PseudoFields::default();
+        let regular = FieldList::Borrowed(Fields::of_list(pseudo.split_from(response)?));
+        match pseudo {
+            PseudoFields {
+                status: Some(status),
+                method: None,
+                protocol: None,
+                scheme: None,
+                path: None,
+                authority: None,
+            } => self.check_extended_response(status, &regular),
+            _ => Err(HandshakeError::MalformedFields),
         }
     }
-    Ok(())
-}
 
-/// Checks fields of the caller's.
-pub(super) fn check_extra(fields: &[Field<'_>]) -> Result<(), HeadError> {
-    for field in fields {
-        if !is_lowercase_token(field.name()) {
-            return Err(HeadError::FieldName);
+    /// Verifies the status code and the other fields of a response.
+    pub(super) fn check_extended_response<'r>(
+        &self,
+        status: &[u8],
+        fields: &FieldList<'r>,
+    ) -> Result<Option<Choice<'r>>, HandshakeError> {
+        check_regular(fields.iter())?;
+        match status {
+            // RFC 8441, section 5: success is any 2xx.
+            [b'2', b'0'..=b'9', b'0'..=b'9'] => {}
+            // RFC 9113, section 8.6: HTTP/2 has no 101.
+            b"101" => return Err(HandshakeError::MalformedFields),
+            [b'1' | b'3'..=b'9', b'0'..=b'9', b'0'..=b'9'] => return Ok(None),
+            _ => return Err(HandshakeError::MalformedFields),
         }
-        if field.is_reserved() || is_connection_specific(field) {
-            return Err(HeadError::ReservedField);
-        }
-        if !field.has_valid_value() {
-            return Err(HeadError::FieldValue);
-        }
+        Choice::check(&fields.collect(), |one| self.offers(one)).map(Some)
     }
-    Ok(())
 }
 
-/// RFC 9113, section 8.2.1.
-fn is_lowercase_token(name: &str) -> bool {
-    Class::Token.is_all(name.as_bytes()) && !name.bytes().any(|byte| byte.is_ascii_uppercase())
+/// Whether two authorities name the same host and port.
+fn is_same_authority(a: &[u8], b: &[u8], scheme: &[u8]) -> bool {
+    let port = |authority: Authority<'_>| authority.port.or(default_port(scheme));
+    match (Authority::parse(a), Authority::parse(b)) {
+        (Ok(a), Ok(b)) => is_same_host(a.host, b.host) && port(a) == port(b),
+        _ => a == b,
+    }
 }
 
-/// RFC 9113, section 8.2.2.
-fn is_connection_specific(field: &Field<'_>) -> bool {
-    let names = ["connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade"];
-    names.iter().any(|name| field.is(name)) || (field.is("te") && field.value() != b"trailers")
+/// The start of a buffer, and the remainder.
+struct Joined<'b> {
+    joined: &'b [u8],
+    rest: &'b mut [u8],
+}
+
+/// Concatenates `parts` at the start of `buffer`.
+fn join<'p, 'b>(
+    parts: impl Iterator<Item = &'p [u8]>,
+    buffer: &'b mut [u8],
+) -> Result<Joined<'b>, InvalidHead> {
+    let mut len = 0;
+    for part in parts {
+        let end = len + part.len();
+        buffer.get_mut(len..end).ok_or(InvalidHead::BufferTooSmall)?.copy_from_slice(part);
+        len = end;
+    }
+    let (joined, rest) = buffer.split_at_mut_checked(len).ok_or(InvalidHead::BufferTooSmall)?;
+    Ok(Joined { joined, rest })
 }

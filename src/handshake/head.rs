@@ -1,335 +1,334 @@
-//! The head of a request or a response (RFC 9112): the walk over it as it arrives.
+//! Parsers of request and response heads, and the heads that they return: what
+//! [`http1`](super::http1) scans, and the fields that matter to a handshake.
 
-use super::class::Class;
-use super::field::Fields;
-use super::grammar::{Limit, Mark, State};
-use super::notes::Notes;
-use super::{HandshakeError, HeadLimits};
-use crate::QUICK;
+use core::str;
 
-/// What a head is limited to in any case, so that places in it are kept in 32 bits.
-const MAX_HEAD: usize = u32::MAX as usize;
+use super::authority::Authority;
+#[cfg(feature = "alloc")]
+use super::fields::FieldName;
+use super::fields::{HandshakeFields, Span, tokens};
+use super::http1::{Scanner, StartLine};
+use super::uri::{Target, split_absolute};
+use super::{Fields, HandshakeError, HeadLimits};
 
-/// A place in a head, none of which lies beyond `MAX_HEAD`.
-const fn place(at: usize) -> u32 {
-    at as u32
-}
+/// An incremental parser of the head of an HTTP/1.1 request (RFC 9112).
+///
+/// The caller accumulates the bytes that arrive in a buffer of its own and passes all of them each
+/// time. The parser continues where it stopped and looks at each byte once, however the head is cut.
+/// An invalid head is reported at its first invalid byte, and from then on.
+///
+/// One empty line before the request line is ignored (RFC 9112, section 2.2). The grammar has no
+/// other exceptions: bare LF, lone CR, line folding and whitespace before a colon are errors.
+///
+/// ```
+/// use websocket_proto::handshake::{HeadLimits, RequestParser};
+///
+/// let mut parser = RequestParser::new(HeadLimits::DEFAULT);
+/// assert!(parser.parse(b"GET /chat HTTP/1.1\r\nHost: exa")?.is_none());
+/// let received = b"GET /chat HTTP/1.1\r\nHost: example.com\r\n\r\nbytes after the head";
+/// let request = parser.parse(received)?.expect("the head is complete");
+/// assert_eq!(request.target(), "/chat");
+/// assert_eq!(request.field("host"), Some(&b"example.com"[..]));
+/// assert_eq!(&received[request.as_bytes().len()..], b"bytes after the head");
+/// # Ok::<(), websocket_proto::handshake::HandshakeError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct RequestParser(Parser);
 
-/// A part of a head.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Place {
-    start: u32,
-    end: u32,
-}
-
-impl Place {
-    pub(super) const fn new(start: usize, end: usize) -> Self {
-        Self { start: place(start), end: place(end) }
+impl RequestParser {
+    /// A parser that has read nothing.
+    #[must_use]
+    pub const fn new(limits: HeadLimits) -> Self {
+        Self(Parser::request(limits))
     }
 
-    #[cfg_attr(not(feature = "alloc"), inline(never))]
-    pub(super) fn of(self, head: &[u8]) -> &[u8] {
-        head.get(self.start as usize..self.end as usize).unwrap_or_default()
+    /// Reads what arrived since the last call. `received` starts where the head does and holds all
+    /// bytes so far; it may hold more than the head.
+    ///
+    /// Returns `None` while the head is incomplete. Once it is complete, further calls return it
+    /// without scanning it again.
+    ///
+    /// # Errors
+    ///
+    /// The rule that the head breaks. Further calls return the same error.
+    pub fn parse<'a>(
+        &mut self,
+        received: &'a [u8],
+    ) -> Result<Option<RequestHead<'a>>, HandshakeError> {
+        self.0.parse(received)?;
+        Ok(self.head(received))
+    }
+
+    /// The head that was parsed, borrowed from the bytes that hold it; `None` if it is incomplete.
+    #[must_use]
+    pub fn head<'a>(&self, received: &'a [u8]) -> Option<RequestHead<'a>> {
+        self.0.head(received).map(RequestHead)
     }
 }
 
-/// Where the places are that are kept.
+/// The head of a request, borrowed from the received bytes.
+///
+/// Its syntax is valid. [`upgrade`](Self::upgrade) checks whether it opens a WebSocket.
+///
+/// ```
+/// use websocket_proto::handshake::{HeadLimits, RequestParser};
+///
+/// let head = b"GET http://example.com/chat?room=1 HTTP/1.1\r\nHost: example.com\r\n\r\n";
+/// let request = RequestParser::new(HeadLimits::DEFAULT).parse(head)?.unwrap();
+/// assert_eq!((request.path(), request.query()), ("/chat", Some("room=1")));
+/// assert_eq!(request.authority(), "example.com");
+/// # Ok::<(), websocket_proto::handshake::HandshakeError>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
-struct Marks([u32; 5]);
+pub struct RequestHead<'a>(pub(super) Head<'a>);
 
-impl Marks {
-    fn get(&self, mark: Mark) -> u32 {
-        self.0.get(mark as usize).copied().unwrap_or_default()
+impl<'a> RequestHead<'a> {
+    /// The whole head, including the empty line that ends it. Bytes received after it are WebSocket
+    /// frames if the request is an upgrade, otherwise a body or the next request.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &'a [u8] {
+        self.0.bytes
     }
 
-    fn set(&mut self, mark: Mark, at: usize) {
-        if let Some(mark) = self.0.get_mut(mark as usize) {
-            *mark = place(at);
+    /// The method.
+    #[must_use]
+    pub fn method(&self) -> &'a str {
+        text(self.method_bytes())
+    }
+
+    /// The request target as sent; see also [`path`](Self::path) and [`query`](Self::query).
+    #[must_use]
+    pub fn target(&self) -> &'a str {
+        text(self.target_bytes())
+    }
+
+    /// The path of the target, not decoded. A target without a path (`*`) is returned as it is.
+    #[must_use]
+    pub fn path(&self) -> &'a str {
+        Target::of(self.target()).map_or(self.target(), |target| target.path)
+    }
+
+    /// The query of the target, after its `?`, not decoded.
+    #[must_use]
+    pub fn query(&self) -> Option<&'a str> {
+        Target::of(self.target())?.query
+    }
+
+    /// The authority that the request is for: that of a target in absolute form, otherwise `Host`
+    /// (RFC 9112, section 3.2.2). Empty if there is none, or if it is not a host with an optional
+    /// port.
+    #[must_use]
+    pub fn authority(&self) -> &'a str {
+        let authority = match split_absolute(self.target().as_bytes()) {
+            Some((authority, _)) => authority,
+            None => self.field("host").unwrap_or_default(),
+        };
+        match Authority::parse(authority) {
+            Ok(_) => text(authority),
+            Err(_) => "",
         }
     }
+
+    /// The minor version of HTTP/1.
+    #[must_use]
+    pub const fn minor_version(&self) -> u8 {
+        self.0.line.minor_version
+    }
+
+    /// All fields, in the order in which they were sent.
+    #[must_use]
+    pub fn fields(&self) -> Fields<'a> {
+        self.0.fields()
+    }
+
+    /// The value of the first field called `name`, ignoring case.
+    #[must_use]
+    pub fn field(&self, name: &str) -> Option<&'a [u8]> {
+        self.values(name).next()
+    }
+
+    /// The values of all fields called `name`, ignoring case.
+    pub fn values(&self, name: &str) -> impl Iterator<Item = &'a [u8]> + Clone {
+        self.fields().values(name)
+    }
+
+    /// The subprotocols that the client offers, in its order of preference (RFC 6455, section
+    /// 11.3.4).
+    pub fn subprotocols(&self) -> impl Iterator<Item = &'a str> + Clone {
+        tokens(self.values("sec-websocket-protocol"))
+    }
+
+    pub(super) fn handshake_fields(&self) -> HandshakeFields<&'a [u8]> {
+        self.0.handshake.resolve(self.0.bytes)
+    }
+
+    pub(super) fn method_bytes(&self) -> &'a [u8] {
+        self.0.line.method(self.0.bytes)
+    }
+
+    pub(super) fn target_bytes(&self) -> &'a [u8] {
+        self.0.line.target(self.0.bytes)
+    }
 }
 
-/// A head that is complete.
+/// An incremental parser of the head of an HTTP/1.1 response, used as
+/// [`RequestParser`] is.
+///
+/// A status line without a reason phrase may also lack the space before it.
+///
+/// ```
+/// use websocket_proto::handshake::{HeadLimits, ResponseParser};
+///
+/// let mut parser = ResponseParser::new(HeadLimits::DEFAULT);
+/// let response = parser.parse(b"HTTP/1.1 404 Not Found\r\nServer: x\r\n\r\n")?.unwrap();
+/// assert_eq!((response.status(), response.reason()), (404, &b"Not Found"[..]));
+/// # Ok::<(), websocket_proto::handshake::HandshakeError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct ResponseParser(Parser);
+
+impl ResponseParser {
+    /// A parser that has read nothing.
+    #[must_use]
+    pub const fn new(limits: HeadLimits) -> Self {
+        Self(Parser::response(limits))
+    }
+
+    /// Reads what arrived since the last call, as [`RequestParser::parse`] does.
+    ///
+    /// # Errors
+    ///
+    /// The rule that the head breaks. Further calls return the same error.
+    pub fn parse<'a>(
+        &mut self,
+        received: &'a [u8],
+    ) -> Result<Option<ResponseHead<'a>>, HandshakeError> {
+        self.0.parse(received)?;
+        Ok(self.head(received))
+    }
+
+    /// The head that was parsed, borrowed from the bytes that hold it; `None` if it is incomplete.
+    #[must_use]
+    pub fn head<'a>(&self, received: &'a [u8]) -> Option<ResponseHead<'a>> {
+        self.0.head(received).map(ResponseHead)
+    }
+}
+
+/// The head of a response, borrowed from the received bytes.
+///
+/// Its syntax is valid. [`ClientRequest::verify`](super::ClientRequest::verify) checks
+/// whether it accepts a handshake.
+///
+/// ```
+/// use websocket_proto::handshake::{HeadLimits, ResponseParser};
+///
+/// let head = b"HTTP/1.1 302 Found\r\nLocation: /v2\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2\r\n\r\n";
+/// let response = ResponseParser::new(HeadLimits::DEFAULT).parse(head)?.unwrap();
+/// assert_eq!(response.status(), 302);
+/// assert_eq!(response.field("location"), Some(&b"/v2"[..]));
+/// assert_eq!(response.values("set-cookie").count(), 2);
+/// # Ok::<(), websocket_proto::handshake::HandshakeError>(())
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct ResponseHead<'a>(pub(super) Head<'a>);
+
+impl<'a> ResponseHead<'a> {
+    /// The whole head, including the empty line that ends it.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &'a [u8] {
+        self.0.bytes
+    }
+
+    /// The minor version of HTTP/1.
+    #[must_use]
+    pub const fn minor_version(&self) -> u8 {
+        self.0.line.minor_version
+    }
+
+    /// The status code, 100 to 999.
+    #[must_use]
+    pub const fn status(&self) -> u16 {
+        self.0.line.status
+    }
+
+    /// The reason phrase, which may be empty and should be ignored (RFC 9112, section 4).
+    #[must_use]
+    pub fn reason(&self) -> &'a [u8] {
+        self.0.line.reason(self.0.bytes)
+    }
+
+    /// All fields, in the order in which they were sent.
+    #[must_use]
+    pub fn fields(&self) -> Fields<'a> {
+        self.0.fields()
+    }
+
+    /// The value of the first field called `name`, ignoring case.
+    #[must_use]
+    pub fn field(&self, name: &str) -> Option<&'a [u8]> {
+        self.values(name).next()
+    }
+
+    /// The values of all fields called `name`, ignoring case.
+    pub fn values(&self, name: &str) -> impl Iterator<Item = &'a [u8]> + Clone {
+        self.fields().values(name)
+    }
+
+    pub(super) fn handshake_fields(&self) -> HandshakeFields<&'a [u8]> {
+        self.0.handshake.resolve(self.0.bytes)
+    }
+}
+
+/// The parser of both kinds of heads.
+#[derive(Clone, Debug)]
+pub(super) struct Parser {
+    scanner: Scanner,
+    handshake: HandshakeFields<Span>,
+}
+
+/// A complete head of either kind.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Head<'a> {
-    /// All of it, with the empty line that ends it.
-    pub(super) bytes: &'a [u8],
-    marks: Marks,
-    pub(super) notes: Notes,
+    bytes: &'a [u8],
+    line: StartLine,
+    handshake: HandshakeFields<Span>,
+}
+
+impl Parser {
+    pub(super) const fn request(limits: HeadLimits) -> Self {
+        Self { scanner: Scanner::request(limits), handshake: HandshakeFields::new() }
+    }
+
+    pub(super) const fn response(limits: HeadLimits) -> Self {
+        Self { scanner: Scanner::response(limits), handshake: HandshakeFields::new() }
+    }
+
+    /// Reads what arrived since the last call. Returns the length of the head once it is complete.
+    pub(super) fn parse(&mut self, received: &[u8]) -> Result<Option<usize>, HandshakeError> {
+        self.scanner.scan(received, |line| self.handshake.record(received, line))?;
+        Ok(self.scanner.complete().map(|(len, _)| len))
+    }
+
+    pub(super) fn head<'a>(&self, received: &'a [u8]) -> Option<Head<'a>> {
+        let (len, line) = self.scanner.complete()?;
+        let bytes = received.get(..len)?;
+        Some(Head { bytes, line: *line, handshake: self.handshake })
+    }
 }
 
 impl<'a> Head<'a> {
-    /// A request's method, a response's version.
-    pub(super) fn first(&self) -> &'a [u8] {
-        self.part(Mark::First, Mark::Second, 1)
+    /// The value of the first field of this name.
+    #[cfg(feature = "alloc")]
+    pub(super) fn first(&self, name: FieldName) -> Option<&'a [u8]> {
+        self.handshake.first(name).map(|span| span.of(self.bytes))
     }
 
-    /// A request's target, a response's status.
-    pub(super) fn second(&self) -> &'a [u8] {
-        self.part(Mark::Second, Mark::Third, 1)
-    }
-
-    /// A request's version, a response's reason phrase.
-    pub(super) fn third(&self) -> &'a [u8] {
-        self.part(Mark::Third, Mark::Fields, 2)
-    }
-
-    /// What is between two marks, without the bytes that end it.
-    fn part(&self, from: Mark, to: Mark, end: u32) -> &'a [u8] {
-        Place { start: self.marks.get(from), end: self.marks.get(to) - end }.of(self.bytes)
-    }
-
-    pub(super) fn fields(&self) -> Fields<'a> {
-        let start = self.marks.get(Mark::Fields) as usize;
-        Fields::of_lines(self.bytes.get(start..).unwrap_or_default())
+    fn fields(&self) -> Fields<'a> {
+        Fields::of_lines(self.line.field_lines(self.bytes))
     }
 }
 
-/// The minor version that a version of HTTP/1 ends in.
-pub(super) fn minor_version(version: &[u8]) -> u8 {
-    version.last().map_or(0, |digit| digit - b'0')
-}
-
-/// Walks over a head that grows, and never looks again at what it has taken.
-#[derive(Clone, Debug)]
-pub(super) struct Scanner {
-    limits: HeadLimits,
-    /// Bytes taken, each of which was looked at once; twice those of a field line that is too long, of
-    /// the names of those that arrived whole, and of an end of the start line that is not the usual one.
-    pub(super) at: usize,
-    /// Where the part of the start line, or the field line, began that is being read.
-    start: usize,
-    /// Fields taken.
-    fields: usize,
-    marks: Marks,
-    notes: Notes,
-    state: State,
-    /// After an error nothing more is taken.
-    verdict: Result<(), HandshakeError>,
-}
-
-impl Scanner {
-    /// At the start of what `state` says.
-    #[cfg_attr(not(feature = "alloc"), inline(never))]
-    pub(super) const fn new(mut limits: HeadLimits, state: State) -> Self {
-        if limits.max_head > MAX_HEAD {
-            limits.max_head = MAX_HEAD;
-        }
-        let (marks, notes) = (Marks([0; 5]), Notes::NOTHING);
-        Self { limits, at: 0, start: 0, fields: 0, marks, notes, state, verdict: Ok(()) }
-    }
-
-    /// The head at the start of `received`, out of which it was taken; `None` if it is not complete.
-    pub(super) fn head<'a>(&self, received: &'a [u8]) -> Option<Head<'a>> {
-        if self.state != State::Complete {
-            return None;
-        }
-        Some(Head { bytes: received.get(..self.at)?, marks: self.marks, notes: self.notes })
-    }
-
-    /// Takes what has arrived of a head since the last call.
-    pub(super) fn scan(&mut self, received: &[u8]) -> Result<(), HandshakeError> {
-        if self.verdict.is_ok() {
-            self.verdict = self.advance(received);
-        }
-        self.verdict
-    }
-
-    fn advance(&mut self, received: &[u8]) -> Result<(), HandshakeError> {
-        loop {
-            if QUICK && self.at == self.start {
-                self.quickly(received);
-            }
-            if self.state == State::Name && self.fields == self.limits.max_fields {
-                self.state = State::LastCr;
-            }
-            if !self.part(received)? {
-                return Ok(());
-            }
-            if self.state == State::Noted {
-                let at = self.marks.get(Mark::Value) as usize;
-                let name = Place::new(self.start, at - 1).of(received);
-                let value = Place::new(at, self.at - 2).of(received);
-                self.notes.note(name, at, value);
-                self.fields += 1;
-                self.start = self.at;
-                self.state = State::Name;
-            }
-        }
-    }
-
-    /// Takes the part that is next, with the byte that ends it; `false` if that has not arrived, and
-    /// if there is none.
-    fn part(&mut self, received: &[u8]) -> Result<bool, HandshakeError> {
-        let Some(part) = self.state.part() else { return Ok(false) };
-        let (max, too_long) = match part.limit {
-            Limit::Head => (usize::MAX, HandshakeError::HeadTooLong),
-            // The space that ends it is no part of it.
-            Limit::Target => {
-                (self.limits.max_target.saturating_add(1), HandshakeError::TargetTooLong)
-            }
-            Limit::FieldLine => (self.limits.max_field_line, HandshakeError::FieldLineTooLong),
-        };
-        let limit = self.start.saturating_add(max).min(self.limits.max_head);
-        let rest = received.get(self.at..received.len().min(limit)).unwrap_or_default();
-        let run = part.characters.run(self.at - self.start, rest);
-        self.at += run;
-        let Some(&byte) = rest.get(run) else {
-            if self.at < limit {
-                return Ok(false);
-            }
-            let is_head = limit == self.limits.max_head;
-            return Err(if is_head { HandshakeError::HeadTooLong } else { too_long });
-        };
-        let length = self.at - self.start;
-        self.at += 1;
-        self.state = match part.empty {
-            Some(next) if byte == b'\r' && length == 0 => next,
-            _ if byte == part.end && length >= part.least.into() => {
-                if let Some(mark) = part.mark {
-                    self.marks.set(mark, self.at);
-                }
-                part.next
-            }
-            _ => return Err(self.state.refuse(part, byte, length)),
-        };
-        // A field line is limited as a whole.
-        if part.limit != Limit::FieldLine {
-            self.start = self.at;
-        }
-        Ok(true)
-    }
-
-    /// Takes what almost everyone sends, as far as it has arrived, quicker than part by part: the end of
-    /// the start line, and field lines.
-    fn quickly(&mut self, received: &[u8]) {
-        let head = received.get(..self.limits.max_head).unwrap_or(received);
-        let mut rest = head.get(self.at..).unwrap_or_default();
-        if let Some(end) = self.state.usual_end()
-            && let Some(behind) = rest.strip_prefix(end)
-        {
-            if self.state == State::Response {
-                self.marks.set(Mark::Second, b"HTTP/1.1 ".len());
-                self.marks.set(Mark::Third, b"HTTP/1.1 101 ".len());
-            }
-            self.at += end.len();
-            self.marks.set(Mark::Fields, self.at);
-            self.state = State::Name;
-            rest = behind;
-        }
-        if self.state == State::Name {
-            self.whole_lines(rest);
-        }
-    }
-
-    /// Takes the field lines that have arrived whole, and of the next what is a name and a value, as far
-    /// as that is quick; begins the next.
-    // A function of its own, so that all that it needs is in registers.
-    #[inline(never)]
-    fn whole_lines(&mut self, mut lines: &[u8]) {
-        let taken = loop {
-            match lines {
-                [b'\r', b'\n', ..] if self.limits.max_field_line >= 2 => {
-                    self.state = State::Complete;
-                    break 2;
-                }
-                _ if self.fields == self.limits.max_fields => break 0,
-                _ => {}
-            }
-            // What a name is made of may stand in a value. So the end of a line is found without its
-            // colon, and neither waits for the other.
-            let run = Class::Value.run(lines);
-            let colon = Class::Token.run(lines);
-            let Some((name @ [_, ..], [b':', ..])) = lines.split_at_checked(colon) else {
-                break colon;
-            };
-            let value = self.at + colon + 1;
-            match lines.split_at_checked(run) {
-                Some((line, [b'\r', b'\n', rest @ ..]))
-                    if run + 2 <= self.limits.max_field_line =>
-                {
-                    self.notes.note(name, value, line.get(colon + 1..).unwrap_or_default());
-                    self.fields += 1;
-                    self.at += run + 2;
-                    lines = rest;
-                }
-                Some(_) | None => {
-                    self.marks.set(Mark::Value, value);
-                    self.state = State::Value;
-                    break run;
-                }
-            }
-        };
-        self.start = self.at;
-        self.at += taken.min(self.limits.max_field_line);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// What is taken of `lines`, and noted, if they arrive whole or byte by byte.
-    fn taken(
-        lines: &[u8],
-        limits: HeadLimits,
-        whole: bool,
-    ) -> (Result<bool, HandshakeError>, Option<usize>, Notes) {
-        let mut scanner = Scanner::new(limits, State::Name);
-        let mut end = if whole { lines.len() } else { 0 };
-        loop {
-            let taken = scanner.scan(&lines[..end]).map(|()| scanner.state == State::Complete);
-            if end == lines.len() || taken != Ok(false) {
-                return (taken, taken.is_ok().then_some(scanner.at), scanner.notes);
-            }
-            end += 1;
-        }
-    }
-
-    #[test]
-    fn limits_are_inclusive() {
-        let default = HeadLimits::DEFAULT;
-        let line = HeadLimits { max_field_line: 8, ..default };
-        let fields = HeadLimits { max_fields: 2, ..default };
-        let head = HeadLimits { max_head: 10, ..default };
-        for (lines, limits, expected) in [
-            (&b"A: 345\r\nB: 345\r\n\r\n"[..], line, Ok(true)),
-            (b"A: 345\r\nB: 3456\r\n\r\n", line, Err(HandshakeError::FieldLineTooLong)),
-            (b"Abcdefghi", line, Err(HandshakeError::FieldLineTooLong)),
-            (b"A: 1\r\nB: 2\r\n\r\n", fields, Ok(true)),
-            (b"A: 1\r\nB: 2\r\nC", fields, Err(HandshakeError::TooManyFields)),
-            (b"A: 345\r\n\r\n", head, Ok(true)),
-            (b"A: 3456\r\n\r\n", head, Err(HandshakeError::HeadTooLong)),
-        ] {
-            for whole in [false, true] {
-                assert_eq!(taken(lines, limits, whole).0, expected, "{}", lines.escape_ascii());
-            }
-        }
-    }
-
-    #[test]
-    fn lines_that_arrive_whole_are_what_they_are_byte_by_byte() {
-        let parts: [&[u8]; 9] =
-            [b"Host", b":", b" a", b"\r", b"\n", b"\0", b"Key: \xe4\t\r\n", b":\r\n", b"\r\n"];
-        let default = HeadLimits::DEFAULT;
-        for limits in [
-            default,
-            HeadLimits { max_field_line: 9, ..default },
-            HeadLimits { max_head: 12, ..default },
-            HeadLimits { max_fields: 1, ..default },
-            HeadLimits { max_fields: 0, max_field_line: 1, ..default },
-        ] {
-            for chosen in 0..parts.len().pow(5) {
-                let of = |place| parts[chosen / parts.len().pow(place) % parts.len()];
-                let (mut lines, mut length) = ([0; 50], 0);
-                for part in [of(0), of(1), of(2), of(3), of(4)] {
-                    lines[length..length + part.len()].copy_from_slice(part);
-                    length += part.len();
-                }
-                let lines = &lines[..length];
-                let by_bytes = taken(lines, limits, false);
-                assert_eq!(taken(lines, limits, true), by_bytes, "{}", lines.escape_ascii());
-            }
-        }
-    }
+/// A part of a head that the scanner has checked to be ASCII.
+fn text(part: &[u8]) -> &str {
+    str::from_utf8(part).unwrap_or_default()
 }

@@ -1,79 +1,90 @@
 //! The opening handshake (RFC 6455, section 4).
 //!
-//! Without an allocator: [`RequestParser`] and [`ResponseParser`] read heads that the caller
-//! gathers, [`RequestHead::upgrade`] and [`ClientRequest::is_accepted`] check them, and
-//! [`Upgrade::accept`], [`Rejection::write`], [`write_response`] and [`ClientRequest::write`] write
-//! the answers into the caller's buffer.
+//! # State machines
 //!
-//! With `alloc`, [`ServerHandshake`] and [`ClientHandshake`] put these together into machines that
-//! are driven as a [`Connection`](crate::Connection) is, and end in one.
+//! With the feature `alloc`, three state machines perform the handshake. One loop drives all of them
+//! ([`Handshake`]), with the calls that also drive a [`Connection`](crate::Connection). On success, a
+//! server or a client turns its machine into a `Connection`:
+//!
+//! | role | machine | deciding event | call that returns the connection |
+//! |---|---|---|---|
+//! | server | [`ServerHandshake`] | [`ServerEvent::Upgrade`] | [`accept`](ServerHandshake::accept) |
+//! | client | [`ClientHandshake`] | [`ClientEvent::Accepted`] | [`establish`](ClientHandshake::establish) |
+//! | client of a proxy | [`ProxyHandshake`] | [`ClientEvent::Accepted`] | none: a [`ClientHandshake`] follows over the same transport |
+//!
+//! If the peer refuses ([`ClientEvent::Refused`]), [`response()`](ClientHandshake::response) and
+//! [`body()`](ClientHandshake::body) remain readable until the machine is dropped.
+//!
+//! # Parts
+//!
+//! The parts of these machines work without an allocator:
+//!
+//! - [`RequestParser`] and [`ResponseParser`] parse heads in a buffer of the caller.
+//! - [`RequestHead::upgrade`] and [`ClientRequest::verify`] check them.
+//! - [`ClientRequest::write`], [`Upgrade::accept`], [`Rejection::write`] and [`write_response`] write
+//!   heads into a buffer of the caller.
+//! - [`ExtendedConnect`] is the handshake of HTTP/2 and HTTP/3, as lists of fields.
+//!
+//! # Other HTTP stacks
+//!
+//! With the feature `http`, requests and responses of another HTTP stack pass the same checks, in the
+//! types of the crate `http`.
 
 mod accept_key;
-mod class;
+mod authority;
+#[cfg(feature = "alloc")]
+mod body;
 #[cfg(feature = "alloc")]
 mod client;
-mod connect;
 mod credentials;
 #[cfg(feature = "alloc")]
-mod deadline;
+mod ending;
 mod error;
 #[cfg(feature = "alloc")]
 mod exchange;
-mod extended_client;
 mod extended_connect;
-mod extension;
-mod field;
-mod grammar;
+mod extensions;
+mod fields;
+#[cfg(feature = "alloc")]
+mod gather;
 mod head;
 #[cfg(feature = "http")]
 mod http;
-mod known;
-mod limits;
-mod list;
+mod http1;
+mod http2;
 #[cfg(feature = "alloc")]
-mod negotiated;
-mod notes;
-mod offer;
+mod machine;
 mod origin;
 #[cfg(feature = "alloc")]
 mod proxy;
-mod rejection;
 mod request;
 mod response;
 #[cfg(feature = "alloc")]
 mod server;
-mod subprotocol;
 mod upgrade;
 mod uri;
-mod write;
 
 pub use accept_key::{accept_key, key_from_nonce};
 #[cfg(feature = "alloc")]
+pub use body::BodyEnd;
+#[cfg(feature = "alloc")]
 pub use client::{ClientEvent, ClientHandshake};
-pub use connect::write_connect;
-pub use credentials::CREDENTIAL_FIELDS;
 #[cfg(feature = "alloc")]
 pub use credentials::{basic_credentials, bearer_credentials};
-pub use error::{HandshakeError, HeadError};
-pub use extended_client::ConnectProtocol;
+pub use error::{HandshakeError, InvalidHead};
 pub use extended_connect::ExtendedConnect;
-pub use extension::{Extension, Extensions, Parameter, ParameterValue, Parameters};
-pub use field::{Field, Fields};
-#[cfg(feature = "http")]
-pub use http::{write_http_request, write_http_response};
-pub use limits::HeadLimits;
+pub use fields::choose_subprotocol;
+pub use head::{RequestHead, RequestParser, ResponseHead, ResponseParser};
+use http1::HeadWriter;
+pub use http1::{Field, Fields, HeadBuffer, HeadLimits};
 #[cfg(feature = "alloc")]
-pub use negotiated::{Established, Negotiated};
-pub use offer::ClientRequest;
-pub use origin::OriginPolicy;
+pub use machine::{AcceptError, Accepted, Handshake, Negotiated, Unaccepted};
+pub use origin::{InvalidOrigin, OriginPolicy};
 #[cfg(feature = "alloc")]
 pub use proxy::ProxyHandshake;
-pub use rejection::{Rejection, write_response};
-pub use request::{RequestHead, RequestParser};
-pub use response::{ResponseHead, ResponseParser};
+pub use request::{Choice, ClientRequest, write_connect};
+pub use response::{Acceptance, Rejection, write_response};
 #[cfg(feature = "alloc")]
 pub use server::{ServerEvent, ServerHandshake};
-pub use subprotocol::{Preference, choose_subprotocol};
-pub use upgrade::{Acceptance, Upgrade};
+pub use upgrade::Upgrade;
 pub use uri::{Uri, UriError};
-pub use write::{HeadBuffer, HeadWriter};

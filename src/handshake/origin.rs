@@ -1,16 +1,16 @@
-//! Which pages may connect (RFC 6455, section 10.2).
+//! The origins whose pages may connect (RFC 6455, section 10.2).
 
-use super::RequestHead;
-use super::list::is;
-use super::notes::Once;
-use super::uri::{Authority, ipv6_address, split_scheme};
+use core::fmt;
 
-/// Whose pages may open a connection to a server.
+use super::authority::{Authority, default_port, is_same_host, split_scheme};
+
+/// The origins whose pages may open a connection to a server.
 ///
-/// A browser sends the origin of the page that connects, and lets every page connect anywhere, with
-/// the user's cookies: the server is who refuses. A request without `Origin` comes from no browser
-/// and passes. [`ServerHandshake`](super::ServerHandshake) applies the policy of its
-/// configuration, [`same`](Self::same) by default, and answers 403.
+/// A browser lets every page connect to every server, with the user's cookies, and sends the origin
+/// of the page: refusing is the server's part. A request without `Origin` does not come from a
+/// browser's page and passes every policy. [`ServerHandshake`](super::ServerHandshake) applies the
+/// policy of its [configuration](crate::Config::with_origin_policy), by default [`same`](Self::same),
+/// and answers 403.
 ///
 /// ```
 /// use websocket_proto::handshake::OriginPolicy;
@@ -19,13 +19,14 @@ use super::uri::{Authority, ipv6_address, split_scheme};
 /// assert!(same.allows_origin(Some(b"https://example.com"), "example.com"));
 /// assert!(!same.allows_origin(Some(b"https://evil-example.com"), "example.com"));
 ///
-/// let list = OriginPolicy::list(&["https://example.com", "https://*.example.com", "http://localhost:*"]);
-/// assert!(list.allows_origin(Some(b"https://www.example.com"), "10.0.0.7:8080"));
-/// assert!(list.allows_origin(Some(b"http://localhost:3000"), "10.0.0.7:8080"));
+/// // A malformed entry of a `static` does not compile.
+/// static POLICY: OriginPolicy<'_> =
+///     OriginPolicy::list(&["https://example.com", "https://*.example.com", "http://localhost:*"]);
+/// assert!(POLICY.allows_origin(Some(b"https://chat.example.com"), "example.com"));
 /// ```
 ///
-/// No policy but a list is a defence against DNS rebinding, where a page of the attacker's name
-/// reaches the address of this server: its `Host` is the attacker's name as well.
+/// Only a list defends against DNS rebinding, where a page under the attacker's name reaches this
+/// server's address: the attacker's name is in `Host` as well.
 #[derive(Clone, Copy, Debug)]
 pub struct OriginPolicy<'a>(Policy<'a>);
 
@@ -34,77 +35,116 @@ enum Policy<'a> {
     Any,
     None,
     Same,
-    SameAs(&'a str),
+    /// Every entry is one that `Pattern::parse` accepts.
     List(&'a [&'a str]),
 }
 
 impl<'a> OriginPolicy<'a> {
-    /// Pages of this server: the host of the origin is that of the request, whatever its case, and
-    /// so is the port, where a port that is not named is the default one of the origin's scheme.
-    /// The scheme is not compared, since TLS may end at a proxy before this server; it is `http`
-    /// or `https`.
+    /// Allows pages of this server: the host and the port of the origin are those of the request.
+    ///
+    /// Names are compared without regard to case. A port that is not named, on either side, is the
+    /// default port of the origin's scheme, which is `http`, `https`, `ws` or `wss`. The scheme
+    /// itself is not compared, since a proxy in front of this server may end TLS.
     #[must_use]
     pub const fn same() -> Self {
         Self(Policy::Same)
     }
 
-    /// Pages of `authority`, a host with a port if that is not the default one: what
-    /// [`same`](Self::same) is behind a proxy that rewrites `Host`.
-    #[must_use]
-    pub const fn same_as(authority: &'a str) -> Self {
-        Self(Policy::SameAs(authority))
-    }
-
-    /// Pages of these origins, each a scheme, a host, and a port if that is not the scheme's
-    /// default one: `https://example.com:8443`. `*.` before a host stands for all its subdomains,
-    /// but not for itself; `*` as the port for any. `null` is what sandboxed pages and files send.
+    /// Allows pages of these origins, as [`try_list`](Self::try_list) does.
     ///
-    /// What is none of these matches nothing.
+    /// # Panics
+    ///
+    /// If an entry is malformed; at compile time in a `static` or `const`.
     #[must_use]
+    #[track_caller]
     pub const fn list(origins: &'a [&'a str]) -> Self {
+        assert!(first_malformed(origins).is_none(), "an entry is not an origin");
         Self(Policy::List(origins))
     }
 
-    /// Pages of any origin: for servers that know their clients by other means than cookies.
+    /// Allows pages of these origins.
+    ///
+    /// An entry is written as browsers send an origin: a scheme, `://`, a host, and a port unless
+    /// it is the default one, without a path: `https://example.com:8443`. `*.` before a host stands
+    /// for its subdomains, but not for the host itself; `*` as the port stands for every port.
+    /// Sandboxed pages send `null`, local files `null` or `file://`.
+    ///
+    /// # Errors
+    ///
+    /// The first entry that is malformed.
+    ///
+    /// ```
+    /// use websocket_proto::handshake::{InvalidOrigin, OriginPolicy};
+    ///
+    /// assert!(OriginPolicy::try_list(&["https://example.com", "file://", "null"]).is_ok());
+    /// let error = OriginPolicy::try_list(&["https://example.com", "example.com"]).unwrap_err();
+    /// assert_eq!(error.index, 1);
+    /// ```
+    pub const fn try_list(origins: &'a [&'a str]) -> Result<Self, InvalidOrigin> {
+        match first_malformed(origins) {
+            Some(index) => Err(InvalidOrigin { index }),
+            None => Ok(Self(Policy::List(origins))),
+        }
+    }
+
+    /// Allows every page: for servers that authenticate by other means than cookies.
     #[must_use]
     pub const fn any() -> Self {
         Self(Policy::Any)
     }
 
-    /// No page at all.
+    /// Allows no page.
     #[must_use]
     pub const fn none() -> Self {
         Self(Policy::None)
     }
 
-    /// Whether the request may be accepted. One with several origins is of none.
+    /// Whether a request may be accepted whose `Origin` is `origin` and whose authority (`Host`,
+    /// `:authority`, or that of the request target) is `authority`.
     #[must_use]
-    pub fn allows(&self, request: &RequestHead<'_>) -> bool {
-        match (self.0, request.head.notes.origin) {
-            (Policy::Any, _) | (_, Once::Missing) => true,
-            (_, origin) => {
-                self.allows_text(origin.of(request.as_bytes()), request.stated_authority())
-            }
+    pub fn allows_origin(&self, origin: Option<&[u8]>, authority: &str) -> bool {
+        match (origin, Authority::parse(authority.as_bytes())) {
+            (None, _) => true,
+            (Some(origin), Ok(authority)) => self.allows(origin, &authority),
+            // Not the host of any page.
+            (Some(origin), Err(_)) => self.allows(origin, &Authority { host: b"", port: None }),
         }
     }
 
-    /// Whether a page of `origin`, the value of `Origin`, may connect to `authority`, which is
-    /// the one that the request names.
-    #[must_use]
-    pub fn allows_origin(&self, origin: Option<&[u8]>, authority: &str) -> bool {
-        origin.is_none_or(|origin| self.allows_text(origin, authority.as_bytes()))
-    }
-
-    fn allows_text(&self, origin: &[u8], authority: &[u8]) -> bool {
+    pub(super) fn allows(&self, origin: &[u8], authority: &Authority<'_>) -> bool {
         match self.0 {
             Policy::Any => true,
             Policy::None => false,
             Policy::Same => is_same(origin, authority),
-            Policy::SameAs(authority) => is_same(origin, authority.as_bytes()),
-            Policy::List(patterns) => {
-                patterns.iter().any(|pattern| matches(pattern.as_bytes(), origin))
-            }
+            Policy::List(patterns) => patterns.iter().any(|pattern| {
+                let pattern = Pattern::parse(pattern.as_bytes());
+                debug_assert!(pattern.is_some(), "the constructors check the entries");
+                pattern.is_some_and(|pattern| pattern.matches(origin))
+            }),
         }
+    }
+
+    /// Explains to the operator of the server why these values were refused and which setting to
+    /// change: the body of a 403.
+    ///
+    /// ```
+    /// use websocket_proto::handshake::OriginPolicy;
+    ///
+    /// let refusal = OriginPolicy::same().refusal(b"https://example.com", "10.0.0.7:8080");
+    /// assert!(refusal.to_string().starts_with(
+    ///     "The page's Origin \"https://example.com\" is not the requested host \"10.0.0.7:8080\"."
+    /// ));
+    /// ```
+    #[must_use]
+    pub fn refusal<'r>(
+        &self,
+        origin: &'r [u8],
+        authority: &'r str,
+    ) -> impl fmt::Display + use<'a, 'r>
+    where
+        'a: 'r,
+    {
+        Refusal { policy: self.0, origin, authority }
     }
 }
 
@@ -114,106 +154,180 @@ impl Default for OriginPolicy<'_> {
     }
 }
 
+/// An entry of [`OriginPolicy::try_list`] is not an origin: a scheme, `://` and a host, without a
+/// path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct InvalidOrigin {
+    /// The index of the entry.
+    pub index: usize,
+}
+
+impl fmt::Display for InvalidOrigin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "entry {} of the list is not an origin such as https://example.com", self.index)
+    }
+}
+
+impl core::error::Error for InvalidOrigin {}
+
+/// The text that [`OriginPolicy::refusal`] returns.
+struct Refusal<'a> {
+    policy: Policy<'a>,
+    origin: &'a [u8],
+    authority: &'a str,
+}
+
+impl fmt::Display for Refusal<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (origin, authority) = (self.origin.escape_ascii(), self.authority);
+        match self.policy {
+            Policy::Same | Policy::Any => write!(
+                f,
+                "The page's Origin \"{origin}\" is not the requested host \"{authority}\".\n\
+                If a proxy rewrites Host, make it forward the client's Host, or allow the origin \
+                with OriginPolicy::list in this server's Config::origin_policy."
+            ),
+            Policy::List(_) => write!(
+                f,
+                "The page's Origin \"{origin}\" (requested host \"{authority}\") is not allowed.\n\
+                Allow it with OriginPolicy::list in this server's Config::origin_policy."
+            ),
+            Policy::None => write!(
+                f,
+                "The page's Origin \"{origin}\" (requested host \"{authority}\") is not allowed: \
+                this server's Config::origin_policy is OriginPolicy::none."
+            ),
+        }
+    }
+}
+
 /// `scheme "://" host [ ":" port ]` (RFC 6454, section 6.2).
+#[derive(Clone, Copy)]
 struct Origin<'a> {
     scheme: &'a [u8],
+    /// Empty in `file://` and its like: only where the scheme has no default port.
     host: &'a [u8],
     port: Option<u16>,
 }
 
 impl<'a> Origin<'a> {
-    fn parse(text: &'a [u8]) -> Option<Self> {
-        let (scheme, authority) = split_scheme(text)?;
-        let Authority { host, port } = Authority::parse(authority).ok()?;
-        Some(Self { scheme, host, port: port.or(default_port(scheme)) })
-    }
-}
-
-/// That of `http` or `https`.
-pub(super) fn default_port(scheme: &[u8]) -> Option<u16> {
-    if is(scheme, b"https") {
-        Some(443)
-    } else if is(scheme, b"http") {
-        Some(80)
-    } else {
-        None
-    }
-}
-
-fn is_same(origin: &[u8], authority: &[u8]) -> bool {
-    let Some((scheme, origin)) = split_scheme(origin) else { return false };
-    let (Some(default), Ok(parsed)) = (default_port(scheme), Authority::parse(authority)) else {
-        return false;
-    };
-    // Most are written alike.
-    origin == authority
-        || Authority::parse(origin).is_ok_and(|origin| {
-            is_same_host(origin.host, parsed.host)
-                && origin.port.unwrap_or(default) == parsed.port.unwrap_or(default)
-        })
-}
-
-fn matches(pattern: &[u8], origin: &[u8]) -> bool {
-    if pattern == b"null" || origin == b"null" {
-        return pattern == origin;
-    }
-    let (pattern, any_port) = match pattern.strip_suffix(b":*") {
-        Some(pattern) => (pattern, true),
-        None => (pattern, false),
-    };
-    let (Some(pattern), Some(origin)) = (Origin::parse(pattern), Origin::parse(origin)) else {
-        return false;
-    };
-    let host_matches = match pattern.host.strip_prefix(b"*") {
-        Some(parent) => is_subdomain(origin.host, parent),
-        None => is_same_host(origin.host, pattern.host),
-    };
-    host_matches
-        && origin.scheme.eq_ignore_ascii_case(pattern.scheme)
-        && (any_port || origin.port == pattern.port)
-}
-
-/// Whether `host` ends in `parent`, which begins with a dot, and has something before it.
-fn is_subdomain(host: &[u8], parent: &[u8]) -> bool {
-    let Some(at) = host.len().checked_sub(parent.len()).filter(|&at| at > 0) else { return false };
-    let end = host.get(at..);
-    parent.len() > 1
-        && parent.starts_with(b".")
-        && end.is_some_and(|end| end.eq_ignore_ascii_case(parent))
-}
-
-/// Compares names without case, and IPv6 addresses by what they mean.
-pub(super) fn is_same_host(a: &[u8], b: &[u8]) -> bool {
-    match (ipv6_address(a), ipv6_address(b)) {
-        (Some(a), Some(b)) => a == b,
-        (None, None) => a.eq_ignore_ascii_case(b),
-        (Some(_), None) | (None, Some(_)) => false,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_written_alike_is_the_same_where_it_is_so_by_its_parts() {
-        let authorities = [
-            "a", "A", "a:80", "a:443", "b", "", ":80", "a b", "a:", "a:0", "[::1]", "[0::1]", "[a]",
-        ];
-        for scheme in ["http", "HTTPS", "ftp"] {
-            for (origin, authority) in authorities.iter().flat_map(|a| authorities.map(|b| (a, b)))
-            {
-                let origin = [scheme, "://", origin].concat();
-                let by_parts = Origin::parse(origin.as_bytes())
-                    .zip(Authority::parse(authority.as_bytes()).ok())
-                    .zip(default_port(scheme.as_bytes()))
-                    .is_some_and(|((origin, authority), default)| {
-                        is_same_host(origin.host, authority.host)
-                            && origin.port == Some(authority.port.unwrap_or(default))
-                    });
-                let is_same = is_same(origin.as_bytes(), authority.as_bytes());
-                assert_eq!(is_same, by_parts, "{origin} {authority}");
+    const fn parse(text: &'a [u8]) -> Option<Self> {
+        let Some((scheme, authority)) = split_scheme(text) else { return None };
+        let default = default_port(scheme);
+        if authority.is_empty() && default.is_none() {
+            return Some(Self { scheme, host: authority, port: None });
+        }
+        match Authority::parse(authority) {
+            Ok(Authority { host, port: Some(port) }) => {
+                Some(Self { scheme, host, port: Some(port) })
             }
+            Ok(Authority { host, port: None }) => Some(Self { scheme, host, port: default }),
+            Err(_) => None,
         }
     }
+}
+
+/// An entry of a list.
+#[derive(Clone, Copy)]
+enum Pattern<'a> {
+    Null,
+    Origin { scheme: &'a [u8], host: HostPattern<'a>, port: PortPattern },
+}
+
+#[derive(Clone, Copy)]
+enum HostPattern<'a> {
+    Exact(&'a [u8]),
+    SubdomainsOf(&'a [u8]),
+}
+
+#[derive(Clone, Copy)]
+enum PortPattern {
+    Exact(Option<u16>),
+    Any,
+}
+
+impl<'a> Pattern<'a> {
+    const fn parse(entry: &'a [u8]) -> Option<Self> {
+        if matches!(entry, b"null") {
+            return Some(Self::Null);
+        }
+        let (origin, any_port) = match entry {
+            [origin @ .., b':', b'*'] => (origin, true),
+            origin => (origin, false),
+        };
+        let Some(Origin { scheme, host, port }) = Origin::parse(origin) else { return None };
+        // `*` stands in place of the port, not after one.
+        if any_port && origin.len() > scheme.len() + "://".len() + host.len() {
+            return None;
+        }
+        let host = match host {
+            [b'*', b'.', parent @ ..] if !parent.is_empty() => HostPattern::SubdomainsOf(parent),
+            host => HostPattern::Exact(host),
+        };
+        let (HostPattern::Exact(name) | HostPattern::SubdomainsOf(name)) = host;
+        if contains_asterisk(name) || (any_port && name.is_empty()) {
+            return None;
+        }
+        let port = if any_port { PortPattern::Any } else { PortPattern::Exact(port) };
+        Some(Self::Origin { scheme, host, port })
+    }
+
+    fn matches(&self, origin: &[u8]) -> bool {
+        match self {
+            Self::Null => origin == b"null",
+            Self::Origin { scheme, host, port } => Origin::parse(origin).is_some_and(|origin| {
+                let host_matches = match host {
+                    HostPattern::Exact(host) => is_same_host(origin.host, host),
+                    HostPattern::SubdomainsOf(parent) => is_subdomain(origin.host, parent),
+                };
+                let port_matches = match port {
+                    PortPattern::Exact(port) => origin.port == *port,
+                    PortPattern::Any => true,
+                };
+                host_matches && port_matches && origin.scheme.eq_ignore_ascii_case(scheme)
+            }),
+        }
+    }
+}
+
+/// The index of the first entry that is malformed.
+const fn first_malformed(mut origins: &[&str]) -> Option<usize> {
+    let mut index = 0;
+    while let [entry, rest @ ..] = origins {
+        if Pattern::parse(entry.as_bytes()).is_none() {
+            return Some(index);
+        }
+        index += 1;
+        origins = rest;
+    }
+    None
+}
+
+const fn contains_asterisk(mut text: &[u8]) -> bool {
+    while let [byte, rest @ ..] = text {
+        if *byte == b'*' {
+            return true;
+        }
+        text = rest;
+    }
+    false
+}
+
+/// Whether `host` is `name "." parent`.
+fn is_subdomain(host: &[u8], parent: &[u8]) -> bool {
+    let split = host.len().checked_sub(parent.len()).and_then(|at| host.split_at_checked(at));
+    split.is_some_and(|(name, end)| {
+        matches!(name, [_, .., b'.']) && end.eq_ignore_ascii_case(parent)
+    })
+}
+
+fn is_same(origin: &[u8], authority: &Authority<'_>) -> bool {
+    Origin::parse(origin).is_some_and(|origin| {
+        // A scheme without a default port is not the web's.
+        default_port(origin.scheme).is_some_and(|default| {
+            origin.port == Some(authority.port.unwrap_or(default))
+                && is_same_host(origin.host, authority.host)
+        })
+    })
 }

@@ -1,180 +1,316 @@
-//! A request's head.
+//! The requests that a client writes, and the checks of their responses (RFC 6455, section 4.1).
 
 use core::str;
 
-use super::field::Fields;
-use super::grammar::State;
-use super::head::{Head, Scanner, minor_version};
-use super::list::tokens;
-use super::uri::{Authority, Target, split_absolute};
-use super::{Extensions, HandshakeError, HeadLimits};
+use super::authority::Authority;
+use super::fields::{FieldName, HandshakeFields};
+use super::http1::characters::Class;
+use super::http1::decimal;
+use super::{
+    Field, HandshakeError, HeadBuffer, HeadWriter, InvalidHead, ResponseHead, Uri, accept_key,
+};
 
-/// Parses the head of an HTTP/1.1 request (RFC 9112).
-///
-/// The caller accumulates what arrives in one buffer of its own and offers the whole of it each
-/// time; the parser goes on where it stopped, and never looks again at what it has taken, however the
-/// head was cut. It reports what is wrong at the first byte that is, and stays failed.
-///
-/// One empty line before the request line is ignored, as RFC 9112, section 2.2 asks. Everything
-/// else is refused that its grammar doesn't allow, whatever other recipients tolerate.
+/// A client's request to open a WebSocket connection.
 ///
 /// ```
-/// use websocket_proto::handshake::{HeadLimits, RequestParser};
+/// use websocket_proto::handshake::{ClientRequest, Field, Uri, key_from_nonce};
 ///
-/// let mut parser = RequestParser::new(HeadLimits::DEFAULT);
-/// assert!(parser.parse(b"GET /chat HTTP/1.1\r\nHost: exa")?.is_none());
-/// let received = b"GET /chat HTTP/1.1\r\nHost: example.com\r\n\r\nand more";
-/// let request = parser.parse(received)?.expect("the head is complete");
-/// assert_eq!(request.target(), "/chat");
-/// assert_eq!(request.field("host"), Some(&b"example.com"[..]));
-/// assert_eq!(&received[request.as_bytes().len()..], b"and more");
-/// # Ok::<(), websocket_proto::handshake::HandshakeError>(())
+/// let fields = [Field::new("Origin", "http://example.com")];
+/// let request = ClientRequest::new(&Uri::parse("ws://server.example.com/chat")?)
+///     .subprotocols(&["chat", "superchat"])
+///     .fields(&fields);
+///
+/// let key = key_from_nonce(b"the sample nonce");
+/// let mut head = [0; 512];
+/// let len = request.write(key, &mut head)?;
+/// assert_eq!(
+///     &head[..len],
+///     b"GET /chat HTTP/1.1\r\nHost: server.example.com\r\nUpgrade: websocket\r\n\
+///     Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+///     Sec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: chat, superchat\r\n\
+///     Origin: http://example.com\r\n\r\n"
+/// );
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug)]
-pub struct RequestParser {
-    scanner: Scanner,
+#[derive(Clone, Copy, Debug)]
+pub struct ClientRequest<'a> {
+    is_secure: bool,
+    /// Whether `authority` and `target` come from a [`Uri`], and are therefore valid.
+    is_from_uri: bool,
+    authority: &'a str,
+    /// The path, `?` and the query; the last two are empty if there is no query.
+    target: [&'a str; 3],
+    subprotocols: &'a [&'a str],
+    fields: &'a [Field<'a>],
 }
 
-impl RequestParser {
-    /// A parser that has seen nothing.
+/// The choices that a server makes in the response that accepts the handshake.
+///
+/// ```
+/// use websocket_proto::handshake::{
+///     ClientRequest, HeadLimits, ResponseParser, key_from_nonce,
+/// };
+///
+/// let request = ClientRequest::to("example.com", "/").subprotocols(&["chat"]);
+/// let key = key_from_nonce(b"the sample nonce");
+/// let head = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+///     Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nSec-WebSocket-Protocol: chat\r\n\r\n";
+/// let response = ResponseParser::new(HeadLimits::DEFAULT).parse(head)?.unwrap();
+/// let choice = request.verify(&key, &response)?.expect("the status code is 101");
+/// assert_eq!(choice.subprotocol(), Some("chat"));
+/// # Ok::<(), websocket_proto::handshake::HandshakeError>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Choice<'a> {
+    subprotocol: Option<&'a str>,
+}
+
+impl<'a> ClientRequest<'a> {
+    /// Creates a request for the resource that `uri` names.
     #[must_use]
-    pub const fn new(limits: HeadLimits) -> Self {
-        Self { scanner: Scanner::new(limits, State::Request) }
+    pub fn new(uri: &Uri<'a>) -> Self {
+        let (mark, query) = uri.query().map_or(("", ""), |query| ("?", query));
+        let request = Self::to(uri.authority(), uri.path());
+        let target = [uri.path(), mark, query];
+        Self { is_secure: uri.is_secure(), is_from_uri: true, target, ..request }
     }
 
-    /// Looks at what has arrived since the last call. `received` begins where the head does and
-    /// holds all that came; behind the head it may hold more.
+    /// Creates a request for `target`, a path that starts with `/` and an optional query, at
+    /// `authority`, a host and a port. Omit the port if it is the default port of the scheme.
+    #[must_use]
+    pub const fn to(authority: &'a str, target: &'a str) -> Self {
+        let target = [target, "", ""];
+        Self {
+            is_secure: false,
+            is_from_uri: false,
+            authority,
+            target,
+            subprotocols: &[],
+            fields: &[],
+        }
+    }
+
+    /// Sets the subprotocols to offer, in order of preference.
+    #[must_use]
+    pub const fn subprotocols(mut self, subprotocols: &'a [&'a str]) -> Self {
+        self.subprotocols = subprotocols;
+        self
+    }
+
+    /// Sets further fields, such as `Origin`, `Cookie` or `Authorization`. They are written in this
+    /// order and case.
+    #[must_use]
+    pub const fn fields(mut self, fields: &'a [Field<'a>]) -> Self {
+        self.fields = fields;
+        self
+    }
+
+    /// Writes the request as an HTTP/1.1 head, and returns its length in bytes.
     ///
-    /// `None` if the head is not complete. Once it is, further calls give it again, without
-    /// looking at it again.
+    /// [`key_from_nonce`](super::key_from_nonce) returns `key` for a nonce of 16 random bytes, which
+    /// must be fresh for each connection.
     ///
     /// # Errors
     ///
-    /// What the head breaks, the same in every call from then on.
-    pub fn parse<'a>(
-        &mut self,
-        received: &'a [u8],
-    ) -> Result<Option<RequestHead<'a>>, HandshakeError> {
-        self.scanner.scan(received)?;
-        Ok(self.head(received))
+    /// The first part of the request that is invalid, or [`InvalidHead::BufferTooSmall`].
+    pub fn write<'b>(
+        &self,
+        key: [u8; 24],
+        buffer: impl Into<HeadBuffer<'b>>,
+    ) -> Result<usize, InvalidHead> {
+        self.check()?;
+        if !Field::new("Sec-WebSocket-Key", &key).has_valid_value() {
+            return Err(InvalidHead::FieldValue);
+        }
+        let [path, mark, query] = self.target.map(str::as_bytes);
+        let mut head = HeadWriter::new(buffer);
+        head.write(&[
+            b"GET ",
+            path,
+            mark,
+            query,
+            b" HTTP/1.1\r\nHost: ",
+            self.authority.as_bytes(),
+            b"\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: ",
+            &key,
+            b"\r\nSec-WebSocket-Version: 13\r\n",
+        ])?;
+        if !self.subprotocols.is_empty() {
+            head.write(&[b"Sec-WebSocket-Protocol: "])?;
+            self.subprotocol_list().try_for_each(|part| head.write(&[part]))?;
+            head.write(&[b"\r\n"])?;
+        }
+        head.extra_fields(self.fields)?;
+        head.finish(b"")
     }
 
-    /// How many bytes were looked at: never more than there are.
-    #[must_use]
-    pub const fn scanned(&self) -> usize {
-        self.scanner.at
+    /// Verifies that `response` accepts this request, which was written with `key`.
+    ///
+    /// Returns `None` if the status code is not 101: the server refuses, or the response is an interim
+    /// one.
+    ///
+    /// # Errors
+    ///
+    /// The first rule of RFC 6455, section 4.1, that a response with status 101 breaks.
+    pub fn verify<'r>(
+        &self,
+        key: &[u8; 24],
+        response: &ResponseHead<'r>,
+    ) -> Result<Option<Choice<'r>>, HandshakeError> {
+        verify(response, &accept_key(key), |subprotocol| self.offers(subprotocol))
     }
 
-    /// The head that was parsed, out of the bytes in which it was: for a loop that reads until it is
-    /// complete, and goes on with it behind. `None` if it is not complete.
-    #[must_use]
-    pub fn head<'a>(&self, received: &'a [u8]) -> Option<RequestHead<'a>> {
-        self.scanner.head(received).map(|head| RequestHead { head })
+    /// Validates the parts of the request that HTTP/1.1 and Extended CONNECT share.
+    pub(super) fn check(&self) -> Result<(), InvalidHead> {
+        if !self.is_from_uri {
+            // RFC 6455, section 3: the resource name starts with a path, and the path with a slash.
+            let [target, ..] = self.target;
+            if !target.starts_with('/') || !Class::Target.is_all(target.as_bytes()) {
+                return Err(InvalidHead::Target);
+            }
+            Authority::parse(self.authority.as_bytes()).map_err(|_| InvalidHead::Host)?;
+        }
+        for (index, subprotocol) in self.subprotocols.iter().enumerate() {
+            // RFC 6455, section 4.1, item 10: the subprotocols are tokens, and all are unique.
+            if !Class::Token.is_all(subprotocol.as_bytes())
+                || self.subprotocols.iter().take(index).any(|other| other == subprotocol)
+            {
+                return Err(InvalidHead::Subprotocol);
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) const fn is_secure(&self) -> bool {
+        self.is_secure
+    }
+
+    pub(super) const fn authority(&self) -> &'a str {
+        self.authority
+    }
+
+    /// Returns the target in three parts: the path, `?` and the query.
+    pub(super) const fn target(&self) -> [&'a str; 3] {
+        self.target
+    }
+
+    pub(super) const fn extra_fields(&self) -> &'a [Field<'a>] {
+        self.fields
+    }
+
+    #[cfg(feature = "alloc")]
+    pub(super) const fn offered_subprotocols(&self) -> &'a [&'a str] {
+        self.subprotocols
+    }
+
+    /// Returns the parts of the list of subprotocols, including the separators.
+    pub(super) fn subprotocol_list(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        let separators = core::iter::once("").chain(core::iter::repeat(", "));
+        let parts =
+            separators.zip(self.subprotocols).flat_map(|(separator, one)| [separator, *one]);
+        parts.map(str::as_bytes)
+    }
+
+    pub(super) fn offers(&self, subprotocol: &[u8]) -> bool {
+        self.subprotocols.iter().any(|offered| offered.as_bytes() == subprotocol)
     }
 }
 
-/// The head of a request, borrowed from where it arrived.
+impl<'a> Choice<'a> {
+    /// Returns the subprotocol, which the client offered, or `None` if the server chose none.
+    #[must_use]
+    pub const fn subprotocol(&self) -> Option<&'a str> {
+        self.subprotocol
+    }
+
+    /// Checks the choices in the fields of a response.
+    pub(super) fn check(
+        fields: &HandshakeFields<&'a [u8]>,
+        is_offered: impl Fn(&[u8]) -> bool,
+    ) -> Result<Self, HandshakeError> {
+        // RFC 6455, section 4.1, item 5 of the response: the client fails the connection if the
+        // server chose an extension that was not offered. This crate offers no extension.
+        if fields.first(FieldName::Extensions).is_some() {
+            return Err(HandshakeError::UnrequestedExtension);
+        }
+        // RFC 6455, section 4.1, item 6 of the response: the client offered the subprotocol.
+        match fields.once(FieldName::Subprotocols, HandshakeError::RepeatedSubprotocol)? {
+            None => Ok(Self { subprotocol: None }),
+            Some(value) if is_offered(value) => {
+                Ok(Self { subprotocol: str::from_utf8(value).ok() })
+            }
+            Some(_) => Err(HandshakeError::UnrequestedSubprotocol),
+        }
+    }
+}
+
+/// Verifies `response` against `accept`, the `Sec-WebSocket-Accept` that answers the request's key,
+/// and against the subprotocols that the request offers.
+pub(super) fn verify<'r>(
+    response: &ResponseHead<'r>,
+    accept: &[u8; 28],
+    is_offered: impl Fn(&[u8]) -> bool,
+) -> Result<Option<Choice<'r>>, HandshakeError> {
+    let is_1_1 = response.minor_version() >= 1;
+    check_response(response.status(), is_1_1, &response.handshake_fields(), accept, is_offered)
+}
+
+/// Verifies the status code, the version and the fields of a response. `is_1_1` is also true for
+/// higher minor versions.
+pub(super) fn check_response<'r>(
+    status: u16,
+    is_1_1: bool,
+    fields: &HandshakeFields<&'r [u8]>,
+    accept: &[u8; 28],
+    is_offered: impl Fn(&[u8]) -> bool,
+) -> Result<Option<Choice<'r>>, HandshakeError> {
+    if status != 101 {
+        return Ok(None);
+    }
+    // RFC 9110, section 15.2: a server must not send a 1xx response to an HTTP/1.0 client, and
+    // HTTP/1.0 has none.
+    if !is_1_1 {
+        return Err(HandshakeError::UnsupportedHttpVersion);
+    }
+    // RFC 6455, section 4.1, item 2 of the response: the value of Upgrade is "websocket".
+    match fields.once(FieldName::Upgrade, HandshakeError::MissingUpgrade)? {
+        Some(value) if value.eq_ignore_ascii_case(b"websocket") => {}
+        Some(_) | None => return Err(HandshakeError::MissingUpgrade),
+    }
+    // RFC 6455, section 4.1, item 3 of the response: Connection has the token "upgrade".
+    if !fields.lists_upgrade {
+        return Err(HandshakeError::MissingConnectionUpgrade);
+    }
+    // RFC 6455, section 4.1, item 4 of the response. The encoded values are compared: the peer's value
+    // is never decoded.
+    let value = fields.once(FieldName::Accept, HandshakeError::RepeatedAccept)?;
+    if value.ok_or(HandshakeError::MissingAccept)? != accept {
+        return Err(HandshakeError::WrongAccept);
+    }
+    Choice::check(fields, is_offered).map(Some)
+}
+
+/// Writes a CONNECT request, which asks a proxy for a tunnel to the host and port of `uri` (RFC 9110,
+/// section 9.3.6). Returns its length in bytes.
 ///
-/// Nothing of WebSocket is checked yet: [`upgrade`](Self::upgrade) does that.
-#[derive(Clone, Copy, Debug)]
-pub struct RequestHead<'a> {
-    pub(super) head: Head<'a>,
-}
-
-impl<'a> RequestHead<'a> {
-    /// All of it, with the empty line that ends it. What was received behind it is not HTTP any
-    /// more if the request is an upgrade, and a body or the next request if it is not.
-    #[must_use]
-    pub const fn as_bytes(&self) -> &'a [u8] {
-        self.head.bytes
-    }
-
-    /// The method.
-    #[must_use]
-    pub fn method(&self) -> &'a str {
-        str::from_utf8(self.method_bytes()).unwrap_or_default()
-    }
-
-    /// The request target as sent; see also [`path`](Self::path) and [`query`](Self::query).
-    #[must_use]
-    pub fn target(&self) -> &'a str {
-        str::from_utf8(self.target_bytes()).unwrap_or_default()
-    }
-
-    /// The path in the target, not decoded; the target itself where it has none (`*`).
-    #[must_use]
-    pub fn path(&self) -> &'a str {
-        Target::of(self.target()).map_or(self.target(), |target| target.path)
-    }
-
-    /// What follows `?` in the target, not decoded.
-    #[must_use]
-    pub fn query(&self) -> Option<&'a str> {
-        Target::of(self.target())?.query
-    }
-
-    /// The authority that the request is for: that of a target in absolute form, otherwise `Host`
-    /// (RFC 9112, section 3.2.2). Empty if there is none, or if it is not a host with an optional
-    /// port.
-    #[must_use]
-    pub fn authority(&self) -> &'a str {
-        let authority = self.stated_authority();
-        match Authority::parse(authority) {
-            Ok(_) => str::from_utf8(authority).unwrap_or_default(),
-            Err(_) => "",
-        }
-    }
-
-    /// The same, not checked.
-    pub(super) fn stated_authority(&self) -> &'a [u8] {
-        if !self.target_bytes().starts_with(b"/")
-            && let Some((authority, _)) = split_absolute(self.target_bytes())
-        {
-            return authority;
-        }
-        self.head.notes.host.of(self.head.bytes)
-    }
-
-    /// The minor version of HTTP/1.
-    #[must_use]
-    pub fn minor_version(&self) -> u8 {
-        minor_version(self.head.third())
-    }
-
-    /// All fields, in their order.
-    #[must_use]
-    pub fn fields(&self) -> Fields<'a> {
-        self.head.fields()
-    }
-
-    /// The value of the first field called `name`, in any case.
-    #[must_use]
-    pub fn field(&self, name: &str) -> Option<&'a [u8]> {
-        self.values(name).next()
-    }
-
-    /// The values of all fields called `name`, in any case.
-    pub fn values(&self, name: &str) -> impl Iterator<Item = &'a [u8]> + Clone {
-        self.fields().values(name)
-    }
-
-    /// The subprotocols that the client offers, those that it prefers first (RFC 6455, section
-    /// 11.3.4).
-    pub fn subprotocols(&self) -> impl Iterator<Item = &'a str> + Clone {
-        tokens(self.values("sec-websocket-protocol"))
-    }
-
-    /// The extensions that the client offers (RFC 6455, section 9.1).
-    #[must_use]
-    pub fn extensions(&self) -> Extensions<'a> {
-        Extensions::new(self.fields())
-    }
-
-    pub(super) fn method_bytes(&self) -> &'a [u8] {
-        self.head.first()
-    }
-
-    pub(super) fn target_bytes(&self) -> &'a [u8] {
-        self.head.second()
-    }
+/// If the proxy demands credentials, add `Proxy-Authorization` to `fields`. A response with any 2xx
+/// status code accepts.
+///
+/// # Errors
+///
+/// The error of an invalid field, or [`InvalidHead::BufferTooSmall`].
+pub fn write_connect<'b>(
+    uri: &Uri<'_>,
+    fields: &[Field<'_>],
+    buffer: impl Into<HeadBuffer<'b>>,
+) -> Result<usize, InvalidHead> {
+    let mut digits = [0; 20];
+    let port = str::from_utf8(decimal(uri.port().into(), &mut digits)).unwrap_or_default();
+    // RFC 9112, section 3.2.3: the authority form always has a port.
+    let target = [uri.bracketed_host(), ":", port];
+    let mut head = HeadWriter::request(buffer, "CONNECT", &target)?;
+    let [host, colon, port] = target.map(str::as_bytes);
+    head.write(&[b"Host: ", host, colon, port, b"\r\n"])?;
+    head.extra_fields(fields)?;
+    head.finish(b"")
 }

@@ -1,121 +1,288 @@
-//! A response's head.
+//! The responses that a server writes (RFC 6455, section 4.2.2).
 
-use core::str;
+use super::fields::tokens;
+use super::http1::decimal;
+use super::{Field, Fields, HeadBuffer, HeadWriter, InvalidHead};
 
-use super::field::Fields;
-use super::grammar::State;
-use super::head::{Head, Scanner, minor_version};
-use super::{Extensions, HandshakeError, HeadLimits};
-
-/// Parses the head of an HTTP/1.1 response, in the way in which
-/// [`RequestParser`](super::RequestParser) parses that of a request.
+/// The server's additions to the response that accepts a handshake: a subprotocol and further fields.
 ///
 /// ```
-/// use websocket_proto::handshake::{HeadLimits, ResponseParser};
+/// use websocket_proto::handshake::{Acceptance, Field};
 ///
-/// let mut parser = ResponseParser::new(HeadLimits::DEFAULT);
-/// let response = parser.parse(b"HTTP/1.1 404 Not Found\r\nServer: x\r\n\r\n")?.unwrap();
-/// assert_eq!((response.status(), response.reason()), (404, &b"Not Found"[..]));
-/// # Ok::<(), websocket_proto::handshake::HandshakeError>(())
+/// let fields = [Field::new("Set-Cookie", "seen=1")];
+/// let acceptance = Acceptance::new().subprotocol("chat").fields(&fields);
 /// ```
-#[derive(Clone, Debug)]
-pub struct ResponseParser {
-    scanner: Scanner,
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Acceptance<'a> {
+    subprotocol: Option<&'a str>,
+    fields: &'a [Field<'a>],
 }
 
-impl ResponseParser {
-    /// A parser that has seen nothing.
+impl<'a> Acceptance<'a> {
+    /// Creates an acceptance without a subprotocol and further fields.
     #[must_use]
-    pub const fn new(limits: HeadLimits) -> Self {
-        Self { scanner: Scanner::new(limits, State::Response) }
+    pub const fn new() -> Self {
+        Self { subprotocol: None, fields: &[] }
     }
 
-    /// Looks at what has arrived since the last call, as
-    /// [`RequestParser::parse`](super::RequestParser::parse) does.
+    /// Sets the subprotocol, which the client must have offered.
+    #[must_use]
+    pub const fn subprotocol(mut self, subprotocol: &'a str) -> Self {
+        self.subprotocol = Some(subprotocol);
+        self
+    }
+
+    /// Sets further fields. They are written in this order and case.
+    #[must_use]
+    pub const fn fields(mut self, fields: &'a [Field<'a>]) -> Self {
+        self.fields = fields;
+        self
+    }
+
+    pub(super) const fn chosen_subprotocol(&self) -> Option<&'a str> {
+        self.subprotocol
+    }
+
+    pub(super) const fn extra_fields(&self) -> &'a [Field<'a>] {
+        self.fields
+    }
+
+    /// Checks the choices against the fields of the request.
+    pub(super) fn check(&self, request: Fields<'_>) -> Result<(), InvalidHead> {
+        // RFC 6455, section 4.2.2, item 4: the client offered the subprotocol.
+        let Some(subprotocol) = self.subprotocol else { return Ok(()) };
+        let is_offered =
+            tokens(request.values("sec-websocket-protocol")).any(|offered| offered == subprotocol);
+        if is_offered { Ok(()) } else { Err(InvalidHead::Subprotocol) }
+    }
+
+    /// Writes the response with `accept` as its `Sec-WebSocket-Accept`. Returns its length in bytes.
+    pub(super) fn write<'b>(
+        &self,
+        accept: &[u8; 28],
+        buffer: impl Into<HeadBuffer<'b>>,
+    ) -> Result<usize, InvalidHead> {
+        let mut head = HeadWriter::new(buffer);
+        head.write(&[
+            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+            Sec-WebSocket-Accept: ",
+            accept,
+            b"\r\n",
+        ])?;
+        if let Some(subprotocol) = self.subprotocol {
+            head.field(Field::new("Sec-WebSocket-Protocol", subprotocol))?;
+        }
+        head.extra_fields(self.fields)?;
+        head.finish(b"")
+    }
+}
+
+/// A prepared response that refuses a request.
+///
+/// It has `Connection: close`: a server must not read bytes after the request as another request.
+///
+/// ```
+/// use websocket_proto::handshake::Rejection;
+///
+/// let mut buffer = [0; 256];
+/// let rejection = Rejection::Unavailable { retry_after: 30 };
+/// let len = rejection.write(&mut buffer, "Restarting")?;
+/// assert!(buffer[..len].starts_with(b"HTTP/1.1 503 Service Unavailable\r\n"));
+/// assert!(buffer[..len].ends_with(b"\r\n\r\nRestarting"));
+/// # Ok::<(), websocket_proto::handshake::InvalidHead>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Rejection {
+    /// 400 Bad Request.
+    BadRequest,
+    /// 403 Forbidden, mainly for an origin that is not allowed (RFC 6455, section 4.2.2).
+    Forbidden,
+    /// 404 Not Found, for a resource that does not exist (RFC 6455, section 4.2.2).
+    NotFound,
+    /// 405 Method Not Allowed, with `Allow: GET`.
+    MethodNotAllowed,
+    /// 408 Request Timeout.
+    RequestTimeout,
+    /// 414 URI Too Long.
+    UriTooLong,
+    /// 426 Upgrade Required, with `Sec-WebSocket-Version: 13` (RFC 6455, section 4.4).
+    UpgradeRequired,
+    /// 431 Request Header Fields Too Large.
+    FieldsTooLarge,
+    /// 501 Not Implemented (RFC 9220, section 3).
+    NotImplemented,
+    /// 503 Service Unavailable, with `Retry-After`.
+    Unavailable {
+        /// The number of seconds after which the client may try again.
+        retry_after: u32,
+    },
+    /// 505 HTTP Version Not Supported.
+    HttpVersionNotSupported,
+}
+
+impl Rejection {
+    /// Returns the status code.
+    #[must_use]
+    pub const fn status(self) -> u16 {
+        match self {
+            Self::BadRequest => 400,
+            Self::Forbidden => 403,
+            Self::NotFound => 404,
+            Self::MethodNotAllowed => 405,
+            Self::RequestTimeout => 408,
+            Self::UriTooLong => 414,
+            Self::UpgradeRequired => 426,
+            Self::FieldsTooLarge => 431,
+            Self::NotImplemented => 501,
+            Self::Unavailable { .. } => 503,
+            Self::HttpVersionNotSupported => 505,
+        }
+    }
+
+    /// Returns the reason phrase.
+    #[must_use]
+    pub const fn reason(self) -> &'static str {
+        reason(self.status())
+    }
+
+    /// Writes the response, with `body` as plain text. Returns the length of head and body in bytes.
     ///
     /// # Errors
     ///
-    /// What the head breaks, the same in every call from then on.
-    pub fn parse<'a>(
-        &mut self,
-        received: &'a [u8],
-    ) -> Result<Option<ResponseHead<'a>>, HandshakeError> {
-        self.scanner.scan(received)?;
-        Ok(self.head(received))
+    /// [`InvalidHead::BufferTooSmall`] if the buffer is too small.
+    pub fn write<'a>(
+        self,
+        buffer: impl Into<HeadBuffer<'a>>,
+        body: &str,
+    ) -> Result<usize, InvalidHead> {
+        let (mut seconds, mut len) = ([0; 20], [0; 20]);
+        let seconds = if let Self::Unavailable { retry_after } = self {
+            decimal(usize::try_from(retry_after).unwrap_or(usize::MAX), &mut seconds)
+        } else {
+            b""
+        };
+        let mut head = HeadWriter::new(buffer);
+        head.write(&[
+            self.lines().as_bytes(),
+            seconds,
+            b"\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: ",
+            decimal(body.len(), &mut len),
+            b"\r\n\r\n",
+            body.as_bytes(),
+        ])?;
+        Ok(head.written())
     }
 
-    /// How many bytes were looked at: never more than there are.
-    #[must_use]
-    pub const fn scanned(&self) -> usize {
-        self.scanner.at
-    }
-
-    /// The head that was parsed, out of the same bytes, as
-    /// [`RequestParser::head`](super::RequestParser::head) gives it.
-    #[must_use]
-    pub fn head<'a>(&self, received: &'a [u8]) -> Option<ResponseHead<'a>> {
-        self.scanner.head(received).map(|head| ResponseHead { head })
+    /// Returns the status line and the fields that differ between responses, up to the value of
+    /// `Retry-After`.
+    // Whole literals are smaller than code that assembles them.
+    const fn lines(self) -> &'static str {
+        match self {
+            Self::BadRequest => "HTTP/1.1 400 Bad Request\r\nConnection: close",
+            Self::Forbidden => "HTTP/1.1 403 Forbidden\r\nConnection: close",
+            Self::NotFound => "HTTP/1.1 404 Not Found\r\nConnection: close",
+            Self::MethodNotAllowed => {
+                "HTTP/1.1 405 Method Not Allowed\r\nAllow: GET\r\nConnection: close"
+            }
+            Self::RequestTimeout => "HTTP/1.1 408 Request Timeout\r\nConnection: close",
+            Self::UriTooLong => "HTTP/1.1 414 URI Too Long\r\nConnection: close",
+            // RFC 9110, section 15.5.22: 426 has Upgrade; section 7.8: Connection then lists it.
+            Self::UpgradeRequired => {
+                "HTTP/1.1 426 Upgrade Required\r\nUpgrade: websocket\r\n\
+                Sec-WebSocket-Version: 13\r\nConnection: close, Upgrade"
+            }
+            Self::FieldsTooLarge => {
+                "HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close"
+            }
+            Self::NotImplemented => "HTTP/1.1 501 Not Implemented\r\nConnection: close",
+            Self::Unavailable { .. } => {
+                "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: "
+            }
+            Self::HttpVersionNotSupported => {
+                "HTTP/1.1 505 HTTP Version Not Supported\r\nConnection: close"
+            }
+        }
     }
 }
 
-/// The head of a response, borrowed from where it arrived.
-#[derive(Clone, Copy, Debug)]
-pub struct ResponseHead<'a> {
-    pub(super) head: Head<'a>,
+/// Writes a response that closes the connection: an error page, a redirect, or the answer to a
+/// plain HTTP request. Returns the length of head and body in bytes.
+///
+/// `Connection: close` and `Content-Length` are added. `method` is the method of the request. If it is
+/// HEAD, the body is omitted, and `Content-Length` is still the length of `body`.
+///
+/// # Errors
+///
+/// [`InvalidHead::Status`] if the status code is not from 200 to 999, [`InvalidHead::Body`] if a 204
+/// or 304 has a body, the error of an invalid field, or [`InvalidHead::BufferTooSmall`].
+///
+/// ```
+/// use websocket_proto::handshake::{Field, write_response};
+///
+/// let mut buffer = [0; 256];
+/// let fields = [Field::new("Location", "/chat")];
+/// let len = write_response(&mut buffer, "GET", 302, &fields, b"")?;
+/// assert!(buffer[..len].starts_with(b"HTTP/1.1 302 Found\r\nLocation: /chat\r\n"));
+/// # Ok::<(), websocket_proto::handshake::InvalidHead>(())
+/// ```
+pub fn write_response<'a>(
+    buffer: impl Into<HeadBuffer<'a>>,
+    method: &str,
+    status: u16,
+    fields: &[Field<'_>],
+    body: &[u8],
+) -> Result<usize, InvalidHead> {
+    if status < 200 {
+        return Err(InvalidHead::Status);
+    }
+    let mut digits = [0; 20];
+    let bodiless = matches!(status, 204 | 304);
+    if bodiless && !body.is_empty() {
+        return Err(InvalidHead::Body);
+    }
+    let mut head = HeadWriter::response(buffer, status, reason(status))?;
+    head.extra_fields(fields)?;
+    head.write(&[b"Connection: close\r\n"])?;
+    // RFC 9110, section 8.6: 204 has no Content-Length, and 304 only that of the corresponding 200.
+    if !bodiless {
+        let len = decimal(body.len(), &mut digits);
+        head.write(&[b"Content-Length: ", len, b"\r\n"])?;
+    }
+    // RFC 9110, section 9.3.2: the response to HEAD has no body.
+    head.finish(if method == "HEAD" { b"" } else { body })
 }
 
-impl<'a> ResponseHead<'a> {
-    /// All of it, with the empty line that ends it.
-    #[must_use]
-    pub const fn as_bytes(&self) -> &'a [u8] {
-        self.head.bytes
-    }
-
-    /// The minor version of HTTP/1.
-    #[must_use]
-    pub fn minor_version(&self) -> u8 {
-        minor_version(self.head.first())
-    }
-
-    /// The status, from 100 to 999.
-    #[must_use]
-    pub fn status(&self) -> u16 {
-        let digits = self.head.second().iter();
-        digits.fold(0, |status, digit| status * 10 + u16::from(digit - b'0'))
-    }
-
-    /// The reason phrase, which may be empty and means nothing (RFC 9112, section 4).
-    #[must_use]
-    pub fn reason(&self) -> &'a [u8] {
-        self.head.third()
-    }
-
-    /// All fields, in their order.
-    #[must_use]
-    pub fn fields(&self) -> Fields<'a> {
-        self.head.fields()
-    }
-
-    /// The value of the first field called `name`, in any case.
-    #[must_use]
-    pub fn field(&self, name: &str) -> Option<&'a [u8]> {
-        self.values(name).next()
-    }
-
-    /// The values of all fields called `name`, in any case.
-    pub fn values(&self, name: &str) -> impl Iterator<Item = &'a [u8]> + Clone {
-        self.fields().values(name)
-    }
-
-    /// The subprotocol that the server chose, as sent.
-    #[must_use]
-    pub fn subprotocol(&self) -> Option<&'a str> {
-        str::from_utf8(self.field("sec-websocket-protocol")?).ok()
-    }
-
-    /// The extensions that the server chose (RFC 6455, section 9.1).
-    #[must_use]
-    pub fn extensions(&self) -> Extensions<'a> {
-        Extensions::new(self.fields())
+/// Returns the reason phrase of a common status code, and an empty one for others.
+pub(super) const fn reason(status: u16) -> &'static str {
+    match status {
+        101 => "Switching Protocols",
+        200 => "OK",
+        204 => "No Content",
+        301 => "Moved Permanently",
+        302 => "Found",
+        303 => "See Other",
+        304 => "Not Modified",
+        307 => "Temporary Redirect",
+        308 => "Permanent Redirect",
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        407 => "Proxy Authentication Required",
+        408 => "Request Timeout",
+        410 => "Gone",
+        414 => "URI Too Long",
+        421 => "Misdirected Request",
+        426 => "Upgrade Required",
+        429 => "Too Many Requests",
+        431 => "Request Header Fields Too Large",
+        500 => "Internal Server Error",
+        501 => "Not Implemented",
+        502 => "Bad Gateway",
+        503 => "Service Unavailable",
+        504 => "Gateway Timeout",
+        505 => "HTTP Version Not Supported",
+        _ => "",
     }
 }

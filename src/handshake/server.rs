@@ -1,381 +1,364 @@
-//! The server's side of the opening handshake.
+//! The server's side of the opening handshake: the state machine.
 
-use alloc::string::ToString;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use bytes::Buf;
-
-use super::deadline::Deadline;
+use super::ending::Ending;
+use super::gather::Gathered;
+use super::head::Parser;
 use super::{
-    Acceptance, Established, Field, HandshakeError, HeadError, Negotiated, Rejection, RequestHead,
-    RequestParser, write_response,
+    AcceptError, Acceptance, Accepted, Field, Handshake, HandshakeError, InvalidHead, Negotiated,
+    Rejection, RequestHead, Unaccepted, accept_key, write_response,
 };
-use crate::{Connection, Output, Role, SharedConfig, Transport};
+use crate::clock::Deadline;
+use crate::{Connection, Input, Output, SharedConfig, Transport};
 
-/// What [`ServerHandshake::receive`] tells.
+/// The events of [`ServerHandshake`].
+///
+/// ```
+/// use websocket_proto::handshake::{
+///     Acceptance, Accepted, Rejection, ServerEvent, ServerHandshake,
+/// };
+///
+/// /// Returns a refused handshake, which the driver continues until `transport()` is `Close`.
+/// fn decide(
+///     mut handshake: ServerHandshake,
+///     event: ServerEvent,
+/// ) -> Result<Accepted, ServerHandshake> {
+///     let is_chat = handshake.request().is_some_and(|request| request.path() == "/chat");
+///     let answered = match event {
+///         ServerEvent::Upgrade if is_chat => {
+///             return handshake.accept(&Acceptance::new()).map_err(|error| error.handshake);
+///         }
+///         ServerEvent::Upgrade => handshake.reject(Rejection::NotFound),
+///         ServerEvent::Http => handshake.respond(200, &[], b"Hello"),
+///         ServerEvent::Failed(_) => Ok(()),
+///     };
+///     answered.expect("the answer is valid");
+///     Err(handshake)
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ServerEvent {
-    /// A client asks for a WebSocket, in the right way and from an origin that the configuration
-    /// allows. Now [`ServerHandshake::accept`] or
-    /// [`ServerHandshake::reject`] it; until then nothing more is read.
+    /// The client requests an upgrade to WebSocket. The request is valid and its origin is allowed.
+    /// Answer with [`accept`](ServerHandshake::accept), [`reject`](ServerHandshake::reject) or
+    /// [`respond`](ServerHandshake::respond). The handshake reads nothing until then.
     Upgrade,
-    /// A client asks for something else, in good HTTP. Now
-    /// [`respond`](ServerHandshake::respond), or take the request elsewhere with
-    /// [`take_request`](ServerHandshake::take_request).
+    /// The client sent a valid HTTP request that is not an upgrade to WebSocket. Answer with
+    /// [`respond`](ServerHandshake::respond) or [`reject`](ServerHandshake::reject), or pass the
+    /// request to another HTTP stack with [`into_request`](ServerHandshake::into_request).
     Http,
-    /// The request breaks a rule and is answered, or will never be complete. The answer is queued;
-    /// go on as [`transport`](ServerHandshake::transport) says.
+    /// The request is malformed, breaks a rule, or did not arrive completely. The response, if the
+    /// error has one, is queued. Continue to drive the handshake until
+    /// [`transport()`](Handshake::transport) ends it.
     Failed(HandshakeError),
 }
 
 /// The server's side of the opening handshake (RFC 6455, section 4.2).
 ///
-/// It is driven as a [`Connection`] is. It takes the request and leaves what follows in the
-/// caller's input, for the connection.
+/// The calls of [`Handshake`] drive it; the documentation of that trait has the loop. The handshake
+/// reads the request, and leaves bytes after it in the [`Input`] for the connection.
 ///
 /// ```
 /// use bytes::Buf;
-/// use websocket_proto::handshake::{Acceptance, ServerEvent, ServerHandshake};
-/// use websocket_proto::Config;
+/// use websocket_proto::handshake::{Acceptance, Handshake, ServerEvent, ServerHandshake};
+/// use websocket_proto::{Config, Input};
 ///
 /// static CONFIG: Config = Config::new();
 /// let mut handshake = ServerHandshake::new(&CONFIG);
 /// let mut request = *b"GET /chat HTTP/1.1\r\nHost: example.com\r\nConnection: Upgrade\r\n\
 ///     Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
 ///     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
-/// let mut input = &mut request[..];
+/// let mut input = Input::with_bytes(&mut request);
 /// assert_eq!(handshake.receive(&mut input), Some(ServerEvent::Upgrade));
 /// assert_eq!(handshake.request().unwrap().path(), "/chat");
 ///
 /// let mut connection = handshake.accept(&Acceptance::new())?.connection;
 /// assert!(connection.output().chunk().starts_with(b"HTTP/1.1 101 "));
-/// # Ok::<(), websocket_proto::handshake::HeadError>(())
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+///
+/// After a response that refuses, the handshake reads and drops all bytes until the end of the
+/// client's stream ([`Transport::Drain`]). Closing a socket with unread bytes would reset the
+/// connection and could destroy a response that is still on its way.
+/// [`Timeouts::closing`](crate::Timeouts::closing) or a timer of the driver bounds this time.
 #[derive(Debug)]
 pub struct ServerHandshake {
     config: SharedConfig,
-    parser: RequestParser,
-    /// What has arrived of the request, and the whole of it while it is decided on. The response
-    /// that accepts is written behind it.
-    head: Vec<u8>,
+    head: Gathered,
     output: Output,
     state: State,
-    /// Whether the client's direction of the stream has ended.
-    eof: bool,
-    deadline: Deadline,
+    /// A failure that was not caused by input and that `receive` has not returned yet.
+    unreported: Option<HandshakeError>,
 }
 
 #[derive(Clone, Copy, Debug)]
 enum State {
-    Reading,
-    Deciding(Kind),
-    /// An answer that closes is queued, or taken; the event of what it answers may wait.
-    Answered {
-        untold: Option<HandshakeError>,
+    Reading {
+        deadline: Deadline,
     },
-    /// The stream ended before the request did; the event may wait.
-    Ended {
-        told: bool,
-    },
-    Aborted {
-        told: bool,
-    },
-    /// The connection, or the request, is in other hands.
-    Spent,
+    /// The request is complete, and the application must answer it.
+    Deciding(Requested),
+    /// The request was refused, or the handshake failed.
+    Ending(Ending),
 }
 
-/// Room for the response that accepts, unless much is added to it.
-const RESPONSE_ROOM: usize = 256;
-
-/// What the request asks for.
-#[derive(Clone, Copy, Debug)]
-enum Kind {
-    Upgrade,
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Requested {
+    /// An upgrade. `accept` is the `Sec-WebSocket-Accept` that answers its key.
+    Upgrade {
+        accept: [u8; 28],
+    },
     Http,
 }
 
+/// The capacity for a response, enough for most. The buffer of the request has this much spare
+/// capacity, because the response replaces the request there.
+const RESPONSE_ROOM: usize = 256;
+
 impl ServerHandshake {
-    /// A handshake for a transport that was just accepted.
+    /// Creates a handshake for a transport that was just accepted.
     #[must_use]
     pub fn new(config: impl Into<SharedConfig>) -> Self {
         let config = config.into();
         Self {
-            parser: RequestParser::new(config.head_limits),
-            deadline: Deadline::new(config.timeouts.opening),
+            state: State::Reading { deadline: Deadline::new(config.timeouts.opening) },
+            head: Gathered::new(Parser::request(config.head_limits)),
             config,
-            head: Vec::new(),
             output: Output::default(),
-            state: State::Reading,
-            eof: false,
-        }
-    }
-}
-
-/// # Input
-impl ServerHandshake {
-    /// Takes the request from `input` and nothing behind it. `None` if nothing is to be told: more
-    /// has to arrive, or a decision is due.
-    ///
-    /// Once an answer is queued that closes, what comes is dropped.
-    pub fn receive(&mut self, input: &mut &mut [u8]) -> Option<ServerEvent> {
-        match &mut self.state {
-            State::Reading => match self.read(input) {
-                Ok(event) => event,
-                Err(error) => {
-                    self.fail(error);
-                    *input = &mut [];
-                    Some(ServerEvent::Failed(error))
-                }
-            },
-            State::Deciding(_) | State::Spent => None,
-            State::Answered { untold } => {
-                *input = &mut [];
-                untold.take().map(ServerEvent::Failed)
-            }
-            State::Ended { told } => {
-                *input = &mut [];
-                let first = !core::mem::replace(told, true);
-                first.then_some(ServerEvent::Failed(HandshakeError::UnexpectedEof))
-            }
-            State::Aborted { told } => {
-                *input = &mut [];
-                let first = !core::mem::replace(told, true);
-                first.then_some(ServerEvent::Failed(HandshakeError::Aborted))
-            }
-        }
-    }
-
-    /// The client's direction of the stream has ended.
-    pub fn receive_eof(&mut self) {
-        self.eof = true;
-        if let State::Reading = self.state {
-            self.head = Vec::new();
-            self.state = State::Ended { told: false };
-        }
-    }
-
-    /// The transport broke: nothing can be read or written any more.
-    pub fn abort(&mut self) {
-        match self.state {
-            State::Reading | State::Deciding(_) => self.state = State::Aborted { told: false },
-            // The end was told already.
-            State::Answered { untold: None } | State::Ended { told: true } => {
-                self.state = State::Aborted { told: true };
-            }
-            State::Answered { untold: Some(_) } => self.state = State::Aborted { told: false },
-            State::Ended { told: false } | State::Aborted { .. } | State::Spent => {}
-        }
-        self.head = Vec::new();
-        self.output = Output::default();
-    }
-
-    /// Tells the time, as [`Connection::handle_timeout`] has it: once for each wake-up, before
-    /// [`receive`](Self::receive).
-    ///
-    /// A request that takes longer than [`Timeouts::opening`](crate::Timeouts::opening) is
-    /// answered with 408. Writing an answer, and waiting for the end of the stream behind it, is
-    /// bounded by [`Timeouts::closing`](crate::Timeouts::closing); a decision is not bounded.
-    pub fn handle_timeout(&mut self, now: Duration) {
-        if !self.deadline.has_passed(now) {
-            return;
-        }
-        match self.state {
-            State::Reading => {
-                self.fail(HandshakeError::Timeout);
-                self.state = State::Answered { untold: Some(HandshakeError::Timeout) };
-            }
-            State::Answered { .. } if self.output.has_remaining() => self.abort(),
-            State::Answered { .. } => self.eof = true,
-            State::Deciding(_) | State::Ended { .. } | State::Aborted { .. } | State::Spent => {}
-        }
-    }
-
-    /// When [`handle_timeout`](Self::handle_timeout) is to be called at the latest, `None` if time
-    /// changes nothing. Before the first call that is at once.
-    #[must_use]
-    pub fn poll_timeout(&self) -> Option<Duration> {
-        match (self.state, self.transport()) {
-            (State::Reading, _) | (State::Answered { .. }, Transport::Open | Transport::Drain) => {
-                self.deadline.poll()
-            }
-            _ => None,
+            unreported: None,
         }
     }
 }
 
 /// # The decision
 impl ServerHandshake {
-    /// The request, while it is decided on.
+    /// Returns the request, or `None` unless the application must answer one.
     #[must_use]
     pub fn request(&self) -> Option<RequestHead<'_>> {
         match self.state {
-            State::Deciding(_) => self.parser.head(&self.head),
-            State::Reading
-            | State::Answered { .. }
-            | State::Ended { .. }
-            | State::Aborted { .. }
-            | State::Spent => None,
+            State::Deciding(_) => self.head.head().map(RequestHead),
+            State::Reading { .. } | State::Ending(_) => None,
         }
     }
 
-    /// Accepts an upgrade: gives the connection, whose output begins with the response. This
-    /// handshake is over then and does nothing any more.
+    /// Accepts the upgrade and returns the connection. Its output begins with the response.
     ///
     /// # Errors
     ///
-    /// [`HeadError::NoRequest`] where no upgrade waits, and what
-    /// [`Upgrade::accept`](super::Upgrade::accept) refuses. The request still waits then.
-    pub fn accept(&mut self, acceptance: &Acceptance<'_>) -> Result<Established, HeadError> {
-        let (State::Deciding(Kind::Upgrade), Some(request)) = (self.state, self.request()) else {
-            return Err(HeadError::NoRequest);
-        };
-        acceptance.check(request.fields())?;
-        let (accept, length) = (request.accept_key(), self.head.len());
-        if let Err(error) = acceptance.write(&accept, &mut self.head) {
-            self.head.truncate(length);
-            return Err(error);
+    /// - [`AcceptError::NotReady`] unless [`ServerEvent::Upgrade`] was the last event.
+    /// - [`AcceptError::Response`] with the errors of [`Upgrade::accept`](super::Upgrade::accept).
+    ///
+    /// The error returns the handshake, unchanged: the request can still be answered.
+    #[expect(clippy::result_large_err, reason = "the error gives the handshake back")]
+    pub fn accept(mut self, acceptance: &Acceptance<'_>) -> Result<Accepted, Unaccepted<Self>> {
+        if let Err(error) = self.replace_request(acceptance) {
+            return Err(Unaccepted { handshake: self, error });
         }
         let negotiated = Negotiated::from(acceptance);
-        let output = Output::holding(core::mem::take(&mut self.head), length);
-        let config = self.config.clone();
-        let connection = Connection::with_output(Role::Server, config, &negotiated, output);
-        let mut established = Established { connection, negotiated };
-        if self.eof {
-            established.connection.receive_eof();
-        }
-        self.state = State::Spent;
-        Ok(established)
+        let output = Output::from_bytes(core::mem::take(&mut self.head.bytes));
+        let connection = Connection::server(self.config, &negotiated)
+            .after_handshake(output, self.head.unread_left);
+        Ok(Accepted { connection, negotiated })
     }
 
-    /// Answers with a ready response, whose body names the status. The connection closes.
+    /// Refuses the request with a prepared response, whose body is the reason phrase. The transport
+    /// closes after the response.
     ///
     /// # Errors
     ///
-    /// [`HeadError::NoRequest`] where no request waits.
-    pub fn reject(&mut self, rejection: Rejection) -> Result<(), HeadError> {
-        let request = self.request().ok_or(HeadError::NoRequest)?;
-        // RFC 9110, section 9.3.2: no body answers HEAD.
+    /// [`InvalidHead::NoRequest`] if no request awaits an answer.
+    pub fn reject(&mut self, rejection: Rejection) -> Result<(), InvalidHead> {
+        let request = self.request().ok_or(InvalidHead::NoRequest)?;
+        // RFC 9110, section 9.3.2: the response to HEAD has no body.
         let body = if request.method() == "HEAD" { "" } else { rejection.reason() };
-        self.answer(|response| rejection.write(response, body))
+        self.state = State::Ending(self.answer(|response| rejection.write(response, body))?);
+        Ok(())
     }
 
-    /// Answers with a response of the caller's: a page, a redirect, 401 and whom it asks for. The
-    /// connection closes. [`write_response`] says what of it is written here.
+    /// Answers the request with a response of the application: a page, a redirect, a request for
+    /// credentials. The transport closes after the response. `Connection: close` and
+    /// `Content-Length` are added.
     ///
     /// # Errors
     ///
-    /// [`HeadError::NoRequest`] where no request waits, and what [`write_response`] refuses. The
-    /// request still waits then.
+    /// - [`InvalidHead::NoRequest`] if no request awaits an answer.
+    /// - The errors of [`write_response`]. The request can then still be answered.
     pub fn respond(
         &mut self,
         status: u16,
         fields: &[Field<'_>],
         body: &[u8],
-    ) -> Result<(), HeadError> {
-        let method = self.request().ok_or(HeadError::NoRequest)?.method().to_string();
-        self.answer(|response| write_response(response, &method, status, fields, body))
+    ) -> Result<(), InvalidHead> {
+        let method = self.request().ok_or(InvalidHead::NoRequest)?.method().to_string();
+        let ending =
+            self.answer(|response| write_response(response, &method, status, fields, body))?;
+        self.state = State::Ending(ending);
+        Ok(())
     }
 
-    /// Hands the request over, with all its bytes, to something else that speaks HTTP; what came
-    /// behind it is still in the driver's input. This handshake is over then. `None` where no
-    /// request waits.
-    pub fn take_request(&mut self) -> Option<Vec<u8>> {
-        self.request()?;
-        self.state = State::Spent;
-        Some(core::mem::take(&mut self.head))
+    /// Returns the bytes of the request, for another HTTP stack to answer.
+    /// [`Input::into_rest`] returns the bytes after them.
+    ///
+    /// # Errors
+    ///
+    /// [`AcceptError::NotReady`], with the handshake, if no request awaits an answer.
+    #[expect(clippy::result_large_err, reason = "the error gives the handshake back")]
+    pub fn into_request(self) -> Result<Vec<u8>, Unaccepted<Self>> {
+        match self.state {
+            State::Deciding(_) => Ok(self.head.bytes),
+            State::Reading { .. } | State::Ending(_) => {
+                Err(Unaccepted { handshake: self, error: AcceptError::NotReady })
+            }
+        }
     }
 }
 
-/// # Output and the transport
-impl ServerHandshake {
-    /// What waits to be written.
-    pub fn output(&mut self) -> &mut Output {
+impl Handshake for ServerHandshake {
+    type Event = ServerEvent;
+
+    fn receive(&mut self, input: &mut Input<'_>) -> Option<ServerEvent> {
+        if let Some(error) = self.unreported.take() {
+            return Some(ServerEvent::Failed(error));
+        }
+        match &mut self.state {
+            State::Reading { .. } => match self.read(input) {
+                Ok(None) => None,
+                Ok(Some(Requested::Upgrade { .. })) => Some(ServerEvent::Upgrade),
+                Ok(Some(Requested::Http)) => Some(ServerEvent::Http),
+                Err(error) => {
+                    let mut ending = self.refuse(error);
+                    ending.receive(input);
+                    self.state = State::Ending(ending);
+                    Some(ServerEvent::Failed(error))
+                }
+            },
+            State::Deciding(_) => None,
+            State::Ending(ending) => {
+                ending.receive(input);
+                None
+            }
+        }
+    }
+
+    fn output(&mut self) -> &mut Output {
         &mut self.output
     }
 
-    /// What is to be done with the transport.
-    #[must_use]
-    pub fn transport(&self) -> Transport {
-        match self.state {
-            State::Reading | State::Deciding(_) => Transport::Open,
-            State::Answered { .. } if self.output.has_remaining() => Transport::Open,
-            State::Answered { .. } if !self.eof => Transport::Drain,
-            State::Answered { .. } | State::Ended { .. } | State::Spent => Transport::Close,
-            State::Aborted { .. } => Transport::Abort,
+    fn transport(&self) -> Transport {
+        match &self.state {
+            State::Reading { .. } | State::Deciding(_) => Transport::Open,
+            State::Ending(ending) => ending.transport(&self.output),
         }
     }
 
-    /// Whether anything is to be read: not while a decision is due.
-    #[must_use]
-    pub fn wants_read(&self) -> bool {
-        !self.eof && matches!(self.state, State::Reading | State::Answered { .. })
+    /// Reports the time. A request that takes longer than
+    /// [`Timeouts::opening`](crate::Timeouts::opening) is answered with 408.
+    /// [`Timeouts::closing`](crate::Timeouts::closing) bounds a refusal: first the time to write each
+    /// 16 KiB of the response, then the time until the client's stream ends. The application's
+    /// decision is not bounded.
+    fn handle_timeout(&mut self, now: Duration) {
+        match &mut self.state {
+            State::Reading { deadline } => {
+                if deadline.handle_timeout(now) {
+                    let mut ending = self.refuse(HandshakeError::Timeout);
+                    ending.handle_timeout(now, &mut self.output);
+                    self.state = State::Ending(ending);
+                    self.unreported = Some(HandshakeError::Timeout);
+                }
+            }
+            State::Deciding(_) => {}
+            State::Ending(ending) => ending.handle_timeout(now, &mut self.output),
+        }
     }
 
-    /// Whether output waits.
-    #[must_use]
-    pub fn wants_write(&self) -> bool {
-        self.output.has_remaining()
+    fn poll_timeout(&self) -> Option<Duration> {
+        match &self.state {
+            State::Reading { deadline } => deadline.poll_timeout(),
+            State::Deciding(_) => None,
+            State::Ending(ending) => ending.poll_timeout(&self.output),
+        }
+    }
+
+    fn abort(&mut self) {
+        match self.state {
+            State::Reading { .. } | State::Deciding(_) => {
+                self.unreported = Some(HandshakeError::Aborted);
+            }
+            // The application already knows the failure, or has refused the request.
+            State::Ending(_) => {}
+        }
+        self.state = State::Ending(Ending::Aborted);
+        self.head.bytes = Vec::new();
+        self.output = Output::default();
     }
 }
 
 impl ServerHandshake {
-    /// Takes the request, or all of `input` if that does not complete it.
-    fn read(&mut self, input: &mut &mut [u8]) -> Result<Option<ServerEvent>, HandshakeError> {
-        let before = self.head.len();
-        let request = if before == 0 {
-            // Most requests arrive in one piece, and what follows them is not copied.
-            self.parser.parse(input)?
-        } else {
-            let room = self.config.head_limits.max_head.saturating_sub(before);
-            self.head.extend_from_slice(input.get(..room).unwrap_or(input));
-            self.parser.parse(&self.head)?
-        };
-        let Some(request) = request else {
-            if before == 0 {
-                self.head.extend_from_slice(input);
-            }
-            *input = &mut [];
+    fn read(&mut self, input: &mut Input<'_>) -> Result<Option<Requested>, HandshakeError> {
+        if !self.head.receive(input, self.config.head_limits.max_head, RESPONSE_ROOM)? {
             return Ok(None);
+        }
+        let Some(request) = self.head.head().map(RequestHead) else {
+            debug_assert!(false, "the head is complete");
+            return Err(HandshakeError::InvalidMethod);
         };
-        let length = request.as_bytes().len();
-        let kind = if request.is_upgrade()? { Kind::Upgrade } else { Kind::Http };
-        if let Kind::Upgrade = kind
-            && !self.config.origin_policy.allows(&request)
-        {
-            return Err(HandshakeError::ForbiddenOrigin);
-        }
-        if before == 0 {
-            self.head = Vec::with_capacity(length + RESPONSE_ROOM);
-            self.head.extend_from_slice(input.get(..length).unwrap_or_default());
-        }
-        self.head.truncate(length);
-        *input = core::mem::take(input).get_mut(length - before..).unwrap_or_default();
-        self.state = State::Deciding(kind);
-        Ok(Some(match kind {
-            Kind::Upgrade => ServerEvent::Upgrade,
-            Kind::Http => ServerEvent::Http,
-        }))
+        let requested = match request.upgrade(&self.config.origin_policy)? {
+            Some(upgrade) => Requested::Upgrade { accept: accept_key(upgrade.key()) },
+            None => Requested::Http,
+        };
+        self.state = State::Deciding(requested);
+        Ok(Some(requested))
     }
 
-    fn fail(&mut self, error: HandshakeError) {
-        let _ = self.answer(|response| match error.rejection() {
-            Some(rejection) => rejection.write(response, error.wording()),
-            None => Ok(0),
-        });
+    /// Queues the response to `error`, if there is one.
+    fn refuse(&mut self, error: HandshakeError) -> Ending {
+        let Some(rejection) = error.rejection() else {
+            self.head.bytes = Vec::new();
+            return Ending::Closed;
+        };
+        let body = match self.head.head().map(RequestHead) {
+            // RFC 9110, section 9.3.2: the response to HEAD has no body.
+            Some(request) if request.method() == "HEAD" => String::new(),
+            Some(request) if error == HandshakeError::ForbiddenOrigin => {
+                let origin = request.field("origin").unwrap_or_default();
+                self.config.origin_policy.refusal(origin, request.authority()).to_string()
+            }
+            Some(_) | None => String::from(error.wording()),
+        };
+        let answered = self.answer(|response| rejection.write(response, &body));
+        debug_assert!(answered.is_ok(), "a Vec has room for every prepared response");
+        answered.unwrap_or(Ending::Closed)
     }
 
-    /// Queues a response behind which nothing comes.
+    /// Queues a response that refuses, which `write` writes.
     fn answer(
         &mut self,
-        write: impl FnOnce(&mut Vec<u8>) -> Result<usize, HeadError>,
-    ) -> Result<(), HeadError> {
-        let mut response = Vec::with_capacity(256);
-        write(&mut response)?;
-        self.output.push(&response);
-        self.head = Vec::new();
-        self.state = State::Answered { untold: None };
-        self.deadline.restart(self.config.timeouts.closing);
+        write: impl FnOnce(&mut Vec<u8>) -> Result<usize, InvalidHead>,
+    ) -> Result<Ending, InvalidHead> {
+        let mut response = Vec::with_capacity(RESPONSE_ROOM);
+        let len = write(&mut response)?;
+        self.output = Output::from_bytes(response);
+        self.head.bytes = Vec::new();
+        Ok(Ending::answering(len, self.config.timeouts.closing))
+    }
+
+    /// Replaces the request in its buffer by the response that accepts it. Keeps the request if that
+    /// fails.
+    fn replace_request(&mut self, acceptance: &Acceptance<'_>) -> Result<(), AcceptError> {
+        let (State::Deciding(Requested::Upgrade { accept }), Some(request)) =
+            (self.state, self.request())
+        else {
+            return Err(AcceptError::NotReady);
+        };
+        acceptance.check(request.fields())?;
+        let request_len = self.head.bytes.len();
+        if let Err(error) = acceptance.write(&accept, &mut self.head.bytes) {
+            self.head.bytes.truncate(request_len);
+            return Err(error.into());
+        }
+        self.head.bytes.drain(..request_len);
         Ok(())
     }
 }

@@ -1,245 +1,278 @@
-//! What makes a request an upgrade (RFC 6455, section 4.2.1), and its acceptance (4.2.2).
+//! The checks of a client's request (RFC 6455, section 4.2.1), shared by HTTP/1.1, Extended CONNECT
+//! and requests that another stack parsed.
 
-use super::class::Class;
-use super::extension::{are_offered, is_extension_list};
-use super::field::Fields;
-use super::list::tokens;
-use super::notes::{Listed, Once};
-use super::uri::{Authority, split_absolute};
+#[cfg(feature = "http")]
+use alloc::vec::Vec;
+
+#[cfg(feature = "http")]
+use super::Field;
+use super::authority::Authority;
+use super::fields::{FieldName, HandshakeFields, tokens};
+use super::http1::characters::Class;
+use super::uri::split_absolute;
 use super::{
-    Extensions, Field, HandshakeError, HeadBuffer, HeadError, HeadWriter, RequestHead, accept_key,
+    Acceptance, Fields, HandshakeError, HeadBuffer, InvalidHead, OriginPolicy, RequestHead,
+    accept_key,
 };
 
-const SWITCHING_PROTOCOLS: &[u8] =
-    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-    Sec-WebSocket-Accept: ";
-
-/// A request that asks for a WebSocket in the right way. Made by [`RequestHead::upgrade`].
-#[derive(Clone, Copy, Debug)]
+/// A valid request for an upgrade to WebSocket, from an allowed origin.
+///
+/// [`RequestHead::upgrade`] creates it, and so does `Upgrade::from_http` (feature `http`).
+///
+/// ```
+/// use websocket_proto::handshake::{
+///     Acceptance, InvalidHead, Upgrade, choose_subprotocol,
+/// };
+///
+/// /// Accepts with a subprotocol that both sides support, if there is one.
+/// fn accept(upgrade: &Upgrade<'_>, response: &mut [u8]) -> Result<usize, InvalidHead> {
+///     let mut acceptance = Acceptance::new();
+///     if let Some(chosen) = choose_subprotocol(upgrade.subprotocols(), &["chat.v2", "chat"]) {
+///         acceptance = acceptance.subprotocol(chosen);
+///     }
+///     upgrade.accept(&acceptance, response)
+/// }
+/// ```
+#[derive(Clone, Debug)]
 pub struct Upgrade<'a> {
-    request: RequestHead<'a>,
+    fields: FieldList<'a>,
+    key: &'a [u8; 24],
+}
+
+/// The fields of a request, in either kind of storage.
+#[derive(Clone, Debug)]
+pub(super) enum FieldList<'a> {
+    Borrowed(Fields<'a>),
+    /// Collected from another stack's map of fields.
+    #[cfg(feature = "http")]
+    Collected(Vec<Field<'a>>),
+}
+
+/// An HTTP/1.1 request line that this crate or another stack parsed.
+#[derive(Clone, Copy)]
+pub(super) struct RequestLine<'a> {
+    pub(super) method: &'a [u8],
+    pub(super) target: RequestTarget<'a>,
+    /// Whether the version is HTTP/1.1 or has a higher minor version.
+    pub(super) is_1_1: bool,
+}
+
+/// The form of a request target (RFC 9112, section 3.2).
+#[derive(Clone, Copy)]
+pub(super) enum RequestTarget<'a> {
+    Origin,
+    /// An `http`, `https`, `ws` or `wss` URI with this authority.
+    Absolute {
+        authority: &'a [u8],
+    },
+    Other,
+}
+
+impl<'a> RequestTarget<'a> {
+    pub(super) fn parse(target: &'a [u8]) -> Self {
+        if target.starts_with(b"/") {
+            return Self::Origin;
+        }
+        match split_absolute(target) {
+            Some((authority, _)) => Self::Absolute { authority },
+            None => Self::Other,
+        }
+    }
 }
 
 impl<'a> RequestHead<'a> {
-    /// Checks whether this is a WebSocket upgrade, as RFC 6455, section 4.2.1 wants it.
+    /// Checks a request to upgrade to WebSocket (RFC 6455, section 4.2.1), whose origin `policy` must
+    /// allow.
     ///
-    /// `None` for a request that is none, but good HTTP: one of HTTP/1.0, or whose `Upgrade` does
-    /// not list `websocket`.
-    ///
-    /// # Errors
-    ///
-    /// What the request breaks; the rules of HTTP come first, then those of WebSocket in the order
-    /// of the variants of [`HandshakeError`].
-    pub fn upgrade(&self) -> Result<Option<Upgrade<'a>>, HandshakeError> {
-        Ok(self.is_upgrade()?.then_some(Upgrade { request: *self }))
-    }
-
-    /// The same, without a copy of all this.
-    pub(super) fn is_upgrade(&self) -> Result<bool, HandshakeError> {
-        let notes = &self.head.notes;
-        let is_1_0 = self.minor_version() == 0;
-        let host = match notes.host {
-            // RFC 9112, section 3.2: a request of HTTP/1.1 without Host, and any request with
-            // more than one or with an invalid one, is answered 400.
-            Once::Repeated => return Err(HandshakeError::RepeatedHost),
-            Once::Missing if is_1_0 => b"",
-            Once::Missing => return Err(HandshakeError::MissingHost),
-            Once::At(place) => place.of(self.as_bytes()),
-        };
-        // An empty Host is that of a target without an authority, which no WebSocket has.
-        if !host.is_empty() && Authority::parse(host).is_err() {
-            return Err(HandshakeError::InvalidHost);
-        }
-        // RFC 9110, section 7.8: Upgrade is ignored in a request of HTTP/1.0.
-        if is_1_0 || !notes.upgrade {
-            return Ok(false);
-        }
-        if self.method_bytes() != b"GET" {
-            return Err(HandshakeError::MethodNotGet);
-        }
-        // RFC 6455, section 4.2.1, item 1: a resource name, or an absolute URI that has one.
-        // Item 2: the server's authority, which the URI brings along.
-        if self.target_bytes().starts_with(b"/") {
-            if host.is_empty() {
-                return Err(HandshakeError::InvalidHost);
-            }
-        } else if split_absolute(self.target_bytes())
-            .is_none_or(|(authority, _)| Authority::parse(authority).is_err())
-        {
-            return Err(HandshakeError::InvalidTarget);
-        }
-        if notes.body {
-            return Err(HandshakeError::UnexpectedBody);
-        }
-        if !notes.connection_upgrade {
-            return Err(HandshakeError::MissingConnectionUpgrade);
-        }
-        // The version decides what else is expected, and is looked at first.
-        match notes.version {
-            Once::Repeated => return Err(HandshakeError::RepeatedVersion),
-            Once::At(place) if place.of(self.as_bytes()) == b"13" => {}
-            Once::At(_) | Once::Missing => return Err(HandshakeError::UnsupportedVersion),
-        }
-        match notes.key {
-            Once::Missing => return Err(HandshakeError::MissingKey),
-            Once::Repeated => return Err(HandshakeError::RepeatedKey),
-            Once::At(place) if is_key(place.of(self.as_bytes())) => {}
-            Once::At(_) => return Err(HandshakeError::InvalidKey),
-        }
-        if let Once::Repeated = notes.origin {
-            return Err(HandshakeError::RepeatedOrigin);
-        }
-        if notes.subprotocols == Listed::Malformed {
-            return Err(HandshakeError::InvalidSubprotocols);
-        }
-        if notes.extensions == Listed::Malformed {
-            return Err(HandshakeError::InvalidExtensions);
-        }
-        Ok(true)
-    }
-
-    /// The value that answers the key of an upgrade.
-    pub(super) fn accept_key(&self) -> [u8; 28] {
-        accept_key(self.head.notes.key.of(self.as_bytes()))
-    }
-}
-
-impl<'a> Upgrade<'a> {
-    /// The request.
-    #[must_use]
-    pub const fn request(&self) -> RequestHead<'a> {
-        self.request
-    }
-
-    /// `Sec-WebSocket-Key`, as sent.
-    #[must_use]
-    pub fn key(&self) -> &'a [u8] {
-        self.request.head.notes.key.of(self.request.as_bytes())
-    }
-
-    /// Writes the response that accepts: 101 and what was chosen. Returns its length in bytes.
+    /// Returns `None` for plain HTTP: a valid request of HTTP/1.0, or one whose `Upgrade` does not
+    /// list `websocket`.
     ///
     /// # Errors
     ///
-    /// [`HeadError::Subprotocol`] and [`HeadError::Extensions`] for what the client did not offer,
-    /// [`HeadError::ReservedField`], and what [`HeadWriter`] refuses.
+    /// The first rule that the request breaks, rules of HTTP first.
     ///
     /// ```
-    /// use websocket_proto::handshake::{Acceptance, HeadLimits, RequestParser};
+    /// use websocket_proto::handshake::{Acceptance, HeadLimits, OriginPolicy, RequestParser};
     ///
     /// let head = b"GET / HTTP/1.1\r\nHost: example.com\r\nConnection: Upgrade\r\n\
     ///     Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
     ///     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
     /// let request = RequestParser::new(HeadLimits::DEFAULT).parse(head)?.unwrap();
-    /// let upgrade = request.upgrade()?.unwrap();
+    /// let upgrade = request.upgrade(&OriginPolicy::same())?.expect("not plain HTTP");
     /// let mut response = [0; 256];
-    /// let length = upgrade.accept(&Acceptance::new(), &mut response).unwrap();
+    /// let len = upgrade.accept(&Acceptance::new(), &mut response).unwrap();
     /// assert_eq!(
-    ///     &response[..length],
+    ///     &response[..len],
     ///     b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
     ///     Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"
     /// );
     /// # Ok::<(), websocket_proto::handshake::HandshakeError>(())
     /// ```
+    pub fn upgrade(
+        &self,
+        policy: &OriginPolicy<'_>,
+    ) -> Result<Option<Upgrade<'a>>, HandshakeError> {
+        let line = RequestLine {
+            method: self.method_bytes(),
+            target: RequestTarget::parse(self.target_bytes()),
+            is_1_1: self.minor_version() >= 1,
+        };
+        let key = check_upgrade(line, &self.handshake_fields(), policy)?;
+        Ok(key.map(|key| Upgrade { fields: FieldList::Borrowed(self.fields()), key }))
+    }
+}
+
+impl<'a> Upgrade<'a> {
+    /// Checks the request line and the fields of an HTTP/1 request that another stack parsed.
+    #[cfg(feature = "http")]
+    pub(super) fn check(
+        line: RequestLine<'_>,
+        fields: FieldList<'a>,
+        policy: &OriginPolicy<'_>,
+    ) -> Result<Option<Self>, HandshakeError> {
+        let key = check_upgrade(line, &fields.collect(), policy)?;
+        Ok(key.map(|key| Self { fields, key }))
+    }
+
+    /// Returns `Sec-WebSocket-Key` as sent: 22 characters of base64 and `==`.
+    #[must_use]
+    pub const fn key(&self) -> &'a [u8; 24] {
+        self.key
+    }
+
+    /// Returns the subprotocols that the client offers, in its order of preference.
+    pub fn subprotocols(&self) -> impl Iterator<Item = &str> + Clone {
+        tokens(self.fields().values("sec-websocket-protocol"))
+    }
+
+    /// Writes the response that accepts, with status 101 and the additions of `acceptance`. Returns
+    /// its length in bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidHead::Subprotocol`] if the client did not offer the subprotocol, the error of an
+    /// invalid field, or [`InvalidHead::BufferTooSmall`].
     pub fn accept<'b>(
         &self,
         acceptance: &Acceptance<'_>,
         buffer: impl Into<HeadBuffer<'b>>,
-    ) -> Result<usize, HeadError> {
-        acceptance.check(self.request.fields())?;
-        acceptance.write(&self.request.accept_key(), buffer)
+    ) -> Result<usize, InvalidHead> {
+        acceptance.check(self.fields())?;
+        acceptance.write(&accept_key(self.key), buffer)
+    }
+
+    pub(super) fn fields(&self) -> Fields<'_> {
+        self.fields.iter()
     }
 }
 
-/// What a server accepts an upgrade with: nothing but the upgrade itself, unless more is said.
+impl<'a> FieldList<'a> {
+    pub(super) fn iter(&self) -> Fields<'_> {
+        match self {
+            Self::Borrowed(fields) => fields.clone(),
+            #[cfg(feature = "http")]
+            Self::Collected(fields) => Fields::of_list(fields),
+        }
+    }
+
+    pub(super) fn collect(&self) -> HandshakeFields<&'a [u8]> {
+        match self {
+            Self::Borrowed(fields) => HandshakeFields::collect(fields.clone()),
+            #[cfg(feature = "http")]
+            Self::Collected(fields) => HandshakeFields::collect(fields.iter().copied()),
+        }
+    }
+}
+
+/// Checks an HTTP/1 request. Returns the key of an upgrade, or `None` for plain HTTP.
+fn check_upgrade<'a>(
+    line: RequestLine<'_>,
+    fields: &HandshakeFields<&'a [u8]>,
+    policy: &OriginPolicy<'_>,
+) -> Result<Option<&'a [u8; 24]>, HandshakeError> {
+    // RFC 9112, section 3.2: a server must answer 400 to an HTTP/1.1 request without Host, and to any
+    // request with several Hosts or an invalid one. Host is empty if the target has no authority.
+    let host = match fields.once(FieldName::Host, HandshakeError::RepeatedHost)? {
+        None if line.is_1_1 => return Err(HandshakeError::MissingHost),
+        None | Some(b"") => None,
+        Some(host) => Some(valid_authority(host)?),
+    };
+    // RFC 9110, section 7.8: a server must ignore Upgrade in an HTTP/1.0 request.
+    if !line.is_1_1 || !fields.lists_websocket {
+        return Ok(None);
+    }
+    // RFC 6455, section 4.2.1, item 1: the method is GET.
+    if line.method != b"GET" {
+        return Err(HandshakeError::MethodNotGet);
+    }
+    let authority = match line.target {
+        // RFC 6455, section 4.2.1, item 2: Host has the server's authority.
+        RequestTarget::Origin => host.ok_or(HandshakeError::InvalidHost)?,
+        // RFC 9112, section 3.2.2: the authority of an absolute target replaces Host.
+        RequestTarget::Absolute { authority } => {
+            valid_authority(authority).map_err(|_| HandshakeError::InvalidTarget)?
+        }
+        RequestTarget::Other => return Err(HandshakeError::InvalidTarget),
+    };
+    // Bytes after the head are frames, so that the request must have no body.
+    let length = fields.once(FieldName::ContentLength, HandshakeError::UnexpectedBody)?;
+    if length.is_some_and(|length| length != b"0")
+        || fields.first(FieldName::TransferEncoding).is_some()
+    {
+        return Err(HandshakeError::UnexpectedBody);
+    }
+    // RFC 6455, section 4.2.1, item 4: Connection lists "upgrade".
+    if !fields.lists_upgrade {
+        return Err(HandshakeError::MissingConnectionUpgrade);
+    }
+    // RFC 6455, section 4.2.1, items 6 and 5. The version comes first, since a client of another
+    // version may send another form of key.
+    check_version(fields)?;
+    let key = fields.once(FieldName::Key, HandshakeError::RepeatedKey)?;
+    let key = valid_key(key.ok_or(HandshakeError::MissingKey)?)?;
+    check_offer(fields, &authority, policy)?;
+    Ok(Some(key))
+}
+
+pub(super) fn check_version(fields: &HandshakeFields<&[u8]>) -> Result<(), HandshakeError> {
+    match fields.once(FieldName::Version, HandshakeError::RepeatedVersion)? {
+        Some(b"13") => Ok(()),
+        Some(_) | None => Err(HandshakeError::UnsupportedVersion),
+    }
+}
+
+pub(super) fn valid_authority(authority: &[u8]) -> Result<Authority<'_>, HandshakeError> {
+    Authority::parse(authority).map_err(|_| HandshakeError::InvalidHost)
+}
+
+/// Checks the origin, and the syntax of the offered subprotocols and extensions.
+pub(super) fn check_offer(
+    fields: &HandshakeFields<&[u8]>,
+    authority: &Authority<'_>,
+    policy: &OriginPolicy<'_>,
+) -> Result<(), HandshakeError> {
+    let origin = fields.once(FieldName::Origin, HandshakeError::RepeatedOrigin)?;
+    if fields.has_malformed_subprotocols {
+        return Err(HandshakeError::InvalidSubprotocols);
+    }
+    if fields.has_malformed_extensions {
+        return Err(HandshakeError::InvalidExtensions);
+    }
+    match origin {
+        Some(origin) if !policy.allows(origin, authority) => Err(HandshakeError::ForbiddenOrigin),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// Checks that the key has the form of 16 bytes in base64: 22 characters of the alphabet and `==`.
 ///
-/// ```
-/// use websocket_proto::handshake::{Acceptance, Field};
-///
-/// let fields = [Field::new("Set-Cookie", "seen=1")];
-/// let acceptance = Acceptance::new().subprotocol("chat").fields(&fields);
-/// ```
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Acceptance<'a> {
-    pub(super) subprotocol: Option<&'a str>,
-    pub(super) extensions: Option<&'a str>,
-    pub(super) fields: &'a [Field<'a>],
-}
-
-impl<'a> Acceptance<'a> {
-    /// No subprotocol, no extension, no further field.
-    #[must_use]
-    pub const fn new() -> Self {
-        Self { subprotocol: None, extensions: None, fields: &[] }
+/// The last 4 of the 132 bits are unused. They are not checked, since an example in RFC 6455 sets some
+/// of them (erratum 3150).
+fn valid_key(value: &[u8]) -> Result<&[u8; 24], HandshakeError> {
+    let key: &[u8; 24] = value.try_into().map_err(|_| HandshakeError::InvalidKey)?;
+    if Class::Base64.prefix_len(key) == 22 && key.ends_with(b"==") {
+        Ok(key)
+    } else {
+        Err(HandshakeError::InvalidKey)
     }
-
-    /// The subprotocol, one of those that the client offered.
-    #[must_use]
-    pub const fn subprotocol(mut self, subprotocol: &'a str) -> Self {
-        self.subprotocol = Some(subprotocol);
-        self
-    }
-
-    /// The extensions with their parameters, as `Sec-WebSocket-Extensions` lists them. Each must
-    /// be one that the client offered; whether its parameters answer the offer is the extension's
-    /// business.
-    #[must_use]
-    pub const fn extensions(mut self, extensions: &'a str) -> Self {
-        self.extensions = Some(extensions);
-        self
-    }
-
-    /// Further fields, written in this order and case.
-    #[must_use]
-    pub const fn fields(mut self, fields: &'a [Field<'a>]) -> Self {
-        self.fields = fields;
-        self
-    }
-
-    /// Writes the response, with the value that answers the key. Returns its length in bytes.
-    pub(super) fn write<'b>(
-        &self,
-        accept: &[u8; 28],
-        buffer: impl Into<HeadBuffer<'b>>,
-    ) -> Result<usize, HeadError> {
-        let lines = [SWITCHING_PROTOCOLS, accept, b"\r\n"];
-        let mut head = HeadWriter::new(buffer);
-        head.parts(&lines)?;
-        if let Some(subprotocol) = self.subprotocol {
-            head.field(Field::new("Sec-WebSocket-Protocol", subprotocol))?;
-        }
-        if let Some(extensions) = self.extensions {
-            head.field(Field::new("Sec-WebSocket-Extensions", extensions))?;
-        }
-        head.extra_fields(self.fields)?;
-        head.finish()
-    }
-
-    /// Checks what is chosen against the fields of the request.
-    pub(super) fn check(&self, request: Fields<'_>) -> Result<(), HeadError> {
-        // RFC 6455, section 4.2.2, item 4: one of the subprotocols that the client sent, and no
-        // extension that it does not list.
-        if let Some(subprotocol) = self.subprotocol {
-            let mut offered = tokens(request.clone().values("sec-websocket-protocol"));
-            if !offered.any(|offered| offered == subprotocol) {
-                return Err(HeadError::Subprotocol);
-            }
-        }
-        let offered = Extensions::new(request);
-        match self.extensions {
-            Some(list)
-                if !is_extension_list(list.as_bytes())
-                    || !are_offered(&Extensions::of(list), &offered) =>
-            {
-                Err(HeadError::Extensions)
-            }
-            Some(_) | None => Ok(()),
-        }
-    }
-}
-
-/// 22 letters of base64 and `==`: 16 bytes. The 4 bits that 22 letters have too many are not
-/// checked, since the RFC's own example has some set (erratum 3150).
-fn is_key(value: &[u8]) -> bool {
-    value.len() == 24 && Class::Base64.run(value) == 22 && value.ends_with(b"==")
 }

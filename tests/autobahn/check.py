@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Judges a report of the Autobahn suite, more strictly than the suite does.
+"""Checks a report of the Autobahn suite, more strictly than the suite does.
 
     check.py REPORT_DIR    prints every case that is not clean, then `N clean, N not`
-    check.py --self-test   shows that doctored reports are refused
+    check.py --self-test   checks that manipulated reports are rejected
 
-A runner of the suite exits 0 on NON-STRICT, on an unclean close and on cases that
-never ran. Here exactly the cases of groups 1 to 7, 9 and 10 must have run, and both
-`behavior` and `behaviorClose` of each must be OK.
+The suite exits with 0 even after NON-STRICT results, unclean closes and cases that did not run.
+This script requires that exactly the cases of groups 1 to 7, 9 and 10 ran, and that both
+`behavior` and `behaviorClose` of each are OK.
 """
 
 import json
@@ -14,7 +14,7 @@ import pathlib
 import sys
 import tempfile
 
-# How many cases each subgroup has; they are numbered from 1.
+# Number of cases in each subgroup; they are numbered from 1.
 SUBGROUPS = {
     "1.1": 8, "1.2": 8,
     "2": 11,
@@ -32,12 +32,12 @@ SUBGROUPS = {
 
 EXPECTED = [f"{group}.{n}" for group, count in SUBGROUPS.items() for n in range(1, count + 1)]
 
-# The suite has no expectation in these: it reports what it saw and judges nothing.
+# The suite has no expectation in these cases and reports only what it observed.
 INFORMATIONAL = {"7.1.6", "7.13.1", "7.13.2"}
 
 
 def judge(report):
-    """The failures in a parsed report, as a dictionary from case to what is wrong."""
+    """Returns the failures in a parsed report, as a dictionary from case to description."""
     if len(report) != 1:
         return dict.fromkeys(EXPECTED, "not run")
     (cases,) = report.values()
@@ -62,7 +62,7 @@ def judge(report):
 
 
 def detail(directory, report, case):
-    """What the case's own report says of the failure, where there is one."""
+    """Returns the details of a failure from the report of the case, if there is one."""
     (cases,) = report.values()
     try:
         name = cases[case]["reportfile"]
@@ -78,7 +78,7 @@ def detail(directory, report, case):
 
 
 def check(directory, out):
-    """Prints the verdict on a report directory; whether all of it is clean."""
+    """Prints the result for a report directory. Returns whether every case is clean."""
     try:
         report = json.loads((directory / "index.json").read_text())
     except (OSError, ValueError) as error:
@@ -98,7 +98,7 @@ def check(directory, out):
 
 
 def clean_report():
-    """A report in which all is well."""
+    """Returns a report without failures."""
     cases = {case: {"behavior": "OK", "behaviorClose": "OK"} for case in EXPECTED}
     for case in INFORMATIONAL:
         cases[case] = {"behavior": "INFORMATIONAL", "behaviorClose": "INFORMATIONAL"}
@@ -106,7 +106,7 @@ def clean_report():
 
 
 def self_test():
-    """Whether the judge refuses what it must, and nothing else."""
+    """Returns whether `judge` rejects every manipulated report and accepts a clean one."""
 
     def without(case):
         report = clean_report()
@@ -156,7 +156,7 @@ def self_test():
     for what in wrong:
         print(f"the checker misjudges {what}")
     if not wrong:
-        print(f"the checker refuses {len(tests)} doctored reports and passes the clean one")
+        print(f"the checker rejects {len(tests)} manipulated reports and accepts the clean one")
     return not wrong
 
 

@@ -1,6 +1,6 @@
-// Opens the page that the example echo_h2 serves in headless Chromium: HTTP/2 over TLS, where a
-// WebSocket is a stream that Extended CONNECT opened (RFC 8441). That it was one is the server's
-// word: it speaks nothing else, and prints each request as it came.
+// Opens the page that the example echo_h2 serves in headless Chromium over HTTP/2 and TLS, where a
+// WebSocket is a stream opened by Extended CONNECT (RFC 8441). The server's output proves that: it supports
+// no other way to open a WebSocket, and prints each received request.
 //
 //   NODE_PATH=DIR/node_modules node h2.cjs SERVER WORK
 "use strict";
@@ -13,7 +13,7 @@ const { MIB, assertEchoed, assertSame, check, launch, newest, open, run, startSe
 const [program, work] = process.argv.slice(2);
 
 // The server's lines of one kind, parsed: `KIND ADDRESS stream N: REST`.
-function told(server, kind) {
+function linesOf(server, kind) {
   const pattern = new RegExp(`^${kind} (\\S+:\\d+) stream (\\d+): (.*)$`);
   return server.lines().flatMap((line) => {
     const [, peer, stream, rest] = pattern.exec(line) ?? [];
@@ -21,18 +21,18 @@ function told(server, kind) {
   });
 }
 
-// The line of that kind for a stream, once it is there.
+// Waits for the line of that kind for a stream.
 function line(server, kind, { peer, stream }) {
   return until(`the line "${kind} ${peer} stream ${stream}"`, () =>
-    told(server, kind).find((line) => line.peer === peer && line.stream === stream),
+    linesOf(server, kind).find((line) => line.peer === peer && line.stream === stream),
   ).catch((error) => {
     throw new Error(`${error.message}; printed: ${JSON.stringify(server.lines().slice(-5))}, ${server.errors}`);
   });
 }
 
-// The newest Extended CONNECT with that path, its fields in order.
+// The newest Extended CONNECT for that path, with its fields in order.
 function connect(server, target) {
-  const found = told(server, "connect").findLast(({ rest }) => rest.includes(` | :path=${target} | `));
+  const found = linesOf(server, "connect").findLast(({ rest }) => rest.includes(` | :path=${target} | `));
   assert.ok(found, `no CONNECT for ${target}`);
   const fields = found.rest.split(" | ").map((field) => {
     const at = field.indexOf("=", 1);
@@ -41,7 +41,8 @@ function connect(server, target) {
   return { ...found, fields };
 }
 
-// What a socket of the page's own saw: "open PROTOCOL", "text …", "error", "close CODE REASON CLEAN".
+// The events of a socket that the page opens: "open PROTOCOL", "text …", "error", "close CODE REASON
+// CLEAN".
 function exchange(page, target, { offered = [], text, close } = {}) {
   return page.evaluate(
     ({ target, offered, text, close }) =>
@@ -63,7 +64,7 @@ function exchange(page, target, { offered = [], text, close } = {}) {
   );
 }
 
-// The protocol that the server picks of those offered, or the error.
+// The subprotocol that the server selects from those offered, or the error.
 function negotiated(url, protocols) {
   const { hostname: host, port } = new URL(url);
   return new Promise((resolve) => {
@@ -93,7 +94,7 @@ async function main() {
     assert.equal(wire.url, `wss://${host}/`);
     assert.equal(await page.evaluate(() => performance.getEntriesByType("navigation")[0].nextHopProtocol), "h2");
   });
-  await check("by Extended CONNECT, over the connection that brought the page", async () => {
+  await check("the WebSocket is opened by Extended CONNECT, over the connection that brought the page", async () => {
     first = connect(server, "/");
     assert.deepEqual(first.fields.slice(0, 5), [
       [":method", "CONNECT"], [":protocol", "websocket"], [":scheme", "https"], [":path", "/"], [":authority", host],
@@ -102,7 +103,7 @@ async function main() {
     assert.equal(fields.get("origin"), `https://${host}`);
     assert.equal(fields.get("sec-websocket-version"), "13");
     for (const name of ["host", "connection", "upgrade", "sec-websocket-key"]) assert.ok(!fields.has(name), name);
-    const [document] = told(server, "request");
+    const [document] = linesOf(server, "request");
     assert.deepEqual([document.rest, document.peer], ["GET /", first.peer]);
     assert.ok(document.stream % 2 === 1 && first.stream > document.stream, "a later stream of the browser's");
   });
@@ -121,12 +122,12 @@ async function main() {
       await page.locator("#size").selectOption(String(size));
       await page.locator("#send-binary").click();
       assertEchoed(await newest(page, (rows += 1)), "binary", what);
-      if (size === 0) return; // the driver does not tell of empty payloads
+      if (size === 0) return; // the driver does not report empty payloads
       assert.equal(wire.sent.at(-1).length, size);
       assertSame(wire.received.at(-1), wire.sent.at(-1));
     });
   }
-  await check("many at once come back in order", async () => {
+  await check("messages sent in a burst come back in order", async () => {
     const before = wire.received.length;
     await page.evaluate(() => {
       for (let i = 0; i < 150; i += 1) document.getElementById("ping").click();
@@ -156,7 +157,7 @@ async function main() {
     assert.equal((await line(server, "closed", stream)).rest, "4321 no more");
     assert.equal((await line(server, "ended", stream)).rest, "clean, 4321");
   });
-  await check("a subprotocol is agreed on", async () => {
+  await check("a subprotocol is negotiated", async () => {
     const seen = await exchange(page, "/echo?x=1", { offered: ["other", "chat", "superchat"], text: "hi", close: [1000, "ok"] });
     assert.equal(seen[0], "open chat");
     assert.equal(seen[1], "text hi");
@@ -165,11 +166,11 @@ async function main() {
     assert.equal(new Map(stream.fields).get("sec-websocket-protocol"), "other, chat, superchat");
     assert.equal((await line(server, "closed", stream)).rest, "1000 ok");
   });
-  await check("a stream that is reset shows as 1006", async () => {
+  await check("a reset stream closes with 1006", async () => {
     assert.deepEqual(await exchange(page, "/abort", { text: "x" }), ["open ", "close 1006  false"]);
     assert.equal((await line(server, "ended", connect(server, "/abort"))).rest, "lost, 1006");
   });
-  await check("a path that is no WebSocket is refused", async () => {
+  await check("a path without a WebSocket is refused", async () => {
     assert.deepEqual(await exchange(page, "/nope"), ["error", "close 1006  false"]);
     connect(server, "/nope");
   });
@@ -196,21 +197,21 @@ async function main() {
       assert.equal((await line(server, "closed", connect(server, `/echo?n=${n}`))).rest, `${4100 + n} socket ${n}`);
     }
   });
-  await check("a page that leaves is noticed", async () => {
+  await check("the server detects that a page leaves", async () => {
     await page.locator("#reconnect").click();
     await state(page, "open");
     const stream = connect(server, "/");
     assert.notEqual(stream.stream, first.stream);
     await page.goto("about:blank");
-    // Over HTTP/2 Chromium resets the stream, and a Close frame may not get out before.
+    // Over HTTP/2, Chromium resets the stream, possibly before a Close frame is sent.
     assert.match((await line(server, "ended", stream)).rest, /^(lost, 1006|clean, 1001)$/);
   });
-  await check("all of it over one connection, with nothing left open", async () => {
-    const connects = told(server, "connect");
+  await check("all streams use one connection, and none is left open", async () => {
+    const connects = linesOf(server, "connect");
     assert.deepEqual([...new Set(connects.map(({ peer }) => peer))], [first.peer]);
     for (const stream of connects.filter(({ rest }) => !rest.includes(":path=/nope "))) await line(server, "ended", stream);
   });
-  await check("no error but those that were asked for", async () => {
+  await check("no unexpected error", async () => {
     const problems = seen.problems.filter((problem) => !problem.includes("/nope"));
     if (problems.length > 0) console.log(server.lines().slice(-20).join("\n"), server.errors);
     assert.deepEqual(problems, []);

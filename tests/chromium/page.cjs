@@ -1,10 +1,10 @@
-// Opens the page of the echo server in headless Chromium and uses it as a person would:
-// types, sends, pings, closes. What crosses the page's WebSocket is watched from outside the
-// page, so that nothing rests on the page's own word.
+// Opens the page of the echo server in headless Chromium and uses it like a person: types, sends, pings,
+// closes. The traffic of the page's WebSocket is observed from outside the page, so that no check relies on
+// the page alone.
 //
 //   NODE_PATH=DIR/node_modules node page.cjs SERVER WORK
 //
-// SERVER is the program to start, WORK a directory for the browser's profile and pictures.
+// SERVER is the program to start, WORK a directory for the browser's profile and screenshots.
 "use strict";
 
 const assert = require("node:assert/strict");
@@ -14,7 +14,7 @@ const { PATIENCE, MIB, assertEchoed, assertSame, check, launch, newest, open, ru
 
 const [program, work] = process.argv.slice(2);
 
-// A plain HTTP request. The target goes out as it stands.
+// A plain HTTP request. The target is sent unmodified.
 function get(url, target = "/") {
   const { hostname, port } = new URL(url);
   return new Promise((resolve, reject) => {
@@ -31,7 +31,7 @@ function get(url, target = "/") {
   });
 }
 
-// What the page lists of a text.
+// How the page displays a text.
 function shown(text) {
   if (text === "") return "(empty)";
   return text.length <= 200 ? text : `${text.slice(0, 200)}… (${Buffer.byteLength(text).toLocaleString("en")} bytes)`;
@@ -41,13 +41,13 @@ async function main() {
   const server = await startServer(program);
   const closed = (text) => server.lines().filter((line) => /^closed \S+:\d+: /.test(line) && line.endsWith(`: ${text}`));
 
-  await check("GET / gives the page", async () => {
+  await check("GET / returns the page", async () => {
     const { status, headers, body } = await get(server.url);
     assert.equal(status, 200);
     assert.match(headers["content-type"], /^text\/html; *charset=utf-8$/i);
     assert.match(body.toString(), /<html[^]*<\/html>\s*$/, "all of it");
   });
-  await check("other paths give 404", async () => {
+  await check("other paths return 404", async () => {
     for (const target of ["/nope", "/index.html", "/page.html/", "//", "/..%2f"]) {
       assert.equal((await get(server.url, target)).status, 404, target);
     }
@@ -71,7 +71,7 @@ async function main() {
       await page.locator("#text").press("Enter");
       const row = await newest(page, (rows += 1));
       assertEchoed(row, "text", shown(text));
-      if (text === "") return; // the driver does not tell of empty payloads
+      if (text === "") return; // the driver does not report empty payloads
       assert.ok(wire.sent.at(-1) === text, "what was sent");
       assert.ok(wire.received.at(-1) === text, "what came back");
     });
@@ -88,7 +88,7 @@ async function main() {
     });
   }
 
-  await check("ping shows a time", async () => {
+  await check("ping shows the round-trip time", async () => {
     for (const n of [1, 2, 3]) {
       await page.locator("#ping").click();
       assertEchoed(await newest(page, (rows += 1)), "ping", `ping ${n}`);
@@ -96,7 +96,7 @@ async function main() {
     assert.match(await page.locator("#times").textContent(), /^\d+ round trips, median [\d.]+ ms, least [\d.]+ ms$/);
   });
 
-  await check("many at once come back in order", async () => {
+  await check("messages sent in a burst come back in order", async () => {
     const before = wire.received.length;
     await page.evaluate(() => {
       for (let i = 0; i < 150; i += 1) document.getElementById("ping").click();
@@ -108,7 +108,7 @@ async function main() {
 
   await page.screenshot({ path: path.join(work, "open.png") });
 
-  await check("a close that the page may not send is refused", async () => {
+  await check("a close code that a page may not send is refused", async () => {
     for (const [code, reason] of [["1001", ""], ["999", ""], ["5000", ""], ["", "no code"], ["4000", "ü".repeat(62)]]) {
       await page.locator("#code").fill(code);
       await page.locator("#reason").fill(reason);
@@ -118,7 +118,7 @@ async function main() {
     }
   });
 
-  // What the page closes with, the code its browser is told, what the server prints.
+  // The page's close, the code that its browser reports, and the line that the server prints.
   const longest = "ü".repeat(61) + "!";
   const closes = [
     ["4001", "done here", "4001", "4001 done here"],
@@ -127,7 +127,7 @@ async function main() {
     ["4999", longest, "4999", `4999 ${longest}`],
     ["", "", "1005", "1005"],
   ];
-  for (const [i, [code, reason, told, printed]] of closes.entries()) {
+  for (const [i, [code, reason, reported, printed]] of closes.entries()) {
     await check(`both sides report the close: ${printed}`, async () => {
       if (i > 0) {
         await page.locator("#reconnect").click();
@@ -139,9 +139,9 @@ async function main() {
       await page.locator("#reason").fill(reason);
       await page.locator("#close").click();
       await state(page, "closed");
-      assert.equal(await page.locator("#end-code").textContent(), told);
+      assert.equal(await page.locator("#end-code").textContent(), reported);
       const how = await page.locator("#end-how").textContent();
-      assert.ok(how.includes(reason === "" ? told.replace("1005", "no code") : `${code} “${reason}”`), how);
+      assert.ok(how.includes(reason === "" ? reported.replace("1005", "no code") : `${code} “${reason}”`), how);
       assert.equal(await page.locator("#end").getAttribute("data-clean"), "true");
       await until(`the line "closed ADDRESS: ${printed}"`, () => closed(printed).length > before).catch((error) => {
         throw new Error(`${error.message}; printed: ${JSON.stringify(server.lines().slice(-5))}`);
@@ -154,7 +154,7 @@ async function main() {
     });
   }
 
-  await check("a page that leaves is told as 1001", async () => {
+  await check("a page that leaves closes with 1001", async () => {
     const another = await open(browser, server.url);
     await another.page.goto("about:blank");
     await another.context.close();
@@ -187,7 +187,7 @@ async function main() {
   });
 
   for (const colorScheme of ["light", "dark"]) {
-    await check(`fits a phone, ${colorScheme}`, async () => {
+    await check(`the page fits a phone, ${colorScheme}`, async () => {
       const phone = await open(browser, server.url, { viewport: { width: 360, height: 740 }, colorScheme, isMobile: true, hasTouch: true, deviceScaleFactor: 2 });
       await phone.page.locator("#text").fill("a word that is not to be broken: " + "x".repeat(100));
       await phone.page.locator("#send").tap();
@@ -203,17 +203,17 @@ async function main() {
     });
   }
 
-  await check("nothing on the page's console, no request elsewhere, no error on a socket", async () => {
+  await check("no console messages, no requests to other hosts, no socket errors", async () => {
     assert.deepEqual(seen.problems, []);
     assert.deepEqual(seen.sockets.flatMap((socket) => socket.errors), []);
   });
 
-  await check("the server is still there and has not panicked", async () => {
+  await check("the server is still running and has not panicked", async () => {
     assert.ok(!server.ended, "it has ended");
     assert.doesNotMatch(server.errors, /panicked/);
   });
 
-  await check("a server that vanishes shows as 1006", async () => {
+  await check("a server that disappears closes with 1006", async () => {
     await page.locator("#reconnect").click();
     await state(page, "open");
     server.child.kill("SIGKILL");

@@ -1,4 +1,4 @@
-// What the scripts that drive Chromium share.
+// Shared by the scripts that drive Chromium.
 "use strict";
 
 const assert = require("node:assert/strict");
@@ -7,8 +7,8 @@ const fs = require("node:fs");
 const { chromium } = require("playwright-core");
 
 const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
-const PATIENCE = 15_000; // milliseconds for one thing to happen
-const LIMIT = 180_000; // milliseconds for all of it
+const PATIENCE = 15_000; // milliseconds to wait for one condition
+const LIMIT = 180_000; // milliseconds for the whole script
 
 const MIB = 1024 * 1024;
 
@@ -26,18 +26,18 @@ async function check(what, test) {
   }
 }
 
-// Until `test` returns something true, which it returns.
+// Waits until `test` returns a truthy value, and returns it.
 async function until(what, test) {
   const end = Date.now() + PATIENCE;
   for (;;) {
     const value = await test();
     if (value) return value;
-    if (Date.now() > end) throw new Error(`waited in vain for ${what}`);
+    if (Date.now() > end) throw new Error(`timed out waiting for ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }
 
-// A running echo server; `lines` is what it has printed so far.
+// A running echo server; `lines` returns the lines printed so far.
 async function startServer(program) {
   const child = spawn(program, ["127.0.0.1:0"], { stdio: ["ignore", "pipe", "pipe"] });
   process.on("exit", () => child.kill());
@@ -68,7 +68,7 @@ async function launch(...args) {
   return browser;
 }
 
-// A page with the server's page in it, and what crosses its sockets, in order.
+// A browser page with the server's page in it, and the traffic of its sockets, in order.
 async function open(browser, url, options) {
   const context = await browser.newContext(options);
   context.setDefaultTimeout(PATIENCE);
@@ -81,7 +81,7 @@ async function open(browser, url, options) {
   page.on("requestfailed", (request) => seen.problems.push(`request: ${request.url()}`));
   page.on("request", (request) => {
     if (!request.url().startsWith(url) && !request.url().startsWith("data:")) {
-      seen.problems.push(`a request elsewhere: ${request.url()}`);
+      seen.problems.push(`a request to another host: ${request.url()}`);
     }
   });
   page.on("websocket", (socket) => {
@@ -100,7 +100,7 @@ function state(page, name) {
   return page.locator(`#state[data-state="${name}"]`).waitFor();
 }
 
-// The newest row of the list once it is no longer pending.
+// The newest row of the list, once it is no longer pending.
 async function newest(page, count) {
   await until(`row ${count}`, async () => (await page.locator("#log li").count()) === count);
   const row = page.locator("#log li").first();
@@ -118,14 +118,14 @@ function assertEchoed(row, kind, what) {
   assert.match(row.time, /^\d+(\.\d+)? ms$/, "a round-trip time is shown");
 }
 
-// The contents, without the output that a comparison of megabytes would print.
+// Compares contents without printing megabytes when they differ.
 function assertSame(received, sent) {
   assert.ok(Buffer.isBuffer(sent) && Buffer.isBuffer(received), "binary both ways");
   assert.equal(received.length, sent.length);
   assert.ok(received.equals(sent), "the same contents");
 }
 
-// Runs all of it and ends with the counts. `work` is a directory for what it leaves.
+// Runs a script and ends with the counts. `work` is a directory for its files.
 function run(work, main) {
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => process.exit(1));
   setTimeout(() => {

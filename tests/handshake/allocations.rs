@@ -1,14 +1,17 @@
-//! Memory, counted: tier 1 takes none, the machines no more than they should.
+//! Allocations: none without machines, a bounded number with them.
 
 use std::sync::Arc;
 
 use bytes::Buf;
 use websocket_proto::handshake::{
-    Acceptance, ClientEvent, ClientHandshake, ClientRequest, ConnectProtocol, ExtendedConnect,
-    Field, HandshakeError, HeadLimits, Rejection, RequestParser, ResponseParser, ServerEvent,
-    ServerHandshake, Uri, key_from_nonce, write_connect, write_response,
+    Acceptance, ClientEvent, ClientHandshake, ClientRequest, ExtendedConnect, Field, Handshake,
+    HandshakeError, HeadLimits, OriginPolicy, Rejection, RequestParser, ResponseParser,
+    ServerEvent, ServerHandshake, Uri, key_from_nonce, write_connect, write_response,
 };
 
+use websocket_proto::Input;
+
+use crate::driving::receive;
 use crate::memory::measure;
 use crate::support::{CONFIG, client_config};
 
@@ -18,7 +21,7 @@ const REQUEST: &[u8] = b"GET /chat HTTP/1.1\r\nHost: example.com\r\nUpgrade: web
     Sec-WebSocket-Protocol: chat, superchat\r\n\
     Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n\r\n";
 
-/// The whole opening handshake in both roles, without memory. Byte by byte if `cut`.
+/// The whole opening handshake in both roles, in buffers of the caller. Byte by byte if `cut`.
 fn tier_1(cut: bool) {
     let uri = Uri::parse("ws://example.com/chat").unwrap();
     let request = ClientRequest::new(&uri).subprotocols(&["chat", "superchat"]);
@@ -32,7 +35,7 @@ fn tier_1(cut: bool) {
         (0..length).for_each(|length| assert!(parser.parse(&sent[..length]).unwrap().is_none()));
     }
     let head = parser.parse(sent).unwrap().unwrap();
-    let upgrade = head.upgrade().unwrap().unwrap();
+    let upgrade = head.upgrade(&OriginPolicy::same()).unwrap().unwrap();
     let mut answer = [0; 512];
     let length = upgrade.accept(&Acceptance::new().subprotocol("superchat"), &mut answer).unwrap();
     let answer = &answer[..length];
@@ -42,11 +45,12 @@ fn tier_1(cut: bool) {
         (0..length).for_each(|length| assert!(parser.parse(&answer[..length]).unwrap().is_none()));
     }
     let response = parser.parse(answer).unwrap().unwrap();
-    assert_eq!(request.is_accepted(&key, &response), Ok(true));
+    let choice = request.verify(&key, &response).unwrap().unwrap();
+    assert_eq!(choice.subprotocol(), Some("superchat"));
 }
 
 #[test]
-fn tier_1_allocates_nothing() {
+fn heads_are_parsed_checked_and_written_without_allocations() {
     let (allocations, ..) = measure(|| {
         for _ in 0..100_000 {
             tier_1(false);
@@ -57,31 +61,33 @@ fn tier_1_allocates_nothing() {
         let mut buffer = [0; 512];
         let request =
             RequestParser::new(HeadLimits::DEFAULT).parse(b"GET / HTTP/1.1\r\n\r\n").unwrap();
-        assert_eq!(request.unwrap().upgrade().unwrap_err(), HandshakeError::MissingHost);
+        assert_eq!(
+            request.unwrap().upgrade(&OriginPolicy::same()).unwrap_err(),
+            HandshakeError::MissingHost
+        );
         Rejection::UpgradeRequired.write(&mut buffer, "").unwrap();
         write_response(&mut buffer, "GET", 404, &[], b"no").unwrap();
         write_connect(&Uri::parse("ws://a").unwrap(), &[], &mut buffer).unwrap();
-        let mut settings = ConnectProtocol::default();
-        settings.receive(1).unwrap();
         let request = ClientRequest::to("a", "/");
-        let mut fields = request.extended_connect(settings, &mut buffer).unwrap();
+        let mut fields = request.extended_connect(&mut buffer).unwrap();
         let fields: [_; 6] = std::array::from_fn(|_| fields.next().unwrap());
-        let connect = ExtendedConnect::parse(&fields).unwrap().unwrap();
+        let connect = ExtendedConnect::parse(&fields, &OriginPolicy::same()).unwrap().unwrap();
         assert_eq!(connect.accept(&Acceptance::new()).unwrap().count(), 1);
     });
     assert_eq!(allocations, 0);
 }
 
 #[test]
-fn a_server_handshake_allocates_once() {
+fn a_server_handshake_allocates_for_the_head_and_the_output_queue() {
     let mut bytes = REQUEST.to_vec();
     let (allocations, _, held) = measure(|| {
         let mut handshake = ServerHandshake::new(&CONFIG);
-        assert_eq!(handshake.receive(&mut &mut bytes[..]), Some(ServerEvent::Upgrade));
+        let mut input = Input::with_bytes(&mut bytes);
+        assert_eq!(handshake.receive(&mut input), Some(ServerEvent::Upgrade));
         drop(handshake.accept(&Acceptance::new()).unwrap());
     });
-    // The request, with room for the response, which is written from there.
-    assert_eq!(allocations, 1);
+    // The buffer of the request, in which the response is written, and the queue that owns it then.
+    assert_eq!(allocations, 2);
     assert!(held < 1024, "{held}");
 }
 
@@ -89,7 +95,7 @@ const RESPONSE: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket
     Connection: Upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
 
 #[test]
-fn a_client_handshake_allocates_once() {
+fn a_client_handshake_allocates_for_the_request_and_the_response() {
     let config = Arc::new(client_config());
     let interim = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>\r\n\r\n".repeat(20);
     let mut responses = [&interim, RESPONSE].concat();
@@ -99,46 +105,66 @@ fn a_client_handshake_allocates_once() {
             let mut handshake = ClientHandshake::new(&config, &request).unwrap();
             let output = handshake.output();
             output.advance(output.remaining());
-            assert_eq!(handshake.receive(&mut &mut [][..]), None);
-            let told = responses.chunks_mut(read).find_map(|mut read| handshake.receive(&mut read));
-            assert_eq!(told, Some(ClientEvent::Accepted));
+            assert_eq!(handshake.receive(&mut Input::with_bytes(&mut [])), None);
+            let event = responses
+                .chunks_mut(read)
+                .find_map(|read| handshake.receive(&mut Input::with_bytes(read)));
+            assert_eq!(event, Some(ClientEvent::Accepted));
         });
-        // The request, and the responses in its place.
-        assert_eq!(allocations, 1, "reads of {read}");
-        assert!(held < 1024, "{held}");
+        // The request and its queue, an interim response, and the response.
+        assert!(allocations <= 4, "{allocations}, reads of {read}");
+        assert!(held < 1536, "{held}");
     }
 }
 
+/// More connections than the thread keeps buffers for.
+const MANY: usize = 70;
+
 #[test]
-fn a_long_request_that_was_written_holds_no_memory() {
+fn written_requests_hold_no_more_than_the_pool_of_the_thread() {
     let cookie = "x".repeat(10_000);
     let fields = [Field::new("Cookie", &cookie)];
-    let mut handshake = None;
-    let (_, held, _) = measure(|| {
-        let request = ClientRequest::to("example.com", "/").fields(&fields);
-        let handshake = handshake.insert(ClientHandshake::new(client_config(), &request).unwrap());
-        let output = handshake.output();
-        output.advance(output.remaining());
-    });
+    let config = Arc::new(client_config());
+    let mut handshakes = Vec::with_capacity(2 * MANY);
+    let mut write_requests = || {
+        for _ in 0..MANY {
+            let request = ClientRequest::to("example.com", "/").fields(&fields);
+            let mut handshake = ClientHandshake::new(&config, &request).unwrap();
+            let output = handshake.output();
+            output.advance(output.remaining());
+            handshakes.push(handshake);
+        }
+    };
+    let (_, pooled, _) = measure(&mut write_requests);
+    assert!(pooled < 3 << 19, "{pooled}");
+    let (_, held, _) = measure(&mut write_requests);
     assert!(held < 1024, "{held}");
 }
 
 #[test]
-fn a_request_that_is_written_after_the_response_leaves_no_memory() {
+fn requests_written_after_the_response_hold_no_more_than_the_pool_of_the_thread() {
     let request = ClientRequest::to("example.com", "/");
-    let mut handshake = ClientHandshake::new(client_config(), &request).unwrap();
-    let told = handshake.receive(&mut &mut RESPONSE.to_vec()[..]);
-    assert_eq!(told, Some(ClientEvent::Accepted));
-    let mut connection = handshake.establish().unwrap().connection;
-    let (_, held, _) = measure(|| {
-        let output = connection.output();
-        output.advance(output.remaining());
-    });
-    assert!(held < 0, "{held}");
+    let mut connections = Vec::new();
+    for _ in 0..2 * MANY {
+        let mut handshake = ClientHandshake::new(client_config(), &request).unwrap();
+        assert_eq!(receive(&mut handshake, RESPONSE).0, Some(ClientEvent::Accepted));
+        connections.push(handshake.establish().unwrap().connection);
+    }
+    let write_all = |connections: &mut [websocket_proto::Connection]| {
+        for connection in connections {
+            let output = connection.output();
+            output.advance(output.remaining());
+        }
+    };
+    let (first, second) = connections.split_at_mut(MANY);
+    write_all(first);
+    let (_, held, _) = measure(|| write_all(second));
+    // Each frees its request.
+    assert!(held < MANY as isize * -512, "{held}");
 }
 
 #[test]
-fn a_head_that_never_ends_takes_bounded_memory() {
+fn an_endless_head_takes_bounded_memory() {
     for step in [1, 7, 1000, 1 << 20] {
         for filler in [&b"X: y\r\n"[..], b"x", b"Cookie: aaaaaaaaaaaaaaaaaaaaaaaa\r\n"] {
             let start = b"GET / HTTP/1.1\r\nHost: a\r\n";
@@ -147,7 +173,7 @@ fn a_head_that_never_ends_takes_bounded_memory() {
                 let mut handshake = ServerHandshake::new(&CONFIG);
                 let mut failed = false;
                 for chunk in stream.chunks_mut(step) {
-                    if let Some(event) = handshake.receive(&mut &mut chunk[..]) {
+                    if let Some(event) = handshake.receive(&mut Input::with_bytes(chunk)) {
                         let ServerEvent::Failed(error) = event else { panic!("{event:?}") };
                         assert_eq!(error.status(), Some(431));
                         failed = true;
@@ -155,7 +181,7 @@ fn a_head_that_never_ends_takes_bounded_memory() {
                 }
                 assert!(failed);
             });
-            // The head doubles as it grows: the old and the new one are held for a moment.
+            // While its buffer doubles, the old and the new one are held.
             assert!(held <= 3 * (32 << 10) + 4096, "{held} in steps of {step}");
 
             let mut stream = [&b"HTTP/1.1 101 x\r\n"[..], &filler.repeat(1 << 16)].concat();
@@ -163,11 +189,37 @@ fn a_head_that_never_ends_takes_bounded_memory() {
             let (_, _, held) = measure(|| {
                 let request = ClientRequest::to("a", "/");
                 let mut handshake = ClientHandshake::new(&config, &request).unwrap();
-                let events =
-                    stream.chunks_mut(step).filter_map(|c| handshake.receive(&mut &mut c[..]));
+                let events = stream
+                    .chunks_mut(step)
+                    .filter_map(|chunk| handshake.receive(&mut Input::with_bytes(chunk)));
                 assert_eq!(events.count(), 1);
             });
             assert!(held <= 3 * (32 << 10) + 4096, "{held} in steps of {step}");
         }
+    }
+}
+
+#[test]
+fn an_endless_body_takes_bounded_memory() {
+    for (fields, filler) in [
+        ("", &b"x"[..]),
+        ("Content-Length: 1000000000\r\n", b"x"),
+        ("Transfer-Encoding: chunked\r\n", b"1\r\nx\r\n"),
+        ("Transfer-Encoding: chunked\r\n", b"fffffff\r\n"),
+        ("Transfer-Encoding: chunked\r\n", b"1;aaaaaaaaaaaaaaaaaaaaaaaa\r\nx\r\n"),
+    ] {
+        let head = format!("HTTP/1.1 403 Forbidden\r\n{fields}\r\n");
+        let mut stream = filler.repeat((1 << 20) / filler.len());
+        let config = Arc::new(client_config());
+        let mut handshake = ClientHandshake::new(&config, &ClientRequest::to("a", "/")).unwrap();
+        let refused = ClientEvent::Refused { status: 403 };
+        assert_eq!(receive(&mut handshake, head.as_bytes()), (Some(refused), 0));
+        let (_, _, held) = measure(|| {
+            for chunk in stream.chunks_mut(1000) {
+                handshake.receive(&mut Input::with_bytes(chunk));
+            }
+        });
+        assert!(handshake.body().len() <= HeadLimits::DEFAULT.max_body);
+        assert!(held <= 3 * HeadLimits::DEFAULT.max_body as isize + 4096, "{held} {fields}");
     }
 }

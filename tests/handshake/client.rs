@@ -2,26 +2,27 @@
 
 use bytes::Buf;
 use websocket_proto::handshake::{
-    ClientEvent, ClientHandshake, ClientRequest, Field, HandshakeError, HeadError, HeadLimits, Uri,
-    accept_key, key_from_nonce,
+    AcceptError, BodyEnd, ClientEvent, ClientHandshake, ClientRequest, Field, Handshake,
+    HandshakeError, HeadLimits, InvalidHead, Uri, accept_key, key_from_nonce,
 };
-use websocket_proto::{Config, EntropyError, Event, Message, Transport};
+use websocket_proto::{CloseCode, Config, EntropyError, Input, Transport};
 
-use crate::support::{client_config, taken};
+use crate::driving::{
+    Peer, assert_over, connection_events, drive, events_to_the_end, receive, receive_all,
+    receive_eof,
+};
+use crate::support::{client_config, sample_nonce, taken};
 
 fn handshake(request: &ClientRequest<'_>) -> ClientHandshake {
     ClientHandshake::new(client_config(), request).unwrap()
 }
 
-/// What is told of `bytes`, and how much of them is left.
-fn receive(handshake: &mut ClientHandshake, bytes: &[u8]) -> (Option<ClientEvent>, usize) {
-    let mut bytes = bytes.to_vec();
-    let mut input = &mut bytes[..];
-    (handshake.receive(&mut input), input.len())
+fn plain_handshake() -> ClientHandshake {
+    handshake(&ClientRequest::to("example.com", "/"))
 }
 
 #[test]
-fn known_keys() {
+fn accept_key_agrees_with_known_answers() {
     for (key, accept) in [
         ("dGhlIHNhbXBsZSBub25jZQ==", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="),
         ("x3JJHMbDL1EzLkh9GBhXDw==", "HSmrc0sMlYUkAGmm5OPpG2HaGWk="),
@@ -33,16 +34,17 @@ fn known_keys() {
 }
 
 #[test]
-fn a_server_of_an_old_draft_is_accepted() {
+fn accepts_the_response_of_a_server_of_an_old_draft() {
     let nonce = |out: &mut [u8]| {
-        out.copy_from_slice(&[
+        let nonce = [
             0xb0, 0xdf, 0x5c, 0x46, 0xb3, 0xff, 0x9f, 0xd3, 0x5d, 0x32, 0x07, 0x5c, 0xcb, 0x65,
             0x49, 0x15,
-        ]);
+        ];
+        out.iter_mut().zip(nonce.iter().cycle()).for_each(|(out, byte)| *out = *byte);
         Ok::<_, EntropyError>(())
     };
     let request = ClientRequest::to("localhost:8888", "/").subprotocols(&["sample"]);
-    let mut handshake = ClientHandshake::new(Config::new().entropy(nonce), &request).unwrap();
+    let mut handshake = ClientHandshake::new(Config::new().with_entropy(nonce), &request).unwrap();
     let sent = taken(handshake.output());
     assert!(sent.contains("\r\nSec-WebSocket-Key: sN9cRrP/n9NdMgdcy2VJFQ==\r\n"), "{sent}");
     let response = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
@@ -58,7 +60,7 @@ const ACCEPTED: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket
     Connection: Upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
 
 #[test]
-fn the_request_keeps_order_and_case() {
+fn request_keeps_order_and_case_of_fields() {
     let uri = Uri::parse("ws://[::1]:9001?room=1").unwrap();
     let fields = [
         Field::new("origin", "http://example.com"),
@@ -66,12 +68,8 @@ fn the_request_keeps_order_and_case() {
         Field::new("X-Bytes", &b"\xff\x80"[..]),
         Field::new("X-Empty", ""),
     ];
-    let request = ClientRequest::new(&uri)
-        .subprotocols(&["v2.chat", "chat"])
-        .extensions("permessage-deflate; client_max_window_bits")
-        .fields(&fields);
+    let request = ClientRequest::new(&uri).subprotocols(&["v2.chat", "chat"]).fields(&fields);
     let mut handshake = handshake(&request);
-    assert!(handshake.wants_write() && handshake.wants_read());
     let output = handshake.output();
     let sent = output.copy_to_bytes(output.remaining());
     assert_eq!(
@@ -79,7 +77,6 @@ fn the_request_keeps_order_and_case() {
         b"GET /?room=1 HTTP/1.1\r\nHost: [::1]:9001\r\nUpgrade: websocket\r\n\
         Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: v2.chat, chat\r\n\
-        Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n\
         origin: http://example.com\r\nCOOKIE: a=b\r\nX-Bytes: \xff\x80\r\nX-Empty: \r\n\r\n"
             .escape_ascii()
             .to_string()
@@ -87,32 +84,30 @@ fn the_request_keeps_order_and_case() {
 }
 
 #[test]
-fn a_request_that_cannot_be_sent() {
+fn rejects_requests_that_cannot_be_sent() {
     let plain = ClientRequest::to("example.com", "/");
     let crlf = [Field::new("Origin", "a\r\nb")];
     let nul = [Field::new("Origin", "a\0")];
     let blank = [Field::new("Origin", " a")];
     let name = [Field::new("Ori:gin", "a")];
     for (request, error) in [
-        (ClientRequest::to("example.com", "chat"), HeadError::Target),
-        (ClientRequest::to("example.com", ""), HeadError::Target),
-        (ClientRequest::to("example.com", "/a b"), HeadError::Target),
-        (ClientRequest::to("example.com", "/\r\nA: b"), HeadError::Target),
-        (ClientRequest::to("example.com", "/#a"), HeadError::Target),
-        (ClientRequest::to("", "/"), HeadError::Host),
-        (ClientRequest::to("a\r\nb", "/"), HeadError::Host),
-        (ClientRequest::to("u@a", "/"), HeadError::Host),
-        (ClientRequest::to("a:b", "/"), HeadError::Host),
-        (plain.subprotocols(&["a", "b", "a"]), HeadError::Subprotocol),
-        (plain.subprotocols(&["a, b"]), HeadError::Subprotocol),
-        (plain.subprotocols(&[""]), HeadError::Subprotocol),
-        (plain.subprotocols(&["a\r\n"]), HeadError::Subprotocol),
-        (plain.extensions(""), HeadError::Extensions),
-        (plain.extensions("a\r\nb"), HeadError::Extensions),
-        (plain.fields(&crlf), HeadError::FieldValue),
-        (plain.fields(&nul), HeadError::FieldValue),
-        (plain.fields(&blank), HeadError::FieldValue),
-        (plain.fields(&name), HeadError::FieldName),
+        (ClientRequest::to("example.com", "chat"), InvalidHead::Target),
+        (ClientRequest::to("example.com", ""), InvalidHead::Target),
+        (ClientRequest::to("example.com", "/a b"), InvalidHead::Target),
+        (ClientRequest::to("example.com", "/\r\nA: b"), InvalidHead::Target),
+        (ClientRequest::to("example.com", "/#a"), InvalidHead::Target),
+        (ClientRequest::to("", "/"), InvalidHead::Host),
+        (ClientRequest::to("a\r\nb", "/"), InvalidHead::Host),
+        (ClientRequest::to("u@a", "/"), InvalidHead::Host),
+        (ClientRequest::to("a:b", "/"), InvalidHead::Host),
+        (plain.subprotocols(&["a", "b", "a"]), InvalidHead::Subprotocol),
+        (plain.subprotocols(&["a, b"]), InvalidHead::Subprotocol),
+        (plain.subprotocols(&[""]), InvalidHead::Subprotocol),
+        (plain.subprotocols(&["a\r\n"]), InvalidHead::Subprotocol),
+        (plain.fields(&crlf), InvalidHead::FieldValue),
+        (plain.fields(&nul), InvalidHead::FieldValue),
+        (plain.fields(&blank), InvalidHead::FieldValue),
+        (plain.fields(&name), InvalidHead::FieldName),
     ] {
         let refused = ClientHandshake::new(client_config(), &request).unwrap_err();
         assert_eq!(refused, error, "{request:?}");
@@ -128,143 +123,363 @@ fn a_request_that_cannot_be_sent() {
     ] {
         let field = [Field::new(name, "a")];
         let refused = plain.fields(&field).write(key_from_nonce(&[0; 16]), &mut Vec::new());
-        assert_eq!(refused, Err(HeadError::ReservedField), "{name}");
+        assert_eq!(refused, Err(InvalidHead::ReservedField), "{name}");
     }
-    assert_eq!(plain.write(key_from_nonce(&[0; 16]), &mut [0; 20]), Err(HeadError::BufferFull));
+    assert_eq!(
+        plain.write(key_from_nonce(&[0; 16]), &mut [0; 20]),
+        Err(InvalidHead::BufferTooSmall)
+    );
 }
 
 #[test]
-fn frames_behind_the_response_are_left_for_the_connection() {
-    let mut bytes = [ACCEPTED, b"\x81\x02Hi"].concat();
-    for cut in [0, 1, 60, ACCEPTED.len() - 1, ACCEPTED.len()] {
-        let mut handshake = handshake(&ClientRequest::to("example.com", "/"));
-        let (mut first, mut second) = bytes.split_at_mut(cut);
-        let event = handshake.receive(&mut first).or_else(|| handshake.receive(&mut second));
+fn leaves_frames_that_follow_the_response_for_the_connection() {
+    let bytes = [ACCEPTED, b"\x81\x02Hi"].concat();
+    for cut in [0, 1, 60, ACCEPTED.len() - 1, ACCEPTED.len(), ACCEPTED.len() + 1] {
+        let mut handshake = plain_handshake();
+        let (first, second) = bytes.split_at(cut);
+        let (mut first, mut second) = (first.to_vec(), second.to_vec());
+        let mut input = Input::with_bytes(&mut first);
+        let event = handshake.receive(&mut input);
+        let mut next = Input::with_bytes(&mut second);
+        let event = event.or_else(|| {
+            assert!(!input.has_unread());
+            handshake.receive(&mut next)
+        });
         assert_eq!(event, Some(ClientEvent::Accepted));
-        let mut connection = handshake.establish().unwrap().connection;
-        assert!(handshake.establish().is_none());
         assert_eq!(handshake.response().unwrap().as_bytes(), ACCEPTED);
-        // The request, which the driver has not written yet, comes before all frames.
+        let mut connection = handshake.establish().unwrap().connection;
+        // The request, which was not written yet, precedes all frames.
         connection.send("x").unwrap();
         assert!(connection.output().chunk().starts_with(b"GET / HTTP/1.1\r\n"));
-        match connection.receive(&mut second) {
-            Some(Event::Message(message)) => assert_eq!(message, Message::from("Hi")),
-            other => panic!("{other:?}"),
+        let mut events = Vec::new();
+        if input.has_unread() {
+            events.extend(connection_events(&mut connection, &mut input));
         }
+        events.extend(connection_events(&mut connection, &mut next));
+        assert_eq!(events.len(), 1);
+        assert!(events[0].contains("Message") && events[0].contains("Hi"), "{events:?}");
+    }
+}
+
+/// 101, a message, a Close and the end of the stream in one read.
+#[test]
+fn delivers_what_arrives_with_the_response_up_to_the_end_of_the_stream() {
+    let bytes = [ACCEPTED, b"\x81\x02Hi\x88\x02\x03\xe8"].concat();
+    let all = [bytes.len(), 1, ACCEPTED.len(), ACCEPTED.len() + 5];
+    for (piece, is_told_first) in all.iter().flat_map(|&piece| [(piece, true), (piece, false)]) {
+        let mut handshake = plain_handshake();
+        let mut storage = [0; 1024];
+        let mut input = Input::new(&mut storage);
+        let mut peer = Peer::new(bytes.chunks(piece), true);
+        let event = drive(&mut handshake, &mut peer, &mut input).unwrap();
+        assert_eq!(event, Some(ClientEvent::Accepted));
+        // The calls in any order: the end of the stream known before or after the rest is received.
+        if is_told_first && peer.pieces.is_empty() {
+            input.finish();
+            assert_eq!(handshake.receive(&mut input), None);
+            assert_eq!(handshake.transport(), Transport::Open);
+        }
+        handshake.handle_timeout(std::time::Duration::from_secs(1000));
+        let mut connection = handshake.establish().unwrap().connection;
+        let mut events = events_to_the_end(&mut connection, &mut input, peer.pieces);
+        input.finish();
+        events.extend(connection_events(&mut connection, &mut input));
+        assert!(events[0].contains("Message") && events[0].contains("Hi"), "{events:?}");
+        assert!(events[1].contains("Close") && events[1].contains("1000"), "{events:?}");
+        assert_eq!(events.len(), 2, "{events:?}");
+        let len = connection.output().remaining();
+        connection.output().advance(len);
+        let outcome = connection.outcome().unwrap();
+        assert!(outcome.clean, "{piece}");
+        assert_eq!(outcome.code, CloseCode::NORMAL);
     }
 }
 
 #[test]
-fn a_refusal_is_delivered_with_its_fields_and_body() {
-    let head = "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"x\"\r\n";
-    for (fields, body, ended, kept, transport) in [
-        ("Content-Length: 4\r\n", "none", false, "none", Transport::Open),
-        ("Content-Length: 4\r\n", "none and more", false, "none", Transport::Open),
-        ("Content-Length: 9\r\n", "none", true, "none", Transport::Open),
-        ("Content-Length: 0\r\n", "none", false, "", Transport::Open),
-        ("Content-Length: x\r\n", "none", true, "none", Transport::Drain),
-        ("Content-Length: +4\r\n", "none", true, "none", Transport::Drain),
-        ("Content-Length: 2\r\nContent-Length: 4\r\n", "none", true, "none", Transport::Drain),
-        ("Content-Length: 99999999999999999999\r\n", "none", true, "none", Transport::Drain),
-        ("", "none", true, "none", Transport::Drain),
-        ("Transfer-Encoding: chunked\r\n", "1\r\na\r\n", true, "1\r\na\r\n", Transport::Drain),
+fn establish_gives_the_handshake_back_before_the_server_has_accepted() {
+    let mut handshake = plain_handshake();
+    for bytes in [&b""[..], &ACCEPTED[..40]] {
+        assert_eq!(receive(&mut handshake, bytes), (None, 0));
+        let unaccepted = handshake.establish().unwrap_err();
+        assert_eq!(unaccepted.error, AcceptError::NotReady);
+        assert_eq!(unaccepted.to_string(), "the handshake has nothing to accept");
+        handshake = unaccepted.handshake;
+    }
+    assert_eq!(receive(&mut handshake, &ACCEPTED[40..]), (Some(ClientEvent::Accepted), 0));
+    assert!(handshake.establish().is_ok());
+
+    for response in ["HTTP/1.1 200 OK\r\n\r\n", "HTTP/1.1 101 x\r\n\r\n", "x"] {
+        let mut handshake = plain_handshake();
+        assert!(receive(&mut handshake, response.as_bytes()).0.is_some());
+        assert_eq!(handshake.establish().unwrap_err().error, AcceptError::NotReady, "{response}");
+    }
+}
+
+const UNAUTHORIZED: &str = "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"x\"\r\n";
+
+#[test]
+fn reports_a_refusal_at_the_end_of_its_head() {
+    for fields in ["", "Content-Length: 5\r\n", "Transfer-Encoding: chunked\r\n"] {
+        let mut handshake = plain_handshake();
+        taken(handshake.output());
+        let refused = ClientEvent::Refused { status: 401 };
+        let head = format!("{UNAUTHORIZED}{fields}\r\n");
+        assert_eq!(receive_all(&mut handshake, head.as_bytes()), [refused], "{fields}");
+        let response = handshake.response().unwrap();
+        assert_eq!(response.field("www-authenticate"), Some(&b"Basic realm=\"x\""[..]));
+        assert_eq!(handshake.body(), b"");
+        assert!(matches!(handshake.transport(), Transport::Open | Transport::Drain));
+    }
+}
+
+#[test]
+fn reads_the_body_of_a_refusal_up_to_its_end() {
+    use BodyEnd::{Complete, Truncated};
+    for (fields, body, at_eof, kept, end, transport) in [
+        ("Content-Length: 4\r\n", "none", false, "none", Complete, Transport::Open),
+        ("Content-Length: 4\r\n", "none and more", false, "none", Complete, Transport::Open),
+        ("Content-Length: 9\r\n", "none", true, "none", Truncated, Transport::Open),
+        ("Content-Length: 0\r\n", "none", false, "", Complete, Transport::Open),
+        ("Content-Length: x\r\n", "none", true, "none", Complete, Transport::Drain),
+        ("Content-Length: +4\r\n", "none", true, "none", Complete, Transport::Drain),
+        ("Content-Length: \r\n", "none", true, "none", Complete, Transport::Drain),
+        (
+            "Content-Length: 2\r\nContent-Length: 4\r\n",
+            "none",
+            true,
+            "none",
+            Complete,
+            Transport::Drain,
+        ),
+        (
+            "Content-Length: 99999999999999999999\r\n",
+            "none",
+            true,
+            "none",
+            Complete,
+            Transport::Drain,
+        ),
+        ("", "none", true, "none", Complete, Transport::Drain),
+        ("", "", true, "", Complete, Transport::Drain),
+        (
+            "Transfer-Encoding: chunked\r\n",
+            "4\r\nnone\r\n0\r\n\r\n",
+            false,
+            "none",
+            Complete,
+            Transport::Open,
+        ),
+        (
+            "Content-Length: 1\r\ntransfer-encoding: gzip, Chunked\r\n",
+            "1;x\r\na\r\n0\r\nA: b\r\n\r\n",
+            false,
+            "a",
+            Complete,
+            Transport::Open,
+        ),
+        ("Transfer-Encoding: chunked\r\n", "1\r\na\r\n", true, "a", Truncated, Transport::Open),
+        ("Transfer-Encoding: chunked\r\n", "1\r\nab", false, "a", Truncated, Transport::Open),
+        ("Transfer-Encoding: gzip\r\n", "1\r\na", true, "1\r\na", Complete, Transport::Drain),
     ] {
-        let bytes = format!("{head}{fields}\r\n{body}").into_bytes();
+        let bytes = format!("{UNAUTHORIZED}{fields}\r\n{body}").into_bytes();
         for cut in 0..=bytes.len() {
-            let mut handshake = handshake(&ClientRequest::to("example.com", "/"));
+            let mut handshake = plain_handshake();
             taken(handshake.output());
-            let mut events = Vec::new();
-            for part in [&bytes[..cut], &bytes[cut..]] {
-                let (event, left) = receive(&mut handshake, part);
-                assert_eq!(left, 0);
-                events.extend(event);
-            }
-            if ended {
-                assert_eq!(events, [], "{fields}{body}");
+            let mut events = receive_all(&mut handshake, &bytes[..cut]);
+            events.extend(receive_all(&mut handshake, &bytes[cut..]));
+            let mut expected = vec![ClientEvent::Refused { status: 401 }];
+            if at_eof {
+                assert_eq!(events, expected, "{fields}{body}");
                 assert_eq!(handshake.transport(), transport, "{fields}{body}");
-                handshake.receive_eof();
-                events.extend(receive(&mut handshake, b"").0);
+                events.extend(receive_eof(&mut handshake));
             }
-            assert_eq!(events, [ClientEvent::Refused { status: 401 }], "{fields}{body}");
-            assert_eq!(handshake.transport(), Transport::Close);
+            expected.push(ClientEvent::BodyEnded(end));
+            assert_eq!(events, expected, "{fields}{body}");
             assert_eq!(handshake.body(), kept.as_bytes());
             let response = handshake.response().unwrap();
             assert_eq!(response.field("www-authenticate"), Some(&b"Basic realm=\"x\""[..]));
-            assert!(handshake.establish().is_none());
-            assert_eq!(receive(&mut handshake, b"more"), (None, 0));
+            assert_over(&mut handshake, Transport::Close);
+            assert!(handshake.establish().is_err());
         }
     }
 }
 
+/// A server that keeps the connection open after 403 with chunks, or after 401 without a length.
 #[test]
-fn a_body_is_kept_up_to_the_limit() {
-    let limits = HeadLimits { max_body: 10, ..HeadLimits::DEFAULT };
-    for length in ["", "Content-Length: 1000000\r\n"] {
-        let config = client_config().head_limits(limits);
-        let request = ClientRequest::to("example.com", "/");
-        let mut handshake = ClientHandshake::new(config, &request).unwrap();
-        let response = format!("HTTP/1.1 500 x\r\n{length}\r\n{}", "b".repeat(50));
-        let event = receive(&mut handshake, response.as_bytes()).0;
-        assert_eq!(event, Some(ClientEvent::Refused { status: 500 }));
-        assert_eq!(handshake.body(), b"bbbbbbbbbb");
+fn keeps_the_body_that_came_from_a_server_that_does_not_close() {
+    for (response, body, ends) in [
+        (
+            &b"HTTP/1.1 403 Forbidden\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nno!\r\n"[..],
+            "no!",
+            false,
+        ),
+        (
+            b"HTTP/1.1 403 Forbidden\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nno!\r\n0\r\n\r\n",
+            "no!",
+            true,
+        ),
+        (b"HTTP/1.1 401 Unauthorized\r\n\r\nno!", "no!", false),
+    ] {
+        let mut handshake = plain_handshake();
+        let mut storage = [0; 1024];
+        let mut input = Input::new(&mut storage);
+        let mut peer = Peer::new(response.chunks(7), false);
+        let event = drive(&mut handshake, &mut peer, &mut input).unwrap();
+        assert!(matches!(event, Some(ClientEvent::Refused { status: 401 | 403 })), "{event:?}");
+        match drive(&mut handshake, &mut peer, &mut input) {
+            Ok(event) => {
+                assert_eq!(event, Some(ClientEvent::BodyEnded(BodyEnd::Complete)));
+                assert!(ends);
+                assert_eq!(drive(&mut handshake, &mut peer, &mut input).unwrap(), None);
+            }
+            Err(silence) => {
+                assert_eq!(silence.kind(), std::io::ErrorKind::WouldBlock);
+                assert!(!ends);
+                // A server that waits for the client's end sees it where no other end is announced.
+                assert_eq!(peer.saw_end, handshake.response().unwrap().status() == 401);
+            }
+        }
+        assert_eq!(handshake.body(), body.as_bytes());
+        handshake.abort();
+        assert_eq!(handshake.body(), body.as_bytes());
+        let event = (!ends).then_some(ClientEvent::BodyEnded(BodyEnd::Truncated));
+        assert_eq!(receive(&mut handshake, b"").0, event);
+        assert_over(&mut handshake, Transport::Abort);
     }
-    let mut handshake = handshake(&ClientRequest::to("example.com", "/"));
-    let event = receive(&mut handshake, b"HTTP/1.1 304 x\r\nContent-Length: 9\r\n\r\n").0;
-    assert_eq!(event, Some(ClientEvent::Refused { status: 304 }));
 }
 
 #[test]
-fn interim_responses_are_skipped_but_not_for_ever() {
-    let interim = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n";
-    let bytes = [b"HTTP/1.1 100 Continue\r\n\r\n", &interim[..], ACCEPTED, b"\x81"].concat();
-    let mut whole = handshake(&ClientRequest::to("example.com", "/"));
+fn keeps_a_body_up_to_the_limit() {
+    let limits = HeadLimits::DEFAULT.with_max_body(10);
+    for (length, body, end) in [
+        ("", "b".repeat(50), BodyEnd::Truncated),
+        ("Content-Length: 1000000\r\n", "b".repeat(50), BodyEnd::Truncated),
+        ("Content-Length: 10\r\n", "b".repeat(50), BodyEnd::Complete),
+        (
+            "Transfer-Encoding: chunked\r\n",
+            format!("8\r\n{0}\r\n8\r\n{0}\r\n", "b".repeat(8)),
+            BodyEnd::Truncated,
+        ),
+    ] {
+        let config = client_config().with_head_limits(limits);
+        let request = ClientRequest::to("example.com", "/");
+        let mut handshake = ClientHandshake::new(config, &request).unwrap();
+        let response = format!("HTTP/1.1 500 x\r\n{length}\r\n{body}");
+        let events = receive_all(&mut handshake, response.as_bytes());
+        let expected = [ClientEvent::Refused { status: 500 }, ClientEvent::BodyEnded(end)];
+        assert_eq!(events, expected, "{length}");
+        assert_eq!(handshake.body(), b"bbbbbbbbbb");
+    }
+}
+
+#[test]
+fn expects_no_body_after_204_and_304() {
+    for status in [204, 304] {
+        let mut handshake = plain_handshake();
+        let response = format!("HTTP/1.1 {status} x\r\nContent-Length: 9\r\n\r\n");
+        let ended = ClientEvent::BodyEnded(BodyEnd::Complete);
+        let events = receive_all(&mut handshake, response.as_bytes());
+        assert_eq!(events, [ClientEvent::Refused { status }, ended]);
+    }
+}
+
+#[test]
+fn skips_interim_responses() {
+    let bytes = [
+        b"HTTP/1.1 100 Continue\r\n\r\n",
+        &b"HTTP/1.1 102\r\n\r\n"[..],
+        b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n",
+        b"HTTP/1.1 199 x\r\n\r\n",
+        ACCEPTED,
+        b"\x81",
+    ]
+    .concat();
+    let mut whole = plain_handshake();
     assert_eq!(receive(&mut whole, &bytes), (Some(ClientEvent::Accepted), 1));
-    let mut cut = handshake(&ClientRequest::to("example.com", "/"));
+    let mut cut = plain_handshake();
     let events: Vec<_> = bytes.chunks(1).filter_map(|byte| receive(&mut cut, byte).0).collect();
     assert_eq!(events, [ClientEvent::Accepted]);
+}
 
-    let mut endless = handshake(&ClientRequest::to("example.com", "/"));
-    let mut taken = 0;
+#[test]
+fn limits_interim_responses_as_one_head() {
+    let interim = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n";
+    let mut endless = plain_handshake();
+    let mut skipped = 0;
     let error = loop {
         match receive(&mut endless, interim).0 {
-            None => taken += interim.len(),
+            None => skipped += interim.len(),
             Some(event) => break event,
         }
     };
     assert_eq!(error, ClientEvent::Failed(HandshakeError::HeadTooLong));
-    assert!(taken < HeadLimits::DEFAULT.max_head);
+    assert!(skipped < HeadLimits::DEFAULT.max_head);
+    // In one read as well.
+    let mut endless = plain_handshake();
+    let event = receive(&mut endless, &interim.repeat(1000));
+    assert_eq!(event, (Some(error), 0));
 }
 
 #[test]
-fn a_stream_that_ends_early_is_told_once() {
-    let mut handshake = handshake(&ClientRequest::to("example.com", "/"));
-    assert_eq!(receive(&mut handshake, &ACCEPTED[..50]), (None, 0));
-    handshake.receive_eof();
-    assert_eq!(handshake.transport(), Transport::Close);
-    assert!(!handshake.wants_write() && !handshake.wants_read());
+fn reports_a_stream_that_ends_early_once() {
+    for start in [0, 50, ACCEPTED.len() - 1] {
+        let mut handshake = plain_handshake();
+        assert_eq!(receive(&mut handshake, &ACCEPTED[..start]), (None, 0));
+        let event = ClientEvent::Failed(HandshakeError::UnexpectedEof);
+        assert_eq!(receive_eof(&mut handshake), [event]);
+        assert_over(&mut handshake, Transport::Close);
+    }
+    // The end of the stream in the read that brings the last bytes.
+    let mut handshake = plain_handshake();
+    let mut bytes = ACCEPTED[..50].to_vec();
+    let mut input = Input::with_bytes(&mut bytes);
+    input.finish();
     let event = ClientEvent::Failed(HandshakeError::UnexpectedEof);
-    assert_eq!(receive(&mut handshake, b""), (Some(event), 0));
-    assert_eq!(receive(&mut handshake, b""), (None, 0));
+    assert_eq!(handshake.receive(&mut input), Some(event));
 }
 
 #[test]
-fn a_transport_that_breaks_is_told_once() {
-    let mut handshake = handshake(&ClientRequest::to("example.com", "/"));
+fn reports_a_transport_that_breaks_once() {
+    let event = ClientEvent::Failed(HandshakeError::Aborted);
+    let mut handshake = plain_handshake();
     handshake.abort();
     assert_eq!(handshake.transport(), Transport::Abort);
-    let event = ClientEvent::Failed(HandshakeError::Aborted);
-    assert_eq!(receive(&mut handshake, ACCEPTED), (Some(event), 0));
-    assert_eq!(receive(&mut handshake, b""), (None, 0));
+    assert_eq!(receive(&mut handshake, ACCEPTED).0, Some(event));
+    assert_over(&mut handshake, Transport::Abort);
+
+    let mut handshake = plain_handshake();
+    assert_eq!(receive(&mut handshake, ACCEPTED).0, Some(ClientEvent::Accepted));
+    handshake.abort();
+    assert_eq!(receive(&mut handshake, b"").0, Some(event));
+    assert_over(&mut handshake, Transport::Abort);
+    assert!(handshake.establish().is_err());
+}
+
+/// The nonce is drawn, the masking keys are not.
+#[test]
+fn establish_fails_the_handshake_without_masking_keys() {
+    let config = Config::new().with_entropy(|out: &mut [u8]| {
+        sample_nonce(out).and(if out.len() == 16 { Ok(()) } else { Err(EntropyError) })
+    });
+    let mut handshake =
+        ClientHandshake::new(config, &ClientRequest::to("example.com", "/")).unwrap();
+    assert_eq!(receive(&mut handshake, ACCEPTED).0, Some(ClientEvent::Accepted));
+    let unaccepted = handshake.establish().unwrap_err();
+    assert_eq!(unaccepted.error, AcceptError::Entropy);
+    let mut handshake = unaccepted.handshake;
+    let event = ClientEvent::Failed(HandshakeError::Entropy);
+    assert_eq!(receive(&mut handshake, b"").0, Some(event));
+    assert_over(&mut handshake, Transport::Abort);
 }
 
 #[test]
-fn without_entropy_nothing_is_sent() {
-    let config = Config::new().entropy(|_: &mut [u8]| Err(EntropyError));
+fn sends_nothing_without_entropy() {
+    let config = Config::new().with_entropy(|_: &mut [u8]| Err(EntropyError));
     let mut handshake =
         ClientHandshake::new(config, &ClientRequest::to("example.com", "/")).unwrap();
-    assert!(!handshake.wants_write());
     assert_eq!(handshake.transport(), Transport::Abort);
+    assert!(!handshake.output().has_remaining());
     let event = ClientEvent::Failed(HandshakeError::Entropy);
-    assert_eq!(receive(&mut handshake, b""), (Some(event), 0));
-    assert_eq!(receive(&mut handshake, b""), (None, 0));
+    assert_eq!(receive(&mut handshake, b"").0, Some(event));
+    assert_over(&mut handshake, Transport::Abort);
 }

@@ -1,12 +1,14 @@
-//! The types of the crate `http`.
+//! Adapters from and to the types of the crate `http`.
 
 use http::{HeaderValue, Request, Response, StatusCode, Version};
 use websocket_proto::handshake::{
-    Acceptance, ClientEvent, ClientHandshake, HeadError, HeadLimits, RequestParser, ResponseParser,
-    ServerEvent, ServerHandshake, write_http_request, write_http_response,
+    AcceptError, Acceptance, ClientEvent, ClientHandshake, ClientRequest, ExtendedConnect, Field,
+    Handshake, HandshakeError, HeadLimits, InvalidHead, OriginPolicy, Rejection, RequestParser,
+    ServerEvent, ServerHandshake, Upgrade, Uri, key_from_nonce,
 };
-use websocket_proto::{Connection, Negotiated};
+use websocket_proto::{Connection, Input, Negotiated};
 
+use crate::driving::receive;
 use crate::support::{CONFIG, client_config, taken};
 
 const REQUEST: &[u8] = b"GET /chat?a=b HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\n\
@@ -14,40 +16,190 @@ const REQUEST: &[u8] = b"GET /chat?a=b HTTP/1.1\r\nHost: example.com\r\nUpgrade:
     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: chat\r\n\
     Cookie: a\r\nCookie: b\r\nX-Bytes: \xfc\xff\r\n\r\n";
 
-#[test]
-fn a_request_in_and_out() {
+/// `REQUEST` as another stack parses it.
+fn parsed() -> Request<()> {
     let head = RequestParser::new(HeadLimits::DEFAULT).parse(REQUEST).unwrap().unwrap();
-    let request = head.to_http().unwrap();
+    head.to_http().unwrap()
+}
+
+#[test]
+fn a_parsed_head_keeps_every_byte() {
+    let request = parsed();
     assert_eq!(request.method(), "GET");
     assert_eq!(request.uri(), "/chat?a=b");
     assert_eq!(request.version(), Version::HTTP_11);
     assert_eq!(request.headers().get_all("cookie").iter().count(), 2);
     assert_eq!(request.headers()["x-bytes"], &b"\xfc\xff"[..]);
-    let mut written = Vec::new();
-    write_http_request(&request, &mut written).unwrap();
-    let again = RequestParser::new(HeadLimits::DEFAULT).parse(&written).unwrap().unwrap();
-    assert_eq!(again.target(), "/chat?a=b");
-    assert_eq!(again.fields().count(), head.fields().count());
-    assert_eq!(again.field("x-bytes"), Some(&b"\xfc\xff"[..]));
+}
 
-    // What another stack upgrades: the request is checked, its answer handed over, the connection
-    // adopted.
-    let acceptance = Acceptance::new().subprotocol("chat");
-    let mut answer = Vec::new();
-    again.upgrade().unwrap().unwrap().accept(&acceptance, &mut answer).unwrap();
-    let answer = ResponseParser::new(HeadLimits::DEFAULT).parse(&answer).unwrap().unwrap();
-    let response = answer.to_http().unwrap();
+#[test]
+fn an_upgrade_parsed_by_another_stack_is_accepted_and_adopted() {
+    let request = parsed();
+    let upgrade = Upgrade::from_http(&request, &OriginPolicy::same()).unwrap().unwrap();
+    assert_eq!(upgrade.subprotocols().collect::<Vec<_>>(), ["chat"]);
+    let cookie = [Field::new("Set-Cookie", "a=b")];
+    let acceptance = Acceptance::new().subprotocol("chat").fields(&cookie);
+    let response = upgrade.accept_http(&acceptance).unwrap();
     assert_eq!(response.status(), StatusCode::SWITCHING_PROTOCOLS);
-    assert_eq!(response.headers()["sec-websocket-accept"], "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+    let headers = response.headers();
+    assert_eq!(headers["upgrade"], "websocket");
+    assert_eq!(headers["connection"], "Upgrade");
+    assert_eq!(headers["sec-websocket-accept"], "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+    assert_eq!(headers["sec-websocket-protocol"], "chat");
+    assert_eq!(headers["set-cookie"], "a=b");
+    assert_eq!(headers.len(), 5);
     let mut connection = Connection::server(&CONFIG, &Negotiated::from(&acceptance));
-    assert!(connection.receive(&mut &mut b"\x81\x80\0\0\0\0".to_vec()[..]).is_some());
+    let mut leftover = *b"\x81\x80\0\0\0\0";
+    assert!(connection.receive(&mut Input::with_bytes(&mut leftover)).is_some());
+
+    let crlf = [Field::new("X", "a\r\nb")];
+    let padded = [Field::new("X", " a")];
+    let reserved = [Field::new("sec-websocket-extensions", "permessage-deflate")];
+    for (acceptance, error) in [
+        (Acceptance::new().subprotocol("soap"), InvalidHead::Subprotocol),
+        (Acceptance::new().fields(&crlf), InvalidHead::FieldValue),
+        (Acceptance::new().fields(&padded), InvalidHead::FieldValue),
+        (Acceptance::new().fields(&reserved), InvalidHead::ReservedField),
+    ] {
+        assert_eq!(upgrade.accept_http(&acceptance).unwrap_err(), error);
+    }
+}
+
+#[test]
+fn the_checks_and_the_origin_policy_apply_to_requests_of_another_stack() {
+    use HandshakeError::*;
+    let same = OriginPolicy::same;
+    let outcome = |change: &dyn Fn(&mut Request<()>), policy: OriginPolicy<'_>| {
+        let mut request = parsed();
+        change(&mut request);
+        Upgrade::from_http(&request, &policy).map(|upgrade| upgrade.is_some())
+    };
+    let insert = |name: &'static str, value: &'static str| {
+        move |request: &mut Request<()>| {
+            request.headers_mut().insert(name, HeaderValue::from_static(value));
+        }
+    };
+    let remove = |name: &'static str| {
+        move |request: &mut Request<()>| drop(request.headers_mut().remove(name))
+    };
+    let uri = |uri: &'static str| {
+        move |request: &mut Request<()>| *request.uri_mut() = uri.parse().unwrap()
+    };
+    let version = |version| move |request: &mut Request<()>| *request.version_mut() = version;
+    assert_eq!(outcome(&insert("origin", "http://example.com"), same()), Ok(true));
+    assert_eq!(outcome(&insert("origin", "http://evil.com"), same()), Err(ForbiddenOrigin));
+    assert_eq!(outcome(&insert("origin", "http://evil.com"), OriginPolicy::any()), Ok(true));
+    assert_eq!(outcome(&insert("origin", "null"), OriginPolicy::none()), Err(ForbiddenOrigin));
+    assert_eq!(outcome(&uri("ws://h:81/chat"), same()), Ok(true));
+    assert_eq!(outcome(&uri("ftp://h/chat"), same()), Err(InvalidTarget));
+    assert_eq!(outcome(&uri("h:81"), same()), Err(InvalidTarget));
+    assert_eq!(outcome(&uri("*"), same()), Err(InvalidTarget));
+    assert_eq!(outcome(&version(Version::HTTP_10), same()), Ok(false));
+    assert_eq!(outcome(&version(Version::HTTP_2), same()), Ok(false));
+    assert_eq!(outcome(&remove("upgrade"), same()), Ok(false));
+    assert_eq!(outcome(&remove("host"), same()), Err(MissingHost));
+    assert_eq!(outcome(&remove("connection"), same()), Err(MissingConnectionUpgrade));
+    assert_eq!(outcome(&insert("sec-websocket-version", "8"), same()), Err(UnsupportedVersion));
+    assert_eq!(outcome(&insert("sec-websocket-key", "a"), same()), Err(InvalidKey));
+    assert_eq!(outcome(&insert("content-length", "1"), same()), Err(UnexpectedBody));
+    let post = |request: &mut Request<()>| *request.method_mut() = http::Method::POST;
+    assert_eq!(outcome(&post, same()), Err(MethodNotGet));
+}
+
+#[test]
+fn rejections_have_their_fields() {
+    let response = Rejection::UpgradeRequired.to_http();
+    assert_eq!(response.status(), StatusCode::UPGRADE_REQUIRED);
+    assert_eq!(response.headers()["sec-websocket-version"], "13");
+    assert_eq!(response.headers()["upgrade"], "websocket");
+    assert_eq!(Rejection::MethodNotAllowed.to_http().headers()["allow"], "GET");
+    let response = Rejection::Unavailable { retry_after: 30 }.to_http();
+    assert_eq!(
+        (response.status().as_u16(), &response.headers()["retry-after"]),
+        (503, &"30".parse().unwrap())
+    );
+    let response = HandshakeError::ForbiddenOrigin.rejection().unwrap().to_http();
+    assert_eq!(response.status(), StatusCode::FORBIDDEN);
+    assert!(response.headers().is_empty());
+}
+
+#[test]
+fn a_client_verifies_the_response_of_another_stack() {
+    let key = key_from_nonce(b"the sample nonce");
+    let fields = [Field::new("Origin", "http://example.com")];
+    let uri = Uri::parse("ws://example.com/chat?a=b").unwrap();
+    let client = ClientRequest::new(&uri).subprotocols(&["chat", "soap"]).fields(&fields);
+    let request = client.to_http(key).unwrap();
+    assert_eq!(request.uri(), "/chat?a=b");
+    assert_eq!(request.headers()["sec-websocket-protocol"], "chat, soap");
+    let upgrade = Upgrade::from_http(&request, &OriginPolicy::same()).unwrap().unwrap();
+    let mut response = upgrade.accept_http(&Acceptance::new().subprotocol("soap")).unwrap();
+    let choice = client.verify_http(&key, &response).unwrap().unwrap();
+    assert_eq!(choice.subprotocol(), Some("soap"));
+    response.headers_mut().append("upgrade", HeaderValue::from_static("h2c"));
+    let error = client.verify_http(&key, &response).unwrap_err();
+    assert_eq!(error, HandshakeError::MissingUpgrade);
+    *response.status_mut() = StatusCode::NOT_FOUND;
+    assert_eq!(client.verify_http(&key, &response), Ok(None));
+
+    let crlf = [Field::new("X", "a\r\nb")];
+    let host = [Field::new("host", "a")];
+    for (fields, error) in [(crlf, InvalidHead::FieldValue), (host, InvalidHead::ReservedField)] {
+        assert_eq!(client.fields(&fields).to_http(key).unwrap_err(), error);
+    }
+}
+
+#[test]
+fn extended_connect_passes_through_another_stack() {
+    let fields = [Field::new("origin", "https://example.com")];
+    let uri = Uri::parse("wss://example.com/chat?a=b").unwrap();
+    let client = ClientRequest::new(&uri).subprotocols(&["chat", "soap"]).fields(&fields);
+    let mut request = client.extended_connect_http().unwrap();
+    assert_eq!(request.method(), "CONNECT");
+    assert_eq!(request.uri(), "https://example.com/chat?a=b");
+    assert_eq!(request.headers()["sec-websocket-protocol"], "chat, soap");
+
+    fn parse<'a>(
+        request: &'a Request<()>,
+        protocol: Option<&'a str>,
+    ) -> Result<Option<ExtendedConnect<'a>>, HandshakeError> {
+        ExtendedConnect::from_http(request, protocol, &OriginPolicy::same())
+    }
+    let connect = parse(&request, Some("websocket")).unwrap().unwrap();
+    assert_eq!((connect.path(), connect.query()), ("/chat", Some("a=b")));
+    assert_eq!(connect.authority(), "example.com");
+    let response = connect.accept_http(&Acceptance::new().subprotocol("chat")).unwrap();
+    assert_eq!(response.status(), StatusCode::OK);
+    let choice = client.verify_extended_connect_http(&response).unwrap().unwrap();
+    assert_eq!(choice.subprotocol(), Some("chat"));
+
+    assert!(parse(&request, None).unwrap().is_none());
+    let error = parse(&request, Some("connect-udp")).unwrap_err();
+    assert_eq!(error, HandshakeError::UnsupportedProtocol);
+    assert_eq!(ExtendedConnect::refusal_http(error).status(), StatusCode::NOT_IMPLEMENTED);
+    for (name, value, error) in [
+        ("host", "other.com", HandshakeError::MalformedFields),
+        ("connection", "upgrade", HandshakeError::MalformedFields),
+        ("x", " a", HandshakeError::MalformedFields),
+        ("origin", "https://evil.com", HandshakeError::ForbiddenOrigin),
+        ("sec-websocket-version", "8", HandshakeError::UnsupportedVersion),
+    ] {
+        let before = request.headers().clone();
+        request.headers_mut().insert(name, HeaderValue::from_static(value));
+        assert_eq!(parse(&request, Some("websocket")).unwrap_err(), error, "{name}");
+        *request.headers_mut() = before;
+    }
+    let response = ExtendedConnect::refusal_http(HandshakeError::UnsupportedVersion);
+    assert_eq!(response.status(), StatusCode::BAD_REQUEST);
+    assert_eq!(response.headers()["sec-websocket-version"], "13");
+    assert_eq!(client.verify_extended_connect_http(&response), Ok(None));
 }
 
 #[test]
 fn a_server_answers_with_a_response() {
     let received = || {
         let mut handshake = ServerHandshake::new(&CONFIG);
-        let event = handshake.receive(&mut &mut REQUEST.to_vec()[..]);
+        let event = receive(&mut handshake, REQUEST).0;
         assert_eq!(event, Some(ServerEvent::Upgrade));
         handshake
     };
@@ -66,7 +218,9 @@ fn a_server_answers_with_a_response() {
 
     let response =
         Response::builder().status(401).header("www-authenticate", "Basic").body("no").unwrap();
-    assert_eq!(received().accept_http(&response).unwrap_err(), HeadError::Status);
+    let unaccepted = received().accept_http(&response).unwrap_err();
+    assert_eq!(unaccepted.error, AcceptError::Response(InvalidHead::Status));
+    assert!(unaccepted.handshake.request().is_some());
     let mut handshake = received();
     handshake.respond_http(&response).unwrap();
     assert_eq!(
@@ -74,9 +228,6 @@ fn a_server_answers_with_a_response() {
         "HTTP/1.1 401 Unauthorized\r\nwww-authenticate: Basic\r\nConnection: close\r\n\
         Content-Length: 2\r\n\r\nno"
     );
-    let mut written = Vec::new();
-    write_http_response(&response, &mut written).unwrap();
-    assert_eq!(written, b"HTTP/1.1 401 Unauthorized\r\nwww-authenticate: Basic\r\n\r\n");
 }
 
 #[test]
@@ -93,27 +244,28 @@ fn a_client_sends_a_request() {
     let mut handshake = ClientHandshake::from_http(client_config(), &request).unwrap();
     let output = handshake.output();
     let sent = bytes::Buf::copy_to_bytes(output, bytes::Buf::remaining(output));
+    // The extension is not offered.
     assert_eq!(
         sent.escape_ascii().to_string(),
         b"GET /chat?a=b HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\n\
         Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: chat, soap\r\n\
-        Sec-WebSocket-Extensions: foo\r\norigin: http://example.com\r\nx: \xff\r\n\r\n"
+        origin: http://example.com\r\nx: \xff\r\n\r\n"
             .escape_ascii()
             .to_string()
     );
-    let mut refusal = *b"HTTP/1.1 302 Found\r\nLocation: /other\r\nContent-Length: 0\r\n\r\n";
-    let event = handshake.receive(&mut &mut refusal[..]);
+    let refusal = b"HTTP/1.1 302 Found\r\nLocation: /other\r\nContent-Length: 0\r\n\r\n";
+    let event = receive(&mut handshake, refusal).0;
     assert_eq!(event, Some(ClientEvent::Refused { status: 302 }));
     let response = handshake.response().unwrap().to_http().unwrap();
     assert_eq!(response.headers()["location"], "/other");
 
-    for uri in ["http://example.com/", "/chat", "ws://u@example.com/"] {
+    for uri in ["/chat", "ws://u@example.com/"] {
         let request = Request::get(uri).body(()).unwrap();
         let refused = ClientHandshake::from_http(client_config(), &request).unwrap_err();
-        assert_eq!(refused, HeadError::Target, "{uri}");
+        assert_eq!(refused, InvalidHead::Target, "{uri}");
     }
     let request = Request::get("ws://a/").header("sec-websocket-protocol", "a b").body(()).unwrap();
     let refused = ClientHandshake::from_http(client_config(), &request).unwrap_err();
-    assert_eq!(refused, HeadError::Subprotocol);
+    assert_eq!(refused, InvalidHead::Subprotocol);
 }

@@ -1,13 +1,12 @@
-//! The opening handshake, through the public interface.
-
+//! The machines of the opening handshake, through the public interface.
+#![cfg(feature = "std")]
 #![allow(missing_docs)]
 
 mod advisories;
 mod allocations;
 mod client;
-mod differential;
+mod driving;
 mod errors;
-mod extended_connect;
 #[cfg(feature = "http")]
 mod http;
 #[path = "../support/memory.rs"]
@@ -15,8 +14,11 @@ mod memory;
 mod origin;
 mod properties;
 mod proxy;
+#[path = "../heads/real_heads.rs"]
 mod real_heads;
+#[path = "../heads/request_heads.rs"]
 mod request_heads;
+#[path = "../heads/response_heads.rs"]
 mod response_heads;
 mod server;
 mod support;

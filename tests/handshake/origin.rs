@@ -1,8 +1,11 @@
-//! `OriginPolicy`: a table of origins.
+//! `OriginPolicy`: tables of origins, and the policy of a server.
 
 use websocket_proto::Config;
-use websocket_proto::handshake::{HandshakeError, OriginPolicy, ServerEvent, ServerHandshake, Uri};
+use websocket_proto::handshake::{
+    Field, Handshake, HandshakeError, OriginPolicy, ServerEvent, ServerHandshake, Uri,
+};
 
+use crate::driving::receive;
 use crate::support::taken;
 
 #[track_caller]
@@ -14,11 +17,11 @@ fn check(policy: OriginPolicy<'_>, cases: &[(&str, &str, bool)]) {
             "{origin:?} at {authority:?} with {policy:?}"
         );
     }
-    assert!(policy.allows_origin(None, "example.com"), "no browser, no page");
+    assert!(policy.allows_origin(None, "example.com"), "a request without Origin passes");
 }
 
 #[test]
-fn same_origin() {
+fn same_compares_host_and_port() {
     let cases = [
         ("http://example.com", "example.com", true),
         ("https://example.com", "example.com", true),
@@ -57,7 +60,7 @@ fn same_origin() {
         ("http://[::1]", "127.0.0.1", false),
         ("http://[::2]", "[::1]", false),
         ("http://::1", "[::1]", false),
-        // What is no origin of a page.
+        // Values that are not the origin of a page.
         ("null", "example.com", false),
         ("NULL", "null", false),
         ("", "example.com", false),
@@ -66,26 +69,42 @@ fn same_origin() {
         ("//example.com", "example.com", false),
         ("http:example.com", "example.com", false),
         ("file://", "example.com", false),
+        ("file://", "", false),
         ("ftp://example.com", "example.com", false),
         ("chrome-extension://example.com", "example.com", false),
         ("http://example.com http://example.com", "example.com", false),
         ("http://example.com, http://example.com", "example.com", false),
         ("http://*.com", "example.com", false),
         ("http://b\u{fc}cher.example", "b\u{fc}cher.example", false),
-        // What is no authority.
+        // Values that are not an authority.
         ("http://example.com", "", false),
         ("http://example.com", "example.com:0", false),
     ];
     check(OriginPolicy::same(), &cases);
     check(OriginPolicy::default(), &cases);
-    for (origin, authority, allowed) in cases {
-        check(OriginPolicy::same_as(authority), &[(origin, "10.0.0.7:8080", allowed)]);
-    }
     assert!(!OriginPolicy::same().allows_origin(Some(b"http://\xff"), "example.com"));
 }
 
 #[test]
-fn lists() {
+fn same_accepts_websocket_schemes_in_origins() {
+    check(
+        OriginPolicy::same(),
+        &[
+            ("ws://h", "h", true),
+            ("wss://h", "h", true),
+            ("WSS://h", "h:443", true),
+            ("wss://h:443", "h", true),
+            ("ws://h", "h:80", true),
+            ("ws://h:9001", "h:9001", true),
+            ("wss://h", "h:80", false),
+            ("ws://h", "h:443", false),
+            ("wss://other", "h", false),
+        ],
+    );
+}
+
+#[test]
+fn lists_match_hosts_subdomains_and_ports() {
     let policy = OriginPolicy::list(&[
         "https://example.com",
         "https://*.example.com",
@@ -118,32 +137,102 @@ fn lists() {
             ("https://[2001:db8::2]:8443", "x", false),
             ("https://[2001:db8::1]", "x", false),
             ("app://other", "x", false),
+            ("wss://example.com", "x", false),
             ("null", "x", false),
+            ("file://", "x", false),
             ("", "x", false),
         ],
     );
-    check(OriginPolicy::list(&["null"]), &[("null", "x", true), ("http://null", "x", false)]);
-    // What is no origin matches nothing.
-    for pattern in [
-        "*",
-        "",
-        "example.com",
-        "https://",
-        "https://*",
-        "https://*.",
-        "https://*:*",
-        "https://example.com/",
-    ] {
-        check(
-            OriginPolicy::list(&[pattern]),
-            &[("https://example.com", "x", false), ("https://a.b", "x", false), ("", "x", false)],
-        );
-    }
     check(OriginPolicy::list(&[]), &[("https://example.com", "example.com", false)]);
 }
 
 #[test]
-fn any_and_none() {
+fn lists_can_name_files_sandboxes_and_extensions() {
+    check(
+        OriginPolicy::list(&["file://"]),
+        &[
+            ("file://", "x", true),
+            ("FILE://", "x", true),
+            ("file://h", "x", false),
+            ("file:///etc", "x", false),
+            ("null", "x", false),
+            ("http://", "x", false),
+        ],
+    );
+    check(
+        OriginPolicy::list(&["null"]),
+        &[("null", "x", true), ("NULL", "x", false), ("http://null", "x", false)],
+    );
+    check(
+        OriginPolicy::list(&["chrome-extension://aapbdbdomjkkjkaonfhkkikfgjllcleb", "wss://h"]),
+        &[
+            ("chrome-extension://aapbdbdomjkkjkaonfhkkikfgjllcleb", "x", true),
+            ("chrome-extension://other", "x", false),
+            ("wss://h:443", "x", true),
+            ("https://h", "x", false),
+        ],
+    );
+}
+
+#[test]
+fn lists_reject_malformed_entries() {
+    for entry in [
+        "*",
+        "",
+        "h",
+        "example.com",
+        "//example.com",
+        "https:example.com",
+        "https://",
+        "ws://:80",
+        "https://*",
+        "https://*.",
+        "https://*:*",
+        "https://a.*.example.com",
+        "https://*example.com",
+        "https://*.*.example.com",
+        "https://example.com/",
+        "https://h/",
+        "https://h?",
+        "https://u@h",
+        "https://h:0",
+        "https://h:65536",
+        "https://h:x",
+        "https://h:**",
+        "https://h:*:*",
+        "https://h:8080:*",
+        "https://h::*",
+        "https://[::g]",
+        "https://[::1",
+        "https://b\u{fc}cher.example",
+        "https://a b",
+        "file:///",
+        "file://:*",
+        "file://:80",
+        "://h",
+        "NULL",
+        " https://h",
+        "https://h,https://i",
+    ] {
+        let list = ["https://example.com", entry, "null"];
+        let error = OriginPolicy::try_list(&list).unwrap_err();
+        assert_eq!(error.index, 1, "{entry:?}");
+    }
+    let error = OriginPolicy::try_list(&["h"]).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "entry 0 of the list is not an origin such as https://example.com"
+    );
+}
+
+#[test]
+#[should_panic(expected = "an entry is not an origin")]
+fn list_panics_where_a_malformed_entry_is_built() {
+    let _ = OriginPolicy::list(&["https://h/"]);
+}
+
+#[test]
+fn any_allows_and_none_refuses_every_origin() {
     for origin in ["http://evil.org", "null", "", "x y"] {
         check(OriginPolicy::any(), &[(origin, "example.com", true)]);
         check(OriginPolicy::none(), &[(origin, "example.com", false)]);
@@ -151,38 +240,96 @@ fn any_and_none() {
     assert!(OriginPolicy::any().allows_origin(Some(b"\xff"), ""));
 }
 
+fn request(target: &str, origin: &str) -> Vec<u8> {
+    format!(
+        "GET {target} HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\n\
+        Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+        Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nOrigin: {origin}\r\n\r\n"
+    )
+    .into_bytes()
+}
+
+static SAME: Config = Config::new();
+static LIST: Config =
+    Config::new().with_origin_policy(OriginPolicy::list(&["https://other.example"]));
+static NONE: Config = Config::new().with_origin_policy(OriginPolicy::none());
+
 #[test]
-fn a_server_refuses_the_pages_of_others_unless_it_is_told_otherwise() {
-    static SAME: Config = Config::new();
-    static LIST: Config =
-        Config::new().origin_policy(OriginPolicy::list(&["https://other.example"]));
-    for (config, origin, event) in [
-        (&SAME, "http://example.com", ServerEvent::Upgrade),
-        (&SAME, "https://other.example", ServerEvent::Failed(HandshakeError::ForbiddenOrigin)),
-        (&LIST, "https://other.example", ServerEvent::Upgrade),
-        (&LIST, "http://example.com", ServerEvent::Failed(HandshakeError::ForbiddenOrigin)),
+fn server_applies_the_policy_of_its_config() {
+    let forbidden = ServerEvent::Failed(HandshakeError::ForbiddenOrigin);
+    for (config, target, origin, event) in [
+        (&SAME, "/", "http://example.com", ServerEvent::Upgrade),
+        (&SAME, "/", "wss://example.com", ServerEvent::Upgrade),
+        (&SAME, "/", "https://other.example", forbidden),
+        // RFC 9112, section 3.2.2: the authority of the target replaces Host.
+        (&SAME, "http://other.example/", "http://other.example", ServerEvent::Upgrade),
+        (&SAME, "http://other.example/", "http://example.com", forbidden),
+        (&LIST, "/", "https://other.example", ServerEvent::Upgrade),
+        (&LIST, "/", "http://example.com", forbidden),
+        (&NONE, "/", "http://example.com", forbidden),
     ] {
-        let mut request = format!(
-            "GET / HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-            Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
-            Origin: {origin}\r\n\r\n"
-        )
-        .into_bytes();
         let mut handshake = ServerHandshake::new(config);
-        assert_eq!(handshake.receive(&mut &mut request[..]), Some(event), "{origin}");
-        if event != ServerEvent::Upgrade {
-            assert!(taken(handshake.output()).starts_with("HTTP/1.1 403 Forbidden\r\n"));
-        }
+        let event_of = receive(&mut handshake, &request(target, origin)).0;
+        assert_eq!(event_of, Some(event), "{target} {origin}");
     }
 }
 
 #[test]
-fn the_origins_of_uris() {
+fn refusal_names_both_values_and_the_setting() {
+    for (config, parts) in [
+        (
+            &SAME,
+            [
+                "Origin \"https://chat.example\"",
+                "host \"example.com\"",
+                "If a proxy rewrites Host",
+                "OriginPolicy::list",
+            ],
+        ),
+        (
+            &LIST,
+            [
+                "Origin \"https://chat.example\"",
+                "host \"example.com\"",
+                "Allow it with",
+                "OriginPolicy::list",
+            ],
+        ),
+        (
+            &NONE,
+            [
+                "Origin \"https://chat.example\"",
+                "host \"example.com\"",
+                "Config::origin_policy",
+                "OriginPolicy::none",
+            ],
+        ),
+    ] {
+        let mut handshake = ServerHandshake::new(config);
+        receive(&mut handshake, &request("/", "https://chat.example"));
+        let answer = taken(handshake.output());
+        assert!(answer.starts_with("HTTP/1.1 403 Forbidden\r\n"), "{answer}");
+        let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(answer.contains(&format!("\r\nContent-Length: {}\r\n", body.len())), "{answer}");
+        for part in parts {
+            assert!(body.contains(part), "{part}: {body}");
+        }
+    }
+    // Bytes beyond ASCII are escaped.
+    let refusal = OriginPolicy::same().refusal(b"http://\xff\"", "h").to_string();
+    assert!(refusal.contains(r#""http://\xff\"""#), "{refusal}");
+}
+
+#[test]
+fn uris_of_one_origin_agree_in_tls_host_and_port() {
     for (a, b, same) in [
         ("ws://example.com/a", "ws://EXAMPLE.com:80/b", true),
+        ("ws://example.com/a", "http://example.com/b", true),
         ("wss://example.com", "wss://example.com:443", true),
+        ("wss://example.com", "https://example.com", true),
         ("ws://[::1]", "ws://[0::1]/", true),
         ("ws://example.com", "wss://example.com", false),
+        ("http://example.com", "https://example.com", false),
         ("ws://example.com", "ws://example.com:8080", false),
         ("ws://example.com", "ws://www.example.com", false),
         ("wss://example.com", "ws://example.com:443", false),
@@ -190,4 +337,30 @@ fn the_origins_of_uris() {
         let same_origin = Uri::parse(a).unwrap().is_same_origin(&Uri::parse(b).unwrap());
         assert_eq!(same_origin, same, "{a} {b}");
     }
+}
+
+#[test]
+fn credentials_do_not_cross_origins_in_a_redirect() {
+    let from = Uri::parse("wss://example.com/a/b").unwrap();
+    let fields = [
+        Field::new("Cookie", "a"),
+        Field::new("AUTHORIZATION", "b"),
+        Field::new("proxy-authorization", "c"),
+        Field::new("Origin", "d"),
+        Field::new("X-Trace", "e"),
+    ];
+    for (location, kept) in [
+        ("c", 5),
+        ("https://example.com:443/c", 5),
+        ("wss://evil.example/", 2),
+        ("//example.com:8443/", 2),
+        // A downgrade is another origin.
+        ("ws://example.com/a/b", 2),
+    ] {
+        let target = from.resolve(location.as_bytes()).unwrap();
+        let to = Uri::parse(&target).unwrap();
+        let may_carry = |field: &&Field<'_>| from.is_same_origin(&to) || !field.is_credential();
+        assert_eq!(fields.iter().filter(may_carry).count(), kept, "{location}");
+    }
+    assert!(Field::new("Cookie2", "a").is_credential());
 }

@@ -1,160 +1,76 @@
-//! What holds for all heads.
+//! Properties of the machines.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
 use websocket_proto::handshake::{
-    Acceptance, ClientRequest, Field, HeadLimits, HeadWriter, RequestParser, ResponseParser,
-    ServerHandshake, Uri, key_from_nonce,
+    Acceptance, ClientHandshake, ClientRequest, Field, Handshake, HeadLimits, ServerHandshake,
 };
+use websocket_proto::{Input, Transport};
 
-use crate::support::{CONFIG, taken};
+use crate::driving::receive;
+use crate::support::{CONFIG, client_config, taken};
 
-fn token() -> impl Strategy<Value = String> {
-    "[!#$%&'*+.^_`|~0-9A-Za-z-]{1,20}"
-}
-
-/// A value, which may have bytes beyond ASCII.
-fn value() -> impl Strategy<Value = Vec<u8>> {
-    let byte = prop_oneof![9 => 0x20..=0x7eu8, 1 => Just(b'\t'), 1 => 0x80..=0xffu8];
-    vec(byte, 0..60).prop_map(|bytes| bytes.trim_ascii().to_vec())
-}
-
-fn fields() -> impl Strategy<Value = Vec<(String, Vec<u8>)>> {
-    vec((token(), value()), 0..20)
-}
-
-/// Strings that mean harm more often than chance would have it.
+/// Texts that are harmful more often than random ones.
 fn any_text() -> impl Strategy<Value = String> {
     prop_oneof![
         any::<String>(),
         "[ -~]{0,30}",
         "[a-z/:.]{0,10}[\r\n\0 \t]{0,3}[a-zA-Z: ]{0,10}",
         "[a-z]{1,10}",
-        "/[a-z]{0,10}",
     ]
+}
+
+const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\
+    Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: chat\r\n\r\n";
+
+const ACCEPTED: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
+    Connection: Upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+
+/// Streams that resemble a peer's: parts in any order, and random bytes.
+fn stream(parts: &'static [&'static [u8]]) -> impl Strategy<Value = Vec<u8>> {
+    let part = prop_oneof![
+        8 => proptest::sample::select(parts).prop_map(<[u8]>::to_vec),
+        1 => vec(any::<u8>(), 0..8),
+    ];
+    vec(part, 0..6).prop_map(|parts| parts.concat())
+}
+
+/// A machine's events, its transport at the end, and the bytes that stay unread, after a stream in
+/// pieces and its end.
+fn run<H: Handshake>(
+    handshake: &mut H,
+    stream: &[u8],
+    cuts: &[usize],
+) -> (Vec<H::Event>, Transport, Vec<u8>) {
+    let mut events = Vec::new();
+    let mut unread = Vec::new();
+    let mut start = 0;
+    for &cut in cuts.iter().chain([&stream.len()]) {
+        let cut = cut.clamp(start, stream.len());
+        unread.extend_from_slice(&stream[start..cut]);
+        start = cut;
+        let mut input = Input::with_bytes(&mut unread);
+        if cut == stream.len() {
+            input.finish();
+        }
+        events.extend(std::iter::from_fn(|| handshake.receive(&mut input)));
+        unread = input.into_rest().bytes;
+    }
+    (events, handshake.transport(), unread)
 }
 
 proptest! {
     #[test]
-    fn a_request_parses_back_to_its_parts(
-        method in token(),
-        target in "/[!-\"$-~]{0,40}",
-        fields in fields(),
-        cuts in vec(0..2000usize, 0..4),
-    ) {
-        let mut head = Vec::new();
-        let mut writer = HeadWriter::request(&mut head, &method, &target).unwrap();
-        for (name, value) in &fields {
-            writer.field(Field::new(name, value)).unwrap();
-        }
-        let length = writer.finish().unwrap();
-        prop_assert_eq!(length, head.len());
-        head.extend_from_slice(b"behind");
-
-        let mut parser = RequestParser::new(HeadLimits::DEFAULT);
-        let mut cuts = cuts;
-        cuts.sort_unstable();
-        for cut in cuts {
-            let cut = cut.min(length - 1);
-            prop_assert!(parser.parse(&head[..cut]).unwrap().is_none());
-        }
-        prop_assert!(parser.head(&head).is_none());
-        let request = parser.parse(&head).unwrap().unwrap();
-        prop_assert_eq!(parser.head(&head).unwrap().as_bytes(), request.as_bytes());
-        prop_assert_eq!(parser.scanned(), length);
-        prop_assert_eq!(request.as_bytes(), &head[..length]);
-        prop_assert_eq!(request.method(), method);
-        prop_assert_eq!(request.target(), target);
-        let parsed: Vec<(String, Vec<u8>)> =
-            request.fields().map(|f| (f.name().to_owned(), f.value().to_vec())).collect();
-        prop_assert_eq!(parsed, fields);
-    }
-
-    #[test]
-    fn a_response_parses_back_to_its_parts(
-        status in 100..=999u16,
-        reason in "[ -~]{0,30}",
-        fields in fields(),
-    ) {
-        let mut head = Vec::new();
-        let mut writer = HeadWriter::response(&mut head, status, &reason).unwrap();
-        for (name, value) in &fields {
-            writer.field(Field::new(name, value)).unwrap();
-        }
-        writer.finish().unwrap();
-        let mut parser = ResponseParser::new(HeadLimits::DEFAULT);
-        let response = parser.parse(&head).unwrap().unwrap();
-        prop_assert_eq!(response.status(), status);
-        prop_assert_eq!(response.reason(), reason.as_bytes());
-        let parsed: Vec<(String, Vec<u8>)> =
-            response.fields().map(|f| (f.name().to_owned(), f.value().to_vec())).collect();
-        prop_assert_eq!(parsed, fields);
-    }
-
-    #[test]
-    fn whatever_is_asked_for_has_the_intended_number_of_lines(
-        authority in any_text(),
-        target in any_text(),
-        subprotocols in vec(any_text(), 0..3),
-        extensions in proptest::option::of(any_text()),
-        fields in vec((any_text(), any_text()), 0..4),
-    ) {
-        let subprotocols: Vec<&str> = subprotocols.iter().map(String::as_str).collect();
-        let list: Vec<Field<'_>> = fields.iter().map(|(n, v)| Field::new(n, v)).collect();
-        let mut request =
-            ClientRequest::to(&authority, &target).subprotocols(&subprotocols).fields(&list);
-        if let Some(extensions) = &extensions {
-            request = request.extensions(extensions);
-        }
-        let mut head = Vec::new();
-        if request.write(key_from_nonce(&[7; 16]), &mut head).is_ok() {
-            let lines = 6
-                + usize::from(!subprotocols.is_empty())
-                + usize::from(extensions.is_some())
-                + fields.len()
-                + 1;
-            prop_assert_eq!(head.split(|byte| *byte == b'\n').count(), lines + 1);
-            prop_assert_eq!(head.iter().filter(|byte| **byte == b'\r').count(), lines);
-            prop_assert!(!head.contains(&0) && head.ends_with(b"\r\n\r\n"));
-            let mut parser = RequestParser::new(HeadLimits::DEFAULT);
-            let parsed = parser.parse(&head).unwrap().unwrap();
-            prop_assert!(parsed.upgrade().unwrap().is_some());
-            prop_assert_eq!(parsed.subprotocols().collect::<Vec<_>>(), subprotocols);
-        }
-    }
-
-    /// What a URI was checked for is what a request is.
-    #[test]
-    fn the_request_for_a_uri_is_the_one_for_its_parts(
-        authority in prop_oneof![any_text(), "[a-z0-9.:\\[\\]]{0,12}"],
-        target in prop_oneof![any_text(), "[/?a-z]{0,8}"],
-    ) {
-        let text = format!("ws://{authority}{target}");
-        if let Ok(uri) = Uri::parse(&text) {
-            let query = uri.query().map_or(String::new(), |query| format!("?{query}"));
-            let target = format!("{}{query}", uri.path());
-            let (mut head, mut of_parts) = (Vec::new(), Vec::new());
-            let key = key_from_nonce(&[7; 16]);
-            prop_assert!(ClientRequest::new(&uri).write(key, &mut head).is_ok());
-            let request = ClientRequest::to(uri.authority(), &target);
-            prop_assert_eq!(request.write(key, &mut of_parts), Ok(head.len()));
-            prop_assert_eq!(head, of_parts);
-        }
-    }
-
-    #[test]
-    fn whatever_is_answered_has_the_intended_number_of_lines(
+    fn server_answers_have_the_intended_number_of_lines(
         status in any::<u16>(),
         subprotocol in proptest::option::of(any_text()),
         fields in vec((any_text(), any_text()), 0..4),
     ) {
         let list: Vec<Field<'_>> = fields.iter().map(|(n, v)| Field::new(n, v)).collect();
-        let request = b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\
-            Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
-            Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: chat\r\n\r\n";
         let received = || {
             let mut handshake = ServerHandshake::new(&CONFIG);
-            handshake.receive(&mut &mut request.to_vec()[..]).unwrap();
+            receive(&mut handshake, REQUEST).0.unwrap();
             handshake
         };
         let mut handshake = received();
@@ -164,34 +80,73 @@ proptest! {
             prop_assert_eq!(answer.matches("\r\n").count(), 1 + own + fields.len() + 1);
             prop_assert_eq!(answer.matches(['\r', '\n']).count(), 2 * (2 + own + fields.len()));
         } else {
-            prop_assert!(!handshake.wants_write());
+            prop_assert!(handshake.output().is_empty());
         }
         let mut acceptance = Acceptance::new().fields(&list);
         if let Some(subprotocol) = &subprotocol {
             acceptance = acceptance.subprotocol(subprotocol);
         }
-        let mut handshake = received();
-        if let Ok(mut established) = handshake.accept(&acceptance) {
-            let answer = taken(established.connection.output());
+        if let Ok(mut accepted) = received().accept(&acceptance) {
+            let answer = taken(accepted.connection.output());
             let lines = 4 + usize::from(subprotocol.is_some()) + fields.len() + 1;
             prop_assert_eq!(answer.matches(['\r', '\n']).count(), 2 * lines);
         }
     }
 
-    /// Anything at all: no panic, the same error at every cut, never more looked at than given.
     #[test]
-    fn any_bytes(bytes in vec(any::<u8>(), 0..300), cut in 0..300usize) {
-        let mut whole = RequestParser::new(HeadLimits::DEFAULT);
-        let expected = whole.parse(&bytes).map(|head| head.map(|head| head.as_bytes().len()));
-        let mut pieces = RequestParser::new(HeadLimits::DEFAULT);
-        let cut = cut.min(bytes.len());
-        let first = pieces.parse(&bytes[..cut]).map(|head| head.map(|head| head.as_bytes().len()));
-        let last = pieces.parse(&bytes).map(|head| head.map(|head| head.as_bytes().len()));
-        prop_assert_eq!(&last, &expected);
-        if first.is_err() {
-            prop_assert_eq!(first, last);
-        }
-        prop_assert!(pieces.scanned() <= bytes.len());
-        let _ = ResponseParser::new(HeadLimits::DEFAULT).parse(&bytes);
+    fn server_sees_the_same_at_any_cut(
+        stream in stream(&[
+            REQUEST,
+            b"GET / HTTP/1.1\r\n",
+            b"Host: a\r\n",
+            b"Upgrade: websocket\r\n",
+            b"Origin: http://b\r\n",
+            b"\r\n",
+            b"\x81\x80\0\0\0\0",
+        ]),
+        mut cuts in vec(0..400usize, 0..8),
+    ) {
+        cuts.sort_unstable();
+        let config = std::sync::Arc::new(websocket_proto::Config::new());
+        let mut whole = ServerHandshake::new(&config);
+        let mut cut = ServerHandshake::new(&config);
+        prop_assert_eq!(run(&mut cut, &stream, &cuts), run(&mut whole, &stream, &[]));
+        prop_assert_eq!(taken(cut.output()), taken(whole.output()));
+        prop_assert_eq!(cut.transport(), whole.transport());
+        let request = |handshake: &ServerHandshake| {
+            handshake.request().map(|request| request.as_bytes().to_vec())
+        };
+        prop_assert_eq!(request(&cut), request(&whole));
+    }
+
+    #[test]
+    fn client_sees_the_same_at_any_cut(
+        stream in stream(&[
+            ACCEPTED,
+            b"HTTP/1.1 103 Early Hints\r\n\r\n",
+            b"HTTP/1.1 403 Forbidden\r\n",
+            b"HTTP/1.1 401\r\n",
+            b"Content-Length: 7\r\n",
+            b"Transfer-Encoding: chunked\r\n",
+            b"\r\n",
+            b"5\r\nhello\r\n",
+            b"0\r\n\r\n",
+            b"a body of thirty bytes at least",
+        ]),
+        mut cuts in vec(0..400usize, 0..8),
+    ) {
+        cuts.sort_unstable();
+        let limits = HeadLimits::DEFAULT.with_max_body(20);
+        let config = std::sync::Arc::new(client_config().with_head_limits(limits));
+        let handshake =
+            || ClientHandshake::new(&config, &ClientRequest::to("a", "/")).unwrap();
+        let (mut whole, mut cut) = (handshake(), handshake());
+        prop_assert_eq!(run(&mut cut, &stream, &cuts), run(&mut whole, &stream, &[]));
+        prop_assert_eq!(cut.body(), whole.body());
+        prop_assert!(cut.body().len() <= 20);
+        let response = |handshake: &ClientHandshake| {
+            handshake.response().map(|response| response.as_bytes().to_vec())
+        };
+        prop_assert_eq!(response(&cut), response(&whole));
     }
 }

@@ -1,26 +1,20 @@
-//! Tunnels through proxies.
+//! `ProxyHandshake`: tunnels through proxies.
 
 use websocket_proto::handshake::{
-    CREDENTIAL_FIELDS, ClientEvent, Field, HandshakeError, HeadError, ProxyHandshake, Uri,
-    basic_credentials, write_connect,
+    BodyEnd, ClientEvent, Field, Handshake, HandshakeError, InvalidHead, ProxyHandshake, Uri,
+    basic_credentials,
 };
 use websocket_proto::{Config, Transport};
 
+use crate::driving::{assert_over, receive, receive_all, receive_eof};
 use crate::support::taken;
 
 fn tunnel(uri: &str, fields: &[Field<'_>]) -> ProxyHandshake {
     ProxyHandshake::new(Config::new(), &Uri::parse(uri).unwrap(), fields).unwrap()
 }
 
-fn receive(proxy: &mut ProxyHandshake, bytes: &[u8]) -> (Option<ClientEvent>, usize) {
-    let mut bytes = bytes.to_vec();
-    let mut input = &mut bytes[..];
-    (proxy.receive(&mut input), input.len())
-}
-
 #[test]
-fn requests() {
-    // The example of RFC 6455, section 4.1.
+fn writes_the_request_of_rfc_6455_section_4_1() {
     let credentials = basic_credentials("ednamode", "nocapes!").unwrap();
     let fields = [Field::new("Proxy-authorization", &credentials)];
     let mut proxy = tunnel("ws://example.com/chat", &fields);
@@ -29,56 +23,67 @@ fn requests() {
         "CONNECT example.com:80 HTTP/1.1\r\nHost: example.com:80\r\n\
         Proxy-authorization: Basic ZWRuYW1vZGU6bm9jYXBlcyE=\r\n\r\n"
     );
+}
+
+#[test]
+fn writes_the_port_always() {
     for (uri, target) in [
         ("wss://example.com", "example.com:443"),
+        ("https://example.com", "example.com:443"),
         ("wss://example.com:8443", "example.com:8443"),
         ("ws://[::1]/", "[::1]:80"),
         ("ws://127.0.0.1:65535", "127.0.0.1:65535"),
     ] {
-        let mut head = [0; 256];
-        let length = write_connect(&Uri::parse(uri).unwrap(), &[], &mut head).unwrap();
         assert_eq!(
-            str::from_utf8(&head[..length]).unwrap(),
+            taken(tunnel(uri, &[]).output()),
             format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\n")
         );
     }
+}
+
+#[test]
+fn rejects_invalid_fields() {
     let uri = Uri::parse("ws://a").unwrap();
     for (field, error) in [
-        (Field::new("Proxy-Authorization", "a\r\nb"), HeadError::FieldValue),
-        (Field::new("Proxy Authorization", "a"), HeadError::FieldName),
-        (Field::new("host", "a"), HeadError::ReservedField),
+        (Field::new("Proxy-Authorization", "a\r\nb"), InvalidHead::FieldValue),
+        (Field::new("Proxy Authorization", "a"), InvalidHead::FieldName),
+        (Field::new("host", "a"), InvalidHead::ReservedField),
     ] {
-        assert_eq!(write_connect(&uri, &[field], &mut [0; 256]), Err(error));
+        assert_eq!(ProxyHandshake::new(Config::new(), &uri, &[field]).unwrap_err(), error);
     }
 }
 
 #[test]
-fn what_follows_a_tunnel_is_left() {
-    // A Content-Length means nothing here.
+fn leaves_what_follows_the_response_unread() {
+    // RFC 9110, section 9.3.6: Content-Length means nothing here.
     let response = b"HTTP/1.1 200 Connection established\r\nContent-Length: 5\r\n\r\nserver's";
     let mut whole = tunnel("ws://a/", &[]);
-    assert!(whole.wants_write() && whole.wants_read());
     assert_eq!(receive(&mut whole, response), (Some(ClientEvent::Accepted), 8));
-    assert!(whole.response().unwrap().is_tunnel());
+    assert_eq!(whole.response().unwrap().status(), 200);
     assert_eq!(whole.transport(), Transport::Open);
     assert_eq!(receive(&mut whole, b"more"), (None, 4));
     let mut cut = tunnel("ws://a/", &[]);
-    let left: usize = response.chunks(1).map(|byte| receive(&mut cut, byte).1).sum();
-    assert_eq!(left, 8);
+    let unread: usize = response.chunks(1).map(|byte| receive(&mut cut, byte).1).sum();
+    assert_eq!(unread, 8);
 }
 
 #[test]
-fn refusals() {
+fn reports_a_refusal_with_its_body() {
     let mut proxy = tunnel("ws://a/", &[]);
     taken(proxy.output());
     let response = b"HTTP/1.1 407 Proxy Authentication Required\r\n\
         Proxy-Authenticate: Basic realm=\"x\"\r\nContent-Length: 2\r\n\r\nno";
-    let event = receive(&mut proxy, response).0;
-    assert_eq!(event, Some(ClientEvent::Refused { status: 407 }));
+    let events = receive_all(&mut proxy, response);
+    let ended = ClientEvent::BodyEnded(BodyEnd::Complete);
+    assert_eq!(events, [ClientEvent::Refused { status: 407 }, ended]);
     let wanted = proxy.response().unwrap().field("proxy-authenticate");
     assert_eq!(wanted, Some(&b"Basic realm=\"x\""[..]));
-    assert_eq!((proxy.body(), proxy.transport()), (&b"no"[..], Transport::Close));
+    assert_eq!(proxy.body(), b"no");
+    assert_over(&mut proxy, Transport::Close);
+}
 
+#[test]
+fn fails_on_a_malformed_response() {
     for (response, error) in [
         ("HTTP/1.1 101 Switching Protocols\r\n\r\n", HandshakeError::InvalidStatusLine),
         ("HTTP/2 200\r\n\r\n", HandshakeError::UnsupportedHttpVersion),
@@ -87,31 +92,17 @@ fn refusals() {
         let mut proxy = tunnel("ws://a/", &[]);
         let event = receive(&mut proxy, response.as_bytes()).0;
         assert_eq!(event, Some(ClientEvent::Failed(error)), "{response}");
-        assert_eq!(proxy.transport(), Transport::Close);
+        assert_over(&mut proxy, Transport::Close);
     }
-    let mut proxy = tunnel("ws://a/", &[]);
-    proxy.receive_eof();
-    let event = ClientEvent::Failed(HandshakeError::UnexpectedEof);
-    assert_eq!(receive(&mut proxy, b""), (Some(event), 0));
-    let mut proxy = tunnel("ws://a/", &[]);
-    proxy.abort();
-    assert_eq!(proxy.transport(), Transport::Abort);
 }
 
 #[test]
-fn credentials_do_not_cross_origins() {
-    let from = Uri::parse("wss://example.com/a").unwrap();
-    let to = Uri::parse("wss://evil.example/").unwrap();
-    let fields = [
-        Field::new("Cookie", "a"),
-        Field::new("AUTHORIZATION", "b"),
-        Field::new("proxy-authorization", "c"),
-        Field::new("Origin", "d"),
-        Field::new("X-Trace", "e"),
-    ];
-    assert!(!from.is_same_origin(&to));
-    let kept: Vec<&str> =
-        fields.iter().filter(|field| !field.is_credential()).map(|field| field.name()).collect();
-    assert_eq!(kept, ["Origin", "X-Trace"]);
-    assert!(CREDENTIAL_FIELDS.contains(&"cookie"));
+fn fails_at_the_end_of_the_stream_or_the_transport() {
+    let mut proxy = tunnel("ws://a/", &[]);
+    assert_eq!(receive_eof(&mut proxy), [ClientEvent::Failed(HandshakeError::UnexpectedEof)]);
+    assert_over(&mut proxy, Transport::Close);
+    let mut proxy = tunnel("ws://a/", &[]);
+    proxy.abort();
+    assert_eq!(receive(&mut proxy, b"").0, Some(ClientEvent::Failed(HandshakeError::Aborted)));
+    assert_over(&mut proxy, Transport::Abort);
 }

@@ -2,10 +2,15 @@
 
 use bytes::Buf;
 use websocket_proto::handshake::{
-    Acceptance, Field, HandshakeError, HeadError, Rejection, ServerEvent, ServerHandshake,
+    AcceptError, Acceptance, Field, Handshake, HandshakeError, InvalidHead, Rejection, ServerEvent,
+    ServerHandshake,
 };
-use websocket_proto::{Event, Message, ProtocolError, Transport};
+use websocket_proto::{ConnectionError, Event, Input, Transport};
 
+use crate::driving::{
+    Peer, assert_over, connection_events, drive, events_to_the_end, receive, receive_all,
+    receive_eof,
+};
 use crate::support::{CONFIG, taken};
 
 const REQUEST: &str = "GET /chat?room=1 HTTP/1.1\r\nHost: server.example.com\r\n\
@@ -18,23 +23,17 @@ const REQUEST: &str = "GET /chat?room=1 HTTP/1.1\r\nHost: server.example.com\r\n
 #[track_caller]
 fn received(head: &str, event: ServerEvent) -> ServerHandshake {
     let mut handshake = ServerHandshake::new(&CONFIG);
-    let mut bytes = head.as_bytes().to_vec();
-    let mut input = &mut bytes[..];
-    assert_eq!(handshake.receive(&mut input), Some(event));
-    assert!(input.is_empty());
+    assert_eq!(receive(&mut handshake, head.as_bytes()), (Some(event), 0));
     handshake
 }
 
 #[test]
-fn the_whole_request_is_seen_before_the_decision() {
+fn shows_the_whole_request_before_the_decision() {
     let mut handshake = received(REQUEST, ServerEvent::Upgrade);
     assert_eq!(handshake.transport(), Transport::Open);
-    assert!(!handshake.wants_read() && !handshake.wants_write());
-    // Meanwhile nothing is taken.
-    let mut frames = *b"\x81\x80\0\0\0\0";
-    let mut input = &mut frames[..];
-    assert_eq!(handshake.receive(&mut input), None);
-    assert_eq!(input.len(), 6);
+    assert!(!handshake.output().has_remaining());
+    // Nothing more is read meanwhile.
+    assert_eq!(receive(&mut handshake, b"\x81\x80\0\0\0\0"), (None, 6));
 
     let request = handshake.request().unwrap();
     assert_eq!(request.as_bytes(), REQUEST.as_bytes());
@@ -46,89 +45,137 @@ fn the_whole_request_is_seen_before_the_decision() {
     assert_eq!(request.field("COOKIE"), Some(&b"id=42"[..]));
     assert_eq!(request.field("Authorization"), None);
     assert_eq!(request.subprotocols().collect::<Vec<_>>(), ["chat", "superchat", "soap"]);
-    assert_eq!(request.extensions().map(|e| e.name()).collect::<Vec<_>>(), ["foo", "bar"]);
     assert_eq!(request.fields().count(), 10);
 }
 
 #[test]
-fn accepting_gives_a_connection_whose_output_begins_with_the_response() {
-    let mut handshake = received(REQUEST, ServerEvent::Upgrade);
+fn output_of_an_accepted_connection_begins_with_the_response() {
+    let handshake = received(REQUEST, ServerEvent::Upgrade);
     let fields = [Field::new("Set-Cookie", "a=b"), Field::new("X-CASE", "kept")];
-    let acceptance =
-        Acceptance::new().subprotocol("superchat").extensions("bar; baz=1").fields(&fields);
-    let mut established = handshake.accept(&acceptance).unwrap();
-    assert_eq!(established.negotiated.subprotocol(), Some("superchat"));
-    let extension = established.negotiated.extensions().next().unwrap();
-    assert_eq!(extension.name(), "bar");
-    let connection = &mut established.connection;
+    let acceptance = Acceptance::new().subprotocol("superchat").fields(&fields);
+    let mut accepted = handshake.accept(&acceptance).unwrap();
+    assert_eq!(accepted.negotiated.subprotocol(), Some("superchat"));
+    let connection = &mut accepted.connection;
+    assert_eq!(connection.transport(), Transport::Open);
     connection.send("Hi").unwrap();
     let mut output = [0; 1024];
-    let length = connection.output().remaining();
-    connection.output().copy_to_slice(&mut output[..length]);
+    let len = connection.output().remaining();
+    connection.output().copy_to_slice(&mut output[..len]);
     assert_eq!(
-        output[..length].escape_ascii().to_string(),
+        output[..len].escape_ascii().to_string(),
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
         Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\
-        Sec-WebSocket-Protocol: superchat\r\nSec-WebSocket-Extensions: bar; baz=1\r\n\
+        Sec-WebSocket-Protocol: superchat\r\n\
         Set-Cookie: a=b\r\nX-CASE: kept\r\n\r\n\x81\x02Hi"
             .escape_ascii()
             .to_string()
     );
-    // The handshake is over.
-    assert_eq!(handshake.accept(&acceptance).unwrap_err(), HeadError::NoRequest);
-    assert!(handshake.request().is_none() && !handshake.wants_read());
-    assert_eq!(handshake.receive(&mut &mut [][..]), None);
 }
 
 #[test]
-fn frames_behind_the_request_are_left_for_the_connection() {
-    let mut bytes = REQUEST.as_bytes().to_vec();
-    bytes.extend_from_slice(b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58");
-    for cut in [0, 1, 100, REQUEST.len() - 1, REQUEST.len()] {
-        let mut bytes = bytes.clone();
-        let (first, second) = bytes.split_at_mut(cut);
+fn leaves_frames_that_follow_the_request_for_the_connection() {
+    let bytes = [REQUEST.as_bytes(), b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58"].concat();
+    for cut in [1, 100, REQUEST.len() - 1, REQUEST.len(), REQUEST.len() + 3, bytes.len()] {
         let mut handshake = ServerHandshake::new(&CONFIG);
-        let (mut first, mut second) = (first, second);
-        let event = handshake.receive(&mut first).or_else(|| handshake.receive(&mut second));
+        let (first, second) = bytes.split_at(cut);
+        let mut peer = Peer::new([first, second].into_iter().filter(|b| !b.is_empty()), false);
+        let mut storage = [0; 1024];
+        let mut input = Input::new(&mut storage);
+        let event = drive(&mut handshake, &mut peer, &mut input).unwrap();
         assert_eq!(event, Some(ServerEvent::Upgrade), "{cut}");
         let mut connection = handshake.accept(&Acceptance::new()).unwrap().connection;
-        match connection.receive(&mut second) {
-            Some(Event::Message(message)) => assert_eq!(message, Message::from("Hello")),
-            other => panic!("{other:?}"),
-        }
+        let events = events_to_the_end(&mut connection, &mut input, peer.pieces);
+        assert_eq!(events.len(), 1);
+        assert!(events[0].contains("Message") && events[0].contains("Hello"), "{events:?}");
     }
 }
 
+/// The request, a message, a Close and the end of the stream in one read.
 #[test]
-fn what_cannot_be_said_leaves_the_request_waiting() {
+fn delivers_what_arrives_with_the_request_up_to_the_end_of_the_stream() {
+    let frames = b"\x81\x82\0\0\0\0Hi\x88\x82\0\0\0\0\x03\xe8";
+    let mut bytes = [REQUEST.as_bytes(), frames].concat();
+    let mut input = Input::with_bytes(&mut bytes);
+    input.finish();
+    let mut handshake = ServerHandshake::new(&CONFIG);
+    assert_eq!(handshake.receive(&mut input), Some(ServerEvent::Upgrade));
+    assert_eq!(handshake.receive(&mut input), None);
+    assert_eq!(handshake.transport(), Transport::Open);
+    let mut connection = handshake.accept(&Acceptance::new()).unwrap().connection;
+    let events = connection_events(&mut connection, &mut input);
+    assert!(events[0].contains("Message") && events[0].contains("Hi"), "{events:?}");
+    assert!(events[1].contains("Close") && events[1].contains("1000"), "{events:?}");
+    assert_eq!(events.len(), 2);
+    assert!(taken_bytes(connection.output()).ends_with(b"\x88\x02\x03\xe8"));
+    assert!(connection.outcome().unwrap().clean);
+}
+
+#[test]
+fn new_input_after_unread_bytes_of_the_handshake_fails_the_connection() {
+    let mut bytes = [REQUEST.as_bytes(), b"\x81\x82\0\0\0\0Hi"].concat();
+    let mut input = Input::with_bytes(&mut bytes);
+    let mut handshake = ServerHandshake::new(&CONFIG);
+    assert_eq!(handshake.receive(&mut input), Some(ServerEvent::Upgrade));
+    let mut connection = handshake.accept(&Acceptance::new()).unwrap().connection;
+    let mut next = *b"\x81\x82\0\0\0\0Ho";
+    let event = connection.receive(&mut Input::with_bytes(&mut next)).map(|e| e.into_owned());
+    assert_eq!(event, Some(Event::Failed(ConnectionError::UnreadInput)));
+}
+
+fn taken_bytes(output: &mut websocket_proto::Output) -> Vec<u8> {
+    output.copy_to_bytes(output.remaining()).to_vec()
+}
+
+#[test]
+fn invalid_acceptance_gives_the_handshake_back() {
     let mut handshake = received(REQUEST, ServerEvent::Upgrade);
     let crlf = [Field::new("X", "a\r\nSet-Cookie: b")];
     let name = [Field::new("X y", "a")];
     let reserved = [Field::new("sec-websocket-ACCEPT", "a")];
     for (acceptance, error) in [
-        (Acceptance::new().subprotocol("other"), HeadError::Subprotocol),
-        (Acceptance::new().subprotocol("Chat"), HeadError::Subprotocol),
-        (Acceptance::new().subprotocol(""), HeadError::Subprotocol),
-        (Acceptance::new().extensions("mux"), HeadError::Extensions),
-        (Acceptance::new().extensions("foo, foo"), HeadError::Extensions),
-        (Acceptance::new().extensions("foo;"), HeadError::Extensions),
-        (Acceptance::new().extensions("foo\r\nA: b"), HeadError::Extensions),
-        (Acceptance::new().fields(&crlf), HeadError::FieldValue),
-        (Acceptance::new().fields(&name), HeadError::FieldName),
-        (Acceptance::new().fields(&reserved), HeadError::ReservedField),
+        (Acceptance::new().subprotocol("other"), InvalidHead::Subprotocol),
+        (Acceptance::new().subprotocol("Chat"), InvalidHead::Subprotocol),
+        (Acceptance::new().subprotocol(""), InvalidHead::Subprotocol),
+        (Acceptance::new().fields(&crlf), InvalidHead::FieldValue),
+        (Acceptance::new().fields(&name), InvalidHead::FieldName),
+        (Acceptance::new().fields(&reserved), InvalidHead::ReservedField),
     ] {
-        assert_eq!(handshake.accept(&acceptance).unwrap_err(), error, "{acceptance:?}");
-        assert!(!handshake.wants_write());
+        let unaccepted = handshake.accept(&acceptance).unwrap_err();
+        assert_eq!(unaccepted.error, AcceptError::Response(error), "{acceptance:?}");
+        assert_eq!(unaccepted.to_string(), error.to_string());
+        handshake = unaccepted.handshake;
+        assert!(!handshake.output().has_remaining());
+        assert_eq!(handshake.request().unwrap().as_bytes(), REQUEST.as_bytes());
+        assert_eq!(handshake.transport(), Transport::Open);
     }
-    assert_eq!(handshake.respond(101, &[], b""), Err(HeadError::Status));
-    assert_eq!(handshake.respond(1000, &[], b""), Err(HeadError::Status));
-    assert_eq!(handshake.respond(204, &[], b"x"), Err(HeadError::Body));
-    assert_eq!(handshake.respond(400, &crlf, b""), Err(HeadError::FieldValue));
+    assert_eq!(handshake.respond(101, &[], b""), Err(InvalidHead::Status));
+    assert_eq!(handshake.respond(1000, &[], b""), Err(InvalidHead::Status));
+    assert_eq!(handshake.respond(204, &[], b"x"), Err(InvalidHead::Body));
+    assert_eq!(handshake.respond(400, &crlf, b""), Err(InvalidHead::FieldValue));
     assert!(handshake.accept(&Acceptance::new()).is_ok());
 }
 
+/// Accepting consumes the handshake, so that only one that still has a socket can be asked.
 #[test]
-fn ready_answers() {
+fn accept_gives_a_handshake_back_that_has_no_upgrade() {
+    let reading = ServerHandshake::new(&CONFIG);
+    let http = received("GET / HTTP/1.1\r\nHost: a\r\n\r\n", ServerEvent::Http);
+    let mut refused = received(REQUEST, ServerEvent::Upgrade);
+    refused.reject(Rejection::NotFound).unwrap();
+    for (handshake, has_request) in [(reading, false), (http, true), (refused, false)] {
+        let unaccepted = handshake.accept(&Acceptance::new()).unwrap_err();
+        assert_eq!(unaccepted.error, AcceptError::NotReady);
+        assert_eq!(unaccepted.handshake.transport(), Transport::Open);
+        let request = unaccepted.handshake.into_request();
+        assert_eq!(request.is_ok(), has_request);
+        if let Err(unaccepted) = request {
+            assert_eq!(unaccepted.error, AcceptError::NotReady);
+        }
+    }
+}
+
+#[test]
+fn writes_prepared_responses() {
     for (rejection, lines) in [
         (Rejection::BadRequest, "400 Bad Request\r\nConnection: close"),
         (Rejection::Forbidden, "403 Forbidden\r\nConnection: close"),
@@ -161,7 +208,7 @@ fn ready_answers() {
                 reason.len()
             )
         );
-        // And by a machine without memory.
+        // Also into a buffer.
         let mut buffer = [0; 512];
         let length = rejection.write(&mut buffer, "").unwrap();
         assert!(buffer[..length].starts_with(format!("HTTP/1.1 {lines}\r\n").as_bytes()));
@@ -169,49 +216,80 @@ fn ready_answers() {
 }
 
 #[test]
-fn a_rejection_is_written_then_drained_then_closed() {
-    let mut handshake = received(REQUEST, ServerEvent::Upgrade);
+fn refused_socket_is_written_then_drained_then_closed() {
+    let smuggled = REQUEST.as_bytes();
+    let mut handshake = ServerHandshake::new(&CONFIG);
+    let mut storage = [0; 1024];
+    let mut input = Input::new(&mut storage);
+    let mut peer = Peer::new([smuggled, smuggled, smuggled], true);
+    let event = drive(&mut handshake, &mut peer, &mut input).unwrap();
+    assert_eq!(event, Some(ServerEvent::Upgrade));
     handshake.reject(Rejection::Forbidden).unwrap();
     assert_eq!(handshake.transport(), Transport::Open);
-    assert!(handshake.wants_write());
-    assert_eq!(handshake.reject(Rejection::Forbidden), Err(HeadError::NoRequest));
-    taken(handshake.output());
-    assert_eq!(handshake.transport(), Transport::Drain);
-    // What a client sent behind its request is no other request.
-    let mut smuggled = REQUEST.as_bytes().to_vec();
-    let mut input = &mut smuggled[..];
-    assert_eq!(handshake.receive(&mut input), None);
-    assert!(input.is_empty() && !handshake.wants_write());
-    handshake.receive_eof();
-    assert_eq!(handshake.transport(), Transport::Close);
-    assert!(!handshake.wants_read());
+    assert!(handshake.output().has_remaining());
+    assert_eq!(handshake.reject(Rejection::Forbidden), Err(InvalidHead::NoRequest));
+    assert!(!peer.saw_end);
+    // Bytes after the request are no other request.
+    assert_eq!(drive(&mut handshake, &mut peer, &mut input).unwrap(), None);
+    assert!(peer.received.starts_with(b"HTTP/1.1 403 Forbidden\r\n"));
+    assert!(peer.saw_end && peer.pieces.is_empty() && input.is_finished());
+    assert_over(&mut handshake, Transport::Close);
 }
 
 #[test]
-fn a_bad_request_is_answered_at_once() {
-    let mut handshake = received(
-        "GET / HTTP/1.1\r\nHost : a",
-        ServerEvent::Failed(HandshakeError::SpaceBeforeColon),
-    );
+fn refused_socket_is_drained_before_it_is_closed() {
+    let mut handshake = received(REQUEST, ServerEvent::Upgrade);
+    handshake.reject(Rejection::NotFound).unwrap();
+    taken(handshake.output());
+    assert_eq!(handshake.transport(), Transport::Drain);
+    assert_eq!(receive(&mut handshake, REQUEST.as_bytes()), (None, 0));
+    assert_eq!(handshake.transport(), Transport::Drain);
+    assert_eq!(receive_eof(&mut handshake), []);
+    assert_over(&mut handshake, Transport::Close);
+}
+
+#[test]
+fn answers_a_bad_request_at_the_byte_that_breaks_a_rule() {
+    let event = ServerEvent::Failed(HandshakeError::SpaceBeforeColon);
+    let mut handshake = received("GET / HTTP/1.1\r\nHost : a", event);
     assert_eq!(handshake.transport(), Transport::Open);
     let answer = taken(handshake.output());
     assert!(answer.starts_with("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n"), "{answer}");
-    assert!(answer.ends_with("\r\n\r\nwhite space stands before a colon"), "{answer}");
+    let body = HandshakeError::SpaceBeforeColon.to_string();
+    assert!(answer.ends_with(&format!("\r\n\r\n{body}")), "{answer}");
     assert_eq!(handshake.transport(), Transport::Drain);
     assert!(handshake.request().is_none());
-    let mut more = *b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
-    assert_eq!(handshake.receive(&mut &mut more[..]), None);
-    handshake.receive_eof();
-    assert_eq!(handshake.receive(&mut &mut [][..]), None);
-    assert_eq!(handshake.transport(), Transport::Close);
+    assert_eq!(receive(&mut handshake, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"), (None, 0));
+    assert_eq!(receive_eof(&mut handshake), []);
+    assert_over(&mut handshake, Transport::Close);
 }
 
 #[test]
-fn plain_http_is_answered_on_the_same_port() {
+fn answers_head_without_a_body() {
+    let head = REQUEST.replace("GET", "HEAD");
+    let event = ServerEvent::Failed(HandshakeError::MethodNotGet);
+    let answer = taken(received(&head, event).output());
+    assert!(answer.starts_with("HTTP/1.1 405 ") && answer.ends_with("\r\n\r\n"), "{answer}");
+}
+
+#[test]
+fn answers_a_bad_request_that_ends_the_stream() {
+    let mut bytes = *b"GET / HTTP/1.1\r\nHost : a";
+    let mut input = Input::with_bytes(&mut bytes);
+    input.finish();
+    let mut handshake = ServerHandshake::new(&CONFIG);
+    let event = ServerEvent::Failed(HandshakeError::SpaceBeforeColon);
+    assert_eq!(handshake.receive(&mut input), Some(event));
+    assert_eq!(handshake.transport(), Transport::Open);
+    assert!(taken(handshake.output()).starts_with("HTTP/1.1 400 "));
+    assert_over(&mut handshake, Transport::Close);
+}
+
+#[test]
+fn answers_plain_http_on_the_same_port() {
     let get = "GET /page HTTP/1.1\r\nHost: a\r\n\r\n";
     let mut handshake = received(get, ServerEvent::Http);
     assert_eq!(handshake.request().unwrap().path(), "/page");
-    assert_eq!(handshake.accept(&Acceptance::new()).unwrap_err(), HeadError::NoRequest);
     let html = [Field::new("Content-Type", "text/html")];
     handshake.respond(200, &html, b"<p>").unwrap();
     assert_eq!(
@@ -219,6 +297,7 @@ fn plain_http_is_answered_on_the_same_port() {
         "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\n\
         Content-Length: 3\r\n\r\n<p>"
     );
+    assert_eq!(handshake.transport(), Transport::Drain);
 
     let mut handshake = received(&get.replace("GET", "HEAD"), ServerEvent::Http);
     handshake.respond(200, &[], b"<p>").unwrap();
@@ -236,66 +315,76 @@ fn plain_http_is_answered_on_the_same_port() {
 }
 
 #[test]
-fn plain_http_is_handed_on_with_its_bytes() {
+fn hands_plain_http_to_another_stack_with_all_its_bytes() {
     let head = "POST /api HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n";
-    let mut bytes = format!("{head}{{}}").into_bytes();
-    let mut input = &mut bytes[..];
-    let mut handshake = ServerHandshake::new(&CONFIG);
-    assert_eq!(handshake.receive(&mut input), Some(ServerEvent::Http));
-    assert_eq!(handshake.take_request().as_deref(), Some(head.as_bytes()));
-    assert_eq!(input, b"{}");
-    assert_eq!(handshake.take_request(), None);
+    for cut in [0, 10, head.len()] {
+        let stream = format!("{head}{{}}").into_bytes();
+        let mut handshake = ServerHandshake::new(&CONFIG);
+        let (first, second) = stream.split_at(cut);
+        let pieces = [first, second].into_iter().filter(|piece| !piece.is_empty());
+        let mut peer = Peer::new(pieces, true);
+        let mut storage = [0; 1024];
+        let mut input = Input::new(&mut storage);
+        let event = drive(&mut handshake, &mut peer, &mut input).unwrap();
+        assert_eq!(event, Some(ServerEvent::Http));
+        assert_eq!(handshake.into_request().unwrap(), head.as_bytes());
+        let mut rest = input.into_rest().bytes;
+        rest.extend(peer.pieces.into_iter().flatten());
+        assert_eq!(rest, b"{}");
+    }
 }
 
 #[test]
-fn a_stream_that_ends_early_is_told_once() {
+fn reports_a_stream_that_ends_early_once() {
     for start in ["", "GET / HTTP/1.1\r\nHost: a\r\n"] {
         let mut handshake = ServerHandshake::new(&CONFIG);
-        let mut bytes = start.as_bytes().to_vec();
-        assert_eq!(handshake.receive(&mut &mut bytes[..]), None);
-        handshake.receive_eof();
-        assert_eq!(handshake.transport(), Transport::Close);
-        let event = handshake.receive(&mut &mut [][..]);
-        assert_eq!(event, Some(ServerEvent::Failed(HandshakeError::UnexpectedEof)));
-        assert_eq!(handshake.receive(&mut &mut [][..]), None);
+        assert_eq!(receive_all(&mut handshake, start.as_bytes()), []);
+        let event = ServerEvent::Failed(HandshakeError::UnexpectedEof);
+        assert_eq!(receive_eof(&mut handshake), [event]);
+        assert_over(&mut handshake, Transport::Close);
         handshake.abort();
-        assert_eq!(handshake.receive(&mut &mut [][..]), None);
-        assert_eq!(handshake.transport(), Transport::Abort);
+        assert_over(&mut handshake, Transport::Abort);
     }
 }
 
 #[test]
-fn a_transport_that_breaks_is_told_once() {
-    let mut deciding = received(REQUEST, ServerEvent::Upgrade);
-    deciding.abort();
-    for mut handshake in [deciding, {
-        let mut reading = ServerHandshake::new(&CONFIG);
-        reading.abort();
-        reading
-    }] {
+fn reports_a_transport_that_breaks_once() {
+    let deciding = received(REQUEST, ServerEvent::Upgrade);
+    let reading = ServerHandshake::new(&CONFIG);
+    for mut handshake in [deciding, reading] {
+        handshake.abort();
         assert_eq!(handshake.transport(), Transport::Abort);
-        let event = handshake.receive(&mut &mut [][..]);
-        assert_eq!(event, Some(ServerEvent::Failed(HandshakeError::Aborted)));
-        assert_eq!(handshake.receive(&mut &mut [][..]), None);
-        assert_eq!(handshake.accept(&Acceptance::new()).unwrap_err(), HeadError::NoRequest);
+        let event = ServerEvent::Failed(HandshakeError::Aborted);
+        assert_eq!(receive(&mut handshake, b""), (Some(event), 0));
+        assert_over(&mut handshake, Transport::Abort);
+        assert!(handshake.request().is_none());
+        assert!(handshake.accept(&Acceptance::new()).is_err());
     }
+    // After a refusal nothing more is reported.
+    let mut refused = received(REQUEST, ServerEvent::Upgrade);
+    refused.reject(Rejection::NotFound).unwrap();
+    refused.abort();
+    assert_over(&mut refused, Transport::Abort);
 }
 
 #[test]
-fn an_end_of_the_stream_during_the_decision_is_passed_on() {
-    let mut handshake = received(REQUEST, ServerEvent::Upgrade);
-    handshake.receive_eof();
+fn end_of_the_stream_during_the_decision_stays_in_the_input() {
+    let mut bytes = REQUEST.as_bytes().to_vec();
+    let mut input = Input::with_bytes(&mut bytes);
+    let mut handshake = ServerHandshake::new(&CONFIG);
+    assert_eq!(handshake.receive(&mut input), Some(ServerEvent::Upgrade));
+    input.finish();
+    assert_eq!(handshake.receive(&mut input), None);
     assert_eq!(handshake.transport(), Transport::Open);
     let mut connection = handshake.accept(&Acceptance::new()).unwrap().connection;
-    match connection.receive(&mut &mut [][..]) {
-        Some(Event::Failed(error)) => assert_eq!(error, ProtocolError::UnexpectedEof),
-        other => panic!("{other:?}"),
-    }
+    let events = connection_events(&mut connection, &mut input);
+    assert_eq!(events.len(), 1, "{events:?}");
+    assert!(events[0].contains("UnexpectedEof"), "{events:?}");
 
     let mut handshake = received(REQUEST, ServerEvent::Upgrade);
-    handshake.receive_eof();
     handshake.reject(Rejection::NotFound).unwrap();
-    assert_eq!(handshake.transport(), Transport::Open);
+    assert_eq!(receive_eof(&mut handshake), []);
+    assert_eq!(handshake.transport(), Transport::Open, "the answer is not written yet");
     taken(handshake.output());
-    assert_eq!(handshake.transport(), Transport::Close);
+    assert_over(&mut handshake, Transport::Close);
 }

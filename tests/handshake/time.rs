@@ -1,121 +1,286 @@
-//! Deadlines of the opening handshake, on the caller's clock.
+//! Deadlines of the opening handshake, in virtual time.
 
 use std::time::Duration;
 
 use bytes::Buf;
 use websocket_proto::handshake::{
-    Acceptance, ClientEvent, ClientHandshake, ClientRequest, HandshakeError, ProxyHandshake,
-    ServerEvent, ServerHandshake, Uri,
+    Acceptance, BodyEnd, ClientEvent, ClientHandshake, ClientRequest, Handshake, HandshakeError,
+    ProxyHandshake, ServerEvent, ServerHandshake, Uri,
 };
 use websocket_proto::{Config, EntropyError, Timeouts, Transport};
+
+use crate::driving::{assert_over, receive, receive_all, receive_eof};
 
 const REQUEST: &[u8] =
     b"GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
     Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
+const TIMED_OUT: ServerEvent = ServerEvent::Failed(HandshakeError::Timeout);
+
 fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
+/// Opening in 16 s and closing in 8 s, both with a grace of 1 s.
 fn config() -> Config {
-    let timeouts =
-        Timeouts { opening: Some(seconds(10)), closing: Some(seconds(5)), ..Timeouts::NONE };
-    Config::new().timeouts(timeouts).entropy(|out: &mut [u8]| {
+    let timeouts = Timeouts::NONE.with_opening(Some(seconds(16))).with_closing(Some(seconds(8)));
+    Config::new().with_timeouts(timeouts).with_entropy(|out: &mut [u8]| {
         out.fill(1);
         Ok::<_, EntropyError>(())
     })
 }
 
-fn server_receives(server: &mut ServerHandshake, bytes: &[u8]) -> Option<ServerEvent> {
-    server.receive(&mut &mut bytes.to_vec()[..])
+fn client() -> ClientHandshake {
+    let request = ClientRequest::new(&Uri::parse("ws://h/").unwrap());
+    ClientHandshake::new(config(), &request).unwrap()
+}
+
+/// Reports `now`, and checks that the next call is due later.
+#[track_caller]
+fn tell(handshake: &mut impl Handshake, now: u64) {
+    handshake.handle_timeout(seconds(now));
+    assert!(handshake.poll_timeout().is_none_or(|next| next > seconds(now)));
+}
+
+#[track_caller]
+fn write_all(handshake: &mut impl Handshake) {
+    let len = handshake.output().remaining();
+    handshake.output().advance(len);
 }
 
 #[test]
-fn a_request_that_takes_too_long_is_answered_with_408_and_drained_for_a_while() {
+fn answers_a_slow_request_with_408_and_drains_for_a_while() {
     let mut server = ServerHandshake::new(config());
     assert_eq!(server.poll_timeout(), Some(Duration::ZERO));
-    server.handle_timeout(seconds(100));
-    assert_eq!(server.poll_timeout(), Some(seconds(110)));
-    assert_eq!(server_receives(&mut server, &REQUEST[..20]), None);
-    server.handle_timeout(seconds(109));
-    assert_eq!(server.transport(), Transport::Open);
-    assert_eq!(server_receives(&mut server, &REQUEST[20..40]), None);
-    server.handle_timeout(seconds(110));
-    let failed = ServerEvent::Failed(HandshakeError::Timeout);
-    assert_eq!(server_receives(&mut server, b""), Some(failed));
-    assert_eq!(server_receives(&mut server, b""), None);
+    tell(&mut server, 100);
+    assert_eq!(server.poll_timeout(), Some(seconds(116)));
+    assert_eq!(receive(&mut server, &REQUEST[..20]).0, None);
+    tell(&mut server, 115);
+    assert_eq!(server.poll_timeout(), Some(seconds(116)));
+    // Bytes that do not complete the request extend nothing.
+    assert_eq!(receive(&mut server, &REQUEST[20..40]).0, None);
+    tell(&mut server, 116);
+    assert_eq!(server.poll_timeout(), Some(seconds(117)));
+    assert_eq!(receive(&mut server, b"").0, None);
+    tell(&mut server, 117);
+    assert_eq!(receive_all(&mut server, b""), [TIMED_OUT]);
     assert!(server.output().chunk().starts_with(b"HTTP/1.1 408 Request Timeout\r\n"));
-    // The answer can be written for so long, and the end of the stream awaited.
-    assert_eq!(server.poll_timeout(), Some(seconds(115)));
-    let length = server.output().remaining();
-    server.output().advance(length);
+    // The time to write the answer.
+    assert_eq!(server.poll_timeout(), Some(seconds(125)));
+    write_all(&mut server);
     assert_eq!(server.transport(), Transport::Drain);
-    server.handle_timeout(seconds(115));
+    // The answer was written: the wait for the end of the stream starts.
+    tell(&mut server, 124);
+    assert_eq!(server.poll_timeout(), Some(seconds(132)));
+    tell(&mut server, 132);
+    assert_eq!(server.transport(), Transport::Drain);
+    tell(&mut server, 133);
+    assert_over(&mut server, Transport::Close);
+}
+
+/// The process was suspended, or busy, while the request lay in the socket.
+#[test]
+fn complete_request_in_the_socket_survives_a_late_wake_up() {
+    for (told, received_before) in
+        [(&[41][..], true), (&[41], false), (&[41, 41], false), (&[41, 100, 200, 300], false)]
+    {
+        let mut server = ServerHandshake::new(config());
+        tell(&mut server, 0);
+        let mut event = None;
+        if received_before {
+            event = receive(&mut server, REQUEST).0;
+        }
+        told.iter().for_each(|&now| tell(&mut server, now));
+        let event = event.or_else(|| receive(&mut server, REQUEST).0);
+        assert_eq!(event, Some(ServerEvent::Upgrade), "{told:?}");
+        tell(&mut server, 1000);
+        assert!(server.accept(&Acceptance::new()).is_ok());
+    }
+}
+
+#[test]
+fn response_in_the_socket_survives_a_late_wake_up() {
+    let response = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno";
+    let mut client = client();
+    tell(&mut client, 0);
+    tell(&mut client, 41);
+    tell(&mut client, 41);
+    let ended = ClientEvent::BodyEnded(BodyEnd::Complete);
+    let events = receive_all(&mut client, response);
+    assert_eq!(events, [ClientEvent::Refused { status: 403 }, ended]);
+}
+
+#[test]
+fn peer_that_stays_silent_is_given_up_however_late_the_calls_are() {
+    let mut server = ServerHandshake::new(config());
+    let mut calls = 0;
+    let mut now = 0;
+    while receive(&mut server, b"").0.is_none() {
+        tell(&mut server, now);
+        now += 1000;
+        calls += 1;
+        assert!(calls <= 6);
+    }
+}
+
+#[test]
+fn time_reported_only_when_due_ends_the_handshake() {
+    let mut server = ServerHandshake::new(config());
+    let mut now = seconds(5);
+    let mut calls = 0;
+    while let Some(due) = server.poll_timeout() {
+        now = now.max(due);
+        server.handle_timeout(now);
+        write_all(&mut server);
+        calls += 1;
+        assert!(calls < 10, "{now:?}");
+    }
     assert_eq!(server.transport(), Transport::Close);
-    assert_eq!(server.poll_timeout(), None);
+    assert!(now <= seconds(5 + 17 + 9 + 9), "{now:?}");
 }
 
 #[test]
-fn an_answer_that_can_not_be_written_is_given_up() {
+fn clock_beyond_64_bits_of_nanoseconds_counts_from_its_first_time() {
+    for start in [Duration::from_nanos(u64::MAX) + seconds(1), Duration::MAX - seconds(100)] {
+        let mut server = ServerHandshake::new(config());
+        server.handle_timeout(start);
+        server.handle_timeout(start + seconds(15));
+        assert_eq!(server.poll_timeout(), Some(start + seconds(16)));
+        assert_eq!(receive(&mut server, REQUEST).0, Some(ServerEvent::Upgrade));
+    }
+}
+
+#[test]
+fn gives_an_answer_up_that_cannot_be_written() {
     let mut server = ServerHandshake::new(config());
-    server.handle_timeout(seconds(0));
-    server_receives(&mut server, b"bad\r\n\r\n");
+    tell(&mut server, 0);
+    assert!(receive(&mut server, b"bad\r\n\r\n").0.is_some());
     assert_eq!(server.transport(), Transport::Open);
-    server.handle_timeout(seconds(5));
-    assert_eq!(server.transport(), Transport::Abort);
-    assert_eq!(server.poll_timeout(), None);
+    // What happened since the last call counts as happening now.
+    assert_eq!(server.poll_timeout(), Some(Duration::ZERO));
+    tell(&mut server, 3);
+    assert_eq!(server.poll_timeout(), Some(seconds(11)));
+    tell(&mut server, 11);
+    assert_eq!(server.transport(), Transport::Open);
+    tell(&mut server, 12);
+    assert_over(&mut server, Transport::Abort);
 }
 
 #[test]
-fn a_decision_may_take_its_time() {
+fn gives_an_answer_up_that_cannot_be_written_after_the_end_of_the_stream() {
     let mut server = ServerHandshake::new(config());
-    server.handle_timeout(seconds(0));
-    assert_eq!(server_receives(&mut server, REQUEST), Some(ServerEvent::Upgrade));
+    tell(&mut server, 0);
+    assert!(receive(&mut server, b"bad\r\n\r\n").0.is_some());
+    assert_eq!(receive_eof(&mut server), []);
+    assert_eq!(server.poll_timeout(), Some(Duration::ZERO));
+    for now in [1, 8, 9] {
+        tell(&mut server, now);
+        assert_eq!(server.transport(), Transport::Open, "{now}");
+    }
+    tell(&mut server, 10);
+    assert_over(&mut server, Transport::Abort);
+}
+
+#[test]
+fn long_answer_may_take_as_long_as_it_makes_progress() {
+    let body = vec![b'x'; 200 << 10];
+    let answering = || {
+        let mut server = ServerHandshake::new(config());
+        tell(&mut server, 0);
+        assert_eq!(
+            receive(&mut server, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").0,
+            Some(ServerEvent::Http)
+        );
+        server.respond(200, &[], &body).unwrap();
+        server
+    };
+    // 20 KiB every 5 s.
+    let mut server = answering();
+    let mut now = 0;
+    while server.output().has_remaining() {
+        tell(&mut server, now);
+        assert_eq!(server.transport(), Transport::Open, "{now}");
+        let len = server.output().remaining().min(20 << 10);
+        server.output().advance(len);
+        now += 5;
+    }
+    assert!(now > 40);
+    assert_eq!(server.transport(), Transport::Drain);
+    // A byte each second is no progress.
+    let mut server = answering();
+    let mut now = 0;
+    while server.transport() == Transport::Open {
+        tell(&mut server, now);
+        if server.output().has_remaining() {
+            server.output().advance(1);
+        }
+        now += 1;
+        assert!(now <= 10);
+    }
+    assert_over(&mut server, Transport::Abort);
+}
+
+#[test]
+fn does_not_bound_the_decision() {
+    let mut server = ServerHandshake::new(config());
+    tell(&mut server, 0);
+    assert_eq!(receive(&mut server, REQUEST).0, Some(ServerEvent::Upgrade));
     assert_eq!(server.poll_timeout(), None);
-    server.handle_timeout(seconds(1000));
+    tell(&mut server, 1000);
     assert!(server.accept(&Acceptance::new()).is_ok());
 }
 
 #[test]
-fn without_timeouts_no_clock_is_needed() {
+fn needs_no_clock_without_timeouts() {
     let mut server = ServerHandshake::new(Config::new());
     assert_eq!(server.poll_timeout(), None);
     server.handle_timeout(seconds(1_000_000));
     assert_eq!(server.transport(), Transport::Open);
+    assert!(receive(&mut server, b"bad\r\n").0.is_some());
+    assert_eq!(server.poll_timeout(), None);
 }
 
 #[test]
-fn a_response_that_takes_too_long_fails_the_client_and_the_tunnel() {
-    let request = ClientRequest::new(&Uri::parse("ws://h/").unwrap());
-    let mut client = ClientHandshake::new(config(), &request).unwrap();
-    assert_eq!(client.poll_timeout(), Some(Duration::ZERO));
-    client.handle_timeout(seconds(1));
-    assert_eq!(client.poll_timeout(), Some(seconds(11)));
-    assert_eq!(client.receive(&mut &mut b"HTTP/1.1 101".to_vec()[..]), None);
-    client.handle_timeout(seconds(11));
+fn slow_response_fails_the_client_and_the_tunnel() {
     let failed = ClientEvent::Failed(HandshakeError::Timeout);
-    assert_eq!(client.receive(&mut &mut [][..]), Some(failed));
+    let mut client = client();
+    assert_eq!(client.poll_timeout(), Some(Duration::ZERO));
+    tell(&mut client, 1);
+    assert_eq!(client.poll_timeout(), Some(seconds(17)));
+    assert_eq!(receive(&mut client, b"HTTP/1.1 101").0, None);
+    tell(&mut client, 17);
+    assert_eq!(client.transport(), Transport::Open);
+    tell(&mut client, 18);
     assert_eq!(client.transport(), Transport::Abort);
-    assert_eq!(client.poll_timeout(), None);
+    assert_eq!(receive(&mut client, b"").0, Some(failed));
+    assert_over(&mut client, Transport::Abort);
 
     let uri = Uri::parse("ws://h/").unwrap();
     let mut proxy = ProxyHandshake::new(config(), &uri, &[]).unwrap();
-    proxy.handle_timeout(seconds(1));
-    assert_eq!(proxy.poll_timeout(), Some(seconds(11)));
-    proxy.handle_timeout(seconds(12));
-    assert_eq!(proxy.receive(&mut &mut [][..]), Some(failed));
+    tell(&mut proxy, 1);
+    assert_eq!(proxy.poll_timeout(), Some(seconds(17)));
+    tell(&mut proxy, 17);
+    tell(&mut proxy, 18);
+    assert_eq!(receive(&mut proxy, b"").0, Some(failed));
+    assert_over(&mut proxy, Transport::Abort);
 }
 
 #[test]
-fn the_body_of_a_refusal_is_not_awaited_for_ever() {
-    let request = ClientRequest::new(&Uri::parse("ws://h/").unwrap());
-    let mut client = ClientHandshake::new(config(), &request).unwrap();
-    client.handle_timeout(seconds(0));
-    let mut response = *b"HTTP/1.1 403 Forbidden\r\nContent-Length: 100\r\n\r\nbegun";
-    assert_eq!(client.receive(&mut &mut response[..]), None);
-    client.handle_timeout(seconds(10));
-    let refused = ClientEvent::Refused { status: 403 };
-    assert_eq!(client.receive(&mut &mut [][..]), Some(refused));
-    assert_eq!(client.body(), b"begun");
-    assert_eq!(client.transport(), Transport::Close);
+fn deadline_keeps_the_part_of_a_body_that_came() {
+    for fields in
+        ["Content-Length: 100\r\n\r\n", "\r\n", "Transfer-Encoding: chunked\r\n\r\nff\r\n"]
+    {
+        let mut client = client();
+        tell(&mut client, 0);
+        let response = format!("HTTP/1.1 403 Forbidden\r\n{fields}begun");
+        let events = receive_all(&mut client, response.as_bytes());
+        assert_eq!(events, [ClientEvent::Refused { status: 403 }], "{fields}");
+        tell(&mut client, 16);
+        tell(&mut client, 17);
+        let ended = ClientEvent::BodyEnded(BodyEnd::Truncated);
+        assert_eq!(receive(&mut client, b"").0, Some(ended), "{fields}");
+        assert_eq!(client.body(), b"begun");
+        assert_eq!(client.response().unwrap().status(), 403);
+        assert_over(&mut client, Transport::Close);
+    }
 }

@@ -1,170 +1,350 @@
-//! Runs a stream through a connection, cut in any way.
+//! Runs a stream through a [`Connection`], with any cuts and any way to pass the bytes, and records
+//! everything observable.
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::indexing_slicing)]
 
-use websocket_proto::{Buffers, Config, Connection, Delivery, Event, Limits, Message, Role};
+use websocket_proto::{
+    Chunk, Config, Connection, ConnectionError, Delivery, Event, Input, Limits, Message, Next,
+    Outcome, Role, SendError, Statistics, Transport,
+};
 
-use super::{Record, connection, receive, take_output};
+use crate::naive::{Naive, NaiveLimits, Seen, join, reassemble};
+use crate::support::frames::pieces;
+use crate::support::{connection, parse_frames, take_output};
 
-/// How a run treats a stream, apart from where it cuts it.
+const MAX_FRAME: u64 = 150_000;
+const MAX_MESSAGE: u64 = 200_000;
+const MAX_EMPTY_FRAGMENTS: u32 = 3;
+
+/// The configuration and calls that determine the result of a run.
 #[derive(Debug, Clone)]
 pub struct Driver {
     pub role: Role,
     pub delivery: Delivery,
+    /// Whether each message and each chunk is echoed. The boundaries of chunks depend on the cut: chunks
+    /// are compared by content and always accepted.
     pub echo: bool,
     pub high_water_mark: usize,
-    /// Stream offsets at which all output is taken.
+    pub statistics: bool,
+    pub manual_close: bool,
+    /// Stream offsets at which all output is written.
     pub drains: Vec<usize>,
     pub eof: bool,
-    /// Whether bytes are read straight to where they belong, where the connection says so.
-    pub direct: bool,
-    /// Whether memory is lent for each piece, with what was left in it, and messages are recycled.
-    pub lent: bool,
 }
 
-/// Feeds `bytes`, cut at `cuts` and at the drains.
-pub fn run(driver: &Driver, bytes: &[u8], cuts: &[usize]) -> Record {
-    let config = Config::new()
-        .delivery(driver.delivery)
-        .high_water_mark(driver.high_water_mark)
-        .limits(Limits { max_message: 200_000, max_frame: 150_000, ..Limits::DEFAULT });
-    let mut connection = connection(driver.role, config);
-    let mut ends: Vec<usize> = cuts.iter().chain(&driver.drains).copied().collect();
-    ends.push(bytes.len());
-    ends.retain(|end| *end <= bytes.len());
-    ends.sort_unstable();
-    let (mut events, mut replies, mut output) = (Vec::new(), Vec::new(), Vec::new());
-    let mut buffers = if driver.lent { used_buffers() } else { Buffers::new() };
-    let mut start = 0;
-    for end in ends {
-        let original = &bytes[start..end];
-        let mut buffer = original.to_vec();
-        let mut input = &mut buffer[..];
-        if driver.lent {
-            connection.lend(&mut buffers);
+impl Driver {
+    pub const fn new(role: Role) -> Self {
+        Self {
+            role,
+            delivery: Delivery::Messages,
+            echo: false,
+            high_water_mark: 1 << 20,
+            statistics: false,
+            manual_close: false,
+            drains: Vec::new(),
+            eof: true,
         }
-        while let Some(event) = next_event(driver, &mut connection, &mut input) {
-            if let Event::Message(message) = &event
-                && driver.echo
-            {
-                replies.push(connection.send(message.clone()).map_err(|error| error.reason));
-            }
-            events.push(event.clone().into_owned());
-            if let Event::Message(mut message) = event {
-                connection.recycle(&mut message);
-            }
-            // Bytes that were not taken are never modified.
-            assert_eq!(*input, original[original.len() - input.len()..]);
-        }
-        assert!(input.is_empty());
-        if driver.drains.contains(&end) && start != end {
-            output.extend(take_output(&mut connection));
-        }
-        if driver.lent {
-            connection.give_back(&mut buffers);
-        }
-        start = end;
     }
-    if driver.eof {
-        connection.receive_eof();
-        events.extend(receive(&mut connection, b""));
-    }
-    let mut record = Record::of(&mut connection, events);
-    record.replies = replies;
-    record.output.splice(0..0, output);
-    if driver.delivery == Delivery::Chunks {
-        record.events = joined(record.events);
-    }
-    record
 }
 
-/// Memory that another connection has used.
-fn used_buffers() -> Buffers {
-    let mut buffers = Buffers::new();
-    let mut connection = connection(Role::Client, Config::new());
-    connection.lend(&mut buffers);
-    let mut frames = vec![0x02, 126, 0x10, 0x00];
-    frames.extend([0xee; 4096]);
-    frames.extend([0x80, 2, 0xee, 0xee]);
-    let message = connection.receive(&mut &mut frames[..]);
-    let Some(Event::Message(mut message)) = message else { panic!("{message:?}") };
-    connection.recycle(&mut message);
-    connection.send(vec![0xee; 1000]).unwrap();
-    take_output(&mut connection);
-    connection.give_back(&mut buffers);
-    buffers
+/// How the bytes are passed. The result must not depend on it.
+#[derive(Debug, Clone, Default)]
+pub struct Feed {
+    pub cuts: Vec<usize>,
+    /// Number of calls of `next` before each `receive`.
+    pub peeks: usize,
+    pub storage: Storage,
+    /// Whether EOF is reported together with the last bytes.
+    pub eof_with_bytes: bool,
 }
 
-/// The next event of `input`.
-fn next_event<'a>(
-    driver: &Driver,
-    connection: &mut Connection,
-    input: &mut &'a mut [u8],
-) -> Option<Event<'a>> {
-    loop {
-        if driver.direct
-            && !input.is_empty()
-            && let Some(space) = connection.payload_space()
-        {
-            let len = space.len().min(input.len());
-            let (read, rest) = std::mem::take(input).split_at_mut(len);
-            space[..len].copy_from_slice(read);
-            *input = rest;
-            if let Some(event) = connection.payload_filled(len) {
-                return Some(event);
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub enum Storage {
+    /// A new input for each piece, over bytes that were read elsewhere.
+    #[default]
+    Bytes,
+    /// One input that is filled repeatedly.
+    Filled,
+    /// A new input for each piece, converted into an owned one after each event.
+    Moved,
+}
+
+/// Everything observable of a run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Record {
+    pub events: Vec<Seen>,
+    pub replies: Vec<Result<(), SendError>>,
+    pub error: Option<ConnectionError>,
+    /// Before and after all output is written.
+    pub transport: [Transport; 2],
+    pub outcome: Option<Outcome>,
+    pub is_closing: bool,
+    pub may_send: bool,
+    /// Before all output is written.
+    pub has_room: bool,
+    pub output: Vec<u8>,
+    pub statistics: Option<Statistics>,
+}
+
+/// Feeds `bytes` in pieces that end at the cuts and at the drains.
+#[track_caller]
+pub fn run(driver: &Driver, bytes: &[u8], feed: &Feed) -> Record {
+    let mut run = Run::new(driver, feed);
+    let mut filled = Input::owned(vec![0; bytes.len().max(1)]);
+    let ends = [&feed.cuts[..], &driver.drains[..]].concat();
+    let pieces = pieces(bytes, &ends);
+    let (count, mut end) = (pieces.len(), 0);
+    for (i, piece) in pieces.into_iter().enumerate() {
+        end += piece.len();
+        let last = driver.eof && feed.eof_with_bytes && i + 1 == count;
+        if feed.storage == Storage::Filled {
+            if !piece.is_empty() {
+                filled.space()[..piece.len()].copy_from_slice(piece);
+                filled.filled(piece.len());
             }
-        } else if driver.direct {
-            // A byte at a time, so that the other way is never far.
-            let len = input.len().min(1);
-            let (mut read, rest) = std::mem::take(input).split_at_mut(len);
-            *input = rest;
-            match connection.receive(&mut read) {
-                None if input.is_empty() => return None,
-                None => {}
-                event => return event,
+            if last {
+                filled.finish();
             }
+            run.receive(&mut filled, piece);
         } else {
-            return connection.receive(input);
+            let mut buffer = piece.to_vec();
+            let mut input = Input::with_bytes(&mut buffer);
+            if last {
+                input.finish();
+            }
+            if feed.storage == Storage::Moved {
+                run.receive_moved(input, piece);
+            } else {
+                run.receive(&mut input, piece);
+            }
+        }
+        // A drain at the end of the stream happens before EOF in every run.
+        if driver.drains.contains(&end) && end < bytes.len() {
+            run.drain();
+        }
+    }
+    if driver.eof && !feed.eof_with_bytes {
+        filled.finish();
+        run.receive(&mut filled, &[]);
+    }
+    run.finish()
+}
+
+struct Run<'d> {
+    driver: &'d Driver,
+    peeks: usize,
+    connection: Connection,
+    events: Vec<Seen>,
+    replies: Vec<Result<(), SendError>>,
+    output: Vec<u8>,
+}
+
+impl<'d> Run<'d> {
+    fn new(driver: &'d Driver, feed: &Feed) -> Self {
+        let limits = Limits::DEFAULT
+            .with_max_message(MAX_MESSAGE)
+            .with_max_frame(MAX_FRAME)
+            .with_max_empty_fragments(MAX_EMPTY_FRAGMENTS);
+        let mut config = Config::new()
+            .with_delivery(driver.delivery)
+            .with_high_water_mark(driver.high_water_mark)
+            .with_limits(limits);
+        if driver.statistics {
+            config = config.with_statistics();
+        }
+        if driver.manual_close {
+            config = config.with_manual_close();
+        }
+        Self {
+            driver,
+            peeks: feed.peeks,
+            connection: connection(driver.role, config),
+            events: Vec::new(),
+            replies: Vec::new(),
+            output: Vec::new(),
+        }
+    }
+
+    /// Receives until `None`. `original` holds the bytes that are unread in `input`.
+    #[track_caller]
+    fn receive(&mut self, input: &mut Input<'_>, original: &[u8]) {
+        while self.receive_one(input, original) {}
+        assert!(!input.has_unread(), "`None` with unread bytes");
+    }
+
+    #[track_caller]
+    fn receive_moved(&mut self, mut input: Input<'_>, original: &[u8]) {
+        while self.receive_one(&mut input, original) {
+            input = input.into_owned();
+        }
+        assert!(!input.has_unread(), "`None` with unread bytes");
+    }
+
+    /// Receives once and returns whether there was an event.
+    #[track_caller]
+    fn receive_one(&mut self, input: &mut Input<'_>, original: &[u8]) -> bool {
+        let next = self.peek(input, original);
+        let event = self.connection.receive(input);
+        let has_event = event.is_some();
+        if let Some(event) = event {
+            if self.driver.echo {
+                match &event {
+                    Event::Message(message) => {
+                        self.replies
+                            .push(self.connection.send(message).map_err(|unsent| unsent.error));
+                    }
+                    Event::Chunk(Chunk { payload, fragment }) => {
+                        // Sending is refused after a failure and after the peer's Close.
+                        let chunk = Chunk::new(payload, *fragment);
+                        let error = self.connection.send_chunk(chunk).err();
+                        assert!(error.is_none_or(|unsent| unsent.error == SendError::Closed));
+                    }
+                    _ => {}
+                }
+            }
+            self.events.push(seen(event));
+        }
+        assert_untouched(input, original);
+        if let Some(next) = next {
+            assert_eq!(next == Next::Event, has_event, "`next` said {next:?}");
+        }
+        has_event
+    }
+
+    #[track_caller]
+    fn peek(&mut self, input: &mut Input<'_>, original: &[u8]) -> Option<Next> {
+        let mut answer = None;
+        for _ in 0..self.peeks {
+            let next = self.connection.next(input);
+            assert!(answer.is_none_or(|answer| answer == next), "{answer:?}, then {next:?}");
+            answer = Some(next);
+            assert_untouched(input, original);
+            let over = matches!(self.connection.transport(), Transport::Close | Transport::Abort);
+            let written = self.connection.output().is_empty();
+            match next {
+                Next::Event => {}
+                Next::Read => {
+                    assert!(written && !over && !input.is_finished() && !input.has_unread())
+                }
+                Next::Write => assert!(!written && !over && !input.has_unread()),
+                Next::Closed => assert!(over && !input.has_unread()),
+            }
+        }
+        answer
+    }
+
+    fn drain(&mut self) {
+        self.output.extend(take_output(&mut self.connection));
+    }
+
+    fn finish(mut self) -> Record {
+        let before = self.connection.transport();
+        let has_room = self.connection.has_room();
+        self.drain();
+        let echoes_chunks = self.driver.echo && self.driver.delivery == Delivery::Chunks;
+        Record {
+            events: join(self.events),
+            replies: self.replies,
+            error: self.connection.error(),
+            transport: [before, self.connection.transport()],
+            outcome: self.connection.outcome(),
+            is_closing: self.connection.is_closing(),
+            may_send: self.connection.may_send(),
+            has_room,
+            output: match (echoes_chunks, self.connection.error()) {
+                (false, _) => self.output,
+                (true, None) => join_fragments(&self.output),
+                // The cut decides whether the last text before a violation can be echoed.
+                (true, Some(_)) => Vec::new(),
+            },
+            statistics: self.connection.statistics().filter(|_| !echoes_chunks),
         }
     }
 }
 
-/// The events with the pieces of each message put together; they must be marked rightly.
-fn joined(events: Vec<Event<'static>>) -> Vec<Event<'static>> {
-    let mut joined = Vec::new();
-    // Where in `joined` the message under way stands: control frames may come between.
-    let mut open: Option<usize> = None;
-    for event in events {
-        let Event::Chunk(chunk) = event else {
-            joined.push(event);
-            continue;
-        };
-        assert_eq!(chunk.first, open.is_none(), "exactly one piece is the first");
-        assert!(chunk.last || !chunk.payload.as_bytes().is_empty(), "an empty piece is the last");
-        let last = chunk.last;
-        match open {
-            None => {
-                open = Some(joined.len());
-                joined.push(Event::Chunk(chunk));
-            }
-            Some(at) => {
-                let Event::Chunk(whole) = &mut joined[at] else { unreachable!() };
-                whole.last = last;
-                whole.payload = match (&whole.payload, &chunk.payload) {
-                    (Message::Text(a), Message::Text(b)) => Message::Text(format!("{a}{b}").into()),
-                    (Message::Binary(a), Message::Binary(b)) => {
-                        Message::Binary([&a[..], &b[..]].concat().into())
-                    }
-                    mixed => panic!("a message changes its type: {mixed:?}"),
-                };
-            }
+/// Asserts that the unread bytes are unmodified.
+#[track_caller]
+fn assert_untouched(input: &Input<'_>, original: &[u8]) {
+    let unread = input.unread();
+    assert_eq!(unread, &original[original.len() - unread.len()..], "unread bytes were modified");
+}
+
+/// An event, by content.
+pub fn seen(event: Event<'_>) -> Seen {
+    match event {
+        Event::Message(message) => piece(&message, true, true),
+        Event::Chunk(chunk) => {
+            piece(&chunk.payload, chunk.fragment.begins(), chunk.fragment.ends())
         }
-        if last {
-            open = None;
+        Event::Ping(payload) => Seen::Ping(payload.into_owned()),
+        Event::Pong(payload) => Seen::Pong(payload.into_owned()),
+        Event::Close(frame) => {
+            Seen::Close(frame.map(|frame| (frame.code().0, frame.reason().to_owned())))
+        }
+        Event::Failed(error) => Seen::Failed(error),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn piece(message: &Message<'_>, begins: bool, ends: bool) -> Seen {
+    Seen::Data { text: message.is_text(), bytes: message.as_bytes().to_vec(), begins, ends }
+}
+
+/// Joins adjacent fragments of a sent message and drops the masking keys: both depend on the cut.
+fn join_fragments(output: &[u8]) -> Vec<u8> {
+    let mut joined: Vec<(u8, Vec<u8>)> = Vec::new();
+    for (first, payload) in parse_frames(output) {
+        match joined.last_mut() {
+            Some((before, bytes)) if first & 15 == 0 && *before & 0x88 == 0 => {
+                *before |= first & 0x80;
+                bytes.extend(payload);
+            }
+            _ => joined.push((first, payload)),
         }
     }
-    // The place of a message among control frames is where its first piece came, which depends on
-    // the cut when empty fragments lead; so messages are compared apart from control frames.
-    let (chunks, mut others): (Vec<_>, Vec<_>) =
-        joined.into_iter().partition(|event| matches!(event, Event::Chunk(_)));
-    others.extend(chunks);
-    others
+    format!("{joined:?}").into_bytes()
+}
+
+/// Compares two runs of the same bytes.
+#[track_caller]
+pub fn assert_same(expected: &Record, found: &Record, driver: &Driver, feed: &Feed) {
+    if expected != found {
+        let brief = |record| format!("{record:?}").chars().take(1000).collect::<String>();
+        panic!("{driver:?} {feed:?}\nexpected {}\nfound    {}", brief(expected), brief(found));
+    }
+}
+
+/// Compares a run with the naive receiver.
+#[track_caller]
+pub fn assert_matches_naive(driver: &Driver, bytes: &[u8], record: &Record) {
+    let mut naive = Naive::new(
+        driver.role,
+        NaiveLimits {
+            max_frame: MAX_FRAME,
+            max_message: MAX_MESSAGE,
+            max_empty_fragments: MAX_EMPTY_FRAGMENTS,
+        },
+    );
+    naive.receive(bytes);
+    if driver.eof {
+        naive.receive_eof();
+    }
+    let events = match driver.delivery {
+        Delivery::Chunks => join(naive.seen.clone()),
+        Delivery::Messages => reassemble(&naive.seen),
+    };
+    for (i, event) in record.events.iter().enumerate() {
+        assert!(events.get(i) == Some(event), "event {i} differs, {driver:?}");
+    }
+    assert_eq!(record.events.len(), events.len(), "{driver:?}");
+    assert_eq!(record.error, naive.error, "{driver:?}");
+    let closes = naive.seen.iter().any(|event| matches!(event, Seen::Close(_)));
+    if !driver.manual_close || !closes || driver.eof {
+        assert_eq!(record.transport[1], naive.transport(), "{driver:?}");
+    }
+    // After 4 KiB of queued Pongs, only the newest Ping is answered.
+    let pongs = naive.sent.iter().filter(|(first, _)| *first == 0x8a);
+    let pong_bytes: usize = pongs.map(|(_, payload)| 6 + payload.len()).sum();
+    if !driver.echo && !driver.manual_close && pong_bytes < 4096 {
+        assert!(parse_frames(&record.output) == naive.sent, "the output differs, {driver:?}");
+    }
 }

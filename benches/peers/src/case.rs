@@ -1,4 +1,4 @@
-//! What is measured: the traffic of each case, generated, the same on every run.
+//! The measured cases and their generated traffic, identical on every run.
 
 use std::ops::Range;
 
@@ -10,18 +10,18 @@ pub enum Role {
     Server,
 }
 
-/// What an implementation does in a case, and what is counted.
+/// The measured work of a case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Work {
-    /// Messages are received.
+    /// Receives messages.
     Receive,
-    /// Messages are sent, each written before the next.
+    /// Sends messages, each written before the next one.
     Send,
-    /// Each message is sent back before the next can be read.
+    /// Echoes each message before the next one can be read.
     Echo,
-    /// A request is read, checked and answered, from nothing to a connection.
+    /// Reads, validates and answers a request, up to a connection.
     Accept,
-    /// A request is written and the answer checked, from nothing to a connection.
+    /// Writes a request and verifies the response, up to a connection.
     Connect,
 }
 
@@ -29,27 +29,27 @@ pub struct Case {
     pub group: &'static str,
     pub name: String,
     pub work: Work,
-    /// Which end is measured.
+    /// The measured role.
     pub role: Role,
     pub text: bool,
-    /// Bytes of a message's payload, or of the request.
+    /// Payload length of a message, or length of the request, in bytes.
     pub size: usize,
-    /// The payload is handed over as `Bytes`, not borrowed.
-    pub counted: bool,
-    /// Fragments of a message; between any two stands a Ping.
+    /// Whether the payload is passed as `Bytes` instead of borrowed.
+    pub shared: bool,
+    /// Number of fragments per message; a Ping stands between any two.
     pub fragments: usize,
-    /// The payloads, in order and over again.
+    /// The payloads, used in order and cyclically.
     pub messages: Vec<Bytes>,
-    /// What is read: all messages, in order and over again.
+    /// The bytes to read: all messages in order, read cyclically.
     pub wire: Vec<u8>,
-    /// Where on the wire a read ends in any case.
+    /// Offsets in `wire` at which every read ends.
     pub read_ends: Vec<usize>,
 }
 
 /// The payload of the Pings between fragments.
 pub const PING: &[u8] = b"are you there?";
 
-/// Bytes of the wire, more or less: more than a first-level cache holds, less than a second.
+/// Approximate bytes of the wire: larger than a first-level cache, smaller than a second-level one.
 const WIRE: usize = 256 << 10;
 
 impl Case {
@@ -61,7 +61,7 @@ impl Case {
             role,
             text: false,
             size,
-            counted: false,
+            shared: false,
             fragments: 1,
             messages: Vec::new(),
             wire: Vec::new(),
@@ -97,7 +97,7 @@ impl Case {
         self
     }
 
-    /// Bytes of wire that a message takes.
+    /// Encoded bytes per message.
     pub fn wire_len(&self) -> usize {
         self.wire.len() / self.messages.len().max(1)
     }
@@ -130,7 +130,7 @@ pub fn all() -> Vec<Case> {
     }
     let name = format!("{} as Bytes", named(64 * KIB));
     let mut case = Case::new("send-server", name, Work::Send, Role::Server, 64 * KIB);
-    case.counted = true;
+    case.shared = true;
     cases.push(case.fill(binary));
     for size in [8, KIB, 64 * KIB] {
         let case = Case::new("send-client", named(size), Work::Send, Role::Client, size);
@@ -163,7 +163,7 @@ pub fn all() -> Vec<Case> {
     cases
 }
 
-/// One message of 8 bytes, for connections that then idle.
+/// One message of 8 bytes, for connections that are idle afterwards.
 pub fn idle(role: Role) -> Case {
     let mut case = Case::new("idle", String::new(), Work::Echo, role, 8).fill(binary);
     case.messages.truncate(1);
@@ -198,7 +198,7 @@ fn request() -> Vec<u8> {
     request.into_bytes()
 }
 
-/// A frame as the other end sends it.
+/// A frame as the peer sends it.
 fn frame(wire: &mut Vec<u8>, first: u8, payload: &[u8], key: Option<[u8; 4]>) {
     let mask = if key.is_some() { 0x80 } else { 0 };
     wire.push(first);
@@ -218,8 +218,8 @@ fn frame(wire: &mut Vec<u8>, first: u8, payload: &[u8], key: Option<[u8; 4]>) {
     wire.extend(payload.iter().enumerate().map(|(i, byte)| byte ^ key[i % 4]));
 }
 
-/// A frame that an implementation wrote, unmasked: its opcode, whether it has FIN and a masking
-/// key, and where in `bytes` its payload is.
+/// A written frame, unmasked: its opcode, whether it has FIN and a masking key, and the range of its
+/// payload in `bytes`.
 pub struct Written {
     pub opcode: u8,
     pub fin: bool,
@@ -227,7 +227,7 @@ pub struct Written {
     pub payload: Range<usize>,
 }
 
-/// Reads the frame at `at`, and unmasks it.
+/// Reads the frame at `at` and unmasks it.
 pub fn read_frame(bytes: &mut [u8], mut at: usize) -> Written {
     let (first, second) = (bytes[at], bytes[at + 1]);
     at += 2;
@@ -253,7 +253,7 @@ pub fn read_frame(bytes: &mut [u8], mut at: usize) -> Written {
     Written { opcode: first & 0xf, fin: first & 0x80 != 0, masked, payload: at..at + length }
 }
 
-/// Xorshift.
+/// A xorshift generator.
 struct Random(u64);
 
 impl Random {

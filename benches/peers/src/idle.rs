@@ -1,4 +1,4 @@
-//! What a connection holds while nothing happens.
+//! Memory of idle connections.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -11,11 +11,11 @@ use crate::scene::{Pipe, Scene};
 use crate::table::Table;
 
 const CONNECTIONS: usize = 100_000;
-/// Heap that is held at most; what needs more is told from fewer connections.
+/// Limit on the heap of a measurement; larger results are extrapolated from fewer connections.
 const BUDGET: usize = 2 << 30;
 
-/// In the lines of `--csv`, `ns` is bytes here (of `connections 100000`: in memory), and
-/// `allocations` the blocks of a connection.
+/// Measures every peer. In lines of `--csv`, `ns` is bytes (for `connections 100000`: resident bytes) and
+/// `allocations` is the number of blocks of a connection.
 pub fn run(peers: &[Box<dyn Peer>], table: &mut Table) {
     if !table.csv() {
         println!("\n## idle\n");
@@ -34,7 +34,7 @@ pub fn run(peers: &[Box<dyn Peer>], table: &mut Table) {
     for peer in peers {
         let ends = [Role::Server, Role::Client].map(|role| {
             let scene = Scene::new(&Arc::new(case::idle(role)), 4096);
-            // What is initialised once is not the connection's.
+            // Excludes everything that is initialised once per process.
             drop(peer.idle(&scene));
             let (bytes, blocks) = memory::held();
             let connection = peer.idle(&scene)?;
@@ -71,12 +71,11 @@ pub fn run(peers: &[Box<dyn Peer>], table: &mut Table) {
     }
 }
 
-/// Opens so many connections and returns the bytes in memory that they took, and the time for
-/// each.
+/// Opens `count` connections. Returns the resident bytes that they added, and the time for each.
 fn hold(peer: &dyn Peer, count: usize) -> (usize, f64) {
     let scene = Scene::new(&Arc::new(case::idle(Role::Server)), 4096);
     let mut connections: Vec<Option<Box<dyn Any>>> = Vec::with_capacity(count);
-    memory::give_back();
+    memory::trim();
     let before = memory::resident();
     let start = Instant::now();
     connections.extend((0..count).map(|_| peer.idle(&scene)));

@@ -1,7 +1,7 @@
-//! This crate and its peers on the same work. `README.md` beside this package has the method.
+//! Compares this crate with its peers on the same work. The method is described in `benches/README.md`.
 //!
-//! `cargo run --release -- [GROUP...] [--csv] [--slices N] [--chunk BYTES] [--only PEER]...
-//! [--case NAME]...`
+//! `cargo run --release -- [GROUP...] [--csv] [--slices N] [--chunk BYTES] [--only PEER]... [--case
+//! NAME]...`
 
 mod case;
 mod idle;
@@ -19,18 +19,18 @@ use peers::Peer;
 use scene::Scene;
 use table::{Row, Table};
 
-/// Does at least so many messages, and says how many.
+/// Processes at least the given number of messages and returns their actual number.
 pub type Job = Box<dyn FnMut(u64) -> u64>;
 
 struct Options {
     groups: Vec<String>,
     csv: bool,
     slices: usize,
-    /// For all, instead of what suits each.
+    /// One size of reads for all, instead of the fastest one for each.
     chunk: Option<usize>,
-    /// The implementations, all if there are none.
+    /// The selected implementations, or all if empty.
     only: Vec<String>,
-    /// The cases, all if there are none.
+    /// The selected cases, or all if empty.
     cases: Vec<String>,
 }
 
@@ -60,7 +60,7 @@ impl Options {
         options
     }
 
-    /// A group is chosen by its name or the start of it.
+    /// A group is selected by its name or by a prefix of it.
     fn chooses(&self, group: &str) -> bool {
         self.groups.is_empty() || self.groups.iter().any(|name| group.starts_with(&**name))
     }
@@ -77,8 +77,6 @@ fn main() {
     peers.retain(|peer| {
         options.only.is_empty() || options.only.iter().any(|name| peer.name() == name)
     });
-    let simd = if cfg!(feature = "simd") { "with" } else { "without" };
-    eprintln!("websocket-proto {simd} its feature `simd`");
     let mut table = Table::new(options.csv);
     let cases = case::all();
     for name in &options.groups {
@@ -95,9 +93,9 @@ fn main() {
     }
 }
 
-/// Bytes that a read gives at most. Where several take turns, each implementation has what suits it
-/// best on this machine.
-const CHUNKS: [usize; 3] = [4 << 10, 16 << 10, 64 << 10];
+/// Maximum bytes per read. Each implementation is measured with the size that is fastest for it in the case
+/// on this machine.
+const CHUNKS: [usize; 4] = [4 << 10, 16 << 10, 64 << 10, 256 << 10];
 
 /// An implementation with one size of reads.
 struct Entry<'a> {
@@ -106,7 +104,7 @@ struct Entry<'a> {
 }
 
 impl<'a> Entry<'a> {
-    /// `None` where the implementation does not do this. What it does is checked.
+    /// Checks the work of the implementation. Returns `None` if it does not support the case.
     fn new(peer: &'a dyn Peer, case: &Arc<Case>, chunk: usize) -> Option<Self> {
         let scene = Scene::new(case, chunk);
         let mut job = peer.job(&scene)?;
@@ -117,7 +115,7 @@ impl<'a> Entry<'a> {
     }
 
     fn open(&self) -> Job {
-        self.peer.job(&self.scene).expect("as before")
+        self.peer.job(&self.scene).expect("the case is supported")
     }
 }
 
@@ -134,7 +132,7 @@ fn run(case: &Arc<Case>, peers: &[Box<dyn Peer>], options: &Options, table: &mut
     if chunks.len() > 1 {
         entries = fastest(entries, options.slices.min(TRIAL));
     }
-    // To move larger messages would measure the allocator.
+    // Reopening jobs with larger messages would measure the allocator.
     let rounds_at_a_place = if case.size <= 16 << 10 { 3 } else { usize::MAX };
     let measured = measure(&entries, options.slices, rounds_at_a_place);
     let row = |(entry, measured): (&Entry<'_>, Measured)| Row {
@@ -145,11 +143,11 @@ fn run(case: &Arc<Case>, peers: &[Box<dyn Peer>], options: &Options, table: &mut
     table.case(case, entries.iter().zip(measured).map(row).collect());
 }
 
-/// Slices that decide on the size of reads.
+/// Slices that select the size of reads.
 const TRIAL: usize = 7;
 
-/// Of each implementation the fastest entry. What it took is forgotten: of several that are alike,
-/// the fastest is the luckiest too.
+/// Selects the fastest entry of each implementation. Its time is discarded: among equal entries, the
+/// fastest one was also the luckiest.
 fn fastest(entries: Vec<Entry<'_>>, slices: usize) -> Vec<Entry<'_>> {
     let measured = measure(&entries, slices, usize::MAX);
     let mut best: Vec<(Entry<'_>, f64)> = Vec::new();

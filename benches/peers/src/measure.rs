@@ -1,10 +1,10 @@
-//! Time, in a way that gives stable ratios on a noisy machine.
+//! Measures time so that ratios are stable on a noisy machine.
 
 use std::hint::black_box;
 
 use crate::{Job, memory};
 
-/// CPU time of this thread, in nanoseconds.
+/// CPU time of this thread in nanoseconds.
 fn cpu_time() -> u64 {
     clock(libc::CLOCK_THREAD_CPUTIME_ID)
 }
@@ -15,14 +15,14 @@ fn wall_time() -> u64 {
 
 fn clock(id: libc::clockid_t) -> u64 {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: the clock exists and `time` is ours.
+    // SAFETY: the clock exists and `time` is a valid, exclusive pointer.
     assert_eq!(unsafe { libc::clock_gettime(id, &mut time) }, 0);
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
 
 /// Binds this thread to the last core that it may use.
 pub fn pin() {
-    // SAFETY: `set` is ours and as large as is said.
+    // SAFETY: `set` is valid and has the passed size.
     unsafe {
         let mut set: libc::cpu_set_t = std::mem::zeroed();
         let size = size_of_val(&set);
@@ -36,40 +36,41 @@ pub fn pin() {
     }
 }
 
-/// Clean slices from which their median stands.
+/// Number of clean slices from which the median is stable.
 pub const ENOUGH: usize = 7;
 
-/// What one implementation took for one message.
+/// The cost of one message for one implementation.
 #[derive(Clone, Copy)]
 pub struct Measured {
     pub ns: f64,
     pub allocations: f64,
-    /// Clean slices.
+    /// Number of clean slices.
     pub slices: usize,
 }
 
-/// Opens a job, which an implementation does each time in memory that it takes anew.
+/// Opens a job. The implementation allocates its memory anew each time.
 pub type Open<'a> = Box<dyn Fn() -> Job + 'a>;
 
 /// A job under measurement.
 struct Runner<'a> {
     open: Open<'a>,
     job: Job,
-    /// The jobs before, and more that takes memory, so that the job has none that was theirs.
-    taken: Vec<(Job, Vec<u8>)>,
-    /// Messages in a slice.
+    /// The earlier jobs, and padding: they keep their memory occupied, so that a new job gets other
+    /// addresses.
+    previous: Vec<(Job, Vec<u8>)>,
+    /// Messages per slice.
     messages: u64,
     clean: Vec<f64>,
-    /// Slices on a core that was throttled or shared, for want of better ones.
+    /// Slices on a throttled or shared core, used if there are too few clean ones.
     others: Vec<f64>,
-    /// In all slices, and the messages of these.
+    /// Allocations in all slices, and the number of messages in them.
     allocations: usize,
     done: u64,
 }
 
-/// Measures jobs side by side: slices of about a millisecond in rotating order, until each has
-/// `slices` clean ones. Gives up on cleanness after thirty times as many. After so many rounds at a
-/// place the jobs are opened anew, at another one in memory.
+/// Measures jobs side by side, in slices of about a millisecond in rotating order, until each job has
+/// `slices` clean ones. Stops waiting for clean slices after thirty times as many. Every
+/// `rounds_at_a_place` rounds the jobs are opened again at other addresses.
 pub fn measure(jobs: Vec<Open<'_>>, slices: usize, rounds_at_a_place: usize) -> Vec<Measured> {
     let mut runners: Vec<Runner<'_>> = jobs.into_iter().map(Runner::new).collect();
     let mut spin = Spin::calibrated();
@@ -91,7 +92,7 @@ pub fn measure(jobs: Vec<Open<'_>>, slices: usize, rounds_at_a_place: usize) -> 
 impl<'a> Runner<'a> {
     fn new(open: Open<'a>) -> Self {
         let mut job = open();
-        // Warm up, and find out how many messages a millisecond takes.
+        // Warm up and determine the number of messages per millisecond.
         let mut messages = 1;
         loop {
             let start = cpu_time();
@@ -103,21 +104,21 @@ impl<'a> Runner<'a> {
             }
             messages = 2 * done.max(messages);
         }
-        let (taken, clean, others) = (Vec::new(), Vec::new(), Vec::new());
-        Self { open, job, taken, messages, clean, others, allocations: 0, done: 0 }
+        let (previous, clean, others) = (Vec::new(), Vec::new(), Vec::new());
+        Self { open, job, previous, messages, clean, others, allocations: 0, done: 0 }
     }
 
-    /// Opens the job at another place in memory, and warms it up.
+    /// Opens the job again at other addresses and warms it up.
     fn reopen(&mut self) {
-        let size = (self.taken.len() + 1) * 1360 % 4096;
+        let size = (self.previous.len() + 1) * 1360 % 4096;
         let memory = vec![0; size];
         let before = std::mem::replace(&mut self.job, (self.open)());
-        self.taken.push((before, memory));
+        self.previous.push((before, memory));
         (self.job)(self.messages / 2 + 1);
     }
 
     fn slice(&mut self, spin: &mut Spin) {
-        // The caches as this job leaves them, not the one before.
+        // Fill the caches with the data of this job instead of the previous one's.
         (self.job)(self.messages / 8 + 1);
         let before = spin.is_usual();
         let (start, wall_start) = (cpu_time(), wall_time());
@@ -140,7 +141,7 @@ impl<'a> Runner<'a> {
         let ns = if slices >= ENOUGH {
             quantile(&mut self.clean, 2)
         } else {
-            // Too few: of all slices, the one that a quarter of them beats.
+            // Too few clean slices: use the lower quartile of all slices.
             self.clean.append(&mut self.others);
             quantile(&mut self.clean, 4)
         };
@@ -149,17 +150,17 @@ impl<'a> Runner<'a> {
     }
 }
 
-/// What one in `n` values is below.
+/// The `n`-quantile: one in `n` values is below it.
 fn quantile(values: &mut [f64], n: usize) -> f64 {
     values.sort_by(f64::total_cmp);
     values[values.len() / n]
 }
 
-/// A few microseconds of arithmetic, whose time tells how fast the core is right now: throttled,
-/// boosted, or shared with a sibling thread.
+/// A few microseconds of arithmetic. Its time shows how fast the core currently is: throttled, boosted, or
+/// shared with a sibling thread.
 struct Spin {
     times: Vec<u64>,
-    /// The median of `times`, a little late.
+    /// A delayed running median of `times`.
     usual: u64,
 }
 
@@ -172,7 +173,7 @@ impl Spin {
         spin
     }
 
-    /// Whether the core is as fast as it is most of the time, within 6 %.
+    /// Whether the core runs within 6 % of its usual speed.
     fn is_usual(&mut self) -> bool {
         let time = Self::time();
         self.times.push(time);
@@ -186,7 +187,7 @@ impl Spin {
 
     fn time() -> u64 {
         let start = wall_time();
-        // Independent chains, so that a sibling thread on the core shows too.
+        // Independent chains, so that a sibling thread on the core slows them down.
         let mut state = black_box([1_u64, 2, 3, 4, 5, 6]);
         for _ in 0..4000 {
             for value in &mut state {

@@ -1,4 +1,4 @@
-//! Memory, counted.
+//! Counts allocations and resident memory.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::fs;
@@ -13,13 +13,13 @@ static COUNT: AtomicUsize = AtomicUsize::new(0);
 static BLOCKS: AtomicUsize = AtomicUsize::new(0);
 static HELD: AtomicUsize = AtomicUsize::new(0);
 
-/// Not atomic as a whole, which is cheaper: one thread measures.
+/// Load and store instead of an atomic addition, which would cost more: only one thread measures.
 #[inline]
 fn add(counter: &AtomicUsize, value: usize) {
     counter.store(counter.load(Relaxed).wrapping_add(value), Relaxed);
 }
 
-// SAFETY: every call goes to the system's allocator unchanged.
+// SAFETY: every call is passed to the system's allocator unchanged.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         add(&COUNT, 1);
@@ -53,21 +53,21 @@ pub fn allocations() -> usize {
     COUNT.load(Relaxed)
 }
 
-/// Bytes and blocks that are held.
+/// Bytes and blocks currently allocated.
 pub fn held() -> (usize, usize) {
     (HELD.load(Relaxed), BLOCKS.load(Relaxed))
 }
 
-/// Bytes of this process that are in memory, 0 where that can't be told.
+/// Resident bytes of this process, or 0 if unknown.
 pub fn resident() -> usize {
     let statm = fs::read_to_string("/proc/self/statm").unwrap_or_default();
     let pages = statm.split(' ').nth(1).and_then(|pages| pages.parse::<usize>().ok());
     4096 * pages.unwrap_or(0)
 }
 
-/// Gives free memory back to the system, so that what is in memory afterwards is new.
-pub fn give_back() {
-    // SAFETY: no arguments that could be wrong.
+/// Returns free memory to the system, so that later growth of the resident memory is measured completely.
+pub fn trim() {
+    // SAFETY: `malloc_trim` has no preconditions.
     #[cfg(target_env = "gnu")]
     unsafe {
         libc::malloc_trim(0);

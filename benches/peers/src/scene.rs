@@ -1,5 +1,5 @@
-//! What an implementation is put into: the traffic to read, a sink to write to, and the check of
-//! what comes of it.
+//! The environment of an implementation: the traffic to read, a sink to write to, and the check of the
+//! results.
 
 use std::future::Future;
 use std::hint::black_box;
@@ -17,13 +17,13 @@ use tokio::io::ReadBuf;
 
 use crate::case::{Case, PING, Role, Work, read_frame};
 
-/// A case as one implementation meets it.
+/// A case as seen by one implementation.
 #[derive(Clone)]
 pub struct Scene(Arc<Shared>);
 
 pub struct Shared {
     pub case: Arc<Case>,
-    /// Bytes that one read gives at most.
+    /// Maximum bytes per read.
     pub chunk: usize,
     checking: AtomicBool,
     received: AtomicUsize,
@@ -49,7 +49,7 @@ impl Scene {
         }))
     }
 
-    /// What is to be sent, from the first on.
+    /// The payloads to send, starting with the first one.
     pub fn payloads(&self) -> Payloads {
         Payloads { case: Arc::clone(&self.case), next: 0 }
     }
@@ -59,7 +59,7 @@ impl Scene {
         Pipe { scene: self.clone(), at: 0, end: 0, sink_at: 0 }
     }
 
-    /// A message was received. Before timing it is compared.
+    /// Called for each received message. Compares it during the check before timing.
     #[inline]
     pub fn message(&self, payload: &[u8]) {
         black_box(payload);
@@ -75,8 +75,8 @@ impl Scene {
         assert!(payload == expected, "message {count} differs");
     }
 
-    /// Runs `work` once through all messages and some of them again, and checks each message that
-    /// was received and each frame that was written.
+    /// Runs `work` through all messages and a few of them again, and checks each received message and each
+    /// written frame.
     pub fn check(&self, name: &str, work: &mut crate::Job) {
         let case = &self.case;
         self.checking.store(true, Relaxed);
@@ -95,8 +95,8 @@ impl Scene {
             let frame = read_frame(&mut written, at);
             let payload = &written[frame.payload.clone()];
             at = frame.payload.end;
-            assert!(frame.fin, "a whole message in one frame");
-            assert_eq!(frame.masked, case.role == Role::Client, "the masking direction");
+            assert!(frame.fin, "the message is fragmented");
+            assert_eq!(frame.masked, case.role == Role::Client, "wrong masking direction");
             if frame.opcode == 10 {
                 assert_eq!(payload, PING);
                 pongs += 1;
@@ -104,7 +104,7 @@ impl Scene {
                 assert_eq!(frame.opcode, if case.text { 1 } else { 2 });
                 assert!(
                     payload == case.messages[messages % case.messages.len()],
-                    "message {messages} differs as it is sent"
+                    "sent message {messages} differs"
                 );
                 messages += 1;
             }
@@ -118,7 +118,7 @@ impl Scene {
     }
 }
 
-/// The case's payloads, in order and over again.
+/// The case's payloads, in order and cyclically.
 pub struct Payloads {
     case: Arc<Case>,
     next: usize,
@@ -137,16 +137,16 @@ impl Payloads {
     }
 }
 
-/// Bytes of the sink: more than a first-level cache holds, less than a second.
+/// Bytes of the sink: larger than a first-level cache, smaller than a second-level one.
 const SINK: usize = 256 << 10;
-/// Where all writes go: one thread measures.
+/// The destination of all writes; only one thread measures.
 static mut SINK_BYTES: [u8; SINK] = [0; SINK];
 
 /// An in-memory transport that is always ready. A read and a write are one `memcpy` each.
 pub struct Pipe {
     scene: Scene,
     at: usize,
-    /// Which of the case's `read_ends` comes next.
+    /// Index of the next of the case's `read_ends`.
     end: usize,
     sink_at: usize,
 }
@@ -183,7 +183,7 @@ impl Pipe {
         length
     }
 
-    /// Reads to the end of `buffer`, growing it by what one read gives at most.
+    /// Reads to the end of `buffer`, which grows by the maximum of one read.
     #[inline]
     pub fn read_to(&mut self, buffer: &mut bytes::BytesMut) -> usize {
         buffer.reserve(self.scene.chunk);
@@ -197,26 +197,26 @@ impl Pipe {
     #[inline]
     pub fn write_from(&mut self, bytes: &[u8]) {
         let room = SINK - self.sink_at;
-        let taken = if bytes.len() <= room { bytes } else { self.rewind(bytes) };
+        let fitting = if bytes.len() <= room { bytes } else { self.rewind(bytes) };
         // SAFETY: in bounds, and only one thread writes.
         unsafe {
             let sink = addr_of_mut!(SINK_BYTES).cast::<u8>().add(self.sink_at);
-            std::ptr::copy_nonoverlapping(taken.as_ptr(), sink, taken.len());
+            std::ptr::copy_nonoverlapping(fitting.as_ptr(), sink, fitting.len());
         }
-        self.sink_at += taken.len();
+        self.sink_at += fitting.len();
         if self.scene.checking.load(Relaxed) {
             self.keep(bytes);
         }
     }
 
-    /// Goes back to the start of the sink, which takes so much of `bytes`.
+    /// Rewinds to the start of the sink. Returns the part of `bytes` that fits into it.
     #[cold]
     fn rewind<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
         self.sink_at = 0;
         &bytes[..bytes.len().min(SINK)]
     }
 
-    /// Keeps what was written, to be checked.
+    /// Records written bytes for the check.
     #[cold]
     fn keep(&self, bytes: &[u8]) {
         self.scene.written.lock().unwrap().extend_from_slice(bytes);
@@ -229,7 +229,7 @@ impl Pipe {
         self.write_from(payload);
     }
 
-    /// The server's answer to the request in the sink. Its cost is measured alone too and
+    /// Writes the server's response to the request in the sink. Its cost is also measured separately and
     /// subtracted.
     #[cold]
     fn answer(&mut self, buffer: &mut [u8]) -> usize {
@@ -239,12 +239,12 @@ impl Pipe {
     }
 }
 
-/// Writes the answer to `request` to the start of `buffer`.
+/// Writes the response to `request` to the start of `buffer`.
 pub fn answer(request: &[u8], buffer: &mut [u8]) -> usize {
     const BEFORE: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nServer: nginx\r\n\
         Date: Thu, 01 Jan 2026 00:00:00 GMT\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\
         Sec-WebSocket-Accept: ";
-    // The only value that ends so; its name is spelt in many ways.
+    // Only the key's value ends like this; the spelling of its name differs between clients.
     let end = request.windows(4).position(|bytes| bytes == b"==\r\n").expect("a key") + 2;
     assert!(request.ends_with(b"\r\n\r\n"), "a whole request");
     let mut sha1 = sha1_smol::Sha1::new();
@@ -370,7 +370,7 @@ impl futures_util::io::AsyncWrite for Pipe {
     }
 }
 
-/// Polls to the end: the transport is always ready.
+/// Polls a future to its end: the transport is always ready.
 #[inline]
 pub fn run<F: Future>(future: F) -> F::Output {
     let mut future = pin!(future);
@@ -380,5 +380,5 @@ pub fn run<F: Future>(future: F) -> F::Output {
             return output;
         }
     }
-    panic!("it waits for something that never comes");
+    panic!("the future is pending although the transport is always ready");
 }

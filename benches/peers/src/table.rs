@@ -1,11 +1,11 @@
-//! The results: a table for people, or lines of `group,case,peer,ns,bytes_per_s,allocations`.
+//! The results: a readable table, or lines of `group,case,peer,ns,bytes_per_s,allocations`.
 
 use crate::case::{Case, Work};
 use crate::measure::{ENOUGH, Measured};
 
 pub struct Row<'a> {
     pub name: &'a str,
-    /// Bytes that a read gave at most.
+    /// Maximum bytes per read.
     pub chunk: usize,
     pub measured: Measured,
 }
@@ -15,7 +15,7 @@ pub struct Table {
     group: &'static str,
 }
 
-/// What the client's handshake is measured with, and is none of it.
+/// The harness's part of the client's handshake, which is subtracted.
 pub const ANSWER: &str = "the answer";
 
 impl Table {
@@ -58,7 +58,7 @@ impl Table {
             "allocs"
         );
         rows.sort_by(|a, b| a.measured.ns.total_cmp(&b.measured.ns));
-        let best = rows.iter().find(|row| is_complete(row.name)).map(|row| row.measured.ns);
+        let best = rows.iter().find(|row| is_peer(row.name)).map(|row| row.measured.ns);
         for Row { name, chunk, measured } in rows {
             let Measured { ns, allocations, slices } = measured;
             // The ratio is to the best complete peer.
@@ -77,13 +77,14 @@ impl Table {
     }
 }
 
-/// Not a limit of the machine or the harness's own work, which give no messages to check.
+/// Whether the row is an implementation, and not a limit of the machine or the harness's own work.
 pub fn is_implementation(name: &str) -> bool {
     !name.starts_with("limit:") && name != ANSWER
 }
 
-fn is_complete(name: &str) -> bool {
-    !name.starts_with('[') && !name.starts_with("limit:")
+/// Whether it is a complete implementation other than this crate.
+fn is_peer(name: &str) -> bool {
+    !name.starts_with('[') && !name.starts_with("limit:") && name != "websocket-proto"
 }
 
 fn padded(text: &str, width: usize) -> String {

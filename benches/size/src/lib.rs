@@ -1,6 +1,6 @@
-//! What a firmware without an allocator does with the crate, for `run` to measure.
+//! Firmware that uses the crate without an allocator, measured by `run`.
 //!
-//! All that comes in comes through registers, so that the compiler knows nothing of it.
+//! All input is read from a device register, so that the compiler cannot predict it.
 
 #![no_std]
 
@@ -8,19 +8,22 @@ pub mod peer;
 
 use core::panic::PanicInfo;
 
+use websocket_proto::frame::mask;
 use websocket_proto::handshake::{
-    Acceptance, ClientRequest, HeadLimits, Rejection, RequestParser, ResponseParser, key_from_nonce,
+    Acceptance, ClientRequest, HeadLimits, OriginPolicy, Rejection, RequestParser, ResponseParser,
+    key_from_nonce,
 };
+use websocket_proto::session::{Session, SessionEvent};
 use websocket_proto::{
-    CloseCode, CloseFrame, EntropyError, Event, Fragment, Limits, Role, Session, Transport, mask,
+    CloseCode, CloseFrame, EntropyError, Fragment, Input, Limits, MessageType, Role, Transport,
 };
 
-const HEAD_LIMITS: HeadLimits = HeadLimits { max_head: 1024, ..HeadLimits::DEFAULT };
+const HEAD_LIMITS: HeadLimits = HeadLimits::DEFAULT.with_max_head(1024);
 static REQUEST: ClientRequest<'static> =
     ClientRequest::to("example.com", "/chat").subprotocols(&["chat"]);
-const LIMITS: Limits = Limits { max_message: 4096, ..Limits::DEFAULT };
+const LIMITS: Limits = Limits::DEFAULT.with_max_message(4096);
 
-/// Accepts a client's opening handshake and answers its messages.
+/// Accepts a client's opening handshake and echoes its messages.
 #[inline(never)]
 pub fn serve() {
     let mut received = [0; 1024];
@@ -35,7 +38,7 @@ pub fn serve() {
             Err(error) => return refuse(error.rejection(), &mut response),
         }
     };
-    let answer = match request.upgrade() {
+    let answer = match request.upgrade(&OriginPolicy::same()) {
         Ok(Some(upgrade)) => upgrade.accept(&Acceptance::new(), &mut response),
         Ok(None) => return refuse(Some(Rejection::UpgradeRequired), &mut response),
         Err(error) => return refuse(error.rejection(), &mut response),
@@ -46,14 +49,14 @@ pub fn serve() {
     exchange(Role::Server, received.get_mut(head..len).unwrap_or_default());
 }
 
-/// Says why there will be no connection.
+/// Writes the response to a request that is refused.
 fn refuse(rejection: Option<Rejection>, response: &mut [u8]) {
     let Some(rejection) = rejection else { return };
     let len = rejection.write(&mut *response, "").unwrap_or_default();
     write(response.get(..len).unwrap_or_default());
 }
 
-/// Opens a connection and answers the server's messages.
+/// Opens a connection and echoes the server's messages.
 #[inline(never)]
 pub fn connect() {
     let mut received = [0; 1024];
@@ -72,21 +75,19 @@ pub fn connect() {
             Err(_) => return,
         }
     };
-    if REQUEST.is_accepted(&key, &response) == Ok(true) {
+    if let Ok(Some(_)) = REQUEST.verify(&key, &response) {
         let head = response.as_bytes().len();
         exchange(Role::Client, received.get_mut(head..len).unwrap_or_default());
     }
 }
 
-/// Sends back what comes, and pings, until the connection has ended. `received` is what came behind
-/// the head.
+/// Echoes and pings until the connection has ended. `received` holds the bytes that followed the head.
 #[inline(never)]
 pub fn exchange(role: Role, received: &mut [u8]) {
-    let mut session = Session::new(role);
-    let mut control = [0; 125];
+    let mut session = Session::with_limits(role, LIMITS);
     let mut buffer = [0; 256];
-    let mut frame = [0; Session::MAX_REPLY];
-    receive(&mut session, received, &mut control);
+    let mut frame = [0; Session::MAX_CONTROL_FRAME_LEN];
+    receive(&mut session, &mut Input::with_bytes(received));
     while session.transport() == Transport::Open {
         let len = match register() {
             0 => session.ping(b"still there?", masking_key, &mut frame),
@@ -98,45 +99,49 @@ pub fn exchange(role: Role, received: &mut [u8]) {
         };
         write(frame.get(..len.unwrap_or_default()).unwrap_or_default());
         let len = read(&mut buffer);
+        let mut input = Input::with_bytes(buffer.get_mut(..len).unwrap_or_default());
         if len == 0 {
-            session.receive_eof();
+            input.finish();
         }
-        receive(&mut session, buffer.get_mut(..len).unwrap_or_default(), &mut control);
+        receive(&mut session, &mut input);
     }
 }
 
-/// Answers what came, and sends each piece of a message back as a frame.
+/// Replies to control frames, and sends each part of a message back as a frame.
 #[inline(never)]
-fn receive(session: &mut Session, mut input: &mut [u8], control: &mut [u8; 125]) {
-    let mut reply = [0; Session::MAX_REPLY];
-    while let Some(event) = session.receive(&mut input, control, &LIMITS) {
-        if let Ok(len) = session.reply(&event, masking_key, &mut reply) {
-            write(reply.get(..len).unwrap_or_default());
+fn receive(session: &mut Session, input: &mut Input<'_>) {
+    let mut frame = [0; Session::MAX_CONTROL_FRAME_LEN];
+    let mut copy = [0; 256];
+    loop {
+        if let Ok(len) = session.take_reply(masking_key, &mut frame) {
+            write(frame.get(..len).unwrap_or_default());
         }
-        if let Event::Chunk(chunk) = event {
-            let message_type = chunk.payload.message_type();
-            let fragment = match (chunk.first, chunk.last) {
-                (true, true) => Fragment::Whole(message_type),
-                (true, false) => Fragment::First(message_type),
-                (false, false) => Fragment::Middle,
-                (false, true) => Fragment::Last,
-            };
-            send(session, fragment, chunk.payload.as_bytes());
-        }
+        let (message_type, fragment, payload) = match session.receive(input) {
+            Ok(Some(SessionEvent::Text(text, fragment))) => {
+                (MessageType::Text, fragment, text.as_bytes())
+            }
+            Ok(Some(SessionEvent::Binary(payload, fragment))) => {
+                (MessageType::Binary, fragment, payload)
+            }
+            Ok(Some(_)) => continue,
+            Ok(None) | Err(_) => return,
+        };
+        // The event borrows from the session, which encodes the header.
+        let Some(copy) = copy.get_mut(..payload.len()) else { continue };
+        copy.copy_from_slice(payload);
+        send(session, message_type, fragment, copy);
     }
 }
 
-/// Sends a frame of a message.
-fn send(session: &mut Session, fragment: Fragment, payload: &[u8]) {
-    let Ok(header) = session.send(fragment, payload.len() as u64, masking_key) else { return };
+/// Sends one frame of a message.
+fn send(session: &mut Session, message_type: MessageType, fragment: Fragment, payload: &mut [u8]) {
+    let len = payload.len() as u64;
+    let Ok(header) = session.send(message_type, fragment, len, masking_key) else { return };
     write(&header.encode());
-    let mut out = [0; 256];
-    let Some(out) = out.get_mut(..payload.len()) else { return };
-    out.copy_from_slice(payload);
     if let Some(key) = header.masking_key() {
-        mask(out, key, 0);
+        mask(payload, key, 0);
     }
-    write(out);
+    write(payload);
 }
 
 fn masking_key() -> Result<[u8; 4], EntropyError> {
@@ -144,7 +149,7 @@ fn masking_key() -> Result<[u8; 4], EntropyError> {
     if read(&mut key) == key.len() { Ok(key) } else { Err(EntropyError) }
 }
 
-/// Reads from the transport; 0 bytes are its end.
+/// Reads from the transport; 0 bytes mean EOF.
 #[inline(never)]
 fn read(buffer: &mut [u8]) -> usize {
     let mut len = 0;
@@ -159,15 +164,15 @@ fn read(buffer: &mut [u8]) -> usize {
 #[inline(never)]
 fn write(bytes: &[u8]) {
     for byte in bytes {
-        // SAFETY: the register of a device, which no object in memory shares.
+        // SAFETY: a device register, which overlaps no object in memory.
         unsafe { REGISTER.write_volatile(*byte) };
     }
 }
 
-/// The value of a device's register.
+/// Reads the device register.
 #[inline(never)]
 pub fn register() -> u8 {
-    // SAFETY: as above.
+    // SAFETY: a device register, which overlaps no object in memory.
     unsafe { REGISTER.read_volatile() }
 }
 

@@ -1,7 +1,7 @@
-//! The same by embedded-websocket, a framer, with httparse for the request as it documents: to
-//! compare with. It checks neither method nor version, reserved bits, masking direction, lengths,
-//! fragment order nor Close codes, has no limits, and answers no bad request; text it does not check
-//! across pieces. So there is less code of it.
+//! A counterpart for comparison: the same programs with embedded-websocket, a framer, and with httparse for
+//! the request as its documentation advises. Its code is smaller because it checks neither method nor
+//! version, reserved bits, masking direction, lengths, fragment order, Close codes nor text across frames,
+//! has no limits, and does not answer invalid requests.
 
 use embedded_websocket::{
     EmptyRng, Error, WebSocket, WebSocketClient, WebSocketCloseStatusCode, WebSocketOptions,
@@ -15,7 +15,7 @@ use crate::{read, register, write};
 
 type Server = WebSocket<EmptyRng, embedded_websocket::Server>;
 
-/// Accepts a client's opening handshake and sends its messages back.
+/// Accepts a client's opening handshake and echoes its messages.
 #[inline(never)]
 pub fn serve() {
     let mut received = [0; 1024];
@@ -43,7 +43,7 @@ pub fn serve() {
     exchange(&mut socket, received.get(head..len).unwrap_or_default());
 }
 
-/// Opens a connection and sends the server's messages back.
+/// Opens a connection and echoes the server's messages.
 #[inline(never)]
 pub fn connect() {
     let mut received = [0; 1024];
@@ -114,7 +114,7 @@ fn receive<R: RngCore, T: WebSocketType>(socket: &mut WebSocket<R, T>, mut input
     }
 }
 
-/// Masking keys from the device's register.
+/// Masking keys read from the device register.
 struct Register;
 
 impl RngCore for Register {

@@ -1,32 +1,32 @@
-//! An echo server for browsers, over HTTP/2 and TLS and nothing else: WebSockets come by Extended
-//! CONNECT (RFC 8441).
+//! An echo server for browsers, over HTTP/2 and TLS only: pages of the server's own origin open WebSockets
+//! by Extended CONNECT (RFC 8441).
 //!
-//! `cargo run --example echo_h2 [ADDRESS]` listens on 127.0.0.1:9443, or on ADDRESS (port 0 picks
-//! one), with a certificate of its own making. `GET /` gives the page of the example `echo_server`,
-//! which connects back. `/` and `/echo` echo, `/bye` closes at once, `/abort` aborts at the first
-//! message, and no other path is a WebSocket. Each request and each end is printed.
+//! `cargo run --example echo_h2 [ADDRESS]` listens on 127.0.0.1:9443, or on ADDRESS (with port 0, the
+//! system chooses one), with a self-signed certificate. `GET /` returns the page of the example
+//! `echo_server`, which connects back. `/` and `/echo` echo, `/bye` closes immediately, `/abort` aborts at
+//! the first message, and other paths are refused. Requests and the ends of connections are printed.
 
 use std::error::Error;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use h2::ext::Protocol;
 use h2::server::SendResponse;
 use h2::{Reason, RecvStream};
+use http::uri::{Authority, PathAndQuery};
 use http::{Method, Request, Response, StatusCode, Version};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
-use websocket_proto::handshake::{
-    Acceptance, ExtendedConnect, HandshakeError, OriginPolicy, Preference, choose_subprotocol,
-};
-use websocket_proto::{CloseCode, CloseFrame, Config, Connection, Event, Negotiated};
-use websocket_proto_stacks::{drive, request_fields, response};
+use websocket_proto::handshake::{Acceptance, ExtendedConnect, HandshakeError, choose_subprotocol};
+use websocket_proto::{CloseCode, CloseFrame, Config, Connection, Event, Negotiated, Unsent};
+use websocket_proto_stacks::{drive, extended_connect};
 
 static CONFIG: Config = Config::new();
 static PAGE: &[u8] = include_bytes!("../../../examples/page.html");
-const SUBPROTOCOLS: [&str; 2] = ["superchat", "chat"];
+const SUBPROTOCOLS: [&str; 2] = ["chat", "superchat"];
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -51,7 +51,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     }
 }
 
-/// Serves one connection of HTTP/2.
+/// Serves one HTTP/2 connection.
 async fn serve(
     tls: TlsAcceptor,
     socket: TcpStream,
@@ -64,8 +64,8 @@ async fn serve(
     }
     let mut http = h2::server::Builder::new()
         .enable_connect_protocol()
-        // Each small message is a DATA frame of its own, and h2 ends the connection where more than
-        // a hundred of those wait to be read. The window bounds them here.
+        // Each small message is a DATA frame, and h2 ends the connection when more than a hundred of them
+        // are unread. Here the window bounds their number.
         .data_frame_budget(1 << 24)
         .handshake::<_, Bytes>(socket)
         .await?;
@@ -88,55 +88,41 @@ async fn answer(
     mut respond: SendResponse<Bytes>,
 ) -> Result<(), h2::Error> {
     assert_eq!(request.version(), Version::HTTP_2);
-    let fields = request_fields(&request);
-    let connect = match ExtendedConnect::parse(&fields) {
+    let connect = match extended_connect(&request, CONFIG.origin_policy()) {
         Ok(Some(connect)) => connect,
         Ok(None) => return plain(name, &request, respond),
-        Err(HandshakeError::MalformedRequest) => {
+        Err(HandshakeError::MalformedFields) => {
             respond.send_reset(Reason::PROTOCOL_ERROR);
             return Ok(());
         }
         Err(error) => {
             eprintln!("{name}: {error}");
-            return respond
-                .send_response(response(ExtendedConnect::refusal(error)), true)
-                .map(drop);
+            return respond.send_response(ExtendedConnect::refusal_http(error), true).map(drop);
         }
     };
-    let line: Vec<_> = fields
-        .iter()
-        .map(|field| format!("{}={}", field.name(), field.text().unwrap_or("?")))
-        .collect();
-    println!("connect {name}: {}", line.join(" | "));
-
-    let same_origin = OriginPolicy::same();
-    if !same_origin.allows_origin(connect.field("origin"), connect.authority()) {
-        let refusal = response(ExtendedConnect::refusal(HandshakeError::ForbiddenOrigin));
-        return respond.send_response(refusal, true).map(drop);
-    }
+    println!("connect {name}: {}", describe(&request));
     let path = connect.path();
     if !matches!(path, "/" | "/echo" | "/bye" | "/abort") {
         return refuse(StatusCode::NOT_FOUND, respond);
     }
-    let offered = connect.subprotocols();
-    let acceptance = match choose_subprotocol(offered, &SUBPROTOCOLS, Preference::Client) {
+    let acceptance = match choose_subprotocol(connect.subprotocols(), &SUBPROTOCOLS) {
         Some(chosen) => Acceptance::new().subprotocol(chosen),
         None => Acceptance::new(),
     };
-    let accepted = response(connect.accept(&acceptance).expect("valid and among the offered"));
+    let accepted = connect.accept_http(&acceptance).expect("the subprotocol was offered");
     let mut connection = Connection::server(&CONFIG, &Negotiated::from(&acceptance));
     if path == "/bye" {
-        let code = CloseCode(4321);
-        let frame = CloseFrame::new(code, "no more").expect("short enough");
-        connection.close(frame).expect("the first");
+        let frame = CloseFrame::new(CloseCode(4321), "no more").expect("the reason is short");
+        connection.close(frame).expect("the first Close");
     }
     let aborts = path == "/abort";
     let send = respond.send_response(accepted, false)?;
     let receive = request.into_body();
     drive(&mut connection, send, receive, |connection, event| match event {
         Event::Message(_) if aborts => connection.abort(),
-        // It fails only once the connection is closing: there is nobody to echo to.
-        Event::Message(message) => drop(connection.send(message)),
+        Event::Message(message) if connection.may_send() => {
+            connection.send(message).map_err(Unsent::into_error).expect("there is room");
+        }
         Event::Close(frame) => {
             let code = frame.as_ref().map_or(CloseCode::NO_STATUS, CloseFrame::code);
             let reason = frame.as_ref().map_or("", CloseFrame::reason);
@@ -152,7 +138,24 @@ async fn answer(
     Ok(())
 }
 
-/// Plain HTTP: the page, and nothing else.
+/// The fields of a request, pseudo-header fields first.
+fn describe<B>(request: &Request<B>) -> String {
+    let uri = request.uri();
+    let protocol = request.extensions().get::<Protocol>().map_or("", Protocol::as_str);
+    let pseudo = [
+        (":method", request.method().as_str()),
+        (":protocol", protocol),
+        (":scheme", uri.scheme_str().unwrap_or_default()),
+        (":path", uri.path_and_query().map_or("", PathAndQuery::as_str)),
+        (":authority", uri.authority().map_or("", Authority::as_str)),
+    ];
+    let headers = request.headers().iter();
+    let headers = headers.map(|(name, value)| (name.as_str(), value.to_str().unwrap_or("?")));
+    let fields = pseudo.into_iter().chain(headers).map(|(name, value)| format!("{name}={value}"));
+    fields.collect::<Vec<_>>().join(" | ")
+}
+
+/// Answers plain HTTP: the page for `GET /`, an error otherwise.
 fn plain(
     name: &str,
     request: &Request<RecvStream>,

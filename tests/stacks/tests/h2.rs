@@ -1,69 +1,60 @@
 //! A connection in both roles over `h2`.
 
 use bytes::Bytes;
+use h2::ext::Protocol;
 use h2::{client, server};
-use http::response::Parts;
-use http::{Method, Request, StatusCode};
+use http::{Method, Request, Response, StatusCode};
 use tokio::io::DuplexStream;
 use tokio::task::{JoinHandle, JoinSet};
 use websocket_proto::handshake::{
-    Acceptance, ClientRequest, ConnectProtocol, ExtendedConnect, HandshakeError, HeadError,
-    Preference, Uri, choose_subprotocol,
+    Acceptance, ClientRequest, ExtendedConnect, Field, HandshakeError, Uri, choose_subprotocol,
 };
-use websocket_proto::{
-    CloseCode, CloseFrame, Config, Connection, Event, Message, Negotiated, Outcome,
-};
-use websocket_proto_stacks::{drive, request, request_fields, response, response_fields};
+use websocket_proto::{CloseCode, CloseFrame, Config, Connection, Event, Message, Negotiated};
+use websocket_proto_stacks::{drive, extended_connect};
 
 static CONFIG: Config = Config::new();
 
-/// Echoes over each Extended CONNECT for `/echo`; refuses what else comes. Panics if one of these
-/// connections does not end well.
-async fn serve(socket: DuplexStream, enabled: bool) {
+/// Echoes over each Extended CONNECT for `/echo` and refuses other requests. Panics if one of these
+/// connections does not end cleanly.
+async fn serve(socket: DuplexStream) {
     let mut builder = server::Builder::new();
-    if enabled {
-        builder.enable_connect_protocol();
-    }
+    builder.enable_connect_protocol();
     let mut http = builder.handshake::<_, Bytes>(socket).await.unwrap();
     let mut streams = JoinSet::new();
     while let Some(stream) = http.accept().await {
         let (request, mut respond) = stream.unwrap();
         streams.spawn(async move {
-            let fields = request_fields(&request);
-            let connect = match ExtendedConnect::parse(&fields) {
+            let connect = match extended_connect(&request, CONFIG.origin_policy()) {
                 Ok(Some(connect)) if connect.path() == "/echo" => connect,
                 Ok(_) => {
-                    let mut not_found = http::Response::new(());
+                    let mut not_found = Response::new(());
                     *not_found.status_mut() = StatusCode::NOT_FOUND;
                     return drop(respond.send_response(not_found, true).unwrap());
                 }
-                Err(HandshakeError::MalformedRequest) => {
+                Err(HandshakeError::MalformedFields) => {
                     return respond.send_reset(h2::Reason::PROTOCOL_ERROR);
                 }
                 Err(error) => {
-                    let refusal = response(ExtendedConnect::refusal(error));
+                    let refusal = ExtendedConnect::refusal_http(error);
                     return drop(respond.send_response(refusal, true).unwrap());
                 }
             };
-            let supported = ["superchat", "chat"];
-            let chosen = choose_subprotocol(connect.subprotocols(), &supported, Preference::Client);
-            let acceptance = match chosen {
+            let acceptance = match choose_subprotocol(connect.subprotocols(), &["chat", "other"]) {
                 Some(chosen) => Acceptance::new().subprotocol(chosen),
                 None => Acceptance::new(),
             };
-            let accepted = response(connect.accept(&acceptance).unwrap());
+            let accepted = connect.accept_http(&acceptance).unwrap();
             let mut connection = Connection::server(&CONFIG, &Negotiated::from(&acceptance));
             let send = respond.send_response(accepted, false).unwrap();
-            let receive = request.into_body();
-            drive(&mut connection, send, receive, |connection, event| {
+            drive(&mut connection, send, request.into_body(), |connection, event| {
                 if let Event::Message(message) = event {
                     connection.send(message).unwrap();
                 }
             })
             .await
             .unwrap();
-            let clean = Outcome { clean: true, code: CloseCode::NORMAL };
-            assert_eq!(connection.outcome(), Some(clean));
+            let outcome = connection.outcome().unwrap();
+            assert!(outcome.clean && outcome.code == CloseCode::NORMAL, "{outcome:?}");
         });
     }
     while let Some(ended) = streams.join_next().await {
@@ -71,112 +62,105 @@ async fn serve(socket: DuplexStream, enabled: bool) {
     }
 }
 
-/// A client of such a server, with what its settings say, and the server.
-async fn connect(enabled: bool) -> (client::SendRequest<Bytes>, ConnectProtocol, JoinHandle<()>) {
+/// Connects a client to such a server and waits for the server's settings.
+async fn connect() -> (client::SendRequest<Bytes>, JoinHandle<()>) {
     let (ours, theirs) = tokio::io::duplex(1 << 16);
-    let server = tokio::spawn(serve(theirs, enabled));
+    let server = tokio::spawn(serve(theirs));
     let (http, driver) = client::handshake(ours).await.unwrap();
     tokio::spawn(async move { driver.await.unwrap() });
     let mut http = http.ready().await.unwrap();
-    // Only a request tells that the settings have arrived.
+    // Only a response proves that the settings have arrived.
     let probe = Request::get("https://example.com/").body(()).unwrap();
     let (answer, _) = http.send_request(probe, true).unwrap();
     assert_eq!(answer.await.unwrap().status(), StatusCode::NOT_FOUND);
-    let mut settings = ConnectProtocol::default();
-    settings.receive(http.is_extended_connect_protocol_enabled().into()).unwrap();
-    (http, settings, server)
+    assert!(http.is_extended_connect_protocol_enabled());
+    (http, server)
+}
+
+/// Converts a request into the types of `h2`.
+fn request(request: &ClientRequest<'_>) -> Request<()> {
+    let mut request = request.extended_connect_http().unwrap();
+    request.extensions_mut().insert(Protocol::from_static("websocket"));
+    request
 }
 
 #[tokio::test]
-async fn a_connection_in_both_roles() {
-    let (mut http, settings, server) = connect(true).await;
-    assert!(settings.is_enabled());
+async fn both_roles_exchange_messages_over_h2() {
+    let (mut http, server) = connect().await;
     let uri = Uri::parse("wss://example.com/echo?x=1").unwrap();
-    let wanted = ClientRequest::new(&uri).subprotocols(&["chat", "superchat"]);
-    let mut buffer = [0; 128];
-    let fields = wanted.extended_connect(settings, &mut buffer).unwrap();
-    let (answer, send) = http.send_request(request(fields), false).unwrap();
+    let fields = [Field::new("origin", "https://example.com")];
+    let wanted = ClientRequest::new(&uri).subprotocols(&["other", "chat"]).fields(&fields);
+    let (answer, send) = http.send_request(request(&wanted), false).unwrap();
     let answer = answer.await.unwrap();
-    let status = answer.status();
-    let fields = response_fields(&status, answer.headers());
-    assert_eq!(wanted.is_connect_accepted(&fields), Ok(true));
-    let negotiated = Negotiated::from_response(&fields);
-    assert_eq!(negotiated.subprotocol(), Some("chat"));
+    let choice = wanted.verify_extended_connect_http(&answer).unwrap().unwrap();
+    assert_eq!(choice.subprotocol(), Some("chat"));
 
-    static CLIENT: Config = Config::new();
-    let mut connection = Connection::client(&CLIENT, &negotiated);
-    // More than the windows of HTTP/2 hold.
+    let mut connection = Connection::client(&CONFIG, &Negotiated::from(choice)).unwrap();
+    // More than the HTTP/2 windows hold.
     let large = vec![0xa5; 300_000];
     connection.send("Hi").unwrap();
-    connection.send(&large[..]).unwrap();
+    connection.send(&large).unwrap();
     connection.ping(b"there?").unwrap();
-    let mut told = Vec::new();
+    let mut events = Vec::new();
     drive(&mut connection, send, answer.into_body(), |connection, event| match event {
-        Event::Message(Message::Text(text)) => told.push(format!("text {}", &*text)),
+        Event::Message(Message::Text(text)) => events.push(format!("text {text}")),
         Event::Message(Message::Binary(bytes)) => {
-            assert_eq!(&bytes[..], &large[..]);
-            told.push(format!("binary {}", bytes.len()));
+            assert!(bytes == large);
+            events.push(format!("binary {}", bytes.len()));
         }
         Event::Pong(_) => {
-            told.push(String::from("pong"));
+            events.push(String::from("pong"));
             connection.close(CloseFrame::new(CloseCode::NORMAL, "done").unwrap()).unwrap();
         }
-        Event::Close(_) => told.push(String::from("close")),
+        Event::Close(_) => events.push(String::from("close")),
         other => panic!("{other:?}"),
     })
     .await
     .unwrap();
-    assert_eq!(told, ["text Hi", "binary 300000", "pong", "close"]);
-    assert_eq!(connection.outcome(), Some(Outcome { clean: true, code: CloseCode::NORMAL }));
+    assert_eq!(events, ["text Hi", "binary 300000", "pong", "close"]);
+    let outcome = connection.outcome().unwrap();
+    assert!(outcome.clean && outcome.code == CloseCode::NORMAL, "{outcome:?}");
     drop(http);
     server.await.unwrap();
 }
 
-/// The answer to a request that is refused.
-async fn refused(http: &mut client::SendRequest<Bytes>, request: Request<()>) -> Parts {
+/// Sends a request that must be refused and returns the response.
+async fn refused(http: &mut client::SendRequest<Bytes>, request: Request<()>) -> Response<()> {
     let (answer, _stream) = http.send_request(request, false).unwrap();
-    answer.await.unwrap().into_parts().0
+    answer.await.unwrap().map(drop)
 }
 
 #[tokio::test]
-async fn refusals() {
-    let (mut http, settings, server) = connect(true).await;
+async fn refuses_other_paths_origins_protocols_and_versions() {
+    let (mut http, server) = connect().await;
     let elsewhere = ClientRequest::to("example.com", "/elsewhere");
-    let mut buffer = [0; 128];
-    let fields = elsewhere.extended_connect(settings, &mut buffer).unwrap();
-    let answer = refused(&mut http, request(fields)).await;
-    assert_eq!(answer.status, StatusCode::NOT_FOUND);
-    let fields = response_fields(&answer.status, &answer.headers);
-    assert_eq!(elsewhere.is_connect_accepted(&fields), Ok(false));
+    let answer = refused(&mut http, request(&elsewhere)).await;
+    assert_eq!(answer.status(), StatusCode::NOT_FOUND);
+    assert_eq!(elsewhere.verify_extended_connect_http(&answer), Ok(None));
+
+    let fields = [Field::new("origin", "https://example.org")];
+    let other_origin = ClientRequest::to("example.com", "/echo").fields(&fields);
+    let answer = refused(&mut http, request(&other_origin)).await;
+    assert_eq!(answer.status(), StatusCode::FORBIDDEN);
 
     let other = Request::builder()
         .method(Method::CONNECT)
         .uri("https://example.com/echo")
-        .extension(h2::ext::Protocol::from_static("connect-udp"))
+        .extension(Protocol::from_static("connect-udp"))
         .body(())
         .unwrap();
-    assert_eq!(refused(&mut http, other).await.status, StatusCode::NOT_IMPLEMENTED);
+    assert_eq!(refused(&mut http, other).await.status(), StatusCode::NOT_IMPLEMENTED);
 
     let old = Request::builder()
         .method(Method::CONNECT)
         .uri("https://example.com/echo")
         .header("sec-websocket-version", "8")
-        .extension(h2::ext::Protocol::from_static("websocket"))
+        .extension(Protocol::from_static("websocket"))
         .body(())
         .unwrap();
     let answer = refused(&mut http, old).await;
-    assert_eq!(answer.status, StatusCode::BAD_REQUEST);
-    assert_eq!(answer.headers["sec-websocket-version"], "13");
-    drop(http);
-    server.await.unwrap();
-}
-
-#[tokio::test]
-async fn a_server_that_does_not_allow_it() {
-    let (http, settings, server) = connect(false).await;
-    let wanted = ClientRequest::to("example.com", "/echo");
-    let refused = wanted.extended_connect(settings, &mut [0; 64]).map(|_| ());
-    assert_eq!(refused, Err(HeadError::NotEnabled));
+    assert_eq!(answer.status(), StatusCode::BAD_REQUEST);
+    assert_eq!(answer.headers()["sec-websocket-version"], "13");
     drop(http);
     server.await.unwrap();
 }

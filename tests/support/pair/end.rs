@@ -1,68 +1,74 @@
-//! One end: a connection, the application that uses it, and a record of what it did, checked after
+//! One end: a connection, its application, and a record of what both did. The invariants are checked after
 //! each call.
 
 use std::collections::VecDeque;
-use std::io::IoSlice;
+use std::io::{self, ErrorKind, IoSlice, Write};
 use std::time::Duration;
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use websocket_proto::{
-    Chunk, CloseCode, CloseFrame, Connection, Event, Message, MessageType, Outcome,
-    PreparedMessage, ProtocolError, Role, SendReason, Transport,
+    Chunk, CloseCode, CloseFrame, Connection, ConnectionError, Event, Fragment, Input, Message,
+    MessageType, Next, Outcome, Outgoing, PreparedMessage, Role, SendError, Transport, Written,
 };
 
-use super::setup::{Item, Memory, Setup};
-use super::tcp::Broken;
+use super::setup::{Item, Ownership, Setup};
+use super::tcp::{Random, Socket};
 use crate::support::connection;
 
-/// What takes the first bytes of some slices, or none.
-pub type Socket<'s> = dyn FnMut(&[IoSlice<'_>]) -> Result<usize, Broken> + 's;
+/// Length of the longest control frame.
+pub const MAX_CONTROL: usize = 2 + 4 + 125;
 
 pub struct End {
     pub connection: Connection,
     pub setup: Setup,
     /// Whether the application reads its socket.
     pub reads: bool,
-    /// The machine is gone.
+    /// Whether the process is suspended.
+    pub suspended: bool,
+    /// Whether the machine has disappeared.
     pub vanished: bool,
-    /// When it closed its socket, and how it was told to.
+    /// When the driver closed its socket, and the instruction that it followed.
     pub ended: Option<(Duration, Transport)>,
-    /// Messages that were accepted, and the one that is begun.
+    /// Accepted messages. `sending` holds the chunked message in progress.
     pub sent: Vec<Message<'static>>,
     pub sending: Option<(MessageType, Vec<u8>)>,
-    /// Each message in one piece, at the place of its last.
+    /// Received events; a chunked message is recorded at its last chunk. `receiving` holds the one in
+    /// progress.
     pub events: Vec<Event<'static>>,
     pub receiving: Option<(MessageType, Vec<u8>)>,
-    /// The most output that ever waited.
-    pub most_waiting: usize,
-    /// Pings that were received before its own Close.
-    pub(super) owed: Vec<Vec<u8>>,
-    /// Pongs that the application sent.
+    /// Peak of the pending output in bytes.
+    pub max_pending: usize,
+    /// Number of calls of `handle_timeout`.
+    pub reports: usize,
+    /// Time of the last call of `handle_timeout`.
+    pub(super) last_report: Duration,
+    pub(super) input: Input<'static>,
+    /// Pings received so far.
+    pub(super) pings: Vec<Vec<u8>>,
+    /// Number of Pongs that the application sent.
     pub(super) pongs: usize,
-    /// To be sent, in order.
-    pending: VecDeque<Item>,
-    /// Whether the first of them was refused for want of room.
-    refused: bool,
-    /// Whether a text or a binary message is begun, by what was offered.
-    begun: Option<bool>,
-    /// Whether its application closed it.
+    /// Items to send, in order.
+    queue: VecDeque<Item>,
+    /// Whether the message whose chunks are queued is text.
+    queued_text: Option<bool>,
+    /// Whether the application sent a Close.
     pub(super) closed: bool,
-    /// An echo that was refused or is to be written, and the input behind it.
-    pub(super) held: Option<(Item, Vec<u8>)>,
-    /// The newest Ping of the peer's that has no Pong.
+    /// The newest Ping that the application has not answered.
     unanswered: Option<Vec<u8>>,
+    /// The most bytes that one call queued.
     largest: usize,
     pub(super) seen: Seen,
 }
 
-/// What may not change any more.
+/// State that must never be reverted.
 #[derive(Default)]
 pub(super) struct Seen {
     transport: u8,
-    error: Option<ProtocolError>,
-    /// Bytes ever queued when it failed.
+    error: Option<ConnectionError>,
+    /// Total bytes queued up to the failure.
     queued: usize,
     outcome: Option<Outcome>,
+    /// Bytes read from the socket.
     pub(super) read: u64,
 }
 
@@ -72,36 +78,55 @@ impl End {
             connection: connection(role, setup.config()),
             setup,
             reads: true,
+            suspended: false,
             vanished: false,
             ended: None,
             sent: Vec::new(),
             sending: None,
             events: Vec::new(),
             receiving: None,
-            most_waiting: 0,
-            owed: Vec::new(),
+            max_pending: 0,
+            reports: 0,
+            last_report: Duration::ZERO,
+            input: Input::owned(vec![0; 16 << 10]),
+            pings: Vec::new(),
             pongs: 0,
-            pending: VecDeque::new(),
-            refused: false,
-            begun: None,
+            queue: VecDeque::new(),
+            queued_text: None,
             closed: false,
-            held: None,
             unanswered: None,
             largest: MAX_CONTROL,
             seen: Seen::default(),
         }
     }
 
+    // --- State ---------------------------------------------------------------------------------
+
     pub fn is_over(&self) -> bool {
         self.vanished || self.ended.is_some()
     }
 
-    /// Whether the driver would read now.
+    /// Whether readable bytes are a reason to wake up. An application that replies does not read without
+    /// room for a reply.
     pub fn wants_input(&self) -> bool {
-        self.reads && self.held.is_none() && self.connection.wants_read()
+        self.reads && !self.input.has_unread() && !self.input.is_finished()
     }
 
-    /// Whether its application closed it.
+    pub fn wants_write(&mut self) -> bool {
+        !self.connection.output().is_empty()
+    }
+
+    pub fn is_due(&self, now: Duration) -> bool {
+        self.connection.poll_timeout().is_some_and(|at| at <= now)
+    }
+
+    /// Changes whenever bytes were read or received.
+    pub(super) fn progress(&self) -> (u64, usize, usize, bool) {
+        let unread = self.input.unread().len();
+        (self.seen.read, unread, self.events.len(), self.input.is_finished())
+    }
+
+    /// Whether the application sent a Close.
     pub fn has_closed(&self) -> bool {
         self.closed
     }
@@ -113,115 +138,98 @@ impl End {
         })
     }
 
-    /// Bytes, about, that the application and the connection still have to send.
-    pub fn waiting(&mut self) -> usize {
-        let held = self.held.as_ref().map(|(item, rest)| 2 * rest.len() + item.len());
-        let pending: usize = self.pending.iter().map(Item::len).sum();
-        held.unwrap_or(0) + pending + self.connection.output().remaining()
+    /// Approximate number of bytes that the application and the connection still have to send.
+    pub fn pending(&mut self) -> usize {
+        let queued: usize = self.queue.iter().map(Item::len).sum();
+        2 * self.input.unread().len() + queued + self.connection.output().len()
     }
 
     // --- Time ----------------------------------------------------------------------------------
 
-    /// The one `handle_timeout` of a wake-up, and what it led to.
-    pub fn tell(&mut self, now: Duration) {
+    /// Reports the time and receives the failure that this may cause.
+    pub fn report(&mut self, now: Duration) {
         self.connection.handle_timeout(now);
+        self.reports += 1;
+        self.last_report = now;
         let next = self.connection.poll_timeout();
-        assert!(next.is_none_or(|next| next > now), "a busy loop: {next:?} at {now:?}");
-        self.receive(&mut []);
+        assert!(next.is_none_or(|next| next > now), "the driver spins: {next:?} at {now:?}");
+        self.receive();
     }
 
     // --- Sending -------------------------------------------------------------------------------
 
-    /// Has an item to send, behind those that wait.
-    pub fn offer(&mut self, item: Item) {
-        self.pending.push_back(item);
+    /// Queues an item to be sent as soon as there is room.
+    pub fn queue(&mut self, item: Item) {
+        self.queue.push_back(item);
     }
 
-    /// Has a piece to send of the message that is begun, or of a new one of this type.
-    pub fn offer_piece(
+    /// Queues a chunk of the message in progress, or the first chunk of a new message of this type.
+    pub fn queue_chunk(
         &mut self,
         text: bool,
         last: bool,
         content: impl Fn(bool) -> Message<'static>,
     ) {
-        let first = self.begun.is_none();
-        let text = *self.begun.get_or_insert(text);
+        let first = self.queued_text.is_none();
+        let text = *self.queued_text.get_or_insert(text);
         if last {
-            self.begun = None;
+            self.queued_text = None;
         }
-        self.offer(Item::Chunk(Chunk { payload: content(text), first, last }));
+        let fragment = match (first, last) {
+            (true, true) => Fragment::Whole,
+            (true, false) => Fragment::First,
+            (false, true) => Fragment::Last,
+            (false, false) => Fragment::Middle,
+        };
+        self.queue(Item::Chunk(Chunk::new(content(text), fragment)));
     }
 
-    /// Sends what waits, if there is room. Whether some of it went.
-    pub fn send_waiting(&mut self, socket: &mut Socket<'_>) -> bool {
-        let is_refused = self.refused || self.held.is_some() || self.unanswered.is_some();
-        if is_refused && !self.connection.can_send() && !self.is_shut() {
-            return false;
-        }
-        let mut moved = false;
-        if let Some((item, mut rest)) = self.held.take() {
-            match self.send(item, socket) {
-                Some(item) => {
-                    self.held = Some((item, rest));
-                    return false;
-                }
-                None => {
-                    moved = true;
-                    self.receive(&mut rest);
-                }
-            }
-        }
+    /// Sends queued items while there is room, as an application that sends unprompted. Returns whether it
+    /// sent any.
+    pub fn send_queued(&mut self) -> bool {
+        let before = (self.queue.len(), self.unanswered.is_some());
         self.answer();
-        while let Some(item) = self.pending.pop_front() {
-            let back = self.send(item, socket);
-            self.refused = back.is_some();
-            if let Some(item) = back {
-                self.pending.push_front(item);
+        while let Some(item) = self.queue.pop_front() {
+            if let Some(item) = self.send(item) {
+                self.queue.push_front(item);
                 break;
             }
-            moved = true;
         }
-        moved
+        (self.queue.len(), self.unanswered.is_some()) != before
     }
 
-    /// Answers the newest Ping if the library does not.
+    /// Answers the newest Ping if Pongs are manual.
     fn answer(&mut self) {
         if let Some(payload) = self.unanswered.take()
-            && let Some(Item::Pong(payload)) = self.send(Item::Pong(payload), &mut |_| Ok(0))
+            && let Some(Item::Pong(payload)) = self.send(Item::Pong(payload))
         {
             self.unanswered = Some(payload);
         }
     }
 
-    /// Whether nothing can be sent any more, so that waiting for room would have no end.
-    fn is_shut(&self) -> bool {
-        let has_replied = !self.setup.manual_close
-            && self.events.iter().any(|event| matches!(event, Event::Close(_)));
-        self.closed || has_replied || self.connection.error().is_some()
-    }
-
-    /// Gives the item back if there is no room for it. After a Close and a failure it is dropped.
-    fn send(&mut self, item: Item, socket: &mut Socket<'_>) -> Option<Item> {
-        let before = self.connection.output().remaining();
+    /// Sends an item. Returns it if there is no room; drops it after a Close and after a failure.
+    fn send(&mut self, item: Item) -> Option<Item> {
+        let (has_room, may_send) = (self.connection.has_room(), self.connection.may_send());
+        let before = self.connection.output().len();
         let (result, item) = match item {
-            Item::Message(message, memory) => {
-                let result = self.send_message(message.clone(), memory, socket);
+            Item::Message(message, ownership) => {
+                let result = self.send_message(&message, ownership);
+                assert!(
+                    result.is_ok() == (may_send && has_room) || result == Err(SendError::Entropy)
+                );
                 if result.is_ok() {
                     self.sent.push(message.clone());
                 }
-                (result, Item::Message(message, memory))
+                (result, Item::Message(message, ownership))
             }
             Item::Chunk(chunk) => {
-                let result = match self.connection.send_chunk(chunk.clone()) {
-                    Ok(()) => {
-                        self.sent.extend(record_chunk(&mut self.sending, &chunk));
-                        Ok(())
-                    }
-                    Err(error) => {
-                        assert_eq!(error.unsent, chunk, "given back changed");
-                        Err(error.reason)
-                    }
-                };
+                let result = self.connection.send_chunk(chunk.clone()).map_err(|unsent| {
+                    assert_eq!(unsent.message, chunk, "the refused message changed");
+                    unsent.error
+                });
+                if result.is_ok() {
+                    self.sent.extend(record_chunk(&mut self.sending, &chunk));
+                }
                 (result, Item::Chunk(chunk))
             }
             Item::Ping(payload) => (self.connection.ping(&payload), Item::Ping(payload)),
@@ -237,33 +245,33 @@ impl End {
                 (result, Item::Close(code, reason))
             }
         };
-        let after = self.connection.output().remaining();
+        let after = self.connection.output().len();
         match result {
-            // Of a Close, and the Pong before it, there is only one.
+            // The bound adds a Close, and the Pong queued before it, separately.
             Ok(()) if matches!(item, Item::Close(..)) => {}
             Ok(()) => self.largest = self.largest.max(after.saturating_sub(before)),
-            Err(_) => assert_eq!(before, after, "refused and yet queued"),
+            Err(_) => assert_eq!(before, after, "output was queued despite the refusal"),
         }
         let item = match result {
             Ok(()) => None,
-            Err(SendReason::Full) => {
-                assert!(before >= self.setup.high_water_mark);
-                assert!(!matches!(item, Item::Close(..)), "a Close needs no room");
+            Err(SendError::Full) => {
+                assert!(!has_room || self.closed && matches!(item, Item::Pong(_)));
+                assert!(!matches!(item, Item::Close(..)), "a Close was refused for lack of room");
                 Some(item)
             }
-            Err(SendReason::Closed) => {
-                assert!(!self.connection.can_send());
+            Err(SendError::Closed) => {
+                assert!(has_room && !may_send && !self.connection.may_send_chunk());
                 None
             }
-            Err(SendReason::Unfinished) => {
-                assert!(self.sending.is_some());
+            Err(SendError::MessageInProgress) => {
+                assert!(self.sending.is_some() && self.connection.may_send_chunk());
                 None
             }
-            Err(SendReason::NotBegun) => {
+            Err(SendError::NoMessageInProgress) => {
                 assert!(self.sending.is_none());
                 None
             }
-            Err(reason) => panic!("{item:?}: {reason}"),
+            Err(error) => panic!("{item:?}: {error}"),
         };
         self.check();
         item
@@ -271,95 +279,104 @@ impl End {
 
     fn send_message(
         &mut self,
-        message: Message<'static>,
-        memory: Memory,
-        socket: &mut Socket<'_>,
-    ) -> Result<(), SendReason> {
-        let whole = message.clone();
-        let result = match memory {
-            Memory::Prepared => {
-                return self.connection.send_prepared(&PreparedMessage::new(message));
+        message: &Message<'static>,
+        ownership: Ownership,
+    ) -> Result<(), SendError> {
+        let prepared;
+        let outgoing: Outgoing<'_> = match (ownership, message) {
+            (Ownership::Prepared, message) => {
+                prepared = PreparedMessage::new(message);
+                (&prepared).into()
             }
-            Memory::Borrowed => self.connection.send(&message),
-            Memory::Owned => self.connection.send(message),
-            Memory::Counted => match message {
-                Message::Binary(payload) => self.connection.send(Bytes::from(payload.into_vec())),
-                text @ Message::Text(_) => self.connection.send(text),
-            },
-            Memory::Written => {
-                let message = match message {
-                    Message::Text(_) => Message::from(&message),
-                    Message::Binary(_) => message,
-                };
-                self.connection.sending(message).map(|mut sending| {
-                    while sending.has_remaining() {
-                        let mut slices = [IoSlice::new(&[]); 3];
-                        let count = sending.chunks_vectored(&mut slices);
-                        match socket(&slices[..count]) {
-                            // That it is broken is told where the rest is written.
-                            Ok(0) | Err(Broken) => break,
-                            Ok(len) => sending.advance(len),
-                        }
-                    }
-                })
+            (Ownership::Borrowed, message) => message.into(),
+            (Ownership::Shared, Message::Binary(payload)) => Bytes::copy_from_slice(payload).into(),
+            (Ownership::Owned, message) | (Ownership::Shared, message @ Message::Text(_)) => {
+                message.clone().into()
             }
         };
-        result.map_err(|error| {
-            assert_eq!(error.unsent, whole, "given back changed");
-            error.reason
+        self.connection.send(outgoing).map_err(|unsent| {
+            assert_eq!(unsent.message, Outgoing::from(message), "the refused message changed");
+            unsent.error
         })
+    }
+
+    /// Writes until the output is empty or the socket blocks, through one of the three write methods of
+    /// `Output`.
+    pub(super) fn write(&mut self, mut socket: Socket<'_>, random: &mut Random) -> io::Result<()> {
+        while self.wants_write() {
+            let mut slices = [IoSlice::new(&[]); 3];
+            let output = self.connection.output();
+            let written = match random.below(3) {
+                0 => match output.write_to(&mut socket)? {
+                    Written::All => continue,
+                    Written::Blocked => return Ok(()),
+                },
+                1 => {
+                    let count = output.chunks_vectored(&mut slices);
+                    socket.write_vectored(&slices[..count])
+                }
+                _ => socket.write(output.chunk()),
+            };
+            match written {
+                Ok(len) => output.advance(len),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
     }
 
     // --- Receiving -----------------------------------------------------------------------------
 
-    pub fn read(&mut self, mut bytes: Vec<u8>) {
-        self.seen.read += bytes.len() as u64;
-        self.receive(&mut bytes);
+    /// Reads once, unless bytes are unread.
+    pub(super) fn read(&mut self, mut socket: Socket<'_>) -> io::Result<()> {
+        let before = self.input.unread().len();
+        self.input.read_from(&mut socket)?;
+        self.seen.read += (self.input.unread().len() - before) as u64;
+        Ok(())
     }
 
-    /// Where the next bytes belong, if the connection knows: how many.
-    pub fn space(&mut self) -> Option<usize> {
-        self.connection.payload_space().map(|space| space.len())
-    }
-
-    pub fn read_directly(&mut self, bytes: &[u8]) {
-        self.seen.read += bytes.len() as u64;
-        let space = self.connection.payload_space().unwrap();
-        space[..bytes.len()].copy_from_slice(bytes);
-        if let Some(event) = self.connection.payload_filled(bytes.len()) {
-            self.handle(event, &[]);
-        }
-        self.check();
-    }
-
-    pub fn receive(&mut self, mut input: &mut [u8]) {
-        while let Some(event) = self.connection.receive(&mut input) {
-            if !self.handle(event, input) {
-                return;
+    /// Receives all events; with `echo`, only while there is room for a reply.
+    pub fn receive(&mut self) {
+        let echo = self.setup.echo;
+        while !echo || self.connection.has_room() {
+            let announced = self.connection.next(&mut self.input) == Next::Event;
+            let before = self.connection.output().len();
+            let event = self.connection.receive(&mut self.input);
+            assert_eq!(announced, event.is_some(), "`next` predicted another result");
+            let Some(event) = event else {
+                assert!(!self.input.has_unread(), "`None` with unread bytes");
+                break;
+            };
+            let copy = event.clone().into_owned();
+            match event {
+                Event::Message(message) if echo && self.connection.may_send() => {
+                    self.connection.send(message).expect("`has_room` was true");
+                    self.sent.extend(copy_of_message(&copy));
+                }
+                Event::Chunk(chunk) if echo && may_send_chunk(&self.connection, chunk.fragment) => {
+                    let (copy, fragment) = (chunk.clone(), chunk.fragment);
+                    assert!(
+                        !chunk.payload.is_empty() || fragment.ends(),
+                        "an empty chunk that is not the last one"
+                    );
+                    self.connection.send_chunk(chunk).expect("`has_room` was true");
+                    self.sent.extend(record_chunk(&mut self.sending, &copy));
+                }
+                _ => {}
             }
+            let queued = self.connection.output().len().saturating_sub(before);
+            if matches!(copy, Event::Message(_) | Event::Chunk(_)) {
+                self.largest = self.largest.max(queued);
+            }
+            self.record(copy);
+            self.answer();
             self.check();
         }
-        assert!(input.is_empty(), "`None` means that the input is used up");
         self.check();
     }
 
-    /// Whether it goes on with the rest of the input: not if its echo was refused, or is to be
-    /// written.
-    fn handle(&mut self, event: Event<'_>, rest: &[u8]) -> bool {
-        if let Some(echo) = self.record(event) {
-            let is_written = matches!(echo, Item::Message(_, Memory::Written));
-            let held = if is_written { Some(echo) } else { self.send(echo, &mut |_| Ok(0)) };
-            if let Some(echo) = held {
-                self.held = Some((echo, rest.to_vec()));
-                return false;
-            }
-        }
-        self.answer();
-        true
-    }
-
-    /// Records an event. Returns what the application echoes.
-    fn record(&mut self, event: Event<'_>) -> Option<Item> {
+    fn record(&mut self, event: Event<'static>) {
         match self.events.last() {
             Some(Event::Failed(error)) => panic!("{event:?} after {error:?}"),
             Some(Event::Close(_)) => {
@@ -367,98 +384,106 @@ impl End {
             }
             _ => {}
         }
-        let echo = self.setup.echo;
-        match event {
-            Event::Message(mut message) => {
-                let copy = message.clone().into_owned();
-                self.connection.recycle(&mut message);
-                self.events.push(Event::Message(copy.clone()));
-                echo.map(|memory| Item::Message(copy, memory))
-            }
+        match &event {
             Event::Chunk(chunk) => {
-                let Event::Chunk(chunk) = Event::Chunk(chunk).into_owned() else { unreachable!() };
-                if let Some(message) = record_chunk(&mut self.receiving, &chunk) {
+                if let Some(message) = record_chunk(&mut self.receiving, chunk) {
                     self.events.push(Event::Message(message));
                 }
-                echo.map(|_| Item::Chunk(chunk))
+                return;
             }
             Event::Ping(payload) => {
                 if self.setup.manual_pong {
                     self.unanswered = Some(payload.to_vec());
                 }
-                if !self.closed {
-                    self.owed.push(payload.to_vec());
-                }
-                self.events.push(Event::Ping(payload.into_owned()));
-                None
+                self.pings.push(payload.to_vec());
             }
-            Event::Close(frame) => {
-                if self.setup.manual_close {
-                    let code = frame.as_ref().map_or(1005, |frame| frame.code().0);
-                    let farewell = Message::from("one more").into_owned();
-                    self.pending.push_back(Item::Message(farewell, Memory::Borrowed));
-                    self.pending.push_back(Item::Close(code, String::new()));
-                }
-                self.events.push(Event::Close(frame).into_owned());
-                None
+            Event::Close(frame) if self.setup.manual_close => {
+                let code = frame.as_ref().map_or(1005, |frame| frame.code().0);
+                let farewell = Message::from("one more").into_owned();
+                self.queue.push_back(Item::Message(farewell, Ownership::Borrowed));
+                self.queue.push_back(Item::Close(code, String::new()));
             }
-            event => {
-                self.events.push(event.into_owned());
-                None
-            }
+            _ => {}
         }
+        self.events.push(event);
     }
 
-    // --- What must always hold -----------------------------------------------------------------
+    // --- Invariants ----------------------------------------------------------------------------
 
-    /// The bound of the output, and what may not change any more.
-    fn check(&mut self) {
-        let waiting = self.connection.output().remaining();
-        self.most_waiting = self.most_waiting.max(waiting);
-        // Below the mark one message; 4 KiB of Pongs, less than a whole one more, the newest, and
-        // a Close.
-        let bound = self.setup.high_water_mark + self.largest + 4096 + 3 * MAX_CONTROL;
-        assert!(waiting <= bound, "{waiting} bytes wait, {bound} may");
+    /// Checks the bound on the output, and the state that must never be reverted.
+    pub(super) fn check(&mut self) {
+        let pending = self.connection.output().len();
+        self.max_pending = self.max_pending.max(pending);
+        // Up to the mark, one message, 4 KiB of Pongs and up to one Pong more, the newest Pong, a keepalive
+        // Ping, and a Close.
+        let bound = self.setup.high_water_mark + self.largest + 4096 + 4 * MAX_CONTROL;
+        assert!(pending <= bound, "{pending} bytes are pending, more than the bound of {bound}");
 
         let transport = rank(self.connection.transport());
-        assert!(transport >= self.seen.transport, "{:?} goes back", self.connection.transport());
+        assert!(
+            transport >= self.seen.transport,
+            "the transport reverted to {:?}",
+            self.connection.transport()
+        );
         self.seen.transport = transport;
 
         let outcome = self.connection.outcome();
         assert_eq!(outcome.is_some(), transport > 0);
-        assert!(self.seen.outcome.is_none() || outcome == self.seen.outcome, "{outcome:?} changes");
+        assert!(
+            self.seen.outcome.is_none() || outcome == self.seen.outcome,
+            "the outcome changed to {outcome:?}"
+        );
         self.seen.outcome = outcome;
 
         let error = self.connection.error();
-        assert!(self.seen.error.is_none() || error == self.seen.error, "{error:?} changes");
+        assert!(
+            self.seen.error.is_none() || error == self.seen.error,
+            "the error changed to {error:?}"
+        );
         if error.is_some() {
-            assert!(!self.connection.can_send());
+            assert!(!self.connection.may_send() && self.connection.has_room());
         }
     }
 
-    /// After what `written` bytes of its output were, nothing but what was queued appears.
-    pub fn check_written(&mut self, written: usize) {
+    /// Checks that a failure stops the output, and that a deadline is running if there are timeouts.
+    pub(super) fn check_written(&mut self, written: usize) {
         self.check();
-        let queued = written + self.connection.output().remaining();
+        let queued = written + self.connection.output().len();
         match self.seen.error {
             None => {
                 self.seen.error = self.connection.error();
                 self.seen.queued = queued;
             }
-            // The newest Pong may have been held back.
+            // The newest Pong may have been held back before the failure.
             Some(_) => assert!(queued <= self.seen.queued + MAX_CONTROL, "output after an error"),
         }
         let timeouts = &self.setup.timeouts;
         let is_bounded = timeouts.closing.is_some()
             && (timeouts.idle.is_some() || timeouts.ping.is_some() && timeouts.pong.is_some());
         if is_bounded && self.seen.transport < 2 {
-            assert!(self.connection.poll_timeout().is_some(), "nothing ends it");
+            assert!(self.connection.poll_timeout().is_some(), "no deadline is running");
+        }
+    }
+
+    /// Checks that the driving loop does not spin at EOF.
+    pub(super) fn check_end_of_stream(&mut self) {
+        if self.input.is_finished() && !self.input.has_unread() && !self.wants_write() {
+            let transport = self.connection.transport();
+            assert!(rank(transport) >= 2, "{transport:?} at the end of the stream");
         }
     }
 }
 
-/// Bytes of the longest control frame.
-pub const MAX_CONTROL: usize = 2 + 4 + 125;
+fn may_send_chunk(connection: &Connection, fragment: Fragment) -> bool {
+    if fragment.begins() { connection.may_send() } else { connection.may_send_chunk() }
+}
+
+fn copy_of_message(event: &Event<'static>) -> Option<Message<'static>> {
+    match event {
+        Event::Message(message) => Some(message.clone()),
+        _ => None,
+    }
+}
 
 fn rank(transport: Transport) -> u8 {
     match transport {
@@ -469,17 +494,21 @@ fn rank(transport: Transport) -> u8 {
     }
 }
 
-/// Adds a piece to what is under way. Returns the message that it completes.
+/// Adds a chunk to the message in progress. Returns the message if it is complete.
 fn record_chunk(
     open: &mut Option<(MessageType, Vec<u8>)>,
     chunk: &Chunk<'_>,
 ) -> Option<Message<'static>> {
     let message_type = chunk.payload.message_type();
-    assert_eq!(chunk.first, open.is_none(), "exactly one piece is the first");
+    assert_eq!(
+        chunk.fragment.begins(),
+        open.is_none(),
+        "a message must have exactly one first chunk"
+    );
     let (open_type, bytes) = open.get_or_insert((message_type, Vec::new()));
     assert_eq!(*open_type, message_type);
     bytes.extend_from_slice(chunk.payload.as_bytes());
-    if chunk.last { open.take().map(finish) } else { None }
+    if chunk.fragment.ends() { open.take().map(finish) } else { None }
 }
 
 pub(super) fn finish((message_type, bytes): (MessageType, Vec<u8>)) -> Message<'static> {

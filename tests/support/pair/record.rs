@@ -1,24 +1,31 @@
-//! What an end did, checked once it is over.
+//! Checks the record of an end after its last call.
 
-use bytes::Buf;
 use websocket_proto::{Delivery, Event, Message, MessageType};
 
 use super::end::{End, finish};
 use crate::support::{parse_frames, take_output};
 
 impl End {
-    /// Once it is over: the frames that it wrote, and did not get to write, are what it accepted.
-    pub fn check_record(&mut self, written: &[u8]) {
-        let counters = self.connection.counters();
-        if self.connection.output().has_remaining() {
+    /// Checks that the written and the pending frames are the accepted ones.
+    pub(super) fn check_record(&mut self, written: &[u8]) {
+        let statistics = self.connection.statistics();
+        if self.wants_write() {
             let outcome = self.connection.outcome();
-            assert!(outcome.is_none_or(|outcome| !outcome.clean), "clean, though some was lost");
+            assert!(
+                outcome.is_none_or(|outcome| !outcome.clean),
+                "the outcome is clean, but output was lost"
+            );
         }
         let all = [written, &take_output(&mut self.connection)].concat();
         let frames = parse_frames(&all);
-        let closes = frames.iter().filter(|(first, _)| *first == 0x88).count();
-        assert!(closes <= 1, "{closes} Close frames");
-        assert!(closes == 0 || frames.last().is_some_and(|(first, _)| *first == 0x88));
+        let close = frames.iter().position(|(first, _)| *first == 0x88);
+        if let Some(close) = close {
+            let after = &frames[close + 1..];
+            assert!(
+                after.iter().all(|(first, _)| *first == 0x8a),
+                "a frame other than a Pong follows a Close"
+            );
+        }
 
         let (mut messages, mut open) = (Vec::new(), None);
         for (first, payload) in &frames {
@@ -27,7 +34,7 @@ impl End {
                 (1, None) => MessageType::Text,
                 (2, None) => MessageType::Binary,
                 (8..=10, _) => continue,
-                frame => panic!("out of order: {frame:?}"),
+                frame => panic!("unexpected frame: {frame:?}"),
             };
             let open_or_new = open.get_or_insert((message_type, Vec::new()));
             open_or_new.1.extend_from_slice(payload);
@@ -35,20 +42,20 @@ impl End {
                 messages.extend(open.take().map(finish));
             }
         }
-        assert!(messages == self.sent, "what is on the wire is not what was accepted");
+        assert!(messages == self.sent, "the written messages differ from the accepted ones");
         assert_eq!(open, self.sending);
 
-        if self.pongs == 0 {
-            // Some may be left out, the newest never.
+        if self.pongs == 0 && !self.setup.manual_pong {
+            // RFC 6455, section 5.5.3: some Pongs may be omitted, but never the newest.
             let mut pongs =
                 frames.iter().filter(|(first, _)| *first == 0x8a).map(|(_, payload)| payload);
             let newest = pongs.clone().next_back();
-            let mut pings = self.owed.iter();
-            assert!(pongs.all(|pong| pings.any(|ping| ping == pong)), "out of order");
-            assert_eq!(newest, self.owed.last(), "the newest Ping is not answered");
+            let mut pings = self.pings.iter();
+            assert!(pongs.all(|pong| pings.any(|ping| ping == pong)), "Pongs out of order");
+            assert_eq!(newest, self.pings.last(), "the newest Ping was not answered");
         }
 
-        // The reply to a Close repeats its code.
+        // RFC 6455, section 5.5.1: the reply repeats the peer's code.
         if let Some(Event::Close(frame)) = self.events.last()
             && !self.closed
             && !self.setup.manual_close
@@ -57,10 +64,10 @@ impl End {
             assert_eq!(frames.last(), Some(&(0x88, code)));
         }
 
-        if let Some(counters) = counters {
-            let (sent, received) = (counters.sent, counters.received);
+        if let Some(statistics) = statistics {
+            let (sent, received) = (statistics.sent, statistics.received);
             let payload = |messages: &mut dyn Iterator<Item = &Message<'static>>| -> u64 {
-                messages.map(|message| message.as_bytes().len() as u64).sum()
+                messages.map(|message| message.len() as u64).sum()
             };
             let part = |part: &Option<(MessageType, Vec<u8>)>| {
                 part.as_ref().map_or(0, |(_, bytes)| bytes.len() as u64)
@@ -70,8 +77,8 @@ impl End {
             assert_eq!(sent.payload_bytes, payload(&mut self.sent.iter()) + part(&self.sending));
             assert_eq!(sent.wire_bytes, written.len() as u64);
             assert_eq!(sent.pings, pings);
-            assert!(received.wire_bytes <= self.seen.read);
-            assert!(self.held.is_some() || received.wire_bytes == self.seen.read);
+            let unread = self.input.unread().len() as u64;
+            assert_eq!(received.wire_bytes, self.seen.read - unread);
             assert_eq!(received.messages, self.messages().count() as u64);
             if self.setup.delivery == Delivery::Chunks {
                 let expected = payload(&mut self.messages()) + part(&self.receiving);

@@ -1,35 +1,49 @@
-//! How an end is configured, and what its application sends.
-
-use std::num::NonZeroUsize;
+//! The configuration of an end, and the items that its application sends.
 
 use websocket_proto::{Chunk, Config, ControlRate, Delivery, Limits, Message, Timeouts};
 
-/// How an end is configured, and what its application does by itself.
+/// The configuration of an end, its application and its driver.
 #[derive(Debug, Clone)]
 pub struct Setup {
     pub delivery: Delivery,
     pub high_water_mark: usize,
-    pub fragment_size: Option<usize>,
+    pub max_fragment: usize,
     pub manual_pong: bool,
     pub manual_close: bool,
-    pub counters: bool,
+    pub statistics: bool,
     pub timeouts: Timeouts,
     pub control_rate: Option<ControlRate>,
     pub limits: Limits,
-    /// Sends every message back, handed over so.
-    pub echo: Option<Memory>,
-    pub manners: Manners,
+    /// Whether the application echoes every message.
+    pub echo: bool,
+    pub reports: Reports,
+    pub teardown: Teardown,
 }
 
-/// How a driver treats the transport.
+/// When a driver reports the time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Manners {
-    /// As it is told.
-    Follows,
-    /// Closes where it is told to drain.
+pub enum Reports {
+    /// At each wake-up, before it reads.
+    BeforeReceive,
+    /// At each wake-up, after it has read.
+    AfterReceive,
+    /// Only when `poll_timeout` asks for it.
+    WhenDue,
+}
+
+impl Reports {
+    pub const ALL: [Self; 3] = [Self::BeforeReceive, Self::AfterReceive, Self::WhenDue];
+}
+
+/// How a driver closes the transport.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Teardown {
+    /// As `transport()` instructs.
+    Correct,
+    /// Incorrectly, at `Transport::Drain`.
     ClosesInsteadOfDraining,
-    /// Closes as soon as its own Close frame is written.
-    ClosesBehindItsClose,
+    /// Incorrectly, as soon as its own Close frame is written.
+    ClosesAfterOwnClose,
 }
 
 impl Default for Setup {
@@ -37,15 +51,16 @@ impl Default for Setup {
         Self {
             delivery: Delivery::Messages,
             high_water_mark: 1 << 20,
-            fragment_size: None,
+            max_fragment: usize::MAX,
             manual_pong: false,
             manual_close: false,
-            counters: false,
+            statistics: false,
             timeouts: Timeouts::NONE,
             control_rate: None,
             limits: Limits::DEFAULT,
-            echo: None,
-            manners: Manners::Follows,
+            echo: false,
+            reports: Reports::BeforeReceive,
+            teardown: Teardown::Correct,
         }
     }
 }
@@ -53,64 +68,63 @@ impl Default for Setup {
 impl Setup {
     pub fn config(&self) -> Config {
         let mut config = Config::new()
-            .delivery(self.delivery)
-            .high_water_mark(self.high_water_mark)
-            .timeouts(self.timeouts)
-            .limits(self.limits);
-        if let Some(size) = self.fragment_size.and_then(NonZeroUsize::new) {
-            config = config.fragment_size(size);
-        }
+            .with_delivery(self.delivery)
+            .with_high_water_mark(self.high_water_mark)
+            .with_max_fragment(self.max_fragment)
+            .with_timeouts(self.timeouts)
+            .with_limits(self.limits);
         if let Some(rate) = self.control_rate {
-            config = config.control_rate(rate);
+            config = config.with_control_rate(rate);
         }
         if self.manual_pong {
-            config = config.manual_pong();
+            config = config.with_manual_pong();
         }
         if self.manual_close {
-            config = config.manual_close();
+            config = config.with_manual_close();
         }
-        if self.counters {
-            config = config.counters();
+        if self.statistics {
+            config = config.with_statistics();
         }
         config
     }
 }
 
-/// What an application wants to send.
+/// An item that an application sends.
 #[derive(Debug, Clone)]
 pub enum Item {
-    Message(Message<'static>, Memory),
+    Message(Message<'static>, Ownership),
     Chunk(Chunk<'static>),
     Ping(Vec<u8>),
     Pong(Vec<u8>),
-    /// A code and a reason, nothing for 1005.
+    /// A code and a reason; an empty Close frame for 1005.
     Close(u16, String),
 }
 
 impl Item {
     pub fn len(&self) -> usize {
         match self {
-            Self::Message(message, _) => message.as_bytes().len(),
-            Self::Chunk(chunk) => chunk.payload.as_bytes().len(),
+            Self::Message(message, _) => message.len(),
+            Self::Chunk(chunk) => chunk.payload.len(),
             Self::Ping(payload) | Self::Pong(payload) => payload.len(),
             Self::Close(..) => 0,
         }
     }
 }
 
-/// Whose memory a message is handed over in.
+/// The type in which a payload is passed to `send`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Memory {
+pub enum Ownership {
     Borrowed,
     Owned,
-    Counted,
+    Shared,
     Prepared,
-    /// Borrowed if it is text, owned otherwise, and written from there as far as the socket takes
-    /// it.
-    Written,
 }
 
-/// A message of its own for every number.
+impl Ownership {
+    pub const ALL: [Self; 4] = [Self::Borrowed, Self::Owned, Self::Shared, Self::Prepared];
+}
+
+/// A distinct message for every number.
 pub fn message(number: u32, text: bool, len: usize) -> Message<'static> {
     if !text {
         return (0..len as u32)

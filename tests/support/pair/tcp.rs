@@ -1,23 +1,15 @@
-//! TCP between two ends, as far as a WebSocket can tell: order, a window, FIN behind the data, and
-//! what a reset destroys.
+//! Simulates TCP between two ends as far as a WebSocket endpoint can observe it: order, a window, FIN after
+//! the data, and resets that destroy data.
 
 use std::collections::VecDeque;
-use std::io::IoSlice;
+use std::io::{self, ErrorKind, IoSlice};
 use std::time::Duration;
 
 use websocket_proto::Role;
 
-pub const ROLES: [Role; 2] = [Role::Client, Role::Server];
+use crate::support::{ROLES, peer_of};
 
-/// The other end's role.
-pub fn other(role: Role) -> Role {
-    match role {
-        Role::Client => Role::Server,
-        Role::Server => Role::Client,
-    }
-}
-
-/// Choices that repeat: splitmix64.
+/// Reproducible random numbers (splitmix64).
 #[derive(Debug, Clone)]
 pub struct Random(pub u64);
 
@@ -31,36 +23,38 @@ impl Random {
     }
 }
 
-/// Both sockets and the path between them.
+/// Both sockets and the network between them.
 #[derive(Debug)]
 pub struct Network {
     pub now: Duration,
-    /// From one end to the other.
+    /// One-way delay.
     pub delay: Duration,
-    /// Bytes that each direction takes before its reader takes any.
+    /// Window of each direction: bytes that may be written but not yet read.
     pub window: usize,
-    /// The most bytes that one read or write moves.
+    /// Maximum bytes per read or write.
     pub cut: usize,
-    /// How many resets were sent.
+    /// Number of sent resets.
     pub resets: usize,
+    /// Suspends the process of this role for this long inside its next write.
+    pub suspend_in_write: Option<(Role, Duration)>,
     random: Random,
-    sockets: [Socket; 2],
+    endpoints: [Endpoint; 2],
 }
 
 #[derive(Debug, Default)]
-struct Socket {
-    /// What left here and did not arrive, with the times at which it will.
-    flying: VecDeque<(Duration, Segment)>,
-    /// Its bytes.
-    flying_bytes: usize,
-    /// What arrived here.
+struct Endpoint {
+    /// Segments in flight, with their times of arrival.
+    in_flight: VecDeque<(Duration, Segment)>,
+    /// Number of data bytes in `in_flight`.
+    bytes_in_flight: usize,
+    /// Bytes that arrived and were not read.
     unread: VecDeque<u8>,
-    /// The peer's FIN arrived.
+    /// Whether the peer's FIN has arrived.
     ended: bool,
     state: State,
-    /// Nothing that leaves here arrives.
+    /// Whether segments sent from here are blocked.
     blocked: bool,
-    /// All bytes that were accepted here.
+    /// All bytes ever written here.
     written: Vec<u8>,
 }
 
@@ -68,12 +62,12 @@ struct Socket {
 enum State {
     #[default]
     Open,
-    /// Its own FIN was sent.
+    /// A FIN was sent.
     Shut,
     Closed,
-    /// The peer's reset arrived.
+    /// The peer's reset has arrived.
     Reset,
-    /// Gone without a word: its cable was cut.
+    /// The machine disappeared without a FIN or a reset.
     Vanished,
 }
 
@@ -84,17 +78,31 @@ enum Segment {
     Reset,
 }
 
-#[derive(Debug, PartialEq, Eq)]
-pub enum Read {
-    Bytes(Vec<u8>),
-    End,
-    WouldBlock,
-    Broken,
+/// The non-blocking socket of one end.
+pub struct Socket<'n> {
+    network: &'n mut Network,
+    role: Role,
 }
 
-/// The socket can't be written any more.
-#[derive(Debug)]
-pub struct Broken;
+impl io::Write for Socket<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.write_vectored(&[IoSlice::new(bytes)])
+    }
+
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.network.write(self.role, slices)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl io::Read for Socket<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.network.read(self.role, buffer)
+    }
+}
 
 impl Network {
     pub fn new(seed: u64) -> Self {
@@ -104,25 +112,30 @@ impl Network {
             window: 1 << 16,
             cut: usize::MAX,
             resets: 0,
+            suspend_in_write: None,
             random: Random(seed),
-            sockets: Default::default(),
+            endpoints: Default::default(),
         }
     }
 
-    fn socket(&mut self, role: Role) -> &mut Socket {
-        &mut self.sockets[role as usize]
+    pub fn socket(&mut self, role: Role) -> Socket<'_> {
+        Socket { network: self, role }
     }
 
-    /// The socket of `role` and its peer's.
-    fn split(&mut self, role: Role) -> (&mut Socket, &mut Socket) {
-        let [client, server] = &mut self.sockets;
+    fn endpoint(&mut self, role: Role) -> &mut Endpoint {
+        &mut self.endpoints[role as usize]
+    }
+
+    /// The endpoints of `role` and of its peer.
+    fn split(&mut self, role: Role) -> (&mut Endpoint, &mut Endpoint) {
+        let [client, server] = &mut self.endpoints;
         match role {
             Role::Client => (client, server),
             Role::Server => (server, client),
         }
     }
 
-    /// How many bytes one call moves: often few, sometimes all that may.
+    /// Number of bytes that one call moves: often few, sometimes `max`.
     fn step(&mut self, max: usize) -> usize {
         let max = max.min(self.cut);
         match self.random.below(4) {
@@ -133,110 +146,126 @@ impl Network {
         .min(max)
     }
 
-    // --- What a socket does --------------------------------------------------------------------
+    // --- Calls of the driver -------------------------------------------------------------------
 
-    /// Writes the first bytes of `slices`, 0 if the window is full.
-    pub fn write(&mut self, role: Role, slices: &[IoSlice<'_>]) -> Result<usize, Broken> {
-        let space = self.window.saturating_sub(self.on_its_way(role));
+    fn write(&mut self, role: Role, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        let space = self.window.saturating_sub(self.unread_by_peer(role));
         let len: usize = slices.iter().map(|slice| slice.len()).sum();
-        let max = self.step(len.min(space));
+        let step = self.step(len.min(space));
         let arrival = self.arrival(role);
-        let socket = self.socket(role);
-        if socket.state != State::Open {
-            return Err(Broken);
+        let endpoint = self.endpoint(role);
+        if endpoint.state != State::Open {
+            return Err(ErrorKind::BrokenPipe.into());
         }
-        if max == 0 {
-            return Ok(0);
+        if step == 0 {
+            return Err(ErrorKind::WouldBlock.into());
         }
-        let bytes: Vec<u8> =
-            slices.iter().flat_map(|slice| slice.iter()).take(max).copied().collect();
-        socket.written.extend_from_slice(&bytes);
-        socket.fly(arrival, bytes);
-        Ok(max)
+        let mut bytes = Vec::with_capacity(step);
+        for slice in slices {
+            let remaining = step - bytes.len();
+            bytes.extend_from_slice(&slice[..slice.len().min(remaining)]);
+        }
+        endpoint.written.extend_from_slice(&bytes);
+        endpoint.send(arrival, bytes);
+        if let Some((_, time)) = self.suspend_in_write.take_if(|(suspended, _)| *suspended == role)
+        {
+            self.now += time;
+            self.deliver();
+        }
+        Ok(step)
     }
 
-    /// Reads at most `limit` bytes.
-    pub fn read(&mut self, role: Role, limit: usize) -> Read {
-        let max = self.sockets[role as usize].unread.len().min(limit);
-        let step = self.step(max);
-        let socket = self.socket(role);
-        match socket.state {
-            State::Open | State::Shut if max > 0 => {
-                Read::Bytes(socket.unread.drain(..step).collect())
+    fn read(&mut self, role: Role, buffer: &mut [u8]) -> io::Result<usize> {
+        let len = self.endpoint(role).unread.len().min(buffer.len());
+        let step = self.step(len);
+        let endpoint = self.endpoint(role);
+        match endpoint.state {
+            State::Open | State::Shut if len > 0 => {
+                for (byte, read) in buffer.iter_mut().zip(endpoint.unread.drain(..step)) {
+                    *byte = read;
+                }
+                Ok(step)
             }
-            State::Open | State::Shut if socket.ended => Read::End,
-            State::Open | State::Shut => Read::WouldBlock,
-            State::Closed | State::Reset | State::Vanished => Read::Broken,
+            State::Open | State::Shut if endpoint.ended => Ok(0),
+            State::Open | State::Shut => Err(ErrorKind::WouldBlock.into()),
+            State::Closed | State::Reset | State::Vanished => {
+                Err(ErrorKind::ConnectionReset.into())
+            }
         }
     }
 
-    /// Ends the writing direction: a FIN behind the data.
+    /// Shuts down the sending direction: sends a FIN after the data.
     pub fn shutdown(&mut self, role: Role) {
         let arrival = self.arrival(role);
-        let socket = self.socket(role);
-        if socket.state == State::Open {
-            socket.state = State::Shut;
-            socket.flying.push_back((arrival, Segment::Fin));
+        let endpoint = self.endpoint(role);
+        if endpoint.state == State::Open {
+            endpoint.state = State::Shut;
+            endpoint.in_flight.push_back((arrival, Segment::Fin));
         }
     }
 
-    /// Closes as the system call does: with a reset if bytes were not read.
+    /// Closes like the system call: with a reset if bytes are unread.
     pub fn close(&mut self, role: Role) {
-        let unread = !self.socket(role).unread.is_empty();
-        if unread {
+        if !self.endpoint(role).unread.is_empty() {
             return self.reset(role);
         }
         self.shutdown(role);
-        let socket = self.socket(role);
-        if socket.state == State::Shut {
-            socket.state = State::Closed;
+        let endpoint = self.endpoint(role);
+        if endpoint.state == State::Shut {
+            endpoint.state = State::Closed;
         }
     }
 
-    /// Closes with a reset, which overtakes what is on its way and destroys it.
+    /// Closes with a reset, which overtakes and destroys the data in flight.
     pub fn reset(&mut self, role: Role) {
         let arrival = self.now + self.delay;
-        let socket = self.socket(role);
-        if matches!(socket.state, State::Reset | State::Vanished) {
+        let endpoint = self.endpoint(role);
+        if matches!(endpoint.state, State::Reset | State::Vanished) {
             return;
         }
-        socket.state = State::Closed;
-        socket.discard();
-        socket.flying.push_back((arrival, Segment::Reset));
+        endpoint.state = State::Closed;
+        endpoint.discard();
+        endpoint.in_flight.push_back((arrival, Segment::Reset));
         self.resets += 1;
     }
 
-    // --- What happens to it --------------------------------------------------------------------
+    // --- Network events ------------------------------------------------------------------------
 
-    /// The end is gone; what it had sent still arrives.
+    /// Removes the machine of `role`. Data that it already sent still arrives.
     pub fn vanish(&mut self, role: Role) {
-        self.socket(role).state = State::Vanished;
+        self.endpoint(role).state = State::Vanished;
     }
 
-    /// Whether what leaves `from` is held up.
+    /// Sets whether segments from `from` are blocked.
     pub fn block(&mut self, from: Role, blocked: bool) {
-        self.socket(from).blocked = blocked;
+        self.endpoint(from).blocked = blocked;
     }
 
-    /// Adds bytes of another's to what `from` sends.
+    /// Inserts bytes into the stream of `from` that its connection did not write.
     pub fn inject(&mut self, from: Role, bytes: &[u8]) {
         let arrival = self.arrival(from);
-        let socket = self.socket(from);
-        if socket.state == State::Open {
-            socket.fly(arrival, bytes.to_vec());
+        let endpoint = self.endpoint(from);
+        if endpoint.state == State::Open {
+            endpoint.send(arrival, bytes.to_vec());
         }
     }
 
-    /// Lets arrive what is due.
+    /// Reads and discards at most `max` bytes that arrived at `role`, bypassing its driver.
+    pub fn discard(&mut self, role: Role, max: usize) {
+        let unread = &mut self.endpoint(role).unread;
+        unread.drain(..max.min(unread.len()));
+    }
+
+    /// Delivers the segments that are due.
     pub fn deliver(&mut self) {
         for role in ROLES {
             while let Some(at) = self.next_arrival_from(role)
                 && at <= self.now
             {
                 let (from, to) = self.split(role);
-                let Some((_, segment)) = from.flying.pop_front() else { break };
+                let Some((_, segment)) = from.in_flight.pop_front() else { break };
                 if let Segment::Data(bytes) = &segment {
-                    from.flying_bytes -= bytes.len();
+                    from.bytes_in_flight -= bytes.len();
                 }
                 match (segment, to.state) {
                     (Segment::Data(bytes), State::Open | State::Shut) => to.unread.extend(bytes),
@@ -245,63 +274,64 @@ impl Network {
                         to.state = State::Reset;
                         to.discard();
                     }
-                    // Nobody is there to read it.
-                    (Segment::Data(_), State::Closed) => self.reset(other(role)),
+                    // The process is gone; nothing reads the data.
+                    (Segment::Data(_), State::Closed) => self.reset(peer_of(role)),
                     (Segment::Fin, State::Closed) | (_, State::Reset | State::Vanished) => {}
                 }
             }
         }
     }
 
-    /// When the next bytes arrive.
+    /// The time of the next arrival.
     pub fn next_arrival(&self) -> Option<Duration> {
         ROLES.into_iter().filter_map(|role| self.next_arrival_from(role)).min()
     }
 
     fn next_arrival_from(&self, role: Role) -> Option<Duration> {
-        let (from, to) = (&self.sockets[role as usize], &self.sockets[other(role) as usize]);
-        let (at, _) = from.flying.front()?;
+        let (from, to) = (&self.endpoints[role as usize], &self.endpoints[peer_of(role) as usize]);
+        let (at, _) = from.in_flight.front()?;
         (!from.blocked && to.state != State::Vanished).then_some((*at).max(self.now))
     }
 
-    // --- Questions -----------------------------------------------------------------------------
+    // --- State ---------------------------------------------------------------------------------
 
     pub fn is_readable(&self, role: Role) -> bool {
-        let socket = &self.sockets[role as usize];
-        !socket.unread.is_empty() || socket.ended || socket.state == State::Reset
+        let endpoint = &self.endpoints[role as usize];
+        !endpoint.unread.is_empty() || endpoint.ended || endpoint.state == State::Reset
     }
 
     pub fn is_writable(&self, role: Role) -> bool {
-        self.sockets[role as usize].state == State::Reset || self.on_its_way(role) < self.window
+        self.endpoints[role as usize].state == State::Reset
+            || self.unread_by_peer(role) < self.window
     }
 
-    /// All that `role` wrote.
+    /// All bytes that `role` wrote.
     pub fn written(&self, role: Role) -> &[u8] {
-        &self.sockets[role as usize].written
+        &self.endpoints[role as usize].written
     }
 
-    /// Bytes that `role` wrote and the other end did not read.
-    pub fn on_its_way(&self, role: Role) -> usize {
-        let peer = other(role);
-        self.sockets[role as usize].flying_bytes + self.sockets[peer as usize].unread.len()
+    /// Number of bytes that `role` wrote and its peer has not read.
+    pub fn unread_by_peer(&self, role: Role) -> usize {
+        let peer = peer_of(role);
+        self.endpoints[role as usize].bytes_in_flight + self.endpoints[peer as usize].unread.len()
     }
 
-    /// When a segment that leaves now arrives: never before an earlier one.
+    /// Arrival time of a segment sent now, never before an earlier segment.
     fn arrival(&self, role: Role) -> Duration {
-        let last = self.sockets[role as usize].flying.back().map_or(Duration::ZERO, |(at, _)| *at);
-        last.max(self.now + self.delay)
+        let last = self.endpoints[role as usize].in_flight.back().map(|(at, _)| *at);
+        last.unwrap_or_default().max(self.now + self.delay)
     }
 }
 
-impl Socket {
-    fn fly(&mut self, arrival: Duration, bytes: Vec<u8>) {
-        self.flying_bytes += bytes.len();
-        self.flying.push_back((arrival, Segment::Data(bytes)));
+impl Endpoint {
+    fn send(&mut self, arrival: Duration, bytes: Vec<u8>) {
+        self.bytes_in_flight += bytes.len();
+        self.in_flight.push_back((arrival, Segment::Data(bytes)));
     }
 
     fn discard(&mut self) {
         self.unread.clear();
-        self.flying.clear();
-        self.flying_bytes = 0;
+        self.in_flight.clear();
+        self.bytes_in_flight = 0;
     }
 }

@@ -1,10 +1,9 @@
-//! embedded-websocket by its `WebSocket`, without its `Framer` (which can't go on where a read
-//! cuts a header): a framer that knows a little of the protocol. It does not check reserved bits,
-//! the masking direction, minimal lengths, the length of control frames, whether a new message
-//! interrupts another, or Close codes, and has no limits. The driver validates whole text messages
-//! with the standard library, as its `Framer` does, and answers Pings. Payloads are copied out of
-//! the read buffer as they are unmasked. The masking keys are of `rand`'s generator, which is
-//! cryptographic.
+//! embedded-websocket through its `WebSocket` and without its `Framer` (which cannot continue when a read
+//! splits a header): a framer with a little of the protocol. It does not check reserved bits, the masking
+//! direction, minimal lengths, the length of control frames, whether a new message interrupts another, or
+//! Close codes, and has no limits. The driver validates whole text messages with the standard library, as
+//! its `Framer` does, and answers Pings. Payloads are copied out of the read buffer as they are unmasked.
+//! The masking keys come from the cryptographic generator of `rand`.
 
 use std::any::Any;
 
@@ -28,7 +27,7 @@ impl super::Peer for Peer {
     }
 
     fn receive(&self, scene: &Scene) -> Option<Job> {
-        // It never finishes a fragment that is not the last one and that a read cuts.
+        // It never finishes a non-final fragment that a read splits.
         if scene.case.fragments > 1 {
             return None;
         }
@@ -40,8 +39,8 @@ impl super::Peer for Peer {
     }
 
     fn send(&self, scene: &Scene) -> Option<Job> {
-        // It has no payloads of its own.
-        if scene.case.counted {
+        // It does not accept `Bytes`.
+        if scene.case.shared {
             return None;
         }
         if is_server(scene) {
@@ -61,7 +60,7 @@ impl super::Peer for Peer {
         }))
     }
 
-    /// It accepts any method and version; the head is parsed with httparse, as it documents.
+    /// Accepts any method and version. The head is parsed with httparse, as its documentation advises.
     fn accept(&self, scene: &Scene) -> Option<Job> {
         let scene = scene.clone();
         let (mut buffer, mut output) = (vec![0; 4096], vec![0; 1024]);
@@ -107,7 +106,7 @@ impl super::Peer for Peer {
         }))
     }
 
-    /// The driver's buffers are not the connection's.
+    /// The driver's buffers are not part of the connection.
     fn idle(&self, scene: &Scene) -> Option<Box<dyn Any>> {
         if is_server(scene) {
             let mut socket = server(scene);
@@ -124,7 +123,7 @@ impl super::Peer for Peer {
 struct Socket<R: RngCore, T: WebSocketType> {
     protocol: WebSocket<R, T>,
     pipe: Pipe,
-    /// `input[start..end]` is read and not used.
+    /// `input[start..end]` is read but not consumed.
     input: Vec<u8>,
     start: usize,
     end: usize,
@@ -188,7 +187,7 @@ impl<R: RngCore, T: WebSocketType> Socket<R, T> {
                         return length;
                     }
                 }
-                // A control frame comes in pieces too.
+                // A control frame can also arrive in parts.
                 Received::Ping if read.end_of_message => {
                     let payload = &self.message[length..length + read.len_to];
                     let written = self.protocol.write(Sent::Pong, true, payload, &mut self.output);

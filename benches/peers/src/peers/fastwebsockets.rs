@@ -1,7 +1,6 @@
-//! fastwebsockets behind its `FragmentCollector`: complete but for some checks. A server accepts
-//! unmasked frames, lengths that are not minimal, and Pongs and Closes of any length. Messages
-//! come as `BytesMut`, split off its own read buffer of 8 KiB, whose size can't be chosen. No
-//! opening handshake of its own: hyper's.
+//! fastwebsockets with its `FragmentCollector`: complete except for some checks. A server accepts unmasked
+//! frames, non-minimal lengths, and Pongs and Closes of any length. Messages are `BytesMut` split off its
+//! own read buffer of 8 KiB, whose size is fixed. It has no opening handshake of its own; it uses hyper's.
 
 use std::any::Any;
 
@@ -31,8 +30,8 @@ impl super::Peer for Peer {
     }
 
     fn send(&self, scene: &Scene) -> Option<Job> {
-        // It has no counted payloads.
-        if scene.case.counted {
+        // It does not accept `Bytes`.
+        if scene.case.shared {
             return None;
         }
         let (mut socket, mut payloads) = (open(scene), scene.payloads());

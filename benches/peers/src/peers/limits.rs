@@ -1,6 +1,6 @@
-//! What the machine allows: the reads and writes alone, with nothing in between; and with the
-//! least that has to be in between. The memory traffic is that of the other rows. Nothing is
-//! parsed, so that headers are unmasked and validated along with the payloads.
+//! Limits of the machine: the reads and writes alone, and with the minimum of additional work. The memory
+//! traffic is that of the other rows. Nothing is parsed, so headers are unmasked and validated along with
+//! the payloads.
 
 use std::hint::black_box;
 
@@ -13,17 +13,17 @@ use crate::table::ANSWER;
 
 /// The reads and the writes.
 pub struct Memory;
-/// The same with the payload masked or unmasked.
+/// Reads and writes, with the payload masked or unmasked.
 pub struct Xor;
-/// The same where a message that takes several reads comes to stand in one piece.
+/// Like [`Xor`], and a message that spans several reads is reassembled.
 pub struct Whole;
-/// The same with text validated by the standard library.
+/// Like [`Xor`], and the standard library validates text.
 pub struct StdUtf8;
-/// The same with text validated by `simdutf8`.
+/// Like [`Xor`], and `simdutf8` validates text.
 pub struct SimdUtf8;
-/// SHA-1 and base64 of the key, of a handshake's work.
+/// SHA-1 and base64 of the key, a part of the handshake's work.
 pub struct AcceptKey;
-/// No limit: what the harness itself does within a client's handshake.
+/// Not a limit: the harness's own work within a client's handshake.
 pub struct Answer;
 
 impl super::Peer for Memory {
@@ -156,8 +156,8 @@ impl super::Peer for Answer {
 
 const KEY: u64 = 0x3d21_fa37_3d21_fa37;
 
-/// From this length on, by the widest vectors that the processor has.
-const WIDE: usize = 256;
+/// Minimum length for the widest vectors of the processor.
+const VECTOR_MIN: usize = 256;
 
 #[inline]
 fn xor(bytes: &mut [u8]) {
@@ -167,10 +167,10 @@ fn xor(bytes: &mut [u8]) {
             *word = (u64::from_ne_bytes(*word) ^ KEY).to_ne_bytes();
         }
     }
-    if bytes.len() < WIDE {
+    if bytes.len() < VECTOR_MIN {
         return words(bytes);
     }
-    // An access that two cache lines share takes twice the time.
+    // An access that crosses a cache line takes twice the time.
     let (before, lines) = bytes.split_at_mut(bytes.as_ptr().align_offset(64));
     words(before);
     dispatch!(Level::new(), _vectors => words(lines));
@@ -184,7 +184,7 @@ fn copy_xor(to: &mut [u8], from: &[u8]) {
             *to = (u64::from_ne_bytes(*from) ^ KEY).to_ne_bytes();
         }
     }
-    if from.len() < WIDE {
+    if from.len() < VECTOR_MIN {
         return words(to, from);
     }
     let (from_before, from_lines) = from.split_at(to.as_ptr().align_offset(64));
@@ -193,7 +193,7 @@ fn copy_xor(to: &mut [u8], from: &[u8]) {
     dispatch!(Level::new(), _vectors => words(lines, from_lines));
 }
 
-/// Reads the wire by its chunks.
+/// Reads the wire in chunks.
 fn reads(scene: &Scene, mut work: impl FnMut(&mut [u8]) + 'static) -> Option<Job> {
     let (mut pipe, scene) = (scene.pipe(), scene.clone());
     let mut buffer = vec![0; scene.chunk];
@@ -210,7 +210,7 @@ fn reads(scene: &Scene, mut work: impl FnMut(&mut [u8]) + 'static) -> Option<Job
     }))
 }
 
-/// Unmasks something and validates the text itself, which is copied as often.
+/// Unmasks a copy of the payload and validates the payload itself, with the usual number of copies.
 fn validates(scene: &Scene, valid: fn(&[u8]) -> bool) -> Option<Job> {
     if !scene.case.text {
         return None;

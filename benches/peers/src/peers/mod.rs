@@ -19,31 +19,29 @@ mod websocket_sans_io;
 mod wtx;
 mod yawc;
 
-use websocket_proto::memory;
-
-/// An implementation. What it can't do stays `None`.
+/// An implementation. A method returns `None` if the implementation does not support the work.
 ///
-/// Each job runs until at least as many messages are done as it is asked for, and returns how many
-/// were; what it has read and not used waits in it for the next call.
+/// Each job processes at least the requested number of messages and returns the actual number; bytes that
+/// it read but did not use stay in the job for the next call.
 pub trait Peer {
     fn name(&self) -> &'static str;
 
-    /// Receives messages and hands each to [`Scene::message`](crate::scene::Shared).
+    /// Receives messages and passes each to [`Scene::message`](crate::scene::Shared).
     fn receive(&self, _scene: &Scene) -> Option<Job> {
         None
     }
 
-    /// Sends the case's messages in order, and writes each before the next.
+    /// Sends the case's messages in order, each written before the next one.
     fn send(&self, _scene: &Scene) -> Option<Job> {
         None
     }
 
-    /// Hands each message to the scene and sends it back.
+    /// Passes each message to the scene and echoes it.
     fn echo(&self, _scene: &Scene) -> Option<Job> {
         None
     }
 
-    /// Opening handshakes of a server, from the first byte to a connection that is dropped.
+    /// Opening handshakes of a server, from the first byte to a connection, which is dropped.
     fn accept(&self, _scene: &Scene) -> Option<Job> {
         None
     }
@@ -53,8 +51,8 @@ pub trait Peer {
         None
     }
 
-    /// A connection with its [`Pipe`](crate::scene::Pipe) that has echoed one message (as a
-    /// server; a client has received it and sent one) and idles.
+    /// An idle connection with its [`Pipe`](crate::scene::Pipe), after one message: a server has echoed it,
+    /// a client has received it and sent one.
     fn idle(&self, _scene: &Scene) -> Option<Box<dyn Any>> {
         None
     }
@@ -73,15 +71,12 @@ pub trait Peer {
 
 pub fn all() -> Vec<Box<dyn Peer>> {
     vec![
-        Box::new(websocket_proto::Peer::<{ memory::NONE }, false>),
-        Box::new(websocket_proto::Peer::<{ memory::LENT }, false>),
-        Box::new(websocket_proto::Peer::<{ memory::LENT }, true>),
-        Box::new(websocket_proto::Peer::<{ memory::KEPT }, false>),
-        Box::new(websocket_proto::Peer::<{ memory::KEPT }, true>),
+        Box::new(websocket_proto::Peer),
         Box::new(tungstenite::Peer),
         Box::new(fastwebsockets::Peer),
         Box::new(tokio_websockets::Peer),
-        Box::new(sockudo_ws::Peer),
+        Box::new(sockudo_ws::Peer::<false>),
+        Box::new(sockudo_ws::Peer::<true>),
         Box::new(yawc::Peer),
         Box::new(soketto::Peer),
         Box::new(wtx::Peer),

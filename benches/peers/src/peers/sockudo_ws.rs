@@ -1,8 +1,8 @@
-//! sockudo-ws by its `Protocol`, without its stream (which costs more): complete but for lengths
-//! that are not minimal. Messages come as `Bytes`, split off the read buffer. Masking keys are
-//! those of `fastrand`, which are not unpredictable. What is sent is copied into a buffer that
-//! stays; from 2 KiB up a server's header is written beside the payload instead, as its `frame`
-//! module allows.
+//! sockudo-ws through its `Protocol`, without its stream (which costs more): complete except for
+//! non-minimal lengths. Messages are `Bytes` split off the read buffer. Masking keys come from `fastrand`
+//! and are predictable. Its `Protocol` copies sent payloads into a buffer that it reuses. Its `frame`
+//! module encodes a header alone, to be written beside the payload, without a connection; this is listed as
+//! a framer, for a server's payloads of 2 KiB and more.
 
 use std::any::Any;
 
@@ -16,15 +16,29 @@ use super::is_server;
 use crate::Job;
 use crate::scene::{Pipe, Scene, run};
 
-pub struct Peer;
+/// Minimum length of payloads that are written beside their header.
+const BESIDE_MIN: usize = 2048;
 
-impl super::Peer for Peer {
+/// With `FRAMER`, payloads are written beside their header.
+pub struct Peer<const FRAMER: bool>;
+
+impl<const FRAMER: bool> Peer<FRAMER> {
+    /// Whether the two ways differ in this case.
+    fn is_framed(scene: &Scene) -> bool {
+        is_server(scene) && scene.case.size >= BESIDE_MIN
+    }
+}
+
+impl<const FRAMER: bool> super::Peer for Peer<FRAMER> {
     fn name(&self) -> &'static str {
-        "sockudo-ws"
+        if FRAMER { "[sockudo-ws]" } else { "sockudo-ws" }
     }
 
     fn receive(&self, scene: &Scene) -> Option<Job> {
-        let (mut socket, scene) = (Socket::open(scene), scene.clone());
+        if FRAMER {
+            return None;
+        }
+        let (mut socket, scene) = (Socket::<FRAMER>::open(scene), scene.clone());
         Some(Box::new(move |messages| {
             let mut done = 0;
             while done < messages {
@@ -36,11 +50,13 @@ impl super::Peer for Peer {
     }
 
     fn send(&self, scene: &Scene) -> Option<Job> {
-        let (mut socket, mut payloads) = (Socket::open(scene), scene.payloads());
+        if FRAMER && !Self::is_framed(scene) {
+            return None;
+        }
+        let (mut socket, mut payloads) = (Socket::<FRAMER>::open(scene), scene.payloads());
         Some(Box::new(move |messages| {
             for _ in 0..messages {
-                // It takes `Bytes` and only looks at them: a borrowed payload need not be copied,
-                // and here it is not.
+                // It takes `Bytes` but only reads them, so a borrowed payload needs no copy.
                 socket.send(payloads.next().clone());
                 socket.flush();
             }
@@ -49,7 +65,10 @@ impl super::Peer for Peer {
     }
 
     fn echo(&self, scene: &Scene) -> Option<Job> {
-        let (mut socket, scene) = (Socket::open(scene), scene.clone());
+        if FRAMER && !Self::is_framed(scene) {
+            return None;
+        }
+        let (mut socket, scene) = (Socket::<FRAMER>::open(scene), scene.clone());
         Some(Box::new(move |messages| {
             let mut done = 0;
             while done < messages {
@@ -60,6 +79,9 @@ impl super::Peer for Peer {
     }
 
     fn accept(&self, scene: &Scene) -> Option<Job> {
+        if FRAMER {
+            return None;
+        }
         let scene = scene.clone();
         Some(Box::new(move |handshakes| {
             run(async {
@@ -72,6 +94,9 @@ impl super::Peer for Peer {
     }
 
     fn connect(&self, scene: &Scene) -> Option<Job> {
+        if FRAMER {
+            return None;
+        }
         let scene = scene.clone();
         Some(Box::new(move |handshakes| {
             run(async {
@@ -86,16 +111,19 @@ impl super::Peer for Peer {
         }))
     }
 
-    /// Without the driver's buffers, which are empty now. Its stream would hold them.
+    /// Without the driver's buffers, which are empty now. Its stream would own them.
     fn idle(&self, scene: &Scene) -> Option<Box<dyn Any>> {
-        let mut socket = Socket::open(scene);
+        if FRAMER {
+            return None;
+        }
+        let mut socket = Socket::<FRAMER>::open(scene);
         socket.echo(scene);
         (socket.input, socket.output, socket.events) = Default::default();
         Some(Box::new(socket))
     }
 }
 
-struct Socket {
+struct Socket<const FRAMER: bool> {
     protocol: Protocol,
     server: bool,
     pipe: Pipe,
@@ -104,7 +132,7 @@ struct Socket {
     output: BytesMut,
 }
 
-impl Socket {
+impl<const FRAMER: bool> Socket<FRAMER> {
     fn open(scene: &Scene) -> Self {
         let server = is_server(scene);
         let role = if server { Role::Server } else { Role::Client };
@@ -118,7 +146,7 @@ impl Socket {
         }
     }
 
-    /// Reads once, and answers Pings.
+    /// Reads once and answers Pings.
     #[inline]
     fn receive(&mut self, mut message: impl FnMut(&mut Self, Bytes)) -> u64 {
         self.pipe.read_to(&mut self.input);
@@ -141,7 +169,7 @@ impl Socket {
 
     #[inline]
     fn send(&mut self, payload: Bytes) {
-        if self.server && payload.len() >= 2048 {
+        if FRAMER && self.server && payload.len() >= BESIDE_MIN {
             let length = payload.len();
             encode_frame_header(&mut self.output, OpCode::Binary, length, true, None);
             self.pipe.write_both(&self.output, &payload);

@@ -1,6 +1,6 @@
-//! soketto behind a `BufReader` and a `BufWriter`, as it advises: complete but for text, which it
-//! leaves to the application; the driver validates it with the standard library, as soketto's
-//! examples do. Accepts lengths that are not minimal. Messages are appended to the driver's `Vec`.
+//! soketto with a `BufReader` and a `BufWriter`, as its documentation advises: complete except for text,
+//! which it leaves to the application; the driver validates it with the standard library, as soketto's
+//! examples do. Accepts non-minimal lengths. Messages are appended to the driver's `Vec`.
 
 use std::any::Any;
 
@@ -27,7 +27,7 @@ impl super::Peer for Peer {
                 for _ in 0..messages {
                     socket.receive(&scene).await;
                 }
-                // The Pongs.
+                // Writes the Pongs.
                 socket.sender.flush().await.expect("open");
             });
             messages
@@ -35,8 +35,8 @@ impl super::Peer for Peer {
     }
 
     fn send(&self, scene: &Scene) -> Option<Job> {
-        // It has no counted payloads.
-        if scene.case.counted {
+        // It does not accept `Bytes`.
+        if scene.case.shared {
             return None;
         }
         let (mut socket, mut payloads) = (Socket::open(scene, scene.chunk), scene.payloads());

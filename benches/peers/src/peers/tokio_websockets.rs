@@ -1,6 +1,6 @@
-//! tokio-websockets: complete, text validated as it arrives. Its masking is SIMD by detection,
-//! the masking keys are those of `fastrand`, which are not unpredictable, SHA-1 is ring's. Takes
-//! messages as `Bytes` or `BytesMut` only: what the application borrows is copied.
+//! tokio-websockets: complete; text is validated as it arrives. Masking selects SIMD at run time, masking
+//! keys come from `fastrand` and are predictable, SHA-1 is ring's. Accepts messages only as `Bytes` or
+//! `BytesMut`: a borrowed payload is copied.
 
 use std::any::Any;
 
@@ -33,11 +33,11 @@ impl super::Peer for Peer {
 
     fn send(&self, scene: &Scene) -> Option<Job> {
         let (mut socket, mut payloads) = (open(scene), scene.payloads());
-        let counted = scene.case.counted;
+        let shared = scene.case.shared;
         Some(Box::new(move |messages| {
             run(async {
                 for _ in 0..messages {
-                    let payload = if counted {
+                    let payload = if shared {
                         Payload::from(payloads.next().clone())
                     } else {
                         // `BytesMut`, which it masks in place.

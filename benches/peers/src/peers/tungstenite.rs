@@ -1,6 +1,5 @@
-//! tungstenite: complete. It reads into a buffer that it zeroes before each read, so that a
-//! buffer of about a message suits echoes (its default, 128 KiB, costs microseconds there).
-//! Accepts lengths that are not minimally encoded.
+//! tungstenite: complete except for non-minimal lengths. It zeroes its read buffer before each read, so a
+//! buffer of about one message suits echoes (its default of 128 KiB costs microseconds there).
 
 use std::any::Any;
 
@@ -27,18 +26,18 @@ impl super::Peer for Peer {
             for _ in 0..messages {
                 scene.message(&next(&mut socket).into_data());
             }
-            // A Pong that waits goes with the next read.
+            // A pending Pong is written by the next read.
             messages
         }))
     }
 
     fn send(&self, scene: &Scene) -> Option<Job> {
         let (mut socket, mut payloads) = (open(scene), scene.payloads());
-        let counted = scene.case.counted;
+        let shared = scene.case.shared;
         Some(Box::new(move |messages| {
             for _ in 0..messages {
-                // It takes nothing borrowed; what the application only borrows is copied.
-                let payload = if counted {
+                // It accepts no borrowed payloads, so a borrowed payload is copied.
+                let payload = if shared {
                     payloads.next().clone()
                 } else {
                     Bytes::copy_from_slice(payloads.next())

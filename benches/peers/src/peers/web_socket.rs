@@ -1,6 +1,6 @@
-//! web-socket behind a `BufReader`: a framer. It neither validates text nor answers Pings nor
-//! puts fragments together; the driver does the latter two. Accepts lengths that are not minimal.
-//! Each payload is a fresh `Box`. No opening handshake.
+//! web-socket with a `BufReader`: a framer. It neither validates text nor answers Pings nor reassembles
+//! fragments; the driver does the latter two. Accepts non-minimal lengths. Each payload is a new `Box`. It
+//! has no opening handshake.
 
 use std::any::Any;
 
@@ -31,8 +31,8 @@ impl super::Peer for Peer {
     }
 
     fn send(&self, scene: &Scene) -> Option<Job> {
-        // It has no counted payloads.
-        if scene.case.counted {
+        // It does not accept `Bytes`.
+        if scene.case.shared {
             return None;
         }
         let (mut socket, mut payloads) = (Socket::open(scene).socket, scene.payloads());

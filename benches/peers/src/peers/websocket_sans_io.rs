@@ -1,7 +1,7 @@
-//! websocket-sans-io: a framer. It checks nothing of what it reads (reserved bits, opcodes, the
-//! masking direction, fragment order, limits, text) and answers nothing; the driver answers Pings
-//! and puts messages together that no read held whole. The masking keys are the driver's: of
-//! `rand`'s generator, which is cryptographic. No opening handshake.
+//! websocket-sans-io: a framer. It checks nothing that it reads (reserved bits, opcodes, masking direction,
+//! fragment order, limits, text) and answers nothing; the driver answers Pings and reassembles messages
+//! that span several reads. The driver's masking keys come from the cryptographic generator of `rand`. It
+//! has no opening handshake.
 
 use std::any::Any;
 
@@ -33,8 +33,8 @@ impl super::Peer for Peer {
     }
 
     fn send(&self, scene: &Scene) -> Option<Job> {
-        // It has no payloads of its own.
-        if scene.case.counted {
+        // It does not accept `Bytes`.
+        if scene.case.shared {
             return None;
         }
         let (mut socket, mut payloads) = (Socket::open(scene), scene.payloads());
@@ -58,7 +58,7 @@ impl super::Peer for Peer {
         }))
     }
 
-    /// The driver's buffer is not the connection's.
+    /// The driver's buffer is not part of the connection.
     fn idle(&self, scene: &Scene) -> Option<Box<dyn Any>> {
         let mut socket = Socket::open(scene);
         socket.echo(&mut [0; 4096], scene);
@@ -72,7 +72,7 @@ struct Socket {
     encoder: WebsocketFrameEncoder,
     server: bool,
     pipe: Pipe,
-    /// What came of a message and of a control frame so far.
+    /// The parts of a message and of a control frame received so far.
     message: Vec<u8>,
     control: Vec<u8>,
     output: Vec<u8>,
@@ -91,7 +91,7 @@ impl Socket {
         }
     }
 
-    /// Reads once. A message that lies in the buffer whole is borrowed from it.
+    /// Reads once. A message that is complete in the buffer is borrowed from it.
     #[inline]
     fn receive(&mut self, buffer: &mut [u8], mut message: impl FnMut(&mut Self, &[u8])) -> u64 {
         let (mut at, mut done) = (0, 0);

@@ -1,7 +1,6 @@
-//! wtx: complete but for lengths that are not minimal. Messages are borrowed from its network
-//! buffer, or from the driver's where they came in fragments. It masks in place what it is given:
-//! what a client's application borrows is copied first. Masking keys are those of a xorshift,
-//! which are not unpredictable.
+//! wtx: complete except for non-minimal lengths. Messages are borrowed from its network buffer, or from the
+//! driver's if they are fragmented. It masks payloads in place, so a borrowed payload of a client is copied
+//! first. Masking keys come from a xorshift generator and are predictable.
 
 use std::any::Any;
 
@@ -30,8 +29,8 @@ impl super::Peer for Peer {
     }
 
     fn send(&self, scene: &Scene) -> Option<Job> {
-        // It has no counted payloads.
-        if scene.case.counted {
+        // It does not accept `Bytes`.
+        if scene.case.shared {
             return None;
         }
         if is_server(scene) { Some(send::<false>(scene)) } else { Some(send::<true>(scene)) }
@@ -120,7 +119,7 @@ impl<const IS_CLIENT: bool> Socket<IS_CLIENT> {
         let origin = WebSocketPayloadOrigin::Adaptive;
         let frame = self.socket.read_frame(&mut self.buffer, origin).await.expect("a message");
         scene.message(frame.payload());
-        // The frame borrows the socket, though not the half that writes: a copy.
+        // The frame borrows from the socket, although not from its sending half, so it is copied.
         self.scratch.clear();
         self.scratch.extend_from_slice(frame.payload());
         self.send().await;
@@ -157,7 +156,7 @@ fn send<const IS_CLIENT: bool>(scene: &Scene) -> Job {
                     socket.scratch.extend_from_slice(&payloads[next]);
                     socket.send().await;
                 } else {
-                    // A server's frames stay as they are.
+                    // A server's frames are not modified.
                     let mut frame = Frame::new_fin(OpCode::Binary, &mut *payloads[next]);
                     socket.socket.write_frame(&mut frame).await.expect("open");
                 }

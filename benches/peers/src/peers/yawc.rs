@@ -1,7 +1,7 @@
-//! yawc: complete but for lengths that are not minimal and Pongs and Closes of any length. Text
-//! validation (off by default) and `simdutf8` are on, limits raised to 64 MiB. Takes messages as
-//! `Bytes` only, but only looks at them. No opening handshake of its own that a stream in memory could
-//! drive: hyper's, with a task of its own.
+//! yawc: complete except for non-minimal lengths and for Pongs and Closes of any length. Text validation
+//! (off by default) and `simdutf8` are enabled, limits are raised to 64 MiB. Accepts messages only as
+//! `Bytes` but only reads them. It has no opening handshake of its own that an in-memory stream could
+//! drive; it uses hyper's, with a separate task.
 
 use std::any::Any;
 use std::future::poll_fn;
@@ -28,8 +28,8 @@ impl super::Peer for Peer {
                 for _ in 0..messages {
                     scene.message(next(&mut socket).await.payload());
                     if scene.case.fragments > 1 {
-                        // It writes Pongs when a read has to wait, which it never does here, or
-                        // before something is sent.
+                        // It writes Pongs when a read has to wait, which never happens here, or before it
+                        // sends a message.
                         poll_fn(|context| Pin::new(&mut socket).poll_ready(context))
                             .await
                             .expect("open");
@@ -46,8 +46,7 @@ impl super::Peer for Peer {
         Some(Box::new(move |messages| {
             run(async {
                 for _ in 0..messages {
-                    // It only looks at them: a borrowed payload need not be copied, and here it
-                    // is not.
+                    // It only reads them, so a borrowed payload needs no copy.
                     socket.send(Frame::binary(payloads.next().clone())).await.expect("open");
                 }
             });

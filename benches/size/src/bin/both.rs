@@ -1,4 +1,4 @@
-//! A server and a client: their opening handshakes and their frames.
+//! A server and a client: opening handshakes and frames.
 
 #![no_std]
 #![no_main]

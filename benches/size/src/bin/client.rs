@@ -1,4 +1,4 @@
-//! A client: its opening handshake and its frames.
+//! A client: opening handshake and frames.
 
 #![no_std]
 #![no_main]

@@ -1,4 +1,4 @@
-//! A server and a client by embedded-websocket: to compare with.
+//! A server and a client with embedded-websocket, for comparison.
 
 #![no_std]
 #![no_main]

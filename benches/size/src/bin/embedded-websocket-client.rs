@@ -1,4 +1,4 @@
-//! A client by embedded-websocket: to compare with.
+//! A client with embedded-websocket, for comparison.
 
 #![no_std]
 #![no_main]

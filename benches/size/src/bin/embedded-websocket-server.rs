@@ -1,4 +1,4 @@
-//! A server by embedded-websocket: to compare with.
+//! A server with embedded-websocket, for comparison.
 
 #![no_std]
 #![no_main]

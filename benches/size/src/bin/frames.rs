@@ -1,4 +1,4 @@
-//! A server and a client behind an opening handshake that something else does.
+//! The frames of a server and a client, without an opening handshake.
 
 #![no_std]
 #![no_main]

@@ -1,4 +1,4 @@
-//! A server: its opening handshake and its frames.
+//! A server: opening handshake and frames.
 
 #![no_std]
 #![no_main]

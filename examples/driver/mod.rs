@@ -1,0 +1,159 @@
+//! Drives handshakes and connections over blocking sockets with timers. Shared by several examples.
+
+#![allow(dead_code, reason = "each example uses a part")]
+
+use std::error::Error;
+use std::io::{self, ErrorKind, IoSlice, Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::time::{Duration, Instant};
+
+use websocket_proto::handshake::{Handshake, Uri};
+use websocket_proto::{Connection, Input, Transport, Written};
+
+/// A blocking socket whose calls return when a timer is due.
+pub(crate) struct Socket {
+    stream: TcpStream,
+    /// The origin of the clock.
+    start: Instant,
+    /// When a call fails with `TimedOut`.
+    deadline: Option<Duration>,
+}
+
+impl Socket {
+    pub(crate) fn new(stream: TcpStream) -> io::Result<Self> {
+        stream.set_nodelay(true)?;
+        Ok(Self { stream, start: Instant::now(), deadline: None })
+    }
+
+    /// Connects to a server.
+    pub(crate) fn connect(uri: &Uri<'_>) -> Result<Self, Box<dyn Error + Send + Sync>> {
+        if uri.is_secure() {
+            return Err("wss:// needs a TLS library, which the examples do without".into());
+        }
+        let connected = TcpStream::connect((uri.host(), uri.port())).and_then(Self::new);
+        connected.map_err(|error| {
+            io::Error::new(error.kind(), format!("{}: {error}", uri.authority())).into()
+        })
+    }
+
+    pub(crate) fn stream(&self) -> &TcpStream {
+        &self.stream
+    }
+
+    /// The current time, to be reported.
+    pub(crate) fn now(&self) -> Duration {
+        self.start.elapsed()
+    }
+
+    pub(crate) fn is_due(&self, timeout: Option<Duration>) -> bool {
+        timeout.is_some_and(|timeout| timeout <= self.now())
+    }
+
+    /// Lets the next calls block until `deadline` at most.
+    pub(crate) fn until(&mut self, deadline: Option<Duration>) -> &mut Self {
+        self.deadline = deadline;
+        self
+    }
+
+    /// The time until the deadline, never zero: a socket rejects a timeout of zero.
+    fn remaining(&self) -> io::Result<Option<Duration>> {
+        match self.deadline.map(|deadline| deadline.saturating_sub(self.now())) {
+            Some(Duration::ZERO) => Err(ErrorKind::TimedOut.into()),
+            remaining => Ok(remaining),
+        }
+    }
+}
+
+impl Read for Socket {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.stream.set_read_timeout(self.remaining()?)?;
+        self.stream.read(buffer)
+    }
+}
+
+impl Write for Socket {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.stream.set_write_timeout(self.remaining()?)?;
+        self.stream.write(bytes)
+    }
+
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.stream.set_write_timeout(self.remaining()?)?;
+        self.stream.write_vectored(slices)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Writes and reads for a handshake. Call before each `receive`. Returns `false` if the socket is to be
+/// closed; `receive` may then still report a failure.
+pub(crate) fn turn_handshake<H: Handshake>(
+    handshake: &mut H,
+    socket: &mut Socket,
+    input: &mut Input<'_>,
+) -> bool {
+    // Before it waits, a driver writes, then reports the time while that is due.
+    loop {
+        handshake.handle_timeout(socket.now());
+        if handshake.transport() == Transport::Abort {
+            break;
+        }
+        let deadline = handshake.poll_timeout();
+        match handshake.output().write_to(socket.until(deadline)) {
+            Ok(Written::All) if !socket.is_due(handshake.poll_timeout()) => break,
+            Ok(Written::All | Written::Blocked) => {}
+            Err(_) => handshake.abort(),
+        }
+    }
+    if !follow(handshake.transport(), socket) {
+        return false;
+    }
+    if input.read_from(socket.until(handshake.poll_timeout())).is_err() {
+        handshake.abort();
+    }
+    true
+}
+
+/// Writes and reads for a connection. Call before each round of `receive`. Returns `false` if the socket is
+/// to be closed; the outcome of the connection is then known.
+pub(crate) fn turn(
+    connection: &mut Connection,
+    socket: &mut Socket,
+    input: &mut Input<'_>,
+) -> bool {
+    loop {
+        connection.handle_timeout(socket.now());
+        if connection.transport() == Transport::Abort {
+            break;
+        }
+        let deadline = connection.poll_timeout();
+        match connection.output().write_to(socket.until(deadline)) {
+            Ok(Written::All) if !socket.is_due(connection.poll_timeout()) => break,
+            Ok(Written::All | Written::Blocked) => {}
+            Err(_) => connection.abort(),
+        }
+    }
+    if !follow(connection.transport(), socket) {
+        return false;
+    }
+    if input.read_from(socket.until(connection.poll_timeout())).is_err() {
+        connection.abort();
+    }
+    true
+}
+
+/// Follows the transport instruction. Returns `false` if the socket is to be closed.
+pub(crate) fn follow(transport: Transport, socket: &Socket) -> bool {
+    match transport {
+        Transport::Open => true,
+        // Keep reading: closing with unread bytes would destroy output in flight.
+        Transport::Drain => {
+            // Fails if the peer is gone, which a read reports too.
+            let _ = socket.stream.shutdown(Shutdown::Write);
+            true
+        }
+        Transport::Close | Transport::Abort => false,
+    }
+}

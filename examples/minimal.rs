@@ -1,0 +1,61 @@
+//! A complete echo server with one thread per connection. It loses no message and bounds its memory and all
+//! waiting times.
+
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::time::{Duration, Instant};
+
+use websocket_proto::handshake::{Acceptance, Handshake, Rejection, ServerEvent, ServerHandshake};
+use websocket_proto::{Config, Event, Input, Timeouts, Transport, Unsent};
+
+static CONFIG: Config = Config::new().with_timeouts(Timeouts::RECOMMENDED);
+
+fn main() -> std::io::Result<()> {
+    let listener = TcpListener::bind(std::env::args().nth(1).unwrap_or("127.0.0.1:9001".into()))?;
+    println!("listening on ws://{}/", listener.local_addr()?);
+    for socket in listener.incoming().flatten() {
+        std::thread::spawn(|| serve(socket).unwrap_or_else(|error| eprintln!("{error}")));
+    }
+    Ok(())
+}
+
+fn serve(mut socket: TcpStream) -> Result<(), Box<dyn std::error::Error>> {
+    // The loops report the time about once per second.
+    socket.set_read_timeout(Some(Duration::from_secs(1)))?;
+    socket.set_write_timeout(Some(Duration::from_secs(1)))?;
+    let start = Instant::now();
+    let mut input = Input::owned(vec![0; 64 * 1024]);
+    let mut handshake = ServerHandshake::new(&CONFIG);
+    let mut connection = loop {
+        handshake.handle_timeout(start.elapsed());
+        handshake.output().write_to(&mut socket)?;
+        let true = follow(handshake.transport(), &socket) else { return Ok(()) };
+        input.read_from(&mut socket)?;
+        match handshake.receive(&mut input) {
+            Some(ServerEvent::Upgrade) => break handshake.accept(&Acceptance::new())?.connection,
+            Some(ServerEvent::Http) => handshake.reject(Rejection::UpgradeRequired)?,
+            Some(ServerEvent::Failed(_)) | None => {} // The response to a failure is already queued.
+        }
+    };
+    loop {
+        connection.handle_timeout(start.elapsed());
+        connection.output().write_to(&mut socket)?;
+        let true = follow(connection.transport(), &socket) else { return Ok(()) };
+        input.read_from(&mut socket)?;
+        while connection.has_room()
+            && let Some(event) = connection.receive(&mut input)
+        {
+            if let (Event::Message(message), true) = (event, connection.may_send()) {
+                connection.send(message).map_err(Unsent::into_error)?;
+            }
+        }
+    }
+}
+
+/// Follows the transport instruction. Returns `false` if the socket is to be closed.
+fn follow(transport: Transport, socket: &TcpStream) -> bool {
+    match transport {
+        Transport::Open => true,
+        Transport::Drain => socket.shutdown(Shutdown::Write).is_ok(),
+        Transport::Close | Transport::Abort => false,
+    }
+}

@@ -1,0 +1,339 @@
+//! The caller's clock, and deadlines that give the caller time to read before they expire.
+//!
+//! The crate reads no clock: the caller reports the time, as often as it likes. A report may come
+//! long after a deadline, because the process was suspended or serves other sockets. The awaited
+//! bytes may then be in the socket, still unread. Therefore a deadline never expires at the first
+//! report after it. That report makes the deadline *suspect* for a grace, in which the caller reads
+//! its socket:
+//!
+//! ```text
+//! started        deadline   report: suspect       until
+//! ├───── span ──────┤───────────┤────── grace ──────┤────── grace ──────┤──────▶ time
+//!                                                   │  report: expired  │  report: suspect again
+//!                                                   │                   │  (at most three times)
+//! ```
+//!
+//! - The grace is an eighth of the span, at least 1 ms and at most 1 s.
+//! - The deadline expires at the first report in the grace after `until`.
+//! - A report after that second grace shows that the caller did not run in time. It makes the
+//!   deadline suspect again, at most three times, so that a dead connection ends although its
+//!   caller is always late.
+//! - A suspicion ends when its deadline moves or disappears.
+//!
+//! After each report, `until` and every deadline that is not suspect are later than the reported
+//! time. A caller that sleeps until the earliest of them therefore never spins.
+
+use core::num::NonZeroU64;
+use core::time::Duration;
+
+/// An instant of a [`Clock`]: nanoseconds since the clock's origin. The value is larger by one, so
+/// that `Option<Time>` has 8 bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Time(NonZeroU64);
+
+impl Time {
+    fn from_origin(elapsed: Duration) -> Self {
+        let nanos = u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX);
+        Self(NonZeroU64::MIN.saturating_add(nanos))
+    }
+
+    /// Returns the nanoseconds since the clock's origin.
+    pub(crate) const fn nanos(self) -> u64 {
+        self.0.get() - 1
+    }
+
+    /// Returns the instant after `span`, but at least 1 ns later, so that a span of zero cannot
+    /// expire twice at one instant. Returns `None` beyond the clock's range of 584 years: such a
+    /// deadline never comes.
+    pub(crate) fn after(self, span: Duration) -> Option<Self> {
+        let nanos = u64::try_from(span.as_nanos()).ok()?.max(1);
+        self.0.checked_add(nanos).map(Self)
+    }
+
+    /// Returns the duration since an `earlier` instant, or zero if that instant is later.
+    pub(crate) const fn since(self, earlier: Self) -> Duration {
+        Duration::from_nanos(self.0.get().saturating_sub(earlier.0.get()))
+    }
+}
+
+/// The caller's clock, as reported so far.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Clock {
+    /// The first reported time in whole seconds, from which [`Time`] counts: the caller's origin
+    /// may be arbitrarily early.
+    origin: u64,
+    /// The latest reported time.
+    now: Option<Time>,
+}
+
+impl Clock {
+    pub(crate) const fn new() -> Self {
+        Self { origin: 0, now: None }
+    }
+
+    /// Records a reported time and returns it. A time before the latest one counts as the latest.
+    pub(crate) fn report(&mut self, now: Duration) -> Time {
+        if self.now.is_none() {
+            self.origin = now.as_secs();
+        }
+        let now = Time::from_origin(now.saturating_sub(Duration::from_secs(self.origin)));
+        let now = self.now.map_or(now, |latest| latest.max(now));
+        self.now = Some(now);
+        now
+    }
+
+    /// Returns the latest reported time, or `None` before the first report.
+    pub(crate) const fn now(&self) -> Option<Time> {
+        self.now
+    }
+
+    /// Returns a due time that asks for a report at once: the latest reported time, or zero.
+    pub(crate) fn overdue_time(&self) -> Duration {
+        self.now.and_then(|now| self.duration(now)).unwrap_or(Duration::ZERO)
+    }
+
+    /// Converts `time` to the caller's clock. Returns `None` if a `Duration` cannot hold it.
+    pub(crate) fn duration(&self, time: Time) -> Option<Duration> {
+        Duration::from_secs(self.origin).checked_add(Duration::from_nanos(time.nanos()))
+    }
+}
+
+/// A running deadline. `kind` identifies it among the alarms of one [`Suspicion`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Alarm<K> {
+    kind: K,
+    at: Time,
+    span: Duration,
+}
+
+impl<K> Alarm<K> {
+    /// Creates an alarm `span` after `started`. Returns `None` beyond the clock's range.
+    pub(crate) fn new(kind: K, started: Time, span: Duration) -> Option<Self> {
+        started.after(span).map(|at| Self { kind, at, span })
+    }
+
+    fn grace(&self) -> Duration {
+        (self.span / 8).clamp(Duration::from_millis(1), Duration::from_secs(1))
+    }
+}
+
+/// The suspect alarm among several, if there is one. One is enough: when it is resolved, another
+/// alarm that has passed becomes suspect.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Suspicion<K>(Option<Suspect<K>>);
+
+#[derive(Clone, Copy, Debug)]
+struct Suspect<K> {
+    until: Time,
+    kind: K,
+    /// The number of times that the suspicion was renewed.
+    renewals: u8,
+}
+
+const MAX_RENEWALS: u8 = 3;
+
+impl<K: Copy + PartialEq> Suspicion<K> {
+    pub(crate) const NONE: Self = Self(None);
+
+    /// Judges the running `alarms` at a reported time. Returns the kind of the alarm that expired.
+    pub(crate) fn judge(&mut self, alarms: &[Option<Alarm<K>>], now: Time) -> Option<K> {
+        let passed = || alarms.iter().flatten().filter(|alarm| alarm.at <= now);
+        let suspected = self.0.and_then(|suspect| {
+            let alarm = passed().find(|alarm| alarm.kind == suspect.kind)?;
+            Some((suspect, alarm))
+        });
+        let Some((suspect, alarm)) = suspected else {
+            // No alarm was suspect, or the suspect one has moved or disappeared.
+            self.0 = passed().min_by_key(|alarm| alarm.at).and_then(|alarm| {
+                let until = now.after(alarm.grace())?;
+                Some(Suspect { until, kind: alarm.kind, renewals: 0 })
+            });
+            return None;
+        };
+        if now < suspect.until {
+            return None;
+        }
+        let is_late = now.since(suspect.until) > alarm.grace();
+        if is_late && suspect.renewals < MAX_RENEWALS {
+            self.0 = now.after(alarm.grace()).map(|until| Suspect {
+                until,
+                renewals: suspect.renewals + 1,
+                ..suspect
+            });
+            return None;
+        }
+        self.0 = None;
+        Some(alarm.kind)
+    }
+
+    /// Returns the next time to judge `alarms`, which is later than `now` if they were judged at
+    /// `now`.
+    pub(crate) fn next_judgement(&self, alarms: &[Option<Alarm<K>>], now: Time) -> Option<Time> {
+        let pending = alarms.iter().flatten().map(|alarm| alarm.at).filter(|at| *at > now);
+        pending.chain(self.0.map(|suspect| suspect.until)).min()
+    }
+}
+
+/// An absolute deadline with its own clock, for a step of the opening handshake. It starts at the
+/// first reported time.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Deadline {
+    clock: Clock,
+    span: Option<Duration>,
+    started: Option<Time>,
+    suspicion: Suspicion<()>,
+}
+
+impl Deadline {
+    /// Creates a deadline `span` after the first reported time. `None` never expires.
+    pub(crate) const fn new(span: Option<Duration>) -> Self {
+        Self { clock: Clock::new(), span, started: None, suspicion: Suspicion::NONE }
+    }
+
+    /// Starts the deadline of another step, `span` after the next reported time. `None` never
+    /// expires.
+    pub(crate) const fn restart(&mut self, span: Option<Duration>) {
+        *self = Self { clock: self.clock, ..Self::new(span) };
+    }
+
+    /// Reports the time. Returns whether the deadline expired.
+    #[must_use]
+    pub(crate) fn handle_timeout(&mut self, now: Duration) -> bool {
+        let now = self.clock.report(now);
+        self.started.get_or_insert(now);
+        let alarm = self.alarm();
+        self.suspicion.judge(&[alarm], now).is_some()
+    }
+
+    /// Returns the time at which the next report is due, which is in the past until the deadline
+    /// starts. Returns `None` if no report is needed.
+    #[must_use]
+    pub(crate) fn poll_timeout(&self) -> Option<Duration> {
+        self.span?;
+        match (self.started, self.clock.now()) {
+            (Some(_), Some(now)) => {
+                self.clock.duration(self.suspicion.next_judgement(&[self.alarm()], now)?)
+            }
+            (None, _) | (_, None) => Some(self.clock.overdue_time()),
+        }
+    }
+
+    fn alarm(&self) -> Option<Alarm<()>> {
+        Alarm::new((), self.started?, self.span?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn millis(millis: u64) -> Duration {
+        Duration::from_millis(millis)
+    }
+
+    #[test]
+    fn time_never_decreases() {
+        let mut clock = Clock::new();
+        let first = clock.report(millis(1_500));
+        assert_eq!(clock.report(millis(3)), first);
+        assert_eq!(clock.overdue_time(), millis(1_500));
+        assert!(clock.report(millis(1_501)) > first);
+    }
+
+    #[test]
+    fn counts_from_the_first_reported_time() {
+        // Beyond 2^64 ns since the caller's origin.
+        let start = Duration::new(1 << 60, 999_999_999);
+        let mut deadline = Deadline::new(Some(millis(8_000)));
+        assert!(!deadline.handle_timeout(start));
+        assert_eq!(deadline.poll_timeout(), Some(start + millis(8_000)));
+        assert!(!deadline.handle_timeout(start + millis(8_000)));
+        assert_eq!(deadline.poll_timeout(), Some(start + millis(9_000)));
+        assert!(deadline.handle_timeout(start + millis(9_000)));
+    }
+
+    #[test]
+    fn next_report_is_due_later_than_the_last_one() {
+        for start in [Duration::ZERO, Duration::MAX - millis(1), Duration::MAX] {
+            for span in [Duration::ZERO, millis(5), Duration::MAX] {
+                let mut deadline = Deadline::new(Some(span));
+                for now in [start, Duration::MAX, start, Duration::MAX] {
+                    let _ = deadline.handle_timeout(now);
+                    assert!(deadline.poll_timeout().is_none_or(|next| next > now));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn grace_is_an_eighth_between_1_ms_and_1_s() {
+        for (span, grace) in
+            [(0, 1), (8, 1), (16, 2), (4_000, 500), (8_000, 1_000), (60_000, 1_000)]
+        {
+            let mut clock = Clock::new();
+            let alarm = Alarm::new((), clock.report(Duration::ZERO), millis(span)).unwrap();
+            assert_eq!(alarm.grace(), millis(grace), "{span}");
+        }
+    }
+
+    #[test]
+    fn late_report_renews_the_suspicion_at_most_three_times() {
+        let mut deadline = Deadline::new(Some(millis(8_000)));
+        assert!(!deadline.handle_timeout(Duration::ZERO));
+        // Each report is later than the end of the previous suspicion by more than a grace.
+        for now in [10_000, 13_001, 16_002, 19_003] {
+            assert!(!deadline.handle_timeout(millis(now)));
+            assert_eq!(deadline.poll_timeout(), Some(millis(now + 1_000)));
+        }
+        assert!(deadline.handle_timeout(millis(30_000)));
+    }
+
+    #[test]
+    fn deadline_expires_at_a_report_within_the_second_grace() {
+        let mut deadline = Deadline::new(Some(millis(8_000)));
+        assert!(!deadline.handle_timeout(Duration::ZERO));
+        assert!(!deadline.handle_timeout(millis(8_000)));
+        assert!(!deadline.handle_timeout(millis(8_999)));
+        assert!(deadline.handle_timeout(millis(10_000)));
+    }
+
+    #[test]
+    fn next_alarm_gets_its_own_grace_after_the_suspect_one_is_resolved() {
+        let mut clock = Clock::new();
+        let start = clock.report(Duration::ZERO);
+        let alarm = |kind, span| Alarm::new(kind, start, millis(span));
+        let mut suspicion = Suspicion::NONE;
+        let now = clock.report(millis(8_000));
+        assert_eq!(suspicion.judge(&[alarm('a', 8_000), alarm('b', 8_990)], now), None);
+        let now = clock.report(millis(8_990));
+        assert_eq!(suspicion.judge(&[None, alarm('b', 8_990)], now), None);
+        let now = clock.report(millis(9_100));
+        assert_eq!(suspicion.judge(&[None, alarm('b', 8_990)], now), None);
+        let now = clock.report(millis(9_990));
+        assert_eq!(suspicion.judge(&[None, alarm('b', 8_990)], now), Some('b'));
+    }
+
+    /// The complete request is in the socket while the process is suspended.
+    #[test]
+    fn opening_survives_if_the_request_is_read_within_the_grace() {
+        let mut opening = Deadline::new(Some(millis(10_000)));
+        assert_eq!(opening.poll_timeout(), Some(Duration::ZERO));
+        assert!(!opening.handle_timeout(Duration::ZERO));
+        // The process is suspended. Afterwards it reports the time twice before it reads.
+        assert!(!opening.handle_timeout(millis(41_000)));
+        assert!(!opening.handle_timeout(millis(44_000)));
+        // The request is read. The deadline of the next step starts at the next report.
+        opening.restart(Some(millis(5_000)));
+        assert_eq!(opening.poll_timeout(), Some(millis(44_000)));
+        assert!(!opening.handle_timeout(millis(44_500)));
+        assert_eq!(opening.poll_timeout(), Some(millis(49_500)));
+    }
+
+    #[test]
+    fn without_a_span_no_clock_is_needed() {
+        let mut deadline = Deadline::new(None);
+        assert_eq!(deadline.poll_timeout(), None);
+        assert!(!deadline.handle_timeout(millis(1)));
+        assert_eq!(deadline.poll_timeout(), None);
+    }
+}

@@ -1,0 +1,935 @@
+//! The output: one ordered stream of bytes that are pending, that is, queued and not yet written.
+//!
+//! Only whole frames are queued, and only at the end. So nothing overtakes, and no frame is split by
+//! another.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::fmt;
+#[cfg(feature = "std")]
+use std::io::{self, IoSlice, Write};
+
+use bytes::{Buf, Bytes};
+
+use super::pool;
+use super::queue::Queue;
+use super::segment::OwnedPayload;
+use crate::frame::FrameHeader;
+
+/// Length in bytes from which an owned payload is queued without a copy. Copying a shorter one is
+/// cheaper than a segment of its own (benchmark `connection`).
+pub(super) const ZERO_COPY_MIN: usize = 2048;
+
+/// Number of buffers in one vectored write: with segments of 2 KiB and their headers, 64 KiB.
+#[cfg(feature = "std")]
+const MAX_SLICES: usize = 64;
+
+/// The bytes that are to be written to the transport, in order.
+///
+/// [`write_to`](Self::write_to) writes them to a blocking or non-blocking socket. Other drivers write
+/// [`chunk`](Self::chunk) or [`chunks_vectored`](Self::chunks_vectored) and report with
+/// [`advance`](Self::advance) how many bytes were written. `Output` is also a [`Buf`].
+///
+/// An empty output owns no heap. While bytes are pending, it holds at most twice their number plus
+/// 4 KiB after each write that was incomplete; before that, its buffer may come from the thread's pool,
+/// with up to 96 KiB.
+///
+/// ```
+/// use websocket_proto::{Config, Connection, Negotiated};
+///
+/// static CONFIG: Config = Config::new();
+/// let mut connection = Connection::server(&CONFIG, &Negotiated::default());
+/// connection.send("Hi")?;
+///
+/// let output = connection.output();
+/// assert_eq!(output.chunk(), b"\x81\x02Hi");
+/// output.advance(2);
+/// assert_eq!(output.len(), 2);
+///
+/// let mut socket: Vec<u8> = Vec::new();
+/// # #[cfg(feature = "std")]
+/// output.write_to(&mut socket)?;
+/// # #[cfg(feature = "std")]
+/// assert_eq!(socket, b"Hi");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Default)]
+pub struct Output {
+    /// `Some` exactly while bytes are pending, but for a queue that a panic of users' code left empty.
+    queue: Option<Box<Queue>>,
+    /// Number of bytes written so far: the stream offset of the next byte.
+    written: u64,
+}
+
+/// Reports what [`Output::write_to`] achieved.
+#[cfg(feature = "std")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Written {
+    /// The output is empty: every pending byte was written.
+    All,
+    /// The socket accepts no more bytes now
+    /// ([`WouldBlock`](io::ErrorKind::WouldBlock)). Call again when it is writable.
+    Blocked,
+}
+
+/// # Writing it
+impl Output {
+    /// Returns `true` if no bytes are pending.
+    #[inline]
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Returns the number of pending bytes.
+    #[inline]
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.queue.as_ref().map_or(0, |queue| queue.len())
+    }
+
+    /// Returns the next pending bytes that are contiguous in memory; empty only if the output is.
+    #[inline]
+    #[must_use]
+    pub fn chunk(&self) -> &[u8] {
+        match &self.queue {
+            None => &[],
+            Some(queue) => queue.chunk(self.written),
+        }
+    }
+
+    /// Fills `slices` with the next pending bytes, for a vectored write, and returns the number of
+    /// slices that were set.
+    #[cfg(feature = "std")]
+    #[must_use]
+    pub fn chunks_vectored<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
+        let Some(queue) = &self.queue else { return 0 };
+        let set = slices.iter_mut().zip(queue.chunks(self.written));
+        set.map(|(slice, chunk)| *slice = IoSlice::new(chunk)).count()
+    }
+
+    /// Removes the next `n` bytes, because they were written.
+    ///
+    /// # Panics
+    ///
+    /// If `n` exceeds [`len`](Self::len).
+    #[inline]
+    #[track_caller]
+    pub fn advance(&mut self, n: usize) {
+        assert!(n <= self.len(), "cannot advance past the end of the output");
+        let Some(queue) = &mut self.queue else { return };
+        if queue.clear_if_plain(n) {
+            self.written += n as u64;
+            self.give_queue_back();
+        } else {
+            self.advance_apart(n);
+        }
+    }
+
+    /// Writes to `socket` until the output is empty or the socket accepts no more bytes.
+    ///
+    /// An interrupted write is repeated. A socket that blocks is written to until the output is empty.
+    ///
+    /// # Errors
+    ///
+    /// Those of `socket`, but for `Interrupted`, `WouldBlock` and `TimedOut`, and
+    /// [`WriteZero`](io::ErrorKind::WriteZero) if a write accepts 0 bytes. The bytes that were written
+    /// before the error are no longer pending.
+    #[cfg(feature = "std")]
+    pub fn write_to(&mut self, socket: &mut (impl Write + ?Sized)) -> io::Result<Written> {
+        while !self.is_empty() {
+            match self.write_once(socket) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(n) => self.advance(n),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                // A write timeout is reported as either, depending on the system.
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
+                    ) =>
+                {
+                    self.trim();
+                    return Ok(Written::Blocked);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Written::All)
+    }
+
+    #[cfg(feature = "std")]
+    fn write_once(&self, socket: &mut (impl Write + ?Sized)) -> io::Result<usize> {
+        let chunk = self.chunk();
+        if chunk.len() == self.len() {
+            return socket.write(chunk);
+        }
+        self.write_slices(socket)
+    }
+
+    // Not inlined into the common case, which needs no stack frame for slices.
+    #[cfg(feature = "std")]
+    #[inline(never)]
+    fn write_slices(&self, socket: &mut (impl Write + ?Sized)) -> io::Result<usize> {
+        let mut slices = [IoSlice::new(&[]); MAX_SLICES];
+        let set = self.chunks_vectored(&mut slices);
+        socket.write_vectored(slices.get(..set).unwrap_or_default())
+    }
+}
+
+impl Buf for Output {
+    fn remaining(&self) -> usize {
+        self.len()
+    }
+
+    fn chunk(&self) -> &[u8] {
+        self.chunk()
+    }
+
+    #[cfg(feature = "std")]
+    fn chunks_vectored<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
+        self.chunks_vectored(slices)
+    }
+
+    #[track_caller]
+    fn advance(&mut self, n: usize) {
+        self.advance(n);
+    }
+}
+
+/// # Queueing
+impl Output {
+    /// An output that begins with `bytes`, which are not copied.
+    pub(crate) fn from_bytes(bytes: Vec<u8>) -> Self {
+        let queue = (!bytes.is_empty()).then(|| Box::new(Queue::from_bytes(bytes)));
+        Self { queue, written: 0 }
+    }
+
+    /// Queues a frame. The payload is copied after its header, masked if the header has a masking key.
+    #[inline]
+    pub(crate) fn push_frame(&mut self, header: &FrameHeader, payload: &[u8]) {
+        self.queue().push_frame(header, payload);
+    }
+
+    /// Queues a frame without a copy of its payload, unless the payload is shorter than
+    /// [`ZERO_COPY_MIN`] or has to be masked.
+    pub(crate) fn push_shared(&mut self, header: &FrameHeader, payload: OwnedPayload) {
+        if payload.len() < ZERO_COPY_MIN || header.masking_key().is_some() {
+            return self.push_frame(header, &payload);
+        }
+        let written = self.written;
+        let queue = self.queue();
+        queue.push_frame(header, &[]);
+        queue.push_segment(written, payload);
+    }
+
+    /// Queues an encoded frame, without a copy unless it is shorter than [`ZERO_COPY_MIN`].
+    pub(crate) fn push_prepared(&mut self, frame: Bytes) {
+        debug_assert!(!frame.is_empty(), "an encoded frame has a header");
+        let written = self.written;
+        let queue = self.queue();
+        if frame.len() < ZERO_COPY_MIN {
+            queue.push_copy(&frame);
+        } else {
+            queue.push_segment(written, OwnedPayload::Shared(frame));
+        }
+    }
+
+    /// Queues an automatic Pong, or keeps it in place of an earlier one until the queued ones were
+    /// written (RFC 6455, section 5.5.3).
+    pub(crate) fn push_pong(&mut self, header: &FrameHeader, payload: &[u8]) {
+        let written = self.written;
+        self.queue().push_pong(written, header, payload);
+    }
+
+    /// Queues a Close, after the newest Pong if that is held back.
+    pub(crate) fn push_close(&mut self, header: &FrameHeader, payload: &[u8]) {
+        let written = self.written;
+        self.queue().push_close(written, header, payload);
+    }
+
+    /// Returns the number of bytes that count against the high-water mark: those that are pending,
+    /// without automatic Pongs and the Close. A payload queued without a copy counts until its last byte
+    /// is written: a `Vec` as its capacity, `Bytes` as their length.
+    #[inline]
+    pub(crate) fn counted(&self) -> usize {
+        self.queue.as_ref().map_or(0, |queue| queue.counted())
+    }
+
+    /// Whether a Close is pending.
+    pub(crate) fn close_is_pending(&self) -> bool {
+        self.queue.as_ref().is_some_and(|queue| queue.close_is_pending())
+    }
+
+    /// Returns the number of bytes written so far.
+    pub(crate) const fn written(&self) -> u64 {
+        self.written
+    }
+
+    /// Returns the number of bytes queued so far, written or pending.
+    pub(crate) fn end(&self) -> u64 {
+        self.written + self.len() as u64
+    }
+
+    #[inline]
+    fn queue(&mut self) -> &mut Queue {
+        self.queue.get_or_insert_with(pool::take_queue)
+    }
+
+    #[inline(never)]
+    fn advance_apart(&mut self, n: usize) {
+        let Some(queue) = &mut self.queue else { return };
+        queue.advance(&mut self.written, n);
+        if queue.len() > 0 {
+            return self.trim();
+        }
+        queue.clear();
+        self.give_queue_back();
+    }
+
+    #[inline]
+    fn give_queue_back(&mut self) {
+        if let Some(queue) = self.queue.take() {
+            pool::give_queue(queue);
+        }
+    }
+
+    /// Gives a buffer that is much too large for the pending bytes to other connections. Called when
+    /// a write was incomplete: the peer may be slow.
+    fn trim(&mut self) {
+        if let Some(excess) = self.queue.as_mut().and_then(|queue| queue.split_excess()) {
+            pool::give_queue(excess);
+        }
+    }
+}
+
+impl Drop for Output {
+    fn drop(&mut self) {
+        if let Some(queue) = self.queue.take() {
+            drop_pending(queue);
+        }
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn drop_pending(mut queue: Box<Queue>) {
+    queue.clear();
+    pool::give_queue(queue);
+}
+
+impl fmt::Debug for Output {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Output")
+            .field("len", &self.len())
+            .field("written", &self.written)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, feature = "std"))]
+mod tests {
+    use alloc::collections::VecDeque;
+    use core::cell::Cell;
+
+    use super::super::queue::tests::MOVED;
+    use super::*;
+    use crate::frame::Opcode;
+
+    const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
+
+    #[derive(Clone, Copy, Debug)]
+    enum Masking {
+        Unmasked,
+        Masked,
+    }
+
+    fn header(opcode: Opcode, len: usize, masking: Masking) -> FrameHeader {
+        let header = FrameHeader::new(opcode, len as u64).unwrap();
+        match masking {
+            Masking::Unmasked => header,
+            Masking::Masked => header.with_masking_key(KEY),
+        }
+    }
+
+    fn encoded(header: &FrameHeader, payload: &[u8]) -> Vec<u8> {
+        let key = header.masking_key().unwrap_or_default();
+        let masked = payload.iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key);
+        header.encode().iter().copied().chain(masked).collect()
+    }
+
+    fn text(output: &mut Output, payload: &[u8]) {
+        output.push_frame(&header(Opcode::Text, payload.len(), Masking::Unmasked), payload);
+    }
+
+    fn pong(output: &mut Output, payload: &[u8]) {
+        output.push_pong(&header(Opcode::Pong, payload.len(), Masking::Unmasked), payload);
+    }
+
+    fn shared(output: &mut Output, payload: OwnedPayload) {
+        output.push_shared(&header(Opcode::Binary, payload.len(), Masking::Unmasked), payload);
+    }
+
+    fn pending(output: &Output) -> Vec<u8> {
+        let mut slices = [IoSlice::new(&[]); 4096];
+        let set = output.chunks_vectored(&mut slices);
+        slices[..set].iter().flat_map(|slice| slice.iter().copied()).collect()
+    }
+
+    /// Returns the number of heap bytes that the output owns.
+    fn memory(output: &Output) -> usize {
+        output.queue.as_ref().map_or(0, |queue| queue.memory())
+    }
+
+    struct Random(Cell<u64>);
+
+    impl Random {
+        fn below(&self, n: usize) -> usize {
+            let mut state = self.0.get();
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            self.0.set(state);
+            (state >> 11) as usize % n
+        }
+
+        fn bytes(&self, len: usize) -> Vec<u8> {
+            let first = self.below(256) as u8;
+            (0..len).map(|i| first.wrapping_add(i as u8)).collect()
+        }
+
+        fn len(&self) -> usize {
+            let max = [1, 20, 130, 2100, 6000][self.below(5)];
+            self.below(max)
+        }
+    }
+
+    // --- Against a model -------------------------------------------------------------------------
+
+    enum Kind {
+        Copied,
+        Owned { size: usize },
+        Pong,
+        Close,
+    }
+
+    struct Piece {
+        bytes: VecDeque<u8>,
+        kind: Kind,
+    }
+
+    /// The queue as the contract describes it, one piece for each frame or payload.
+    #[derive(Default)]
+    struct Model {
+        pieces: VecDeque<Piece>,
+        pongs_queued: usize,
+        newest_pong: Option<Vec<u8>>,
+        written: u64,
+    }
+
+    impl Model {
+        fn push(&mut self, bytes: Vec<u8>, kind: Kind) {
+            self.pieces.push_back(Piece { bytes: bytes.into(), kind });
+        }
+
+        fn push_shared(&mut self, header: &FrameHeader, payload: &[u8], size: usize) {
+            let mut frame = encoded(header, payload);
+            if payload.len() >= ZERO_COPY_MIN && header.masking_key().is_none() {
+                let payload = frame.split_off(header.encoded_len());
+                self.push(frame, Kind::Copied);
+                self.push(payload, Kind::Owned { size });
+            } else {
+                self.push(frame, Kind::Copied);
+            }
+        }
+
+        fn push_pong(&mut self, frame: Vec<u8>) {
+            if self.pongs_queued < 4096 {
+                self.pongs_queued += frame.len();
+                self.push(frame, Kind::Pong);
+            } else {
+                self.newest_pong = Some(frame);
+            }
+        }
+
+        fn push_close(&mut self, frame: Vec<u8>) {
+            self.queue_newest_pong();
+            self.push(frame, Kind::Close);
+        }
+
+        fn queue_newest_pong(&mut self) {
+            if let Some(frame) = self.newest_pong.take() {
+                self.pongs_queued += frame.len();
+                self.push(frame, Kind::Pong);
+            }
+        }
+
+        /// Returns the bytes that are written.
+        fn advance(&mut self, n: usize) -> Vec<u8> {
+            let mut bytes = Vec::new();
+            while bytes.len() < n {
+                let first = &mut self.pieces[0].bytes;
+                bytes.extend(first.drain(..first.len().min(n - bytes.len())));
+                if first.is_empty() {
+                    self.pieces.pop_front();
+                }
+                // The Pong that was held back may be among the bytes.
+                if !self.pieces.iter().any(|piece| matches!(piece.kind, Kind::Pong)) {
+                    self.pongs_queued = 0;
+                    self.queue_newest_pong();
+                }
+            }
+            self.written += n as u64;
+            bytes
+        }
+
+        fn pending(&self) -> Vec<u8> {
+            self.pieces.iter().flat_map(|piece| piece.bytes.iter().copied()).collect()
+        }
+
+        fn counted(&self) -> usize {
+            let counted = self.pieces.iter().map(|piece| match piece.kind {
+                Kind::Copied => piece.bytes.len(),
+                Kind::Owned { size } => size,
+                Kind::Pong | Kind::Close => 0,
+            });
+            counted.sum()
+        }
+    }
+
+    /// A socket whose writes are refused, interrupted and cut.
+    struct Socket<'r> {
+        random: &'r Random,
+        received: Vec<u8>,
+    }
+
+    impl Socket<'_> {
+        fn accept(&mut self, len: usize) -> io::Result<usize> {
+            match self.random.below(6) {
+                0 => Err(io::ErrorKind::WouldBlock.into()),
+                1 => Err(io::ErrorKind::Interrupted.into()),
+                _ => Ok(1 + self.random.below(len)),
+            }
+        }
+    }
+
+    impl Write for Socket<'_> {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let accepted = self.accept(bytes.len())?;
+            self.received.extend_from_slice(&bytes[..accepted]);
+            Ok(accepted)
+        }
+
+        fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+            assert!(slices.len() > 1 && slices.iter().all(|slice| !slice.is_empty()));
+            let bytes: Vec<u8> = slices.iter().flat_map(|slice| slice.iter().copied()).collect();
+            self.write(&bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn run_against_model(random: &Random, masking: Masking) {
+        let (mut output, mut model) = (Output::default(), Model::default());
+        if random.below(2) == 0 {
+            let response = random.bytes(1 + random.below(300));
+            output = Output::from_bytes(response.clone());
+            model.push(response, Kind::Copied);
+        }
+        for _ in 0..120 {
+            let mut wrote = false;
+            match random.below(12) {
+                0..3 => {
+                    let payload = random.bytes(random.len());
+                    let header = header(Opcode::Text, payload.len(), masking);
+                    output.push_frame(&header, &payload);
+                    model.push(encoded(&header, &payload), Kind::Copied);
+                }
+                3 => {
+                    let mut payload = random.bytes(random.len());
+                    payload.reserve_exact(random.below(3 * payload.len() + 1));
+                    let header = header(Opcode::Binary, payload.len(), masking);
+                    let excessive = payload.capacity() / 2 > payload.len();
+                    let size = if excessive { payload.len() } else { payload.capacity() };
+                    model.push_shared(&header, &payload, size);
+                    output.push_shared(&header, OwnedPayload::Vec(payload));
+                }
+                4 => {
+                    let payload = Bytes::from(random.bytes(random.len()));
+                    let header = header(Opcode::Binary, payload.len(), masking);
+                    model.push_shared(&header, &payload, payload.len());
+                    output.push_shared(&header, OwnedPayload::Shared(payload));
+                }
+                5 => {
+                    let frame = random.bytes(1 + random.len());
+                    let kind = match frame.len() {
+                        ..ZERO_COPY_MIN => Kind::Copied,
+                        size => Kind::Owned { size },
+                    };
+                    model.push(frame.clone(), kind);
+                    output.push_prepared(frame.into());
+                }
+                6..9 => {
+                    for _ in 0..random.below(30) {
+                        let payload = random.bytes(random.below(126));
+                        let header = header(Opcode::Pong, payload.len(), masking);
+                        output.push_pong(&header, &payload);
+                        model.push_pong(encoded(&header, &payload));
+                    }
+                }
+                9 if random.below(8) == 0 => {
+                    let payload = random.bytes(2 + random.below(124));
+                    let header = header(Opcode::Close, payload.len(), masking);
+                    output.push_close(&header, &payload);
+                    model.push_close(encoded(&header, &payload));
+                }
+                9 | 10 => {
+                    wrote = true;
+                    let n = match random.below(4) {
+                        0 => output.len(),
+                        1 => output.chunk().len(),
+                        _ => random.below(output.len() + 1),
+                    };
+                    output.advance(n);
+                    model.advance(n);
+                }
+                _ => {
+                    wrote = true;
+                    let mut socket = Socket { random, received: Vec::new() };
+                    let result = output.write_to(&mut socket).unwrap();
+                    let received = socket.received;
+                    assert_eq!(result == Written::All, output.is_empty());
+                    assert_eq!(output.written() - model.written, received.len() as u64);
+                    assert_eq!(model.advance(received.len()), received);
+                }
+            }
+            check_against_model(&output, &model);
+            if wrote && let Some(queue) = &output.queue {
+                assert!(queue.is_trim());
+            }
+        }
+    }
+
+    #[track_caller]
+    fn check_against_model(output: &Output, model: &Model) {
+        let expected = model.pending();
+        assert_eq!(pending(output), expected);
+        assert_eq!(output.len(), expected.len());
+        assert_eq!(output.is_empty(), expected.is_empty());
+        assert_eq!(output.queue.is_none(), expected.is_empty());
+        assert!(expected.starts_with(output.chunk()));
+        assert_eq!(output.chunk().is_empty(), expected.is_empty());
+        assert_eq!(output.counted(), model.counted());
+        assert_eq!(output.written(), model.written);
+        assert_eq!(output.end(), model.written + expected.len() as u64);
+    }
+
+    #[test]
+    fn agrees_with_a_naive_model() {
+        let random = Random(Cell::new(0x2545_f491_4f6c_dd1d));
+        for _ in 0..150 {
+            run_against_model(&random, Masking::Unmasked);
+            run_against_model(&random, Masking::Masked);
+        }
+    }
+
+    // --- Pongs and the Close ---------------------------------------------------------------------
+
+    #[test]
+    fn holds_back_all_but_the_newest_pong_until_the_last_queued_one_is_written() {
+        let mut output = Output::default();
+        for i in 0..100 {
+            pong(&mut output, &[i; 125]);
+            text(&mut output, b"between");
+        }
+        // 33 Pongs of 127 bytes are the first to reach 4 KiB.
+        assert_eq!(output.len(), 33 * 127 + 100 * 9);
+        assert_eq!(output.counted(), 100 * 9);
+        output.advance(33 * 127 + 32 * 9 - 1);
+        assert_eq!(output.len(), 68 * 9 + 1);
+        output.advance(1);
+        assert_eq!(output.len(), 68 * 9 + 127);
+        output.advance(68 * 9);
+        assert_eq!(output.chunk()[2..], [99; 125]);
+    }
+
+    #[test]
+    fn queues_the_newest_pong_before_a_close() {
+        let mut output = Output::default();
+        for i in 0..100 {
+            pong(&mut output, &[i; 125]);
+        }
+        output.push_close(&header(Opcode::Close, 2, Masking::Unmasked), &[3, 232]);
+        output.advance(33 * 127);
+        assert_eq!(output.chunk()[2..127], [99; 125]);
+        assert_eq!(output.chunk()[127..], [0x88, 2, 3, 232]);
+        assert_eq!(output.counted(), 0);
+    }
+
+    // --- Memory ----------------------------------------------------------------------------------
+
+    #[test]
+    fn empty_output_is_small_and_owns_no_heap() {
+        let mut output = Output::default();
+        assert_eq!(size_of::<Output>(), 16);
+        text(&mut output, b"Hello");
+        output.advance(7);
+        assert!(output.queue.is_none());
+        assert!(Output::from_bytes(Vec::new()).queue.is_none());
+    }
+
+    #[test]
+    fn held_memory_is_bounded_by_mark_and_messages() {
+        let random = Random(Cell::new(7));
+        for mark in [8 << 10, 64 << 10] {
+            let max_message = mark / 4;
+            for _ in 0..10 {
+                let mut output = Output::default();
+                for _ in 0..200 {
+                    while output.counted() < mark && random.below(50) > 0 {
+                        let len = 1 + random.below(max_message);
+                        match random.below(4) {
+                            0 => text(&mut output, &random.bytes(len.min(100))),
+                            1 => text(&mut output, &random.bytes(len)),
+                            2 => {
+                                shared(&mut output, OwnedPayload::Shared(random.bytes(len).into()))
+                            }
+                            _ => {
+                                let mut payload = random.bytes(len);
+                                payload.reserve(random.below(4 * len));
+                                shared(&mut output, OwnedPayload::Vec(payload));
+                            }
+                        }
+                        pong(&mut output, &random.bytes(len.min(125)));
+                        let bound = 2 * mark + 2 * max_message + (5 << 10);
+                        assert!(memory(&output) <= bound, "{} > {bound}", memory(&output));
+                    }
+                    output.advance(random.below(output.len() + 1).min(random.below(mark)));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn payload_with_excessive_capacity_is_shrunk() {
+        let mut output = Output::default();
+        let mut payload = Vec::with_capacity(1 << 20);
+        payload.resize(ZERO_COPY_MIN, 7);
+        shared(&mut output, OwnedPayload::Vec(payload));
+        assert!(memory(&output) <= 5 << 10);
+        assert!(output.counted() <= ZERO_COPY_MIN + 4);
+    }
+
+    #[test]
+    fn blocked_output_holds_at_most_twice_its_bytes() {
+        struct Refusing;
+        impl Write for Refusing {
+            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+                Err(io::ErrorKind::WouldBlock.into())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let mut large = Output::default();
+        text(&mut large, &[0; 60_000]);
+        large.advance(large.len());
+        // The buffer comes from the pool.
+        let mut output = Output::default();
+        text(&mut output, b"Hello");
+        assert!(memory(&output) > 60_000);
+        assert_eq!(output.write_to(&mut Refusing).unwrap(), Written::Blocked);
+        assert!(memory(&output) < 1000);
+        assert_eq!(pending(&output), b"\x81\x05Hello");
+        // And goes back to it.
+        text(&mut large, b"Hello");
+        assert!(memory(&large) > 60_000);
+    }
+
+    #[test]
+    fn reading_one_byte_at_a_time_moves_each_byte_a_constant_number_of_times() {
+        for backlog in [0, 1000, 100_000] {
+            let mut output = Output::default();
+            text(&mut output, &alloc::vec![0; backlog]);
+            MOVED.set(0);
+            let mut queued = output.len();
+            for _ in 0..5000 {
+                text(&mut output, &[7; 98]);
+                queued += output.len().min(100);
+                for _ in 0..100 {
+                    output.advance(1);
+                }
+            }
+            while !output.is_empty() {
+                output.advance(1);
+            }
+            assert!(MOVED.get() <= 4 * queued, "{} of {queued}", MOVED.get());
+        }
+    }
+
+    // --- Users' code -----------------------------------------------------------------------------
+
+    /// Uses another output when it is dropped.
+    struct Owner(Vec<u8>);
+
+    impl AsRef<[u8]> for Owner {
+        fn as_ref(&self) -> &[u8] {
+            &self.0
+        }
+    }
+
+    impl Drop for Owner {
+        fn drop(&mut self) {
+            let mut other = Output::default();
+            text(&mut other, b"from a destructor");
+            assert_eq!(pending(&other), b"\x81\x11from a destructor");
+            if self.0[0].is_multiple_of(2) {
+                other.advance(other.len());
+            }
+            assert!(self.0[0] != 99, "a destructor that panics");
+        }
+    }
+
+    fn owned(first: u8) -> OwnedPayload {
+        let mut bytes = alloc::vec![0; 3000];
+        bytes[0] = first;
+        OwnedPayload::Shared(Bytes::from_owner(Owner(bytes)))
+    }
+
+    #[test]
+    fn owner_of_a_payload_may_use_an_output_when_it_is_dropped() {
+        for drop_at in 0..4 * 3004 {
+            if drop_at % 751 > 1 {
+                continue;
+            }
+            let mut output = Output::default();
+            (0..4).for_each(|first| shared(&mut output, owned(first)));
+            output.advance(drop_at);
+            drop(output);
+            let mut next = Output::default();
+            text(&mut next, b"next");
+            assert_eq!(pending(&next), b"\x81\x04next");
+            next.advance(6);
+        }
+    }
+
+    #[test]
+    fn all_bytes_are_removed_though_a_destructor_panics() {
+        for (pongs, n) in
+            [(0, 3004), (0, 3011), (0, 6000), (0, 6015), (0, 6022), (1, 6024), (40, 6022)]
+        {
+            let mut output = Output::default();
+            shared(&mut output, owned(99));
+            text(&mut output, b"after");
+            shared(&mut output, owned(1));
+            text(&mut output, b"after");
+            (0..pongs).for_each(|_| pong(&mut output, &[7; 125]));
+            let all = pending(&output);
+            let advance = std::panic::AssertUnwindSafe(|| output.advance(n));
+            assert!(std::panic::catch_unwind(advance).is_err());
+            assert_eq!(output.written(), n as u64);
+            assert_eq!(pending(&output), all[n..], "{n}");
+            output.advance(output.len());
+            output.advance(output.len());
+            text(&mut output, b"next");
+            assert_eq!(pending(&output), b"\x81\x04next");
+            assert_eq!(output.counted(), 6);
+        }
+    }
+
+    #[test]
+    fn dropped_output_leaves_nothing_in_the_pool() {
+        let mut output = Output::default();
+        text(&mut output, b"secret");
+        for i in 0..100 {
+            pong(&mut output, &[i; 125]);
+        }
+        shared(&mut output, OwnedPayload::Vec(alloc::vec![1; 5000]));
+        output.advance(3);
+        drop(output);
+        let mut next = Output::default();
+        text(&mut next, b"next");
+        assert_eq!(pending(&next), b"\x81\x04next");
+        assert_eq!(next.counted(), 6);
+        assert_eq!(next.written(), 0);
+        pong(&mut next, b"");
+        assert_eq!(next.len(), 8);
+    }
+
+    #[test]
+    fn output_can_be_dropped_while_its_thread_ends() {
+        std::thread_local!(static OUTPUT: Cell<Option<Output>> = const { Cell::new(None) });
+        let thread = std::thread::spawn(|| {
+            OUTPUT.set(None);
+            let mut output = Output::default();
+            text(&mut output, b"pending");
+            OUTPUT.set(Some(output));
+        });
+        thread.join().unwrap();
+    }
+
+    #[test]
+    fn output_is_send_and_sync() {
+        fn check<T: Send + Sync>() {}
+        check::<Output>();
+    }
+
+    // --- Writing ---------------------------------------------------------------------------------
+
+    /// A socket that answers with prepared results.
+    struct Script(VecDeque<io::Result<usize>>);
+
+    impl Write for Script {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            self.0.pop_front().unwrap()
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn bytes_written_before_an_error_are_not_pending() {
+        for (error, expected) in [
+            (Err(io::ErrorKind::ConnectionReset.into()), io::ErrorKind::ConnectionReset),
+            (Ok(0), io::ErrorKind::WriteZero),
+        ] {
+            let mut output = Output::default();
+            text(&mut output, b"Hello");
+            let interrupted = Err(io::ErrorKind::Interrupted.into());
+            let mut socket = Script([Ok(2), interrupted, Ok(1), error].into());
+            assert_eq!(output.write_to(&mut socket).unwrap_err().kind(), expected);
+            assert_eq!(output.chunk(), b"ello");
+        }
+    }
+
+    #[test]
+    fn empty_output_writes_nothing() {
+        let mut output = Output::default();
+        assert_eq!(output.write_to(&mut Script(VecDeque::new())).unwrap(), Written::All);
+        output.advance(0);
+        assert_eq!(output.chunk(), b"");
+    }
+
+    #[test]
+    #[should_panic(expected = "cannot advance past the end of the output")]
+    fn advancing_past_the_end_panics() {
+        let mut output = Output::default();
+        text(&mut output, b"Hello");
+        output.advance(8);
+    }
+
+    #[test]
+    fn reads_as_a_buf() {
+        let mut output = Output::default();
+        text(&mut output, b"Hello");
+        shared(&mut output, OwnedPayload::Vec(alloc::vec![7; 3000]));
+        let expected = pending(&output);
+        assert_eq!(Buf::remaining(&output), expected.len());
+        assert_eq!(Buf::copy_to_bytes(&mut output, expected.len()), expected);
+        assert!(!Buf::has_remaining(&output));
+    }
+}

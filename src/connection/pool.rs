@@ -1,0 +1,210 @@
+//! The thread's pool: boxed values that the connections of one thread use in turn.
+//!
+//! A connection takes a value when it has something to keep and gives it back, emptied, when nothing
+//! is pending, so that a connection at rest owns no heap and a busy one does not allocate. The pool
+//! knows nothing of the protocol. Without `std`, and on a thread that is ending, values come from and
+//! go to the allocator.
+//!
+//! # Bounds
+//!
+//! A thread keeps one front queue with a buffer of at most 96 KiB, and at most 63 others with buffers
+//! of at most 16 KiB each. A queue without its buffer takes at most 5 KiB. That makes less than 1.5 MiB
+//! for a thread, and for a process as many times that as it has threads on which connections are used.
+//! A thread frees its pool when it ends.
+//!
+//! # No borrow is held while a value is dropped
+//!
+//! Dropping a value may run code that uses this pool again: the owner of a
+//! [`Bytes`](bytes::Bytes) is the user's. So values arrive empty, slots are `Cell`s that are read by
+//! `take` and written by `replace`, and a value that is not kept is dropped after the pool was left.
+
+use alloc::boxed::Box;
+#[cfg(feature = "std")]
+use core::cell::Cell;
+
+use super::queue::Queue;
+
+/// Capacity in bytes that the front queue keeps: replies to a read of 64 KiB, grown by half.
+#[cfg(feature = "std")]
+const FRONT_CAPACITY: usize = 96 << 10;
+
+/// Capacity in bytes that each other queue keeps.
+#[cfg(feature = "std")]
+const OTHER_CAPACITY: usize = 16 << 10;
+
+/// Number of queues that are kept besides the front one.
+#[cfg(feature = "std")]
+const OTHERS: usize = 63;
+
+/// Takes an empty queue.
+#[inline]
+pub(super) fn take_queue() -> Box<Queue> {
+    #[cfg(feature = "std")]
+    if let Ok(Some(queue)) = POOL.try_with(|pool| pool.queues.front.take()) {
+        return queue;
+    }
+    take_other_queue()
+}
+
+#[cold]
+#[inline(never)]
+fn take_other_queue() -> Box<Queue> {
+    #[cfg(feature = "std")]
+    if let Ok(Some(queue)) = POOL.try_with(|pool| pool.queues.pop()) {
+        return queue;
+    }
+    Box::default()
+}
+
+/// Gives a queue back. It must be empty.
+#[inline]
+pub(super) fn give_queue(queue: Box<Queue>) {
+    debug_assert!(queue.is_clear(), "a queue must be empty before it is pooled");
+    #[cfg(feature = "std")]
+    {
+        let mut queue = queue;
+        queue.free_above(FRONT_CAPACITY);
+        let displaced = POOL.try_with(|pool| pool.queues.front.replace(Some(queue)));
+        if let Ok(Some(displaced)) = displaced {
+            give_other_queue(displaced);
+        }
+    }
+    #[cfg(not(feature = "std"))]
+    drop(queue);
+}
+
+#[cfg(feature = "std")]
+#[cold]
+#[inline(never)]
+fn give_other_queue(mut queue: Box<Queue>) {
+    queue.free_above(OTHER_CAPACITY);
+    // A queue for which there is no place is dropped here, after the pool was left.
+    drop(POOL.try_with(|pool| pool.queues.push(queue)));
+}
+
+#[cfg(feature = "std")]
+std::thread_local! {
+    static POOL: Pool = const { Pool { queues: Shelf::new() } };
+}
+
+/// One shelf for each type that is pooled.
+#[cfg(feature = "std")]
+struct Pool {
+    queues: Shelf<Queue>,
+}
+
+/// Boxed values of one type: a front one, which most calls take and give back, and a stack of others.
+#[cfg(feature = "std")]
+struct Shelf<T> {
+    front: Cell<Option<Box<T>>>,
+    /// `others[..len]` are `Some`, the others are `None`.
+    others: [Cell<Option<Box<T>>>; OTHERS],
+    /// `len <= OTHERS`.
+    len: Cell<usize>,
+}
+
+#[cfg(feature = "std")]
+impl<T> Shelf<T> {
+    const fn new() -> Self {
+        Self {
+            front: Cell::new(None),
+            others: [const { Cell::new(None) }; OTHERS],
+            len: Cell::new(0),
+        }
+    }
+
+    fn pop(&self) -> Option<Box<T>> {
+        let last = self.len.get().checked_sub(1)?;
+        self.len.set(last);
+        self.others.get(last)?.take()
+    }
+
+    /// Returns the value if there is no place for it.
+    fn push(&self, value: Box<T>) -> Option<Box<T>> {
+        let len = self.len.get();
+        let Some(slot) = self.others.get(len) else { return Some(value) };
+        self.len.set(len + 1);
+        slot.replace(Some(value))
+    }
+}
+
+#[cfg(all(test, feature = "std"))]
+mod tests {
+    use alloc::vec::Vec;
+
+    use super::*;
+
+    fn with_capacity(capacity: usize) -> Box<Queue> {
+        Box::new(Queue::from_bytes(Vec::with_capacity(capacity)))
+    }
+
+    /// Empties the pool and returns the capacities of the buffers that it kept.
+    fn drain() -> Vec<usize> {
+        POOL.with(|pool| {
+            let others = core::iter::from_fn(|| pool.queues.pop());
+            pool.queues.front.take().into_iter().chain(others).map(|q| q.capacity()).collect()
+        })
+    }
+
+    #[test]
+    fn takes_the_queue_that_was_given_last() {
+        drain();
+        give_queue(with_capacity(100));
+        give_queue(with_capacity(200));
+        assert_eq!(take_queue().capacity(), 200);
+        assert_eq!(take_queue().capacity(), 100);
+        assert_eq!(take_queue().capacity(), 0);
+    }
+
+    #[test]
+    fn keeps_a_bounded_number_of_queues() {
+        drain();
+        for _ in 0..1000 {
+            give_queue(with_capacity(OTHER_CAPACITY));
+        }
+        assert_eq!(drain(), [OTHER_CAPACITY; OTHERS + 1]);
+    }
+
+    #[test]
+    fn keeps_a_large_buffer_only_in_front() {
+        drain();
+        for _ in 0..3 {
+            give_queue(with_capacity(FRONT_CAPACITY));
+        }
+        assert_eq!(drain(), [FRONT_CAPACITY, 0, 0]);
+        give_queue(with_capacity(FRONT_CAPACITY + 1));
+        assert_eq!(drain(), [0]);
+    }
+
+    #[test]
+    fn holds_less_than_its_documented_bound() {
+        let without_buffer = size_of::<Queue>() + Queue::MAX_POOLED_SIZE;
+        assert!(without_buffer <= 5 << 10, "{without_buffer}");
+        let bound = FRONT_CAPACITY + OTHERS * OTHER_CAPACITY + (OTHERS + 1) * without_buffer;
+        assert!(bound + size_of::<Pool>() < 3 << 19, "{bound}");
+    }
+
+    #[test]
+    fn falls_back_to_the_allocator_while_the_thread_ends() {
+        struct UsesThePool;
+        impl Drop for UsesThePool {
+            fn drop(&mut self) {
+                let queue = take_queue();
+                give_queue(queue);
+            }
+        }
+        std::thread_local!(static LAST: UsesThePool = const { UsesThePool });
+        for pool_first in [true, false] {
+            let thread = std::thread::spawn(move || {
+                if pool_first {
+                    give_queue(with_capacity(100));
+                    LAST.with(|_| ());
+                } else {
+                    LAST.with(|_| ());
+                    give_queue(with_capacity(100));
+                }
+            });
+            thread.join().unwrap();
+        }
+    }
+}

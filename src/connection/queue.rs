@@ -1,0 +1,373 @@
+//! The pending bytes of one output, in one value that the thread's pool can keep.
+//!
+//! ```text
+//!   stream  ── written ─┬──────────┬───────────┬──────────┬───────────┬─ end
+//!                       │ copied 1 │ segment 1 │ copied 2 │ segment 2 │
+//!                       └──────────┴───────────┴──────────┴───────────┘
+//!                    start                     bytes.len()
+//!   bytes   ┬─ written ─┬──────────┬──────────┬
+//!           │           │ copied 1 │ copied 2 │
+//! ```
+//!
+//! Headers and small payloads are copied, one after the other, to the end of one buffer. Large owned
+//! payloads stay where they are, as segments. A segment knows its offset in the stream, not in the
+//! buffer; the pending bytes that are in no segment are `bytes[start..]`, in order. So compaction and
+//! growth of the buffer change nothing but `start`.
+//!
+//! Methods that need the stream offset of the first pending byte take it as `written`.
+
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+
+use super::replies::Replies;
+use super::segment::{OwnedPayload, Segment};
+use crate::frame::FrameHeader;
+use crate::mask::extend_masked;
+
+/// Smallest capacity in bytes that a buffer is allocated with.
+const MIN_CAPACITY: usize = 128;
+
+/// Bytes by which the capacity may exceed twice the pending bytes after [`Queue::split_excess`].
+const MAX_EXCESS: usize = 4096;
+
+/// Bytes to reserve for a frame besides its payload: no header is longer.
+const HEADER_RESERVE: usize = 16;
+
+/// Number of segments for which an empty queue keeps room.
+const MAX_POOLED_SEGMENTS: usize = 64;
+
+/// Everything that is pending. Clear in the pool; not empty in an output.
+#[derive(Default)]
+pub(super) struct Queue {
+    /// Copied bytes: appended at the end, removed from the front by compaction.
+    bytes: Vec<u8>,
+    /// `start <= bytes.len()`. `bytes[start..]` is pending.
+    start: usize,
+    /// In the order of their offsets, without overlap, all with pending bytes. Only the first may be
+    /// partly written.
+    segments: VecDeque<Segment>,
+    /// Number of pending bytes in `segments`.
+    segments_len: usize,
+    /// Sum of the sizes of the payloads in `segments`.
+    segments_size: usize,
+    /// Those of the copied bytes that are automatic Pongs or the Close.
+    replies: Replies,
+}
+
+/// # Questions
+impl Queue {
+    /// Returns the number of pending bytes.
+    #[inline]
+    pub(super) fn len(&self) -> usize {
+        self.copied_len() + self.segments_len
+    }
+
+    /// Returns the number of bytes that count against the high-water mark.
+    pub(super) fn counted(&self) -> usize {
+        self.copied_len() + self.segments_size - self.replies.pending()
+    }
+
+    /// Whether a Close is pending.
+    pub(super) fn close_is_pending(&self) -> bool {
+        self.replies.close_is_pending()
+    }
+
+    /// Returns the capacity of the buffer.
+    pub(super) fn capacity(&self) -> usize {
+        self.bytes.capacity()
+    }
+
+    /// Whether the queue is as [`clear`](Self::clear) leaves it.
+    pub(super) fn is_clear(&self) -> bool {
+        self.bytes.is_empty()
+            && self.start == 0
+            && self.segments.is_empty()
+            && self.segments_len == 0
+            && self.segments_size == 0
+            && self.replies.is_clear()
+    }
+
+    /// Returns the next pending bytes that are contiguous in memory.
+    #[inline]
+    pub(super) fn chunk(&self, written: u64) -> &[u8] {
+        if self.segments.is_empty() {
+            return self.copied();
+        }
+        self.first_of_many(written)
+    }
+
+    #[inline(never)]
+    fn first_of_many(&self, written: u64) -> &[u8] {
+        self.chunks(written).next().unwrap_or_default()
+    }
+
+    /// Iterates over all pending bytes in pieces, none of them empty.
+    pub(super) fn chunks(&self, written: u64) -> impl Iterator<Item = &[u8]> {
+        let mut copied = self.copied();
+        let mut at = written;
+        let in_segments = self.segments.iter().flat_map(move |segment| {
+            let len = segment.start().saturating_sub(at) as usize;
+            let (before, after) = copied.split_at_checked(len).unwrap_or_default();
+            copied = after;
+            let pending = segment.pending(at);
+            at = segment.end();
+            [before, pending]
+        });
+        let chunks = in_segments.chain([self.copied_after_segments(written)]);
+        chunks.filter(|chunk| !chunk.is_empty())
+    }
+
+    fn copied_len(&self) -> usize {
+        self.bytes.len() - self.start
+    }
+
+    fn copied(&self) -> &[u8] {
+        debug_assert!(self.start <= self.bytes.len());
+        self.bytes.get(self.start..).unwrap_or_default()
+    }
+
+    fn copied_after_segments(&self, written: u64) -> &[u8] {
+        let Some(last) = self.segments.back() else { return self.copied() };
+        let len = (self.end(written) - last.end()) as usize;
+        debug_assert!(len <= self.copied_len(), "segments do not overlap");
+        self.bytes.get(self.bytes.len().saturating_sub(len)..).unwrap_or_default()
+    }
+
+    fn end(&self, written: u64) -> u64 {
+        written + self.len() as u64
+    }
+}
+
+/// # Appending
+impl Queue {
+    /// A queue whose pending bytes are `bytes`.
+    pub(super) fn from_bytes(bytes: Vec<u8>) -> Self {
+        Self { bytes, ..Self::default() }
+    }
+
+    /// Appends a frame, masked if the header has a masking key.
+    #[inline(always)]
+    pub(super) fn push_frame(&mut self, header: &FrameHeader, payload: &[u8]) {
+        self.reserve(HEADER_RESERVE + payload.len());
+        append_frame(&mut self.bytes, header, payload);
+    }
+
+    /// Appends a copy of `bytes`.
+    pub(super) fn push_copy(&mut self, bytes: &[u8]) {
+        self.reserve(bytes.len());
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    /// Appends a payload, which is not empty, without a copy.
+    pub(super) fn push_segment(&mut self, written: u64, payload: OwnedPayload) {
+        debug_assert!(!payload.is_empty());
+        let segment = Segment::new(self.end(written), payload);
+        self.segments_len += segment.len();
+        self.segments_size += segment.size();
+        self.segments.push_back(segment);
+    }
+
+    /// Appends an automatic Pong, or holds it back in place of an earlier one.
+    pub(super) fn push_pong(&mut self, written: u64, header: &FrameHeader, payload: &[u8]) {
+        if self.replies.hold_back_pongs() {
+            let newest_pong = self.replies.replace_newest_pong();
+            newest_pong.reserve(HEADER_RESERVE + payload.len());
+            return append_frame(newest_pong, header, payload);
+        }
+        self.push_frame(header, payload);
+        self.replies.pong_queued(self.end(written), header.encoded_len() + payload.len());
+    }
+
+    /// Appends a Close, after the Pong that is held back.
+    pub(super) fn push_close(&mut self, written: u64, header: &FrameHeader, payload: &[u8]) {
+        self.push_newest_pong(written);
+        self.push_frame(header, payload);
+        self.replies.close_queued(self.end(written), header.encoded_len() + payload.len());
+    }
+
+    fn push_newest_pong(&mut self, written: u64) {
+        let len = self.replies.newest_pong().len();
+        if len > 0 {
+            self.reserve(len);
+            self.bytes.extend_from_slice(self.replies.newest_pong());
+            self.replies.pong_queued(self.end(written), len);
+        }
+    }
+
+    #[inline]
+    fn reserve(&mut self, additional: usize) {
+        if self.bytes.capacity() - self.bytes.len() < additional {
+            self.make_room(additional);
+        }
+    }
+
+    /// Compacts the buffer, and lets it grow unless compaction makes room for `additional` bytes and at
+    /// least half of the buffer was written. So each byte is moved a constant number of times.
+    ///
+    /// It grows by half of the bytes that count against the high-water mark. Automatic Pongs, at most 4 KiB,
+    /// let it grow by [`MIN_CAPACITY`] only: the bound on the memory held leaves no more for them.
+    #[cold]
+    #[inline(never)]
+    fn make_room(&mut self, additional: usize) {
+        let pending = self.copied_len();
+        let counted = pending.saturating_sub(self.replies.pending());
+        let growth = (counted / 2).max(MIN_CAPACITY);
+        let spare = if self.start >= pending { 0 } else { growth };
+        if self.start > 0 {
+            count_moved(pending);
+            self.bytes.drain(..self.start);
+            self.start = 0;
+        }
+        if self.bytes.capacity() - pending < additional.saturating_add(spare) {
+            count_moved(pending);
+            self.bytes.reserve_exact(additional.saturating_add(growth));
+        }
+    }
+}
+
+/// # Removing
+impl Queue {
+    /// Removes the next `n` bytes if they are all that is pending, and counted and copied. Then the queue
+    /// is clear. Otherwise returns `false`.
+    pub(super) fn clear_if_plain(&mut self, n: usize) -> bool {
+        let is_plain = self.segments.is_empty() && self.replies.is_empty();
+        let clears = is_plain && n == self.copied_len();
+        if clears {
+            self.bytes.clear();
+            self.start = 0;
+        }
+        clears
+    }
+
+    /// Removes the next `n <= len` bytes, which advances `written`. Queues the Pong that is held back if
+    /// the last queued one was written.
+    pub(super) fn advance(&mut self, written: &mut u64, n: usize) {
+        let end = *written + n as u64;
+        let (mut in_segments, mut finished) = (0, 0);
+        for segment in self.segments.iter().take_while(|segment| segment.start() < end) {
+            in_segments += (segment.end().min(end) - segment.start().max(*written)) as usize;
+            if segment.end() <= end {
+                finished += 1;
+                self.segments_size -= segment.size();
+            }
+        }
+        self.start += n - in_segments;
+        self.segments_len -= in_segments;
+        *written = end;
+        self.replies.advance(end);
+        if self.replies.restart_pongs(end) {
+            self.push_newest_pong(end);
+        }
+        // Dropping a payload may run users' code, which may panic: everything else is done.
+        self.segments.drain(..finished);
+        if self.segments.is_empty() {
+            self.segments.shrink_to(MAX_POOLED_SEGMENTS);
+        }
+    }
+
+    /// Removes everything, which may run users' code.
+    pub(super) fn clear(&mut self) {
+        self.bytes.clear();
+        self.start = 0;
+        self.segments_len = 0;
+        self.segments_size = 0;
+        self.replies.clear();
+        self.segments.clear();
+        self.segments.shrink_to(MAX_POOLED_SEGMENTS);
+    }
+
+    /// Frees the buffer of a clear queue if it is larger than `capacity`. To shrink it instead costs 30
+    /// times as much as the next allocation, because growth then copies and touches new pages.
+    #[cfg(feature = "std")]
+    pub(super) fn free_above(&mut self, capacity: usize) {
+        debug_assert!(self.bytes.is_empty());
+        if self.capacity() > capacity {
+            self.bytes = Vec::new();
+        }
+    }
+
+    /// If the buffer is larger than twice the pending bytes and 4 KiB, moves them to a buffer of their
+    /// size, and returns the large one in a clear queue.
+    pub(super) fn split_excess(&mut self) -> Option<Box<Self>> {
+        let pending = self.copied_len();
+        if self.capacity() <= pending.saturating_mul(2).saturating_add(MAX_EXCESS) {
+            return None;
+        }
+        count_moved(pending);
+        let smaller = self.copied().to_vec();
+        let mut excess = core::mem::replace(&mut self.bytes, smaller);
+        self.start = 0;
+        excess.clear();
+        Some(Box::new(Self::from_bytes(excess)))
+    }
+}
+
+/// Appends a frame, for which room is reserved.
+#[inline(always)]
+fn append_frame(to: &mut Vec<u8>, header: &FrameHeader, payload: &[u8]) {
+    // A separate path for each role: a server's header is encoded without branches on the key.
+    match header.masking_key() {
+        None => {
+            append_header(to, header);
+            to.extend_from_slice(payload);
+        }
+        Some(key) => {
+            append_header(to, header);
+            extend_masked(to, payload, key, 0);
+        }
+    }
+}
+
+/// Appends all 16 bytes of the encoding, which is one store, and removes those after the header.
+#[inline(always)]
+fn append_header(to: &mut Vec<u8>, header: &FrameHeader) {
+    let header = header.encode();
+    let end = to.len() + header.len();
+    to.extend_from_slice(header.padded());
+    to.truncate(end);
+}
+
+#[cfg(not(test))]
+const fn count_moved(_len: usize) {}
+
+#[cfg(test)]
+use tests::count_moved;
+
+#[cfg(test)]
+pub(super) mod tests {
+    use core::cell::Cell;
+
+    #[cfg(feature = "std")]
+    use super::*;
+
+    std::thread_local! {
+        /// Number of bytes that compaction, growth and splitting moved on this thread.
+        pub(in super::super) static MOVED: Cell<usize> = const { Cell::new(0) };
+    }
+
+    pub(super) fn count_moved(len: usize) {
+        MOVED.set(MOVED.get() + len);
+    }
+
+    #[cfg(feature = "std")]
+    impl Queue {
+        /// Heap bytes that a clear queue owns at most besides its buffer.
+        pub(in super::super) const MAX_POOLED_SIZE: usize =
+            MAX_POOLED_SEGMENTS * size_of::<Segment>() + Replies::MAX_POOLED_SIZE;
+
+        /// Returns the number of heap bytes that it owns, its own box included.
+        pub(in super::super) fn memory(&self) -> usize {
+            size_of::<Self>()
+                + self.bytes.capacity()
+                + self.segments_size
+                + self.segments.capacity() * size_of::<Segment>()
+                + self.replies.memory()
+        }
+
+        /// Whether the buffer is as small as after `split_excess`.
+        pub(in super::super) fn is_trim(&self) -> bool {
+            self.bytes.capacity() <= 2 * self.copied_len() + MAX_EXCESS
+        }
+    }
+}

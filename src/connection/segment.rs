@@ -1,0 +1,101 @@
+//! Payloads that are queued without a copy.
+
+use alloc::vec::Vec;
+use core::ops::Deref;
+
+use bytes::Bytes;
+
+/// A payload that is queued without a copy.
+pub(crate) enum OwnedPayload {
+    Vec(Vec<u8>),
+    Shared(Bytes),
+}
+
+impl OwnedPayload {
+    /// Returns the number of bytes that it keeps allocated, as far as it is known.
+    fn size(&self) -> usize {
+        match self {
+            Self::Vec(bytes) => bytes.capacity(),
+            Self::Shared(bytes) => bytes.len(),
+        }
+    }
+
+    /// Frees capacity beyond twice the length, which no buffer has that grew by doubling. So a payload
+    /// keeps at most twice its length.
+    fn without_excess(mut self) -> Self {
+        match &mut self {
+            Self::Vec(bytes) if bytes.capacity() - bytes.len() > bytes.len() => {
+                bytes.shrink_to_fit()
+            }
+            Self::Vec(_) | Self::Shared(_) => {}
+        }
+        self
+    }
+}
+
+impl Deref for OwnedPayload {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Vec(bytes) => bytes,
+            Self::Shared(bytes) => bytes,
+        }
+    }
+}
+
+/// A payload at its place in the stream.
+pub(super) struct Segment {
+    /// Stream offset of the first byte.
+    start: u64,
+    payload: OwnedPayload,
+}
+
+impl Segment {
+    pub(super) fn new(start: u64, payload: OwnedPayload) -> Self {
+        Self { start, payload: payload.without_excess() }
+    }
+
+    /// Returns the stream offset of the first byte.
+    pub(super) fn start(&self) -> u64 {
+        self.start
+    }
+
+    /// Returns the stream offset after the last byte.
+    pub(super) fn end(&self) -> u64 {
+        self.start + self.payload.len() as u64
+    }
+
+    /// Returns the number of bytes, written or pending.
+    pub(super) fn len(&self) -> usize {
+        self.payload.len()
+    }
+
+    /// Returns the number of bytes that count against the high-water mark.
+    pub(super) fn size(&self) -> usize {
+        self.payload.size()
+    }
+
+    /// Returns the bytes from the stream offset `written` on, of which there is at least one.
+    pub(super) fn pending(&self, written: u64) -> &[u8] {
+        let skipped = written.saturating_sub(self.start) as usize;
+        debug_assert!(skipped < self.payload.len(), "a segment is removed when it was written");
+        self.payload.get(skipped..).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn payload_keeps_at_most_twice_its_length() {
+        for (len, capacity) in [(2048, 1 << 20), (2048, 4096), (2048, 4097), (2048, 5000)] {
+            let mut bytes = Vec::with_capacity(capacity);
+            bytes.resize(len, 7);
+            let payload = OwnedPayload::Vec(bytes).without_excess();
+            assert!(payload.size() <= 2 * len);
+            assert_eq!(*payload, [7; 2048]);
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! Connects the timers to the connection: reports events to them, and executes what they demand.
+
+use core::time::Duration;
+
+use super::timers::{Due, Phase, Snapshot};
+use super::{Connection, Statistics};
+use crate::frame::Opcode;
+use crate::{ConnectionError, Fragment, Limit, Timeout, Transport};
+
+/// # Time
+impl Connection {
+    /// Reports the time `now`: the span since an origin of the caller's choice, the same for all
+    /// reports.
+    ///
+    /// Call it at each wake-up, before or after [`receive`](Self::receive), or only when
+    /// [`poll_timeout`](Self::poll_timeout) is due. Events since the previous report count as
+    /// happening now. The call may queue a Ping or a Close frame in the [`output`](Self::output).
+    /// It may also fail the connection: [`error`](Self::error) returns the failure at once, and the
+    /// next `receive` returns it, even with an empty input.
+    ///
+    /// It does nothing unless [`Timeouts`](crate::Timeouts) or a
+    /// [`ControlRate`](crate::ControlRate) are configured.
+    pub fn handle_timeout(&mut self, now: Duration) {
+        // Each iteration handles one action: a Ping, a failure, or the timer that the failure
+        // starts.
+        for _ in 0..4 {
+            let Some(snapshot) = self.snapshot() else { return };
+            let Some(timers) = &mut self.timers else { return };
+            match timers.handle_timeout(now, &snapshot, &self.config) {
+                None => return,
+                Some(Due::Ping(payload)) => self.queue_keepalive(&payload),
+                Some(Due::ControlRate) => self.fail(Limit::ControlFrames),
+                Some(Due::Expired(timeout)) => self.expire(timeout),
+            }
+        }
+    }
+
+    /// Returns the time at which the next [`handle_timeout`](Self::handle_timeout) is due, on the
+    /// caller's clock, or `None` if no report is needed.
+    ///
+    /// Returns a time that is already due when a timer has to start, or zero before the first
+    /// report; check it after each write. Directly after `handle_timeout` it is later than the
+    /// reported time.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Duration> {
+        self.timers.as_ref()?.poll_timeout(&self.snapshot()?, &self.config)
+    }
+
+    /// Returns the round-trip time of the last keepalive Ping that was answered.
+    ///
+    /// It runs from the report after the Ping was written to the report after its Pong was
+    /// received, so its precision is that of the reports.
+    #[must_use]
+    pub fn rtt(&self) -> Option<Duration> {
+        self.timers.as_ref()?.rtt()
+    }
+
+    /// Returns the traffic so far, or `None` unless [statistics](crate::Config::with_statistics)
+    /// are enabled.
+    #[must_use]
+    pub fn statistics(&self) -> Option<Statistics> {
+        self.timers.as_ref()?.statistics(&self.snapshot()?)
+    }
+
+    /// Returns the state of the connection that the timers need, or `None` without timers.
+    fn snapshot(&self) -> Option<Snapshot> {
+        self.timers.as_ref()?;
+        let phase = match self.transport() {
+            Transport::Close | Transport::Abort => Phase::Over,
+            Transport::Open | Transport::Drain if self.machine.is_open() => Phase::Open,
+            Transport::Open | Transport::Drain => Phase::Closing,
+        };
+        Some(Snapshot { written: self.output.written(), end: self.output.end(), phase })
+    }
+
+    /// Reports to the timers that the driver requested the output.
+    pub(super) fn observe_output(&mut self) {
+        if let Some(snapshot) = self.snapshot()
+            && let Some(timers) = &mut self.timers
+        {
+            timers.output_requested(&snapshot);
+        }
+    }
+
+    /// Reports received bytes to the timers.
+    pub(super) fn observe_input(&mut self, bytes: usize) {
+        let data_arrived = self.machine.take_data_arrived();
+        if let Some(timers) = &mut self.timers {
+            timers.received(bytes);
+            if data_arrived {
+                timers.received_data();
+            }
+        }
+    }
+
+    /// Reports a message to the timers that was whole in the `bytes` consumed bytes.
+    pub(super) fn observe_message(&mut self, bytes: usize, payload_len: usize) {
+        if let Some(timers) = &mut self.timers {
+            timers.received_payload(payload_len, Fragment::Whole);
+            timers.received(bytes);
+            timers.received_data();
+        }
+    }
+
+    /// Reports a whole text message to the timers that is valid up to `valid_len` only.
+    #[cold]
+    pub(super) fn observe_invalid_text(&mut self, bytes: usize, valid_len: usize) {
+        if let Some(timers) = &mut self.timers {
+            timers.received_payload(valid_len, Fragment::First);
+            timers.received(bytes);
+            timers.received_data();
+        }
+    }
+
+    /// Queues a keepalive Ping, regardless of the high-water mark.
+    fn queue_keepalive(&mut self, payload: &[u8]) {
+        let key = || self.keys.next(&self.config);
+        // Without a masking key the connection fails; the next snapshot shows that.
+        if let Ok(header) = self.machine.ping_pong_header(Opcode::Ping, payload.len(), key) {
+            self.output.push_frame(&header, payload);
+            if let Some(timers) = &mut self.timers {
+                timers.sent_ping();
+            }
+        }
+    }
+
+    fn expire(&mut self, timeout: Timeout) {
+        let error = ConnectionError::Timeout(timeout);
+        match timeout {
+            Timeout::Idle => self.fail(error),
+            Timeout::Pong | Timeout::Output => self.abort_with(error),
+            // Our Close frame is still queued, so the peer does not read.
+            Timeout::Closing if !self.output.is_empty() => self.abort_with(error),
+            Timeout::Closing => {
+                self.machine.expire(error);
+                self.discard_incoming();
+            }
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! The running alarms, and the control frame rate.
+
+use core::time::Duration;
+
+use super::{Phase, Ping, Snapshot, Stage, Timeout, Timers};
+use crate::clock::{Alarm, Time};
+use crate::{Config, ControlRate, Timeouts};
+
+impl Timers {
+    /// Returns whether a report is due at once: it starts an alarm, completes a round-trip
+    /// measurement, or judges the control frame rate.
+    pub(super) fn must_start(&self, snapshot: &Snapshot, config: &Config) -> bool {
+        let timeouts = &config.timeouts;
+        let needs_time = match (snapshot.phase, &self.stage) {
+            (Phase::Open, Stage::Open { ping, .. }) => match ping {
+                Ping::Queued { end, .. } if *end <= snapshot.written => true,
+                Ping::Due { .. } | Ping::Answered { .. } => true,
+                Ping::None | Ping::Queued { .. } | Ping::Sent { .. } => {
+                    let needs_clock = timeouts.ping.is_some()
+                        || timeouts.idle.is_some()
+                        || config.control_rate.is_some();
+                    needs_clock && self.clock.now().is_none()
+                }
+            },
+            (Phase::Closing, Stage::Open { .. } | Stage::Closing { since: None, .. }) => {
+                timeouts.closing.is_some()
+            }
+            (Phase::Open | Phase::Closing, Stage::Closing { .. }) => {
+                timeouts.closing.is_some() && self.close_left(snapshot)
+            }
+            (Phase::Over, Stage::Open { .. } | Stage::Closing { .. }) => false,
+        };
+        let is_blocked = self.blocked_since.is_none() && snapshot.written < self.offered;
+        let exceeds = |rate: ControlRate| self.control_frames > i32::from(rate.frames);
+        needs_time
+            || (is_blocked && write_span(timeouts).is_some())
+            || config.control_rate.is_some_and(exceeds)
+    }
+
+    /// Returns the running alarms that end the connection when they expire.
+    pub(super) fn alarms(
+        &self,
+        now: Time,
+        snapshot: &Snapshot,
+        timeouts: &Timeouts,
+    ) -> [Option<Alarm<Timeout>>; 3] {
+        let write = self.blocked_since.zip(write_span(timeouts));
+        let write = write.and_then(|(since, span)| Alarm::new(Timeout::Output, since, span));
+        match (snapshot.phase, self.stage) {
+            (Phase::Open, Stage::Open { ping, last_data, .. }) => {
+                let pong = self.unanswered(ping).zip(timeouts.pong);
+                let pong = pong.and_then(|(left, span)| Alarm::new(Timeout::Pong, left, span));
+                let since = last_data.unwrap_or(now);
+                let idle = timeouts.idle.and_then(|span| Alarm::new(Timeout::Idle, since, span));
+                [pong, write, idle]
+            }
+            (Phase::Open | Phase::Closing, Stage::Closing { since, .. }) => {
+                let alarm = |(since, span)| Alarm::new(Timeout::Closing, since, span);
+                [write, since.zip(timeouts.closing).and_then(alarm), None]
+            }
+            // The closing alarm starts at the next report.
+            (Phase::Closing, Stage::Open { .. }) => [write, None, None],
+            (Phase::Over, Stage::Open { .. } | Stage::Closing { .. }) => [None; 3],
+        }
+    }
+
+    /// Returns the time at which the next Ping is due.
+    pub(super) fn ping_alarm(
+        &self,
+        now: Time,
+        snapshot: &Snapshot,
+        timeouts: &Timeouts,
+    ) -> Option<Time> {
+        let (Phase::Open, Stage::Open { ping, .. }) = (snapshot.phase, self.stage) else {
+            return None;
+        };
+        let span = timeouts.ping?;
+        if matches!(ping, Ping::Due { .. } | Ping::Queued { .. }) {
+            return None;
+        }
+        match (self.unanswered(ping), timeouts.pong) {
+            (None, _) => self.last_heard.unwrap_or(now).after(span),
+            (Some(_), Some(_)) => None,
+            // Without a pong timeout, a silent peer does not fail the connection: the Pings repeat.
+            (Some(left), None) => left.after(span),
+        }
+    }
+
+    /// Returns when `ping` was written, if no sign of life has followed.
+    ///
+    /// A sign of life in the interval between reports in which the Ping was written counts as
+    /// following it: their order is unknown.
+    fn unanswered(&self, ping: Ping) -> Option<Time> {
+        let (Ping::Sent { left, .. }, Some(heard)) = (ping, self.last_heard) else {
+            return None;
+        };
+        (heard < left).then_some(left)
+    }
+
+    /// Returns whether the received control frames exceed `rate`.
+    ///
+    /// Spans of the rate are consecutive from the clock's origin. Frames that are read after
+    /// several spans may have been sent in any of them, whether the driver reports the time before
+    /// or after it reads. Spans without a report therefore add credit.
+    pub(super) fn judge_rate(
+        &mut self,
+        rate: ControlRate,
+        before: Option<Time>,
+        now: Time,
+    ) -> bool {
+        let span = u64::try_from(rate.per.as_nanos()).unwrap_or(u64::MAX).max(1);
+        let index = |time: Time| time.nanos() / span;
+        let spans = before.map_or(0, |before| index(now) - index(before));
+        let spans = i32::try_from(spans).unwrap_or(i32::MAX);
+        let frames = i32::from(rate.frames);
+        let exceeds = self.control_frames > frames.saturating_mul(spans.saturating_add(1));
+        if exceeds || before.is_none() {
+            self.control_frames = 0;
+        } else if spans > 0 {
+            self.control_frames = -frames.saturating_mul(spans - 1);
+        }
+        exceeds
+    }
+}
+
+/// Returns how long requested output may make no progress.
+fn write_span(timeouts: &Timeouts) -> Option<Duration> {
+    Some(timeouts.ping?.saturating_add(timeouts.pong?))
+}

@@ -1,0 +1,126 @@
+//! The progress of the output, and the dating of events.
+//!
+//! *Progress* is any byte that the transport accepts while the output is not refused. While it is
+//! refused, only these count as progress: 16 KiB, all of the requested output, or the end of our Close.
+//! A peer that reads single bytes makes no progress.
+//!
+//! Output is *refused* if an `advance` removed only a part of it and the time was reported before the
+//! next `advance`. The timers are not informed of an `advance`. They observe the offsets of the output
+//! when the driver requests it and at each report, and compare them:
+//!
+//! ```text
+//!    mark       written             offered         end
+//! ────┴────────────┴───────────────────┴─────────────┴──▶ offset in the output
+//!      uncounted     requested, not      queued since
+//!      progress      yet written
+//! ```
+
+use core::num::NonZeroU64;
+
+use super::{Phase, Ping, Snapshot, Stage, Timers};
+use crate::clock::Time;
+
+/// The number of written bytes that count as progress of refused output.
+const PROGRESS: u64 = 16 * 1024;
+
+impl Timers {
+    /// Records that the driver requested the output that `snapshot` describes.
+    pub(in crate::connection) fn output_requested(&mut self, snapshot: &Snapshot) {
+        self.observe(snapshot);
+        // Output that is queued before all of `offered` is written does not count as requested: a
+        // driver that submits a write and queues more before it completes has written all that it
+        // could.
+        if self.offered <= self.written {
+            self.offered = snapshot.end;
+        }
+    }
+
+    /// Dates all events since the last report at `now`, and starts the alarms that must start.
+    pub(super) fn date_events(&mut self, now: Time, snapshot: &Snapshot) {
+        self.observe(snapshot);
+        let is_before_close = match self.stage {
+            Stage::Closing { close_end: Some(end), .. } => self.mark < end,
+            Stage::Closing { close_end: None, .. } | Stage::Open { .. } => true,
+        };
+        let is_progress = self.is_progress(snapshot);
+        if is_progress {
+            self.mark = self.written;
+            if self.refused {
+                self.last_heard = None;
+            }
+        }
+        self.refused = self.left_behind;
+        self.last_heard.get_or_insert(now);
+        if self.offered <= self.written {
+            self.blocked_since = None;
+        } else if is_progress || self.blocked_since.is_none() {
+            self.blocked_since = Some(now);
+        }
+        match &mut self.stage {
+            Stage::Open { ping, last_data, .. } if snapshot.phase == Phase::Open => {
+                last_data.get_or_insert(now);
+                if let Ping::Answered { left } = *ping {
+                    let nanos = u64::try_from(now.since(left).as_nanos()).unwrap_or(u64::MAX);
+                    self.rtt = Some(NonZeroU64::MIN.saturating_add(nanos));
+                }
+                *ping = ping.after_report(now, snapshot);
+            }
+            Stage::Open { .. } => {
+                self.stage = Stage::Closing { since: Some(now), close_end: None };
+            }
+            Stage::Closing { since, .. } => {
+                if since.is_none() || (is_progress && is_before_close) {
+                    *since = Some(now);
+                }
+            }
+        }
+    }
+
+    /// Returns whether the bytes written since `mark` count as progress.
+    fn is_progress(&self, snapshot: &Snapshot) -> bool {
+        let uncounted = self.written.saturating_sub(self.mark);
+        let is_enough = !self.refused
+            || !self.left_behind
+            || uncounted >= PROGRESS
+            || self.close_left(snapshot);
+        uncounted > 0 && is_enough
+    }
+
+    /// Returns whether the last byte of our Close was written since progress was last counted.
+    pub(super) fn close_left(&self, snapshot: &Snapshot) -> bool {
+        match self.stage {
+            Stage::Closing { close_end: Some(end), .. } => {
+                self.mark < end && end <= snapshot.written
+            }
+            Stage::Closing { close_end: None, .. } | Stage::Open { .. } => false,
+        }
+    }
+
+    /// Records the bytes that were written since the last observation.
+    fn observe(&mut self, snapshot: &Snapshot) {
+        debug_assert!(self.written <= snapshot.written && snapshot.written <= snapshot.end);
+        if snapshot.written <= self.written {
+            return;
+        }
+        // Some of these bytes belong to a data frame, or to control frames before one.
+        if let Stage::Open { last_data, data_end, .. } = &mut self.stage
+            && self.written < *data_end
+        {
+            *last_data = None;
+        }
+        self.written = snapshot.written;
+        self.left_behind = self.written < self.offered;
+    }
+}
+
+impl Ping {
+    /// Returns the state of the Ping after a report: whether it is queued, written, or done.
+    fn after_report(self, now: Time, snapshot: &Snapshot) -> Self {
+        match self {
+            Self::Due { id } => Self::Queued { id, end: snapshot.end },
+            Self::Queued { id, end } if end <= snapshot.written => Self::Sent { id, left: now },
+            Self::None | Self::Answered { .. } => Self::None,
+            Self::Queued { .. } | Self::Sent { .. } => self,
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! The states of a server's handshake after a refusal or a failure.
+//!
+//! The *answer* is the response that refuses.
+//!
+//! ```text
+//!   Answering ── written, then the peer's end ──▶ Closed
+//!       │ peer's end                                ▲
+//!       └──────────▶ AnsweringAfterEof ── written ──┘
+//! ```
+//!
+//! If the deadline expires before the answer is written, or if the transport breaks, the state is
+//! `Aborted`. If the deadline expires after that, while the peer does not end its stream, the state is
+//! `Closed`.
+
+use core::time::Duration;
+
+use crate::clock::Deadline;
+use crate::{Input, Output, Transport};
+
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Ending {
+    /// The answer is being written; then the peer's bytes are read and dropped.
+    Answering {
+        /// The deadline for the next `PROGRESS` bytes of the answer, then for the end of the peer's
+        /// stream.
+        deadline: Deadline,
+        closing: Option<Duration>,
+        /// The length of the output when the deadline was last restarted.
+        marked: usize,
+    },
+    /// The answer is being written. The peer's stream has ended.
+    AnsweringAfterEof {
+        deadline: Deadline,
+    },
+    Closed,
+    Aborted,
+}
+
+/// The number of bytes of the answer that must be written to restart the deadline.
+const PROGRESS: usize = 16 << 10;
+
+impl Ending {
+    /// Creates the state in which an answer of `len` bytes is queued. `closing` bounds each step.
+    pub(super) const fn answering(len: usize, closing: Option<Duration>) -> Self {
+        Self::Answering { deadline: Deadline::new(closing), closing, marked: len }
+    }
+
+    /// Consumes and drops the input, and records the end of the stream.
+    pub(super) fn receive(&mut self, input: &mut Input<'_>) {
+        input.consume().1.leave_unread(0);
+        if input.is_finished()
+            && let Self::Answering { deadline, .. } = *self
+        {
+            *self = Self::AnsweringAfterEof { deadline };
+        }
+    }
+
+    pub(super) fn transport(&self, output: &Output) -> Transport {
+        match self {
+            Self::Answering { .. } | Self::AnsweringAfterEof { .. } if !output.is_empty() => {
+                Transport::Open
+            }
+            Self::Answering { .. } => Transport::Drain,
+            Self::AnsweringAfterEof { .. } | Self::Closed => Transport::Close,
+            Self::Aborted => Transport::Abort,
+        }
+    }
+
+    pub(super) fn handle_timeout(&mut self, now: Duration, output: &mut Output) {
+        let is_written = output.is_empty();
+        let expired = match self {
+            Self::Answering { deadline, closing, marked } => {
+                let len = output.len();
+                if len + PROGRESS <= *marked || (is_written && *marked > 0) {
+                    deadline.restart(*closing);
+                    *marked = len;
+                }
+                deadline.handle_timeout(now)
+            }
+            Self::AnsweringAfterEof { deadline } if !is_written => deadline.handle_timeout(now),
+            Self::AnsweringAfterEof { .. } | Self::Closed | Self::Aborted => false,
+        };
+        if expired {
+            *self = if is_written { Self::Closed } else { Self::Aborted };
+            *output = Output::default();
+        }
+    }
+
+    pub(super) fn poll_timeout(&self, output: &Output) -> Option<Duration> {
+        match self {
+            Self::Answering { deadline, .. } => deadline.poll_timeout(),
+            Self::AnsweringAfterEof { deadline } if !output.is_empty() => deadline.poll_timeout(),
+            Self::AnsweringAfterEof { .. } | Self::Closed | Self::Aborted => None,
+        }
+    }
+}

@@ -1,0 +1,255 @@
+//! The list of extensions in `Sec-WebSocket-Extensions` (RFC 6455, section 9.1).
+//!
+//! ```text
+//! extension-list  = 1#extension
+//! extension       = extension-token *( ";" extension-param )
+//! extension-param = token [ "=" (token | quoted-string) ]
+//! ```
+//!
+//! Whitespace is allowed between any two tokens: the section builds on the grammar of RFC 2616. A
+//! head may have the field several times; its lists then form one list.
+
+use core::str;
+
+use super::http1::characters::Class;
+
+/// Whether `list` follows the grammar and has at least one extension.
+pub(super) fn is_extension_list(list: &[u8]) -> bool {
+    let mut is_empty = true;
+    for extension in Extensions::new(list) {
+        if extension.is_err() {
+            return false;
+        }
+        is_empty = false;
+    }
+    !is_empty
+}
+
+/// A list that breaks the grammar.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Malformed;
+
+/// An iterator over the extensions of one list, in their order. Its last item is an error if the list
+/// breaks the grammar.
+#[derive(Clone, Debug)]
+pub(super) struct Extensions<'a>(Cursor<'a>);
+
+/// One extension: an offer in a request, or a choice in a response.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Extension<'a> {
+    name: &'a [u8],
+    /// The parameters, from the first `;`.
+    parameters: &'a [u8],
+}
+
+/// One parameter of an extension.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Parameter<'a> {
+    name: &'a [u8],
+    /// `None` for a name alone. Without the quotes of a quoted string, but with its backslashes.
+    value: Option<&'a [u8]>,
+}
+
+impl<'a> Extensions<'a> {
+    pub(super) const fn new(list: &'a [u8]) -> Self {
+        Self(Cursor(list))
+    }
+}
+
+impl<'a> Iterator for Extensions<'a> {
+    type Item = Result<Extension<'a>, Malformed>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        // Empty elements are ignored, as in every list.
+        while self.0.skip(b',') {}
+        if self.0.0.is_empty() {
+            return None;
+        }
+        let extension = self.0.extension();
+        if extension.is_none() {
+            self.0 = Cursor(&[]);
+        }
+        Some(extension.ok_or(Malformed))
+    }
+}
+
+// The negotiation of permessage-deflate reads offers through these.
+#[cfg_attr(not(test), allow(dead_code))]
+impl<'a> Extension<'a> {
+    pub(super) fn name(&self) -> &'a str {
+        str::from_utf8(self.name).unwrap_or_default()
+    }
+
+    /// The parameters, in their order.
+    pub(super) fn parameters(&self) -> impl Iterator<Item = Parameter<'a>> + Clone {
+        let mut cursor = Cursor(self.parameters);
+        core::iter::from_fn(move || if cursor.skip(b';') { cursor.parameter() } else { None })
+    }
+}
+
+#[cfg_attr(not(test), allow(dead_code))]
+impl<'a> Parameter<'a> {
+    pub(super) fn name(&self) -> &'a str {
+        str::from_utf8(self.name).unwrap_or_default()
+    }
+
+    /// The characters of the value, without quotes and escapes; `None` for a name alone.
+    pub(super) fn value(&self) -> Option<impl Iterator<Item = u8> + Clone + 'a> {
+        // A token has no backslash, so that each one here escapes the character after it.
+        self.value.map(|value| value.iter().copied().filter(|&byte| byte != b'\\'))
+    }
+}
+
+/// Reads a list from the left, each byte once.
+#[derive(Clone, Debug)]
+struct Cursor<'a>(&'a [u8]);
+
+impl<'a> Cursor<'a> {
+    fn extension(&mut self) -> Option<Extension<'a>> {
+        let name = self.token()?;
+        let parameters = self.0;
+        while self.skip(b';') {
+            self.parameter()?;
+        }
+        let parameters = parameters.get(..parameters.len() - self.0.len())?;
+        matches!(self.0.first(), None | Some(b',')).then_some(Extension { name, parameters })
+    }
+
+    fn parameter(&mut self) -> Option<Parameter<'a>> {
+        let name = self.token()?;
+        let value = if !self.skip(b'=') {
+            return Some(Parameter { name, value: None });
+        } else if self.skip(b'"') {
+            self.end_of_quoted_string()?
+        } else {
+            self.token()?
+        };
+        Some(Parameter { name, value: Some(value) })
+    }
+
+    fn token(&mut self) -> Option<&'a [u8]> {
+        self.skip_whitespace();
+        let (token, rest) = self.0.split_at_checked(Class::Token.prefix_len(self.0))?;
+        self.0 = rest;
+        (!token.is_empty()).then_some(token)
+    }
+
+    /// Reads a quoted string, after its first quote.
+    fn end_of_quoted_string(&mut self) -> Option<&'a [u8]> {
+        let string = self.0;
+        loop {
+            let character = match self.byte()? {
+                b'"' => {
+                    let value = string.get(..string.len() - self.0.len() - 1)?;
+                    return (!value.is_empty()).then_some(value);
+                }
+                b'\\' => self.byte()?,
+                byte => byte,
+            };
+            // RFC 6455, section 9.1: after unescaping, the value must conform to token.
+            if !Class::Token.has(character) {
+                return None;
+            }
+        }
+    }
+
+    fn byte(&mut self) -> Option<u8> {
+        let (&byte, rest) = self.0.split_first()?;
+        self.0 = rest;
+        Some(byte)
+    }
+
+    /// Skips `byte`, and whitespace before it, if it is next.
+    fn skip(&mut self, byte: u8) -> bool {
+        self.skip_whitespace();
+        match self.0.split_first() {
+            Some((first, rest)) if *first == byte => {
+                self.0 = rest;
+                true
+            }
+            Some(_) | None => false,
+        }
+    }
+
+    fn skip_whitespace(&mut self) {
+        while let [b' ' | b'\t', rest @ ..] = self.0 {
+            self.0 = rest;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::string::{String, ToString};
+    use std::vec::Vec;
+
+    use super::*;
+
+    /// Each extension as `name;parameter=value;parameter`.
+    fn normalize(list: &str) -> Result<Vec<String>, Malformed> {
+        let normalized = |extension: Extension<'_>| {
+            let mut text = extension.name().to_string();
+            for parameter in extension.parameters() {
+                text.extend([";", parameter.name()]);
+                if let Some(value) = parameter.value() {
+                    text.push('=');
+                    text.extend(value.map(char::from));
+                }
+            }
+            text
+        };
+        Extensions::new(list.as_bytes()).map(|extension| extension.map(normalized)).collect()
+    }
+
+    #[test]
+    fn reads_extensions_and_their_parameters() {
+        for (list, expected) in [
+            ("foo", &["foo"][..]),
+            ("foo, bar; baz=2", &["foo", "bar;baz=2"]),
+            ("foo;a;b=1;c=\"x\" , bar", &["foo;a;b=1;c=x", "bar"]),
+            (" ,foo ; a = 1,, ", &["foo;a=1"]),
+            (r#"a; b="\x\y""#, &["a;b=xy"]),
+            (
+                "permessage-deflate; client_max_window_bits; server_max_window_bits=10, \
+                permessage-deflate",
+                &[
+                    "permessage-deflate;client_max_window_bits;server_max_window_bits=10",
+                    "permessage-deflate",
+                ],
+            ),
+            ("__proto__; constructor; toString=1", &["__proto__;constructor;toString=1"]),
+        ] {
+            assert!(is_extension_list(list.as_bytes()), "{list}");
+            assert_eq!(normalize(list).unwrap(), expected, "{list}");
+        }
+    }
+
+    #[test]
+    fn refuses_malformed_lists() {
+        for list in [
+            "foo;",
+            "foo bar",
+            "foo;a=",
+            "foo;=1",
+            "foo;a=\"",
+            "foo;a=\"\"",
+            "foo;a=\"b c\"",
+            "foo;a=\"b\"c",
+            "=1",
+            "foo;a=\"\\",
+            "foo;a=\"\\\"\"",
+            "foo;a b",
+            "f\u{f6}o",
+            "foo;a==1",
+            ";a",
+            "foo,;a",
+        ] {
+            assert!(!is_extension_list(list.as_bytes()), "{list}");
+            assert_eq!(normalize(list), Err(Malformed), "{list}");
+        }
+        for list in ["", ",", " , "] {
+            assert!(!is_extension_list(list.as_bytes()), "{list:?}");
+            assert_eq!(normalize(list), Ok(Vec::new()), "{list:?}");
+        }
+    }
+}

@@ -1,0 +1,342 @@
+//! The header fields that matter to a handshake, and the lists in their values.
+
+use core::num::NonZeroU32;
+use core::str;
+
+use super::extensions::is_extension_list;
+use super::http1::characters::Class;
+use super::http1::{FieldLine, trim, trim_end, trim_start};
+use super::{Field, HandshakeError, HeadWriter, InvalidHead};
+
+/// Chooses the first of `supported` that is among `offered`: the server's order of preference
+/// decides (RFC 6455, section 4.2.2, item 4). `None` if the two have no subprotocol in common.
+///
+/// ```
+/// use websocket_proto::handshake::choose_subprotocol;
+///
+/// let offered = ["soap", "wamp"].into_iter();
+/// assert_eq!(choose_subprotocol(offered.clone(), &["wamp", "soap"]), Some("wamp"));
+/// assert_eq!(choose_subprotocol(offered, &["chat"]), None);
+/// ```
+pub fn choose_subprotocol<'a, 's>(
+    offered: impl Iterator<Item = &'a str> + Clone,
+    supported: &[&'s str],
+) -> Option<&'s str> {
+    let is_offered = |supported: &&&str| offered.clone().any(|offered| offered == **supported);
+    supported.iter().find(is_offered).copied()
+}
+
+/// The name of a header field that matters to a handshake.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum FieldName {
+    Host,
+    Origin,
+    Upgrade,
+    Connection,
+    ContentLength,
+    TransferEncoding,
+    Key,
+    Accept,
+    Version,
+    Subprotocols,
+    Extensions,
+}
+
+impl FieldName {
+    /// Recognizes `name`, ignoring case.
+    pub(super) fn of(name: &[u8]) -> Option<Self> {
+        let (field_name, lowercase) = (*BY_LENGTH.get(name.len())?)?;
+        if is_token(name, lowercase) {
+            return Some(field_name);
+        }
+        // As long as `transfer-encoding`.
+        is_token(name, b"sec-websocket-key").then_some(Self::Key)
+    }
+
+    /// The bit that stands for this name in a set.
+    const fn bit(self) -> u16 {
+        1 << self as u16
+    }
+}
+
+/// The names in lowercase, indexed by their length.
+const BY_LENGTH: [Option<(FieldName, &[u8])>; 25] = {
+    let mut names: [Option<(FieldName, &[u8])>; 25] = [None; 25];
+    names[4] = Some((FieldName::Host, b"host"));
+    names[6] = Some((FieldName::Origin, b"origin"));
+    names[7] = Some((FieldName::Upgrade, b"upgrade"));
+    names[10] = Some((FieldName::Connection, b"connection"));
+    names[14] = Some((FieldName::ContentLength, b"content-length"));
+    names[17] = Some((FieldName::TransferEncoding, b"transfer-encoding"));
+    names[20] = Some((FieldName::Accept, b"sec-websocket-accept"));
+    names[21] = Some((FieldName::Version, b"sec-websocket-version"));
+    names[22] = Some((FieldName::Subprotocols, b"sec-websocket-protocol"));
+    names[24] = Some((FieldName::Extensions, b"sec-websocket-extensions"));
+    names
+};
+
+/// The fields of a head that matter to a handshake (RFC 6455, sections 4.1 and 4.2.1).
+///
+/// `V` is a value: its bytes or, while a head arrives in a buffer that may move, its [`Span`].
+#[derive(Clone, Copy, Debug)]
+pub(super) struct HandshakeFields<V> {
+    /// The first value of each field, indexed by [`FieldName`].
+    values: [Option<V>; FieldName::Extensions as usize + 1],
+    /// The fields that occur more than once: the bits that [`FieldName::bit`] returns.
+    repeated: u16,
+    /// Whether `Upgrade` lists `websocket`.
+    pub(super) lists_websocket: bool,
+    /// Whether `Connection` lists `upgrade`.
+    pub(super) lists_upgrade: bool,
+    /// Whether a `Sec-WebSocket-Protocol` is not a list of tokens.
+    pub(super) has_malformed_subprotocols: bool,
+    /// Whether a `Sec-WebSocket-Extensions` breaks its grammar.
+    pub(super) has_malformed_extensions: bool,
+}
+
+/// The place of a value in a head, whose length fits in 32 bits: `start <= end`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Span {
+    /// A start line precedes all fields.
+    start: NonZeroU32,
+    end: u32,
+}
+
+impl Span {
+    /// The bytes at this place in `head`.
+    pub(super) fn of(self, head: &[u8]) -> &[u8] {
+        head.get(self.start.get() as usize..self.end as usize).unwrap_or_default()
+    }
+}
+
+impl<V: Copy> HandshakeFields<V> {
+    pub(super) const fn new() -> Self {
+        Self {
+            values: [None; _],
+            repeated: 0,
+            lists_websocket: false,
+            lists_upgrade: false,
+            has_malformed_subprotocols: false,
+            has_malformed_extensions: false,
+        }
+    }
+
+    /// The value of a field, `None` if the field is missing; `repeated` if it occurs several times.
+    pub(super) fn once(
+        &self,
+        name: FieldName,
+        repeated: HandshakeError,
+    ) -> Result<Option<V>, HandshakeError> {
+        if self.repeated & name.bit() == 0 { Ok(self.first(name)) } else { Err(repeated) }
+    }
+
+    /// The value of the first field of this name.
+    pub(super) fn first(&self, name: FieldName) -> Option<V> {
+        self.values.get(name as usize).copied().flatten()
+    }
+
+    /// Adds a field whose value is `value`, kept as `kept`.
+    fn add(&mut self, name: FieldName, value: &[u8], kept: V) {
+        match self.values.get_mut(name as usize) {
+            Some(first @ None) => *first = Some(kept),
+            Some(Some(_)) | None => self.repeated |= name.bit(),
+        }
+        match name {
+            FieldName::Upgrade => self.lists_websocket |= list_contains(value, b"websocket"),
+            FieldName::Connection => self.lists_upgrade |= list_contains(value, b"upgrade"),
+            FieldName::Subprotocols => self.has_malformed_subprotocols |= !is_token_list(value),
+            FieldName::Extensions => self.has_malformed_extensions |= !is_extension_list(value),
+            FieldName::Host | FieldName::Origin | FieldName::ContentLength => {}
+            FieldName::TransferEncoding | FieldName::Key => {}
+            FieldName::Accept | FieldName::Version => {}
+        }
+    }
+}
+
+impl<'a> HandshakeFields<&'a [u8]> {
+    pub(super) fn collect(fields: impl Iterator<Item = Field<'a>>) -> Self {
+        let mut collected = Self::new();
+        for field in fields {
+            if let Some(name) = FieldName::of(field.name_bytes()) {
+                collected.add(name, field.value(), field.value());
+            }
+        }
+        collected
+    }
+}
+
+impl HandshakeFields<Span> {
+    pub(super) fn record(&mut self, head: &[u8], line: FieldLine) {
+        let name = head.get(line.start..line.colon).unwrap_or_default();
+        let Some(name) = FieldName::of(name) else { return };
+        let value = trim_start(head.get(line.colon + 1..line.end).unwrap_or_default());
+        let start = line.end - value.len();
+        let value = trim_end(value);
+        let end = start + value.len();
+        let Some(start) = NonZeroU32::new(start as u32) else {
+            debug_assert!(false, "a start line precedes all fields");
+            return;
+        };
+        self.add(name, value, Span { start, end: end as u32 });
+    }
+
+    /// The values in `head`, where they were recorded.
+    pub(super) fn resolve<'a>(&self, head: &'a [u8]) -> HandshakeFields<&'a [u8]> {
+        let Self { values, repeated, lists_websocket, lists_upgrade, .. } = *self;
+        HandshakeFields {
+            values: values.map(|value| value.map(|span| span.of(head))),
+            repeated,
+            lists_websocket,
+            lists_upgrade,
+            has_malformed_subprotocols: self.has_malformed_subprotocols,
+            has_malformed_extensions: self.has_malformed_extensions,
+        }
+    }
+}
+
+impl Field<'_> {
+    /// Whether the handshake writes this field itself.
+    pub(super) fn is_reserved(&self) -> bool {
+        const PREFIX: &[u8] = b"sec-websocket-";
+        let name = self.name_bytes();
+        match FieldName::of(name) {
+            Some(name) => name != FieldName::Origin,
+            None => name.get(..PREFIX.len()).is_some_and(|start| is_token(start, PREFIX)),
+        }
+    }
+}
+
+impl HeadWriter<'_> {
+    /// Writes fields of the caller, in their order and case. Refuses those that the handshake writes
+    /// itself.
+    pub(super) fn extra_fields(&mut self, fields: &[Field<'_>]) -> Result<(), InvalidHead> {
+        for field in fields {
+            if field.is_reserved() {
+                return Err(InvalidHead::ReservedField);
+            }
+            self.field(*field)?;
+        }
+        Ok(())
+    }
+}
+
+/// The elements of a list without quoted strings: trimmed, and empty ones left out.
+// RFC 9110, section 5.6.1.2: a recipient must parse and ignore a reasonable number of empty elements.
+pub(super) const fn elements(list: &[u8]) -> Elements<'_> {
+    Elements(list)
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Elements<'a>(&'a [u8]);
+
+impl<'a> Iterator for Elements<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        while !self.0.is_empty() {
+            let len = self.0.iter().position(|&byte| byte == b',').unwrap_or(self.0.len());
+            let (element, rest) = self.0.split_at_checked(len)?;
+            self.0 = rest.get(1..).unwrap_or_default();
+            if !trim(element).is_empty() {
+                return Some(trim(element));
+            }
+        }
+        None
+    }
+}
+
+/// The elements of several lists that are tokens.
+pub(super) fn tokens<'a>(
+    lists: impl Iterator<Item = &'a [u8]> + Clone,
+) -> impl Iterator<Item = &'a str> + Clone {
+    lists
+        .flat_map(elements)
+        .filter(|element| Class::Token.is_all(element))
+        .filter_map(|token| str::from_utf8(token).ok())
+}
+
+/// Whether `list` has the element `lowercase`, ignoring case.
+fn list_contains(list: &[u8], lowercase: &[u8]) -> bool {
+    // Most lists have one element.
+    is_token(list, lowercase) || elements(list).any(|element| is_token(element, lowercase))
+}
+
+/// Whether `list` is `1#token` (RFC 9110, section 5.6.1).
+fn is_token_list(list: &[u8]) -> bool {
+    elements(list).next().is_some() && elements(list).all(|element| Class::Token.is_all(element))
+}
+
+/// Whether the token `text` is `lowercase`, which consists of lowercase letters and hyphens, ignoring
+/// case.
+///
+/// Setting bit 5 turns no other character of a token into a letter or a hyphen; it turns a CR into a
+/// hyphen, but no token has one.
+pub(super) fn is_token(text: &[u8], lowercase: &[u8]) -> bool {
+    let (words, bytes) = text.as_chunks();
+    let (lowercase_words, lowercase_bytes) = lowercase.as_chunks();
+    let is_word = |(a, b): (&[u8; 4], &[u8; 4])| {
+        u32::from_le_bytes(*a) | 0x2020_2020 == u32::from_le_bytes(*b)
+    };
+    text.len() == lowercase.len()
+        && words.iter().zip(lowercase_words).all(is_word)
+        && bytes.iter().zip(lowercase_bytes).all(|(a, b)| a | 0x20 == *b)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn list_contains_whole_elements_ignoring_case() {
+        for list in ["upgrade", "Upgrade", "keep-alive, Upgrade", ",,\tUPGRADE ,", "a,upgrade,b"] {
+            assert!(list_contains(list.as_bytes(), b"upgrade"), "{list}");
+        }
+        for list in ["", ",", "upgraded", "keep-alive Upgrade", "\"upgrade\"", "upgrade;q=1"] {
+            assert!(!list_contains(list.as_bytes(), b"upgrade"), "{list}");
+        }
+    }
+
+    #[test]
+    fn is_token_agrees_with_a_bytewise_comparison() {
+        for byte in 0..=u8::MAX {
+            let token = [b'h', byte];
+            let same = token.eq_ignore_ascii_case(b"ht");
+            assert_eq!(is_token(&token, b"ht"), same, "{byte:#x}");
+            let same = token.eq_ignore_ascii_case(b"h-");
+            assert!(is_token(&token, b"h-") == same || !Class::Token.has(byte), "{byte:#x}");
+        }
+        assert!(!is_token(b"host", b"hosts") && !is_token(b"hosts", b"host"));
+    }
+
+    #[test]
+    fn recognizes_every_field_name() {
+        for (name, expected) in [
+            ("Host", FieldName::Host),
+            ("ORIGIN", FieldName::Origin),
+            ("upgrade", FieldName::Upgrade),
+            ("Connection", FieldName::Connection),
+            ("Content-Length", FieldName::ContentLength),
+            ("Transfer-Encoding", FieldName::TransferEncoding),
+            ("Sec-WebSocket-Key", FieldName::Key),
+            ("Sec-WebSocket-Accept", FieldName::Accept),
+            ("Sec-WebSocket-Version", FieldName::Version),
+            ("Sec-WebSocket-Protocol", FieldName::Subprotocols),
+            ("sec-websocket-extensions", FieldName::Extensions),
+        ] {
+            assert!(FieldName::of(name.as_bytes()) == Some(expected), "{name}");
+            let other = [&name[..name.len() - 1], "_"].concat();
+            assert!(FieldName::of(other.as_bytes()).is_none(), "{other}");
+        }
+        assert!(FieldName::of(b"").is_none());
+    }
+
+    #[test]
+    fn token_list_has_at_least_one_token() {
+        for list in ["chat", "chat, superchat", "v1.chat ,,\t soap"] {
+            assert!(is_token_list(list.as_bytes()), "{list}");
+        }
+        for list in ["", ",", " , ,", "a b", "a;b", "chat, \u{fc}", "\"chat\"", "a/b"] {
+            assert!(!is_token_list(list.as_bytes()), "{list}");
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! Adapters from and to the types of the crate `http`, for requests and responses that another HTTP
+//! stack reads and writes. They pass the same checks as bytes.
+
+mod client;
+mod server;
+
+use alloc::vec::Vec;
+
+use ::http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Version};
+
+use super::upgrade::FieldList;
+use super::{Field, Fields, InvalidHead, RequestHead, ResponseHead};
+
+/// # Types of `http`
+impl RequestHead<'_> {
+    /// This head in the types of `http`. Values keep every byte.
+    ///
+    /// # Errors
+    ///
+    /// Those of these types: for some characters of a target, or more than 65,534 bytes of it.
+    pub fn to_http(&self) -> Result<Request<()>, ::http::Error> {
+        let version = version(self.minor_version());
+        let request = Request::builder().method(self.method()).uri(self.target()).version(version);
+        let mut request = request.body(())?;
+        copy_fields(self.fields(), request.headers_mut())?;
+        Ok(request)
+    }
+}
+
+/// # Types of `http`
+impl ResponseHead<'_> {
+    /// This head in the types of `http`, which have no reason phrase. Values keep every byte.
+    ///
+    /// # Errors
+    ///
+    /// Those of these types, which a valid head does not cause.
+    pub fn to_http(&self) -> Result<Response<()>, ::http::Error> {
+        let version = version(self.minor_version());
+        let mut response = Response::builder().status(self.status()).version(version).body(())?;
+        copy_fields(self.fields(), response.headers_mut())?;
+        Ok(response)
+    }
+}
+
+pub(super) fn fields_of(headers: &HeaderMap) -> impl Iterator<Item = Field<'_>> {
+    headers.iter().map(|(name, value)| Field::new(name.as_str(), value))
+}
+
+impl<'a> From<&'a HeaderMap> for FieldList<'a> {
+    fn from(headers: &'a HeaderMap) -> Self {
+        Self::Collected(fields_of(headers).collect())
+    }
+}
+
+/// The fields that the handshake does not write itself.
+pub(super) fn own_fields(headers: &HeaderMap) -> Vec<Field<'_>> {
+    fields_of(headers).filter(|field| !field.is_reserved()).collect()
+}
+
+const fn version(minor: u8) -> Version {
+    if minor == 0 { Version::HTTP_10 } else { Version::HTTP_11 }
+}
+
+fn copy_fields(fields: Fields<'_>, headers: &mut HeaderMap) -> Result<(), ::http::Error> {
+    for field in fields {
+        let name = HeaderName::from_bytes(field.name().as_bytes())?;
+        headers.try_append(name, HeaderValue::from_bytes(field.value())?)?;
+    }
+    Ok(())
+}
+
+pub(super) fn with_status(status: StatusCode) -> Response<()> {
+    let mut response = Response::new(());
+    *response.status_mut() = status;
+    response
+}
+
+/// A response out of its list of fields.
+pub(super) fn response_of<'a>(
+    fields: impl Iterator<Item = Field<'a>>,
+) -> Result<Response<()>, InvalidHead> {
+    let mut response = Response::new(());
+    for field in fields {
+        if field.has_name(":status") {
+            let status = StatusCode::from_bytes(field.value());
+            *response.status_mut() = status.map_err(|_| InvalidHead::Status)?;
+        } else {
+            append(response.headers_mut(), field)?;
+        }
+    }
+    Ok(response)
+}
+
+/// Appends fields of the caller, which the handshake must not write itself.
+pub(super) fn append_extra(
+    headers: &mut HeaderMap,
+    fields: &[Field<'_>],
+) -> Result<(), InvalidHead> {
+    fields.iter().try_for_each(|field| match field.is_reserved() {
+        true => Err(InvalidHead::ReservedField),
+        false => append(headers, *field),
+    })
+}
+
+pub(super) fn append(headers: &mut HeaderMap, field: Field<'_>) -> Result<(), InvalidHead> {
+    if !field.has_valid_value() {
+        return Err(InvalidHead::FieldValue);
+    }
+    let name = HeaderName::from_bytes(field.name_bytes()).map_err(|_| InvalidHead::FieldName)?;
+    let value = HeaderValue::from_bytes(field.value()).map_err(|_| InvalidHead::FieldValue)?;
+    headers.try_append(name, value).map_err(|_| InvalidHead::BufferTooSmall)?;
+    Ok(())
+}

@@ -1,0 +1,198 @@
+//! Adapters of the server's side.
+
+use ::http::{HeaderValue, Request, Response, StatusCode, Version};
+
+use super::{append, append_extra, own_fields, response_of, with_status};
+use crate::handshake::http2::PseudoFields;
+use crate::handshake::upgrade::{RequestLine, RequestTarget};
+use crate::handshake::{
+    Acceptance, Accepted, ExtendedConnect, Field, HandshakeError, InvalidHead, OriginPolicy,
+    Rejection, ServerHandshake, Unaccepted, Upgrade, accept_key,
+};
+
+/// # Types of `http`
+impl<'a> Upgrade<'a> {
+    /// Checks a request that another stack parsed, as [`RequestHead::upgrade`](crate::handshake::RequestHead::upgrade) does. A request of
+    /// HTTP/2 or HTTP/3 is plain HTTP here; see [`ExtendedConnect::from_http`].
+    ///
+    /// # Errors
+    ///
+    /// The rule that the request breaks. [`Rejection::to_http`] makes the response of
+    /// [`HandshakeError::rejection`].
+    ///
+    /// ```
+    /// use websocket_proto::handshake::{Acceptance, OriginPolicy, Upgrade};
+    ///
+    /// # let request = http::Request::get("/chat").header("host", "example.com")
+    /// #     .header("connection", "Upgrade").header("upgrade", "websocket")
+    /// #     .header("sec-websocket-version", "13")
+    /// #     .header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==").body(())?;
+    /// // let request: http::Request<_>
+    /// if let Some(upgrade) = Upgrade::from_http(&request, &OriginPolicy::same())? {
+    ///     let response = upgrade.accept_http(&Acceptance::new())?;
+    ///     assert_eq!(response.status(), 101);
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn from_http<B>(
+        request: &'a Request<B>,
+        policy: &OriginPolicy<'_>,
+    ) -> Result<Option<Self>, HandshakeError> {
+        let uri = request.uri();
+        let target = match (uri.scheme_str(), uri.authority()) {
+            (None, None) => RequestTarget::parse(uri.path().as_bytes()),
+            (Some("http" | "https" | "ws" | "wss"), Some(authority)) => {
+                RequestTarget::Absolute { authority: authority.as_str().as_bytes() }
+            }
+            (Some(_) | None, Some(_) | None) => RequestTarget::Other,
+        };
+        let is_1_1 = request.version() == Version::HTTP_11;
+        let line = RequestLine { method: request.method().as_str().as_bytes(), target, is_1_1 };
+        Self::check(line, request.headers().into(), policy)
+    }
+
+    /// The response that accepts: 101, and what `acceptance` adds.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`accept`](Self::accept).
+    pub fn accept_http(&self, acceptance: &Acceptance<'_>) -> Result<Response<()>, InvalidHead> {
+        acceptance.check(self.fields())?;
+        let accept = accept_key(self.key());
+        let mut response = with_status(StatusCode::SWITCHING_PROTOCOLS);
+        let headers = response.headers_mut();
+        append(headers, Field::new("upgrade", "websocket"))?;
+        append(headers, Field::new("connection", "Upgrade"))?;
+        append(headers, Field::new("sec-websocket-accept", &accept))?;
+        if let Some(subprotocol) = acceptance.chosen_subprotocol() {
+            append(headers, Field::new("sec-websocket-protocol", subprotocol))?;
+        }
+        append_extra(headers, acceptance.extra_fields())?;
+        Ok(response)
+    }
+}
+
+/// # Types of `http`
+impl<'a> ExtendedConnect<'a> {
+    /// Checks a request that another stack parsed, as [`parse`](Self::parse) does. `protocol` is its
+    /// `:protocol`, which the crate `http` has no place for: stacks keep it in an extension of their
+    /// own.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`parse`](Self::parse).
+    ///
+    /// ```
+    /// use websocket_proto::handshake::{Acceptance, ExtendedConnect, OriginPolicy};
+    ///
+    /// # let request = http::Request::connect("https://example.com/chat")
+    /// #     .version(http::Version::HTTP_2).header("sec-websocket-version", "13").body(())?;
+    /// # let protocol = Some("websocket");
+    /// // let request: http::Request<_>
+    /// // let protocol = request.extensions().get::<h2::ext::Protocol>().map(|p| p.as_str());
+    /// match ExtendedConnect::from_http(&request, protocol, &OriginPolicy::same()) {
+    ///     Ok(Some(connect)) => {
+    ///         let response = connect.accept_http(&Acceptance::new())?;
+    ///         assert_eq!(response.status(), 200);
+    ///     }
+    ///     Ok(None) => { /* not an Extended CONNECT */ }
+    ///     Err(error) => { let response = ExtendedConnect::refusal_http(error); }
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn from_http<B>(
+        request: &'a Request<B>,
+        protocol: Option<&'a str>,
+        policy: &OriginPolicy<'_>,
+    ) -> Result<Option<Self>, HandshakeError> {
+        let Some(protocol) = protocol else { return Ok(None) };
+        let uri = request.uri();
+        let pseudo = PseudoFields {
+            method: Some(request.method().as_str().as_bytes()),
+            protocol: Some(protocol.as_bytes()),
+            scheme: uri.scheme_str().map(str::as_bytes),
+            path: uri.path_and_query().map(|path| path.as_str().as_bytes()),
+            authority: uri.authority().map(|authority| authority.as_str().as_bytes()),
+            status: None,
+        };
+        Self::check(pseudo, request.headers().into(), policy).map(Some)
+    }
+
+    /// The response that accepts: 200, and what `acceptance` adds.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`accept`](Self::accept).
+    pub fn accept_http(&self, acceptance: &Acceptance<'_>) -> Result<Response<()>, InvalidHead> {
+        response_of(self.accept(acceptance)?)
+    }
+
+    /// The response to a request that breaks a rule, as [`refusal`](Self::refusal) has it.
+    #[must_use]
+    pub fn refusal_http(error: HandshakeError) -> Response<()> {
+        let response = response_of(Self::refusal(error));
+        debug_assert!(response.is_ok(), "the fields of a refusal are valid");
+        response.unwrap_or_else(|_| with_status(StatusCode::BAD_REQUEST))
+    }
+}
+
+/// # Types of `http`
+impl Rejection {
+    /// The response without a body, for another stack to write.
+    #[must_use]
+    pub fn to_http(self) -> Response<()> {
+        let status = StatusCode::from_u16(self.status()).unwrap_or(StatusCode::BAD_REQUEST);
+        let mut response = with_status(status);
+        let headers = response.headers_mut();
+        if let Self::MethodNotAllowed = self {
+            headers.insert("allow", HeaderValue::from_static("GET"));
+        }
+        if let Self::UpgradeRequired = self {
+            headers.insert("upgrade", HeaderValue::from_static("websocket"));
+            headers.insert("connection", HeaderValue::from_static("Upgrade"));
+            headers.insert("sec-websocket-version", HeaderValue::from_static("13"));
+        }
+        if let Self::Unavailable { retry_after } = self {
+            headers.insert("retry-after", retry_after.into());
+        }
+        response
+    }
+}
+
+/// # Types of `http`
+impl ServerHandshake {
+    /// [`accept`](Self::accept)s with the choices of `response`: its `Sec-WebSocket-Protocol`, and all
+    /// fields that the handshake does not write itself.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`accept`](Self::accept); [`InvalidHead::Status`] if the status code is not 101.
+    #[expect(clippy::result_large_err, reason = "the error gives the handshake back")]
+    pub fn accept_http<B>(self, response: &Response<B>) -> Result<Accepted, Unaccepted<Self>> {
+        let headers = response.headers();
+        let fields = own_fields(headers);
+        let acceptance = Acceptance::new().fields(&fields);
+        let subprotocol = headers.get("sec-websocket-protocol").map(HeaderValue::to_str);
+        let error = match subprotocol.transpose() {
+            _ if response.status() != StatusCode::SWITCHING_PROTOCOLS => InvalidHead::Status,
+            Ok(Some(subprotocol)) => return self.accept(&acceptance.subprotocol(subprotocol)),
+            Ok(None) => return self.accept(&acceptance),
+            Err(_) => InvalidHead::Subprotocol,
+        };
+        Err(Unaccepted { handshake: self, error: error.into() })
+    }
+
+    /// [`respond`](Self::respond)s with the status code, the fields and the body of `response`, except
+    /// for the fields that the handshake writes itself.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`respond`](Self::respond).
+    pub fn respond_http<B: AsRef<[u8]>>(
+        &mut self,
+        response: &Response<B>,
+    ) -> Result<(), InvalidHead> {
+        let fields = own_fields(response.headers());
+        self.respond(response.status().as_u16(), &fields, response.body().as_ref())
+    }
+}

@@ -1,0 +1,208 @@
+//! The lines of a head: the start line, and the fields.
+
+use core::fmt;
+use core::str;
+
+use super::characters::Class;
+
+/// A header field: a name in the case in which it was sent, and a value without the whitespace
+/// around it (RFC 9110, section 5).
+///
+/// The type serves in both directions. A field that the caller supplies is validated when it is
+/// written.
+///
+/// ```
+/// use websocket_proto::handshake::Field;
+///
+/// let field = Field::new("X-Request-Id", "42");
+/// assert!(field.has_name("x-request-id"));
+/// assert_eq!(field.value(), b"42");
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Field<'a> {
+    name: &'a [u8],
+    value: &'a [u8],
+}
+
+impl<'a> Field<'a> {
+    /// A field to write.
+    #[must_use]
+    pub fn new(name: &'a str, value: &'a (impl AsRef<[u8]> + ?Sized)) -> Self {
+        Self { name: name.as_bytes(), value: value.as_ref() }
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn name(&self) -> &'a str {
+        str::from_utf8(self.name).unwrap_or_default()
+    }
+
+    /// The value. Bytes above 0x7f have no defined encoding (RFC 9110, section 5.5).
+    #[must_use]
+    pub const fn value(&self) -> &'a [u8] {
+        self.value
+    }
+
+    /// The value as text; `None` if it is not UTF-8.
+    #[must_use]
+    pub fn text(&self) -> Option<&'a str> {
+        str::from_utf8(self.value).ok()
+    }
+
+    /// Whether `name` is the field's name, ignoring case.
+    #[must_use]
+    pub fn has_name(&self, name: &str) -> bool {
+        self.name.eq_ignore_ascii_case(name.as_bytes())
+    }
+
+    pub(crate) const fn name_bytes(&self) -> &'a [u8] {
+        self.name
+    }
+
+    /// Whether a recipient reads the value as it is written.
+    pub(crate) fn has_valid_value(&self) -> bool {
+        // RFC 9110, section 5.5: no control characters, and no whitespace at the ends, which a
+        // recipient removes.
+        Class::FieldValue.prefix_len(self.value) == self.value.len()
+            && trim(self.value).len() == self.value.len()
+    }
+}
+
+impl fmt::Debug for Field<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.name.escape_ascii(), self.value.escape_ascii())
+    }
+}
+
+/// An iterator over fields, in the order in which they were sent.
+///
+/// ```
+/// use websocket_proto::handshake::{HeadLimits, RequestParser};
+///
+/// let head = b"GET / HTTP/1.1\r\nHost: example.com\r\nX-Trace: 1\r\n\r\n";
+/// let request = RequestParser::new(HeadLimits::DEFAULT).parse(head)?.unwrap();
+/// let names: Vec<&str> = request.fields().map(|field| field.name()).collect();
+/// assert_eq!(names, ["Host", "X-Trace"]);
+/// # Ok::<(), websocket_proto::handshake::HandshakeError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Fields<'a>(Source<'a>);
+
+#[derive(Clone, Debug)]
+enum Source<'a> {
+    /// Valid field lines, up to and including the empty line that ends them.
+    Lines(&'a [u8]),
+    List(core::slice::Iter<'a, Field<'a>>),
+}
+
+impl<'a> Fields<'a> {
+    pub(crate) const fn of_lines(lines: &'a [u8]) -> Self {
+        Self(Source::Lines(lines))
+    }
+
+    pub(crate) fn of_list(list: &'a [Field<'a>]) -> Self {
+        Self(Source::List(list.iter()))
+    }
+
+    /// The values of the fields called `name`, ignoring case.
+    pub(crate) fn values(self, name: &str) -> impl Iterator<Item = &'a [u8]> + Clone {
+        self.filter(move |field| field.has_name(name)).map(|field| field.value)
+    }
+}
+
+impl<'a> Iterator for Fields<'a> {
+    type Item = Field<'a>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Field<'a>> {
+        match &mut self.0 {
+            Source::List(list) => list.next().copied(),
+            Source::Lines(lines) => {
+                let (name, rest) = lines.split_at_checked(Class::Token.prefix_len(lines))?;
+                // The empty line has no colon.
+                let rest = rest.strip_prefix(b":")?;
+                let (value, rest) = rest.split_at_checked(Class::FieldValue.prefix_len(rest))?;
+                *lines = rest.strip_prefix(b"\r\n")?;
+                Some(Field { name, value: trim(value) })
+            }
+        }
+    }
+}
+
+/// `value` without the optional whitespace at its ends (OWS; RFC 9110, section 5.6.3).
+pub(crate) fn trim(value: &[u8]) -> &[u8] {
+    trim_end(trim_start(value))
+}
+
+pub(crate) fn trim_start(mut value: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] = value {
+        value = rest;
+    }
+    value
+}
+
+pub(crate) fn trim_end(mut value: &[u8]) -> &[u8] {
+    while let [rest @ .., b' ' | b'\t'] = value {
+        value = rest;
+    }
+    value
+}
+
+/// A complete start line: values, and the offsets of its parts in the head. Those that the line does
+/// not have are 0.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct StartLine {
+    pub(super) method: u32,
+    pub(super) target: u32,
+    pub(super) version: u32,
+    pub(super) reason: u32,
+    /// The first field line, after the start line.
+    pub(super) fields: u32,
+    pub(crate) status: u16,
+    /// The minor version of HTTP/1.
+    pub(crate) minor_version: u8,
+}
+
+impl StartLine {
+    pub(super) const EMPTY: Self = Self {
+        method: 0,
+        target: 0,
+        version: 0,
+        reason: 0,
+        fields: 0,
+        status: 0,
+        minor_version: 0,
+    };
+
+    pub(crate) fn method<'a>(&self, head: &'a [u8]) -> &'a [u8] {
+        // A space ends the method and the target.
+        part(head, self.method, self.target - 1)
+    }
+
+    pub(crate) fn target<'a>(&self, head: &'a [u8]) -> &'a [u8] {
+        part(head, self.target, self.version - 1)
+    }
+
+    pub(crate) fn reason<'a>(&self, head: &'a [u8]) -> &'a [u8] {
+        // CRLF ends the reason phrase.
+        part(head, self.reason, self.fields - 2)
+    }
+
+    /// The field lines and the empty line after them.
+    pub(crate) fn field_lines<'a>(&self, head: &'a [u8]) -> &'a [u8] {
+        head.get(self.fields as usize..).unwrap_or_default()
+    }
+}
+
+fn part(head: &[u8], start: u32, end: u32) -> &[u8] {
+    head.get(start as usize..end as usize).unwrap_or_default()
+}
+
+/// The offsets of a complete field line in its head: `start < colon < end`.
+#[derive(Clone, Copy)]
+pub(crate) struct FieldLine {
+    pub(crate) start: usize,
+    pub(crate) colon: usize,
+    /// The CRLF.
+    pub(crate) end: usize,
+}

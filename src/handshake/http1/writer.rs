@@ -1,0 +1,182 @@
+//! Writes heads, and validates what the caller supplies for them.
+
+#[cfg(feature = "alloc")]
+use alloc::vec::Vec;
+
+use super::Field;
+use super::characters::Class;
+use crate::handshake::InvalidHead;
+
+/// A destination for a head: the start of a slice or, with `alloc`, the end of a `Vec`.
+///
+/// Functions that write take `impl Into<HeadBuffer>`: pass `&mut [u8]`, `&mut [u8; N]` or
+/// `&mut Vec<u8>`.
+///
+/// ```
+/// use websocket_proto::handshake::{InvalidHead, Rejection};
+///
+/// let mut buffer = [0; 256];
+/// let len = Rejection::NotFound.write(&mut buffer, "")?;
+/// assert!(buffer[..len].starts_with(b"HTTP/1.1 404 Not Found\r\n"));
+/// let short = Rejection::NotFound.write(&mut buffer[..20], "");
+/// assert_eq!(short, Err(InvalidHead::BufferTooSmall));
+/// # Ok::<(), InvalidHead>(())
+/// ```
+#[derive(Debug)]
+pub struct HeadBuffer<'a>(Buffer<'a>);
+
+#[derive(Debug)]
+enum Buffer<'a> {
+    Slice {
+        bytes: &'a mut [u8],
+        written: usize,
+    },
+    #[cfg(feature = "alloc")]
+    Vec {
+        bytes: &'a mut Vec<u8>,
+        written: usize,
+    },
+}
+
+impl<'a> From<&'a mut [u8]> for HeadBuffer<'a> {
+    fn from(bytes: &'a mut [u8]) -> Self {
+        Self(Buffer::Slice { bytes, written: 0 })
+    }
+}
+
+impl<'a, const N: usize> From<&'a mut [u8; N]> for HeadBuffer<'a> {
+    fn from(bytes: &'a mut [u8; N]) -> Self {
+        Self::from(&mut bytes[..])
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl<'a> From<&'a mut Vec<u8>> for HeadBuffer<'a> {
+    fn from(bytes: &'a mut Vec<u8>) -> Self {
+        Self(Buffer::Vec { bytes, written: 0 })
+    }
+}
+
+impl HeadBuffer<'_> {
+    fn push(&mut self, new: &[u8]) -> Result<(), InvalidHead> {
+        match &mut self.0 {
+            Buffer::Slice { bytes, written } => {
+                let room = bytes.get_mut(*written..).unwrap_or_default();
+                room.get_mut(..new.len()).ok_or(InvalidHead::BufferTooSmall)?.copy_from_slice(new);
+                *written += new.len();
+            }
+            #[cfg(feature = "alloc")]
+            Buffer::Vec { bytes, written } => {
+                bytes.extend_from_slice(new);
+                *written += new.len();
+            }
+        }
+        Ok(())
+    }
+
+    fn written(&self) -> usize {
+        match &self.0 {
+            Buffer::Slice { written, .. } => *written,
+            #[cfg(feature = "alloc")]
+            Buffer::Vec { written, .. } => *written,
+        }
+    }
+}
+
+/// Writes the head of a request or a response without an allocation of its own.
+///
+/// It validates all that it is given: a CR, LF or NUL in a head is an error, as is everything else
+/// that a recipient would read differently. After an error the contents of the buffer are
+/// unspecified.
+#[derive(Debug)]
+pub(crate) struct HeadWriter<'a> {
+    buffer: HeadBuffer<'a>,
+}
+
+impl<'a> HeadWriter<'a> {
+    /// Writes at the start of `buffer`.
+    pub(crate) fn new(buffer: impl Into<HeadBuffer<'a>>) -> Self {
+        Self { buffer: buffer.into() }
+    }
+
+    /// Begins an HTTP/1.1 request. The target is the concatenation of `target`.
+    pub(crate) fn request(
+        buffer: impl Into<HeadBuffer<'a>>,
+        method: &str,
+        target: &[&str],
+    ) -> Result<Self, InvalidHead> {
+        if !Class::Token.is_all(method.as_bytes()) {
+            return Err(InvalidHead::Method);
+        }
+        if target.iter().all(|part| part.is_empty())
+            || target.iter().any(|part| Class::Target.prefix_len(part.as_bytes()) < part.len())
+        {
+            return Err(InvalidHead::Target);
+        }
+        let mut head = Self::new(buffer);
+        head.write(&[method.as_bytes(), b" "])?;
+        target.iter().try_for_each(|part| head.write(&[part.as_bytes()]))?;
+        head.write(&[b" HTTP/1.1\r\n"])?;
+        Ok(head)
+    }
+
+    /// Begins an HTTP/1.1 response.
+    pub(crate) fn response(
+        buffer: impl Into<HeadBuffer<'a>>,
+        status: u16,
+        reason: &str,
+    ) -> Result<Self, InvalidHead> {
+        if !(100..=999).contains(&status) {
+            return Err(InvalidHead::Status);
+        }
+        if Class::FieldValue.prefix_len(reason.as_bytes()) < reason.len() {
+            return Err(InvalidHead::Reason);
+        }
+        let mut digits = [0; 20];
+        let status = decimal(status.into(), &mut digits);
+        let mut head = Self::new(buffer);
+        head.write(&[b"HTTP/1.1 ", status, b" ", reason.as_bytes(), b"\r\n"])?;
+        Ok(head)
+    }
+
+    /// Writes a field line.
+    pub(crate) fn field(&mut self, field: Field<'_>) -> Result<(), InvalidHead> {
+        if !Class::Token.is_all(field.name_bytes()) {
+            return Err(InvalidHead::FieldName);
+        }
+        if !field.has_valid_value() {
+            return Err(InvalidHead::FieldValue);
+        }
+        self.write(&[field.name_bytes(), b": ", field.value(), b"\r\n"])
+    }
+
+    /// Writes bytes that are known to be valid.
+    pub(crate) fn write(&mut self, parts: &[&[u8]]) -> Result<(), InvalidHead> {
+        parts.iter().try_for_each(|part| self.buffer.push(part))
+    }
+
+    /// Ends the head and writes `body` after it. Returns the length of both in bytes.
+    pub(crate) fn finish(mut self, body: &[u8]) -> Result<usize, InvalidHead> {
+        self.write(&[b"\r\n", body])?;
+        Ok(self.written())
+    }
+
+    /// The number of bytes written.
+    pub(crate) fn written(&self) -> usize {
+        self.buffer.written()
+    }
+}
+
+/// The decimal digits of `number`, at the end of `out`.
+pub(crate) fn decimal(mut number: usize, out: &mut [u8; 20]) -> &[u8] {
+    let mut start = out.len();
+    for digit in out.iter_mut().rev() {
+        *digit = b'0' + (number % 10) as u8;
+        number /= 10;
+        start -= 1;
+        if number == 0 {
+            break;
+        }
+    }
+    out.get(start..).unwrap_or_default()
+}

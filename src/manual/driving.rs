@@ -1,0 +1,154 @@
+//! How to drive a connection, step by step.
+//!
+//! A driver owns the socket, the clock and the threads or tasks. For each connection it keeps the
+//! socket, an [`Input`](crate::Input), and first a handshake, then a
+//! [`Connection`](crate::Connection). It repeats one loop:
+//!
+//! 1. **Report the time** with [`handle_timeout`](crate::Connection::handle_timeout), if
+//!    [timeouts](super::time) are configured. It may queue a Ping or a Close, or fail the connection.
+//! 2. **Write** the output until it is empty or the socket accepts no more:
+//!    [`Output::write_to`](crate::Output::write_to), or [`chunk`](crate::Output::chunk) and
+//!    [`advance`](crate::Output::advance).
+//! 3. **Follow** [`transport()`](crate::Connection::transport): continue, drain, close, or abort.
+//! 4. **Read** into the `Input` with [`Input::read_from`](crate::Input::read_from).
+//! 5. **Receive** events until `receive` returns `None`, or until there is no room for a reply.
+//!
+//! The [front page](crate#the-driving-loop) has this loop for a blocking socket without timeouts,
+//! [`time`](super::time#a-blocking-driver) with them. Keep the order: a failure that step 1 causes
+//! shows in step 3, before the driver waits in step 4.
+//!
+//! # Blocking sockets
+//!
+//! A blocking socket waits for one direction at a time. While `write_to` waits for a peer that does
+//! not read, nothing is received: two programs that both send large messages without reading block
+//! each other for ever. Set a write timeout and a read timeout on the socket
+//! (`TcpStream::set_write_timeout`, `set_read_timeout`; 1 s is usual): `write_to` then returns
+//! [`Written::Blocked`](crate::Written::Blocked) and `read_from`
+//! [`Filled::Blocked`](crate::Filled::Blocked), and the loop continues with the other direction.
+//!
+//! # The handshake
+//!
+//! [`ServerHandshake`](crate::handshake::ServerHandshake),
+//! [`ClientHandshake`](crate::handshake::ClientHandshake) and
+//! [`ProxyHandshake`](crate::handshake::ProxyHandshake) have the calls of a connection
+//! ([`Handshake`](crate::handshake::Handshake)), and the same loop drives them. An accepted
+//! handshake turns into a `Connection` whose output begins with the remainder of the handshake's
+//! output. A handshake that is refused or fails is driven until its `transport()` is `Close` or
+//! `Abort`.
+//!
+//! If another HTTP stack performed the handshake, create the connection with
+//! [`Connection::server`](crate::Connection::server) or
+//! [`Connection::client`](crate::Connection::client). Bytes that the stack read after the head
+//! belong in the first `Input`.
+//!
+//! # The input
+//!
+//! Create one `Input` for each connection, outside the loop. It remembers the bytes that were read
+//! and not consumed, and the end of the stream after them. The loop can therefore stop receiving at
+//! any event, write, and continue without losing bytes. Pass the `Input` of the handshake on to the
+//! connection: bytes that follow the head are in it.
+//!
+//! Many connections can share one buffer. [`Input::with_bytes`](crate::Input::with_bytes) wraps the
+//! bytes that were read for one connection, and [`Input::into_owned`](crate::Input::into_owned)
+//! keeps those that were not consumed. `with_bytes` also suits bytes that do not come from a
+//! socket, such as the plaintext of a TLS library; [`finish`](crate::Input::finish) marks the end
+//! of such a stream.
+//!
+//! # Replies and backpressure
+//!
+//! [`has_room()`](crate::Connection::has_room) promises room for one `send` of a message of any
+//! size, or for one chunk. A program that replies calls it before each `receive`. While the peer
+//! does not read, the output fills up, `has_room()` returns `false`, and the program stops
+//! receiving. Then the peer's own writes block: TCP carries the backpressure to the peer.
+//!
+//! ```
+//! # use websocket_proto::{Config, Connection, Event, Input, Negotiated, Unsent};
+//! # static CONFIG: Config = Config::new();
+//! # let mut connection = Connection::server(&CONFIG, &Negotiated::default());
+//! # let mut bytes = *b"\x81\x82\0\0\0\0Hi";
+//! # let mut input = Input::with_bytes(&mut bytes);
+//! while connection.has_room() && let Some(event) = connection.receive(&mut input) {
+//!     if let Event::Message(message) = event
+//!         && connection.may_send()
+//!     {
+//!         connection.send(message).map_err(Unsent::into_error)?;
+//!     }
+//! }
+//! # assert_eq!(connection.output().len(), 4);
+//! # Ok::<(), websocket_proto::SendError>(())
+//! ```
+//!
+//! A program that sends on its own initiative waits for `has_room()` before each message and
+//! **continues to receive meanwhile**. Two such programs that stopped receiving while they cannot
+//! send would block each other for ever.
+//!
+//! [`may_send()`](crate::Connection::may_send) returns whether the protocol allows a new message.
+//! It returns `false` after a Close frame, after a failure, and while a message is sent in pieces.
+//!
+//! # Closing
+//!
+//! [`close`](crate::Connection::close) queues a Close frame; the peer's messages continue to arrive
+//! until its Close. The connection answers a Close of the peer automatically. In both cases the
+//! loop continues, and `transport()` ends it:
+//!
+//! - [`Open`](crate::Transport::Open): continue the loop.
+//! - [`Drain`](crate::Transport::Drain): all output is written. Shut down the writing direction of
+//!   the socket, then read and receive until the end of the stream. Bound this time with
+//!   [`Timeouts::closing`](crate::Timeouts::closing) or a timer of the driver (5 s is usual).
+//!   Closing a socket with unread bytes would reset the connection and destroy output that is still
+//!   on its way.
+//! - [`Close`](crate::Transport::Close): close the socket.
+//! - [`Abort`](crate::Transport::Abort): close the socket at once, with a reset if possible.
+//!
+//! If reading from or writing to the socket fails, call [`abort`](crate::Connection::abort).
+//!
+//! [`outcome()`](crate::Connection::outcome) returns whether the closing handshake was complete,
+//! and the close code; [`error()`](crate::Connection::error) returns the failure, if there was one.
+//!
+//! To stop a server, call `close(CloseCode::GOING_AWAY)` on each connection and continue its loop
+//! until `transport()` ends it. Messages that arrive after our Close are delivered, but cannot be
+//! answered.
+//!
+//! # Asynchronous drivers
+//!
+//! The borrow checker rejects a loop that returns a borrowed event in one branch and awaits the
+//! socket in another. [`Connection::next`](crate::Connection::next) borrows nothing and returns the
+//! next step: call `receive`, write, read, or close. It returns [`Next::Event`](crate::Next::Event)
+//! exactly if the following `receive` returns an event.
+//!
+//! ```
+//! # use websocket_proto::{Connection, Event, Input, Next};
+//! # async fn write<'a>(_: &mut Connection) {}
+//! # async fn read(_: &mut Input<'_>) {}
+//! async fn recv<'a>(connection: &mut Connection, input: &'a mut Input<'_>) -> Option<Event<'a>> {
+//!     loop {
+//!         match connection.next(input) {
+//!             Next::Event => break,
+//!             Next::Write => write(connection).await,
+//!             Next::Read => read(input).await,
+//!             Next::Closed => return None,
+//!         }
+//!     }
+//!     connection.receive(input)
+//! }
+//! ```
+//!
+//! `next` returns [`Next::Read`](crate::Next::Read) while `transport()` is `Drain`: shut down the
+//! writing direction before that read. A driver that sends on its own initiative also reads while a
+//! write waits.
+//!
+//! # Several tasks or threads
+//!
+//! Every call is short and synchronous, and state changes only within calls. A dropped future
+//! therefore leaves no operation half done.
+//!
+//! To share a `Connection` between threads, put it behind a lock, and:
+//!
+//! - never hold the lock while you wait for the socket: copy [`chunk`](crate::Output::chunk) out of
+//!   the lock, or use a socket that does not block;
+//! - let one thread write and report the time; a thread that queues output wakes it (a condition
+//!   variable, a channel, a byte in a pipe);
+//! - let a thread that sends wait until `has_room()`, and let the thread that reads send replies only
+//!   with room that others left, or one of them takes all of it.
+//!
+//! The example `shared` has one thread that reads, one that writes, and several that send.

@@ -1,0 +1,32 @@
+//! Limits, and the memory that a peer can cost.
+//!
+//! All limits are inclusive. A peer that exceeds one receives the close code or the HTTP status in
+//! the third column.
+//!
+//! | limit | default | if exceeded | precedent |
+//! |---|---|---|---|
+//! | message ([`Limits::with_max_message`](crate::Limits::with_max_message)) | 64 MiB for whole messages; none for chunks | 1009 | tungstenite |
+//! | data frame ([`Limits::with_max_frame`](crate::Limits::with_max_frame)) | none; the message limit applies | 1009 | |
+//! | empty fragments ([`Limits::with_max_empty_fragments`](crate::Limits::with_max_empty_fragments)) | 1,024 in a message | 1008 | ws for Node |
+//! | queued output ([`Config::with_high_water_mark`](crate::Config::with_high_water_mark)) | 1 MiB | `has_room()` returns `false`, `send` fails with [`Full`](crate::SendError::Full) | uWebSockets: 64 KiB |
+//! | automatic Pongs | 4 KiB queued since the last one was written | only the newest Ping is answered | section 5.5.3 |
+//! | head ([`HeadLimits`](crate::handshake::HeadLimits)) | 32 KiB | 431 | nginx: 4 × 8 KiB |
+//! | field line of a head | 16 KiB | 431 | Node: 16 KiB of fields |
+//! | fields of a head | 128 | 431 | websockets for Python |
+//! | request target | 8 KiB | 414 | RFC 9112, section 3: at least 8,000 |
+//! | body of a refusal | 64 KiB | the remainder is dropped | websockets for Python: 1 MiB |
+//! | Pings and Pongs ([`ControlRate`](crate::ControlRate)) | none | 1008 | |
+//!
+//! # Memory
+//!
+//! - An idle server connection has at most 160 bytes and owns no heap. A client adds a block of
+//!   masking keys of 264 bytes. Timers add a block of at most 128 bytes, and statistics another of
+//!   64 bytes.
+//! - A message that is whole in the input is borrowed from it. A message that is reassembled uses
+//!   at most twice the bytes received plus 64 KiB. The length in a frame header reserves at most 64
+//!   KiB, or eight times the bytes received if that is more.
+//! - The output holds at most twice the high-water mark, two messages and 5 KiB, because `send`
+//!   accepts a message of any size while less than the mark is queued. Its buffer may come from the
+//!   thread's pool with up to 96 KiB more.
+//! - With `std`, output buffers return to a pool of the thread, which holds less than 1.5 MiB.
+//! - The work for a frame does not depend on the amount of queued output.

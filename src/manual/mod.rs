@@ -1,0 +1,17 @@
+//! The manual: how to drive a connection, and why it behaves as it does.
+//!
+//! | page | subject |
+//! |---|---|
+//! | [`driving`] | the loop around a connection: input, output, backpressure, closing, async, threads |
+//! | [`time`] | keepalive, timeouts, and when to report the time |
+//! | [`limits`] | every limit with its default, and the memory that a peer can cost |
+//! | [`choices`] | the decisions of this crate where RFC 6455 allows several |
+//! | [`performance`] | the decisions of a driver that affect speed |
+//!
+//! These modules contain documentation only.
+
+pub mod choices;
+pub mod driving;
+pub mod limits;
+pub mod performance;
+pub mod time;

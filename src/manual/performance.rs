@@ -1,0 +1,18 @@
+//! Performance: the plain loop is the fast loop.
+//!
+//! There is one way to drive a connection, and it is the fast one. `benches/README.md` has the
+//! measurements and the commands. These decisions remain for the driver:
+//!
+//! - **The size of the read buffer.** 16 to 64 KiB suit most traffic. A message that is whole in
+//!   the buffer is delivered without a copy; for messages of 64 KiB, use 128 to 256 KiB. One buffer
+//!   can serve all connections of a thread.
+//! - **One write for each turn of the loop.** Queue all replies to the messages of one read, then
+//!   write: many small messages leave in one system call.
+//! - **Large payloads as `Bytes`, `Vec` or `String`.** A server queues owned payloads of 2 KiB and
+//!   more without a copy. [`write_to`](crate::Output::write_to) writes them together with their
+//!   headers by vectored writes.
+//! - **Broadcast with [`PreparedMessage`](crate::PreparedMessage).** The message is encoded once
+//!   for all receivers.
+//! - **The default feature `simd`.** It selects the instructions of the processor at run time.
+//! - **The [`Entropy`](crate::Entropy) of clients.** A client draws masking keys in blocks of 64,
+//!   so that a faster source than the operating system's helps only with very many small messages.

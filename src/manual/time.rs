@@ -1,0 +1,133 @@
+//! Time: keepalive, dead peers, timeouts.
+//!
+//! The crate reads no clock. If [`Timeouts`](crate::Timeouts) or a
+//! [`ControlRate`](crate::ControlRate) are configured, the driver reports the time with
+//! [`handle_timeout(now)`](crate::Connection::handle_timeout), where `now` is the span since an
+//! origin of the driver's choice, the same for all reports.
+//! [`poll_timeout()`](crate::Connection::poll_timeout) returns the time at which the next report is
+//! due. [`Timeouts::RECOMMENDED`](crate::Timeouts::RECOMMENDED) suits most connections over the
+//! Internet.
+//!
+//! Without them the driver reports nothing, and bounds the time after the first Close frame itself.
+//!
+//! # A blocking driver
+//!
+//! The simplest timed driver sets the read timeout and the write timeout of its socket to 1 s and
+//! reports the time in each turn of its loop:
+//!
+#![cfg_attr(feature = "std", doc = "```")]
+#![cfg_attr(not(feature = "std"), doc = "```ignore")]
+//! use std::io;
+//! use std::net::{Shutdown, TcpStream};
+//! use std::time::{Duration, Instant};
+//!
+//! use websocket_proto::{Connection, Event, Input, Transport};
+//!
+//! fn echo(
+//!     connection: &mut Connection,
+//!     input: &mut Input<'_>,
+//!     socket: &mut TcpStream,
+//!     origin: Instant, // that of the handshake
+//! ) -> io::Result<()> {
+//!     socket.set_read_timeout(Some(Duration::from_secs(1)))?;
+//!     socket.set_write_timeout(Some(Duration::from_secs(1)))?;
+//!     loop {
+//!         connection.handle_timeout(origin.elapsed());
+//!         connection.output().write_to(socket)?;
+//!         match connection.transport() {
+//!             Transport::Open => {}
+//!             Transport::Drain => drop(socket.shutdown(Shutdown::Write)),
+//!             Transport::Close => return Ok(()),
+//!             Transport::Abort => return connection.error().map_or(Ok(()), |e| Err(io::Error::other(e))),
+//!         }
+//!         input.read_from(socket)?;
+//!         while connection.has_room() && let Some(event) = connection.receive(input) {
+//!             if let Event::Message(message) = event && connection.may_send() {
+//!                 connection.send(message)?;
+//!             }
+//!         }
+//!     }
+//! }
+//! ```
+//!
+//! # When to report
+//!
+//! A driver may report at each wake-up, before or after `receive`, or only when `poll_timeout()` is
+//! due. An event since the previous report counts as happening at the next one. Before it waits, a
+//! driver writes the output and then reports the time while `poll_timeout()` is due, because a Ping
+//! that was just written starts a timer:
+//!
+//! ```
+//! use std::time::{Duration, Instant};
+//! use websocket_proto::Connection;
+//!
+//! /// Reports the time if it is due. Returns the longest time to wait for the socket.
+//! fn before_waiting(connection: &mut Connection, origin: Instant) -> Option<Duration> {
+//!     loop {
+//!         let now = origin.elapsed();
+//!         match connection.poll_timeout() {
+//!             Some(due) if due <= now => connection.handle_timeout(now),
+//!             due => return due.map(|due| due - now),
+//!         }
+//!     }
+//! }
+//! ```
+//!
+//! Call it before you follow `transport()`: the report may fail the connection, after which
+//! `poll_timeout()` is `None` and `transport()` is `Abort`. The result is never zero. It suits `TcpStream::set_read_timeout`, a timer of an async runtime
+//! (`sleep_until(origin + due)`), and the timeout of `poll` in mio. `handle_timeout` may queue a
+//! Ping or a Close frame: if the output is not empty afterwards, write it before waiting.
+//!
+//! # Read after each report
+//!
+//! A process may be suspended, or busy with other sockets, while the peer's Pong is already in the
+//! socket's buffer. Therefore no deadline expires at the first report after it. That report makes
+//! the deadline *suspect* for a grace of an eighth of its timeout, at least 1 ms and at most 1 s.
+//! The connection fails at the first report after the grace unless the awaited event has happened.
+//! A report that is later than the end of the grace by more than another grace makes the deadline
+//! suspect again, at most three times.
+//!
+//! **A driver must read and receive within the grace after it reports the time.** Reporting several
+//! times in a row without reading can cut a live connection: for timeouts of 8 s and more, three
+//! reports within about 2 s suffice. Report in the loop that reads, not in a separate timer that
+//! runs while that loop is busy.
+//!
+//! # What each timeout measures
+//!
+//! - [`opening`](crate::Timeouts::opening) runs from the first report of a handshake until the
+//!   peer's head is complete, and for a client until the body of a refusal is complete. Progress
+//!   does not extend it. The application's decision about a request is not bounded.
+//! - [`ping`](crate::Timeouts::ping) runs from the last *sign of life*: any received byte, whatever
+//!   frame it belongs to, or progress of output that the transport had refused before (16 KiB of
+//!   it, or all of it). When it expires, a Ping is queued.
+//! - [`pong`](crate::Timeouts::pong) runs from the report after that Ping was written. Any sign of
+//!   life stops it. When it expires, the connection fails.
+//! - `ping` and `pong` together bound *blocked output*: if output is queued, the driver has called
+//!   `output()`, and the transport accepts none of it for this time, the connection fails, whatever is
+//!   received.
+//! - [`idle`](crate::Timeouts::idle) runs from the last received or written part of a data frame.
+//!   Control frames do not count.
+//! - [`closing`](crate::Timeouts::closing) runs from the first Close frame in either direction, or
+//!   from a failure. Progress of the output restarts it until our Close frame is written; after
+//!   that nothing extends it. It also bounds a server's refusal of a request.
+//!
+//! A driver that reports at each wake-up detects a dead peer at most `ping` + `pong` + 1 s after
+//! its last sign of life: 41 s with the recommended timeouts. A driver that reports only when a
+//! report is due learns of that sign of life up to one `ping` later, and needs at most 61 s.
+//!
+//! # Round-trip time
+//!
+//! [`rtt()`](crate::Connection::rtt) is the time from the report after a keepalive Ping was written
+//! to the report after its Pong was received. Each keepalive Ping has a payload of its own, and
+//! only a Pong with the payload of the latest one is measured. Other Pongs are signs of life but
+//! change no round-trip time: unsolicited Pongs, those for the application's Pings, and those for
+//! earlier Pings.
+//!
+//! # The rate of Pings and Pongs
+//!
+//! A [`ControlRate`](crate::ControlRate) is judged when the driver reports the time. The peer may
+//! send `frames` in each span of `per`. Spans that passed without a report are credited to the
+//! peer, because frames that are read late may have been sent in any of them: if the next report
+//! comes n spans after the previous one, up to n + 1 times `frames` are accepted. `poll_timeout()`
+//! is due at once when more than `frames` arrived. If the time is never reported, the peer may send
+//! `frames` in the whole connection.

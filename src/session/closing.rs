@@ -1,0 +1,393 @@
+//! The closing handshake (RFC 6455, section 7): every transition, and what follows from each state.
+//! This file knows neither bytes nor frames.
+//!
+//! # Theory
+//!
+//! Two things end independently of each other. The **closing handshake** ends when a Close frame has
+//! gone each way, or when the connection fails. The **peer's stream** ends when the transport reports
+//! EOF, breaks, or is no longer awaited. A connection is the pair of both states; what the driver does
+//! with the transport follows from the pair ([`Closing::transport`]).
+//!
+//! ```text
+//!                     receive_close                send_close
+//!          ┌─────────────────────▶ CloseReceived ─────────────┐
+//!          │                            │                     ▼
+//!        Open                           │ abort, expire     Closed
+//!        │ │ │  send_close              │                     ▲
+//!        │ │ └─────────────▶ CloseSent ─┼─────────────────────┘
+//!        │ │                    │       │        receive_close
+//!        │ │ fail               │       │
+//!        │ └──▶ Failing ──┐     │ fail, receive_eof, abort, expire
+//!        │     send_close,│     │       │
+//!        │  abort, expire ▼     ▼       ▼
+//!        └───────────────▶  F a i l e d
+//!          receive_eof, abort, expire
+//! ```
+//!
+//! Transitions that are not drawn change nothing. In `CloseReceived` and `Failing` we still have to send
+//! a Close frame. Each side sends at most one: every transition that sends one leads to a state that
+//! cannot send another, and likewise for receiving.
+//!
+//! There are two ways to fail. [`fail`](Closing::fail) sends a Close frame first, so that the peer learns
+//! why (section 7.1.7). [`abort`](Closing::abort) and [`expire`](Closing::expire) send nothing: the
+//! transport is broken, or the peer does not read.
+//!
+//! `Closed` says that both Close frames were exchanged, and ours is exchanged only when it was written.
+//! A transport that breaks while our Close is still queued therefore leads from `Closed` to `Failed`:
+//! [`abort_before_close_left`](Closing::abort_before_close_left).
+
+use crate::{CloseCode, ConnectionError, Outcome, Role, Transport};
+
+/// The state of the closing handshake and of the peer's stream.
+#[derive(Clone, Debug)]
+pub(crate) struct Closing {
+    state: State,
+    stream: PeerStream,
+}
+
+// One byte says which state it is: it is asked for every frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+enum State {
+    /// Messages pass in both directions.
+    Open,
+    /// We sent a Close. The peer may go on until it sends its own.
+    CloseSent,
+    /// The peer sent a Close with this code; we still have to reply.
+    CloseReceived(CloseCode),
+    /// Both Close frames were exchanged; the code is the peer's.
+    Closed(CloseCode),
+    /// The connection failed; we still have to send a Close.
+    Failing(ConnectionError),
+    /// The connection failed; nothing more is sent or received. The code is that of the peer's Close,
+    /// 1006 if none arrived.
+    Failed(ConnectionError, CloseCode),
+}
+
+/// The direction of the transport from the peer to us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum PeerStream {
+    Flowing,
+    /// It ended, or its end is no longer awaited.
+    Ended,
+    Broken,
+}
+
+/// # Transitions
+impl Closing {
+    pub(crate) const fn new() -> Self {
+        Self { state: State::Open, stream: PeerStream::Flowing }
+    }
+
+    /// We sent a Close frame.
+    pub(crate) fn send_close(&mut self) {
+        match self.state {
+            State::Open => self.state = State::CloseSent,
+            State::CloseReceived(code) => self.state = State::Closed(code),
+            State::Failing(error) => self.state = State::Failed(error, CloseCode::ABNORMAL),
+            State::CloseSent | State::Closed(_) | State::Failed(..) => {}
+        }
+    }
+
+    /// The peer sent a Close frame with this code, 1005 for none.
+    pub(crate) fn receive_close(&mut self, code: CloseCode) {
+        match self.state {
+            State::Open => self.state = State::CloseReceived(code),
+            State::CloseSent => self.state = State::Closed(code),
+            State::CloseReceived(_) | State::Closed(_) | State::Failing(_) | State::Failed(..) => {}
+        }
+    }
+
+    /// The connection fails, with a Close frame (section 7.1.7).
+    #[cold]
+    pub(crate) fn fail(&mut self, error: ConnectionError) {
+        match self.state {
+            State::Open => self.state = State::Failing(error),
+            State::CloseSent => self.state = State::Failed(error, CloseCode::ABNORMAL),
+            State::CloseReceived(_) | State::Closed(_) | State::Failing(_) | State::Failed(..) => {}
+        }
+    }
+
+    /// The peer's stream ended.
+    pub(crate) fn receive_eof(&mut self) {
+        if self.stream == PeerStream::Flowing {
+            self.stream = PeerStream::Ended;
+        }
+        match self.state {
+            State::Open | State::CloseSent => {
+                self.state = State::Failed(ConnectionError::UnexpectedEof, CloseCode::ABNORMAL);
+            }
+            State::CloseReceived(_) | State::Closed(_) | State::Failing(_) | State::Failed(..) => {}
+        }
+    }
+
+    /// The connection fails without a Close frame: nothing can be sent any more.
+    #[cold]
+    pub(crate) fn abort(&mut self, error: ConnectionError) {
+        self.stream = PeerStream::Broken;
+        match self.state {
+            State::Open | State::CloseSent => {
+                self.state = State::Failed(error, CloseCode::ABNORMAL);
+            }
+            State::CloseReceived(code) => self.state = State::Failed(error, code),
+            // The first failure counts.
+            State::Failing(error) => self.state = State::Failed(error, CloseCode::ABNORMAL),
+            State::Closed(_) | State::Failed(..) => {}
+        }
+    }
+
+    /// As [`abort`](Self::abort), while our Close frame is still queued: the closing handshake is
+    /// incomplete (section 7.1.4).
+    #[cfg(feature = "alloc")]
+    pub(crate) fn abort_before_close_left(&mut self, error: ConnectionError) {
+        if let State::Closed(code) = self.state {
+            self.state = State::Failed(error, code);
+        }
+        self.abort(error);
+    }
+
+    /// The peer's Close frame, or the end of its stream, is no longer awaited.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn expire(&mut self, error: ConnectionError) {
+        if self.stream == PeerStream::Flowing {
+            self.stream = PeerStream::Ended;
+        }
+        match self.state {
+            State::Open | State::CloseSent => {
+                self.state = State::Failed(error, CloseCode::ABNORMAL);
+            }
+            State::CloseReceived(code) => self.state = State::Failed(error, code),
+            State::Failing(error) => self.state = State::Failed(error, CloseCode::ABNORMAL),
+            State::Closed(_) | State::Failed(..) => {}
+        }
+    }
+}
+
+/// # Questions
+impl Closing {
+    /// Whether no Close was sent or received and nothing failed.
+    #[cfg(feature = "alloc")]
+    pub(crate) const fn is_open(&self) -> bool {
+        matches!(self.state, State::Open)
+    }
+
+    /// Whether messages and Pings may be sent. Between the peer's Close and ours they may (section
+    /// 5.5.1).
+    pub(crate) const fn may_send(&self) -> bool {
+        matches!(self.state, State::Open | State::CloseReceived(_))
+    }
+
+    /// Whether Pongs may be sent. A Ping is answered unless the peer sent a Close (section 5.5.2), also
+    /// after our own.
+    pub(crate) const fn may_pong(&self) -> bool {
+        matches!(self.state, State::Open | State::CloseSent | State::CloseReceived(_))
+    }
+
+    /// Whether a Close frame may be sent.
+    pub(crate) const fn may_close(&self) -> bool {
+        matches!(self.state, State::Open | State::CloseReceived(_) | State::Failing(_))
+    }
+
+    /// Whether frames are received. After the peer's Close and after a failure, bytes are dropped.
+    #[inline]
+    pub(crate) const fn may_receive(&self) -> bool {
+        matches!(self.state, State::Open | State::CloseSent)
+    }
+
+    /// The code of the Close frame that has to be sent: that of the peer's Close, 1005 for an empty one,
+    /// or that of the failure.
+    pub(crate) const fn pending_close_code(&self) -> Option<CloseCode> {
+        match self.state {
+            State::CloseReceived(code) => Some(code),
+            State::Failing(error) => Some(error.close_code()),
+            State::Open | State::CloseSent | State::Closed(_) | State::Failed(..) => None,
+        }
+    }
+
+    /// The failure, `None` if the connection did not fail.
+    pub(crate) const fn error(&self) -> Option<ConnectionError> {
+        match self.state {
+            State::Failing(error) | State::Failed(error, _) => Some(error),
+            State::Open | State::CloseSent | State::CloseReceived(_) | State::Closed(_) => None,
+        }
+    }
+
+    /// What to do with the transport after all output was written.
+    pub(crate) const fn transport(&self, role: Role) -> Transport {
+        match (self.state, self.stream) {
+            (State::Failed(..) | State::Closed(_), PeerStream::Broken) => Transport::Abort,
+            (State::Failed(..) | State::Closed(_), PeerStream::Ended) => Transport::Close,
+            (State::Failed(..), PeerStream::Flowing) => Transport::Drain,
+            // RFC 6455, section 7.1.1: the server closes TCP first, the client waits for it.
+            (State::Closed(_), PeerStream::Flowing) => match role {
+                Role::Server => Transport::Drain,
+                Role::Client => Transport::Open,
+            },
+            (
+                State::Open | State::CloseSent | State::CloseReceived(_) | State::Failing(_),
+                PeerStream::Flowing | PeerStream::Ended | PeerStream::Broken,
+            ) => Transport::Open,
+        }
+    }
+
+    /// How the connection ended (sections 7.1.4 and 7.1.5), `None` if it did not.
+    pub(crate) const fn outcome(&self) -> Option<Outcome> {
+        match self.state {
+            State::Closed(code) => Some(Outcome { clean: true, code }),
+            State::Failed(_, code) => Some(Outcome { clean: false, code }),
+            State::Open | State::CloseSent | State::CloseReceived(_) | State::Failing(_) => None,
+        }
+    }
+}
+
+#[cfg(all(test, feature = "alloc"))]
+mod tests {
+    use super::*;
+    use crate::{Timeout, Violation};
+    use std::vec::Vec;
+
+    #[derive(Clone, Copy, Debug)]
+    enum Input {
+        SendClose,
+        ReceiveClose,
+        Fail,
+        ReceiveEof,
+        Abort,
+        AbortBeforeCloseLeft,
+        Expire,
+    }
+
+    const INPUTS: [Input; 7] = [
+        Input::SendClose,
+        Input::ReceiveClose,
+        Input::Fail,
+        Input::ReceiveEof,
+        Input::Abort,
+        Input::AbortBeforeCloseLeft,
+        Input::Expire,
+    ];
+    const CODE: CloseCode = CloseCode(4000);
+    const VIOLATION: ConnectionError = ConnectionError::Protocol(Violation::MissingMask);
+
+    /// A model in facts instead of states: what was sent, what arrived, what failed.
+    #[derive(Default)]
+    struct Model {
+        sent: bool,
+        received: bool,
+        failure: Option<ConnectionError>,
+        /// No Close can be sent any more.
+        mute: bool,
+        ended: bool,
+        broken: bool,
+    }
+
+    impl Model {
+        fn apply(&mut self, input: Input) {
+            let exchanged = self.sent && self.received;
+            let settled = self.failure.is_some() || exchanged;
+            match input {
+                Input::SendClose if !self.mute => self.sent = true,
+                Input::ReceiveClose if !settled => self.received = true,
+                Input::Fail if !settled && !self.received => self.failure = Some(VIOLATION),
+                Input::ReceiveEof => {
+                    self.ended = true;
+                    if !settled && !self.received {
+                        self.failure = Some(ConnectionError::UnexpectedEof);
+                        self.mute = true;
+                    }
+                }
+                Input::Abort => {
+                    self.broken = true;
+                    self.give_up(settled, ConnectionError::Aborted);
+                }
+                Input::AbortBeforeCloseLeft => {
+                    self.broken = true;
+                    self.give_up(self.failure.is_some(), ConnectionError::Aborted);
+                }
+                Input::Expire => self.give_up(settled, ConnectionError::Timeout(Timeout::Closing)),
+                Input::SendClose | Input::ReceiveClose | Input::Fail => {}
+            }
+        }
+
+        fn give_up(&mut self, settled: bool, error: ConnectionError) {
+            self.ended = true;
+            self.mute = true;
+            if !settled {
+                self.failure = Some(error);
+            }
+        }
+
+        fn transport(&self, role: Role) -> Transport {
+            let finished = self.failure.is_some() && (self.sent || self.mute);
+            let exchanged = self.sent && self.received && self.failure.is_none();
+            match () {
+                () if !finished && !exchanged => Transport::Open,
+                () if self.broken => Transport::Abort,
+                () if self.ended => Transport::Close,
+                () if exchanged && role == Role::Client => Transport::Open,
+                () => Transport::Drain,
+            }
+        }
+    }
+
+    fn check(inputs: &[Input]) {
+        let (mut closing, mut model) = (Closing::new(), Model::default());
+        let mut sent = 0;
+        for input in inputs {
+            match input {
+                Input::SendClose => {
+                    sent += u32::from(closing.may_close());
+                    closing.send_close();
+                }
+                Input::ReceiveClose => closing.receive_close(CODE),
+                Input::Fail => closing.fail(VIOLATION),
+                Input::ReceiveEof => closing.receive_eof(),
+                Input::Abort => closing.abort(ConnectionError::Aborted),
+                Input::AbortBeforeCloseLeft => {
+                    closing.abort_before_close_left(ConnectionError::Aborted)
+                }
+                Input::Expire => closing.expire(ConnectionError::Timeout(Timeout::Closing)),
+            }
+            model.apply(*input);
+        }
+        assert!(sent <= 1, "{inputs:?}: at most one Close is sent");
+        for role in [Role::Client, Role::Server] {
+            let transport = model.transport(role);
+            assert_eq!(closing.transport(role), transport, "{inputs:?} {role:?}");
+            if transport != Transport::Open {
+                let clean = model.failure.is_none();
+                let code = if model.received { CODE } else { CloseCode::ABNORMAL };
+                assert_eq!(closing.outcome(), Some(Outcome { clean, code }), "{inputs:?}");
+            }
+        }
+        assert_eq!(closing.error(), model.failure, "{inputs:?}");
+        let undisturbed = model.failure.is_none() && !model.sent;
+        assert_eq!(closing.may_send(), undisturbed, "{inputs:?}");
+        let may_receive = model.failure.is_none() && !model.received;
+        assert_eq!(closing.may_receive(), may_receive, "{inputs:?}");
+        assert_eq!(closing.is_open(), undisturbed && !model.received, "{inputs:?}");
+        assert_eq!(closing.may_close(), !model.sent && !model.mute, "{inputs:?}");
+        let owed = !model.sent && !model.mute;
+        let due = match model.failure {
+            Some(error) if owed => Some(error.close_code()),
+            None if owed && model.received => Some(CODE),
+            Some(_) | None => None,
+        };
+        assert_eq!(closing.pending_close_code(), due, "{inputs:?}");
+        let may_pong = model.failure.is_none() && !(model.sent && model.received);
+        assert_eq!(closing.may_pong(), may_pong, "{inputs:?}");
+    }
+
+    #[test]
+    fn every_sequence_of_six_inputs_agrees_with_the_model() {
+        let mut sequences: Vec<Vec<Input>> = std::vec![Vec::new()];
+        for _ in 0..=6 {
+            sequences.iter().for_each(|inputs| check(inputs));
+            sequences = sequences
+                .into_iter()
+                .flat_map(|inputs| INPUTS.map(|input| [&inputs[..], &[input]].concat()))
+                .filter(|inputs| inputs.len() <= 6)
+                .collect();
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! Looking ahead: whether the next bytes make an event, without consuming them.
+
+use super::Machine;
+use crate::frame::{FrameHeader, Remaining};
+use crate::limits::ReceiveLimits;
+use crate::{Delivery, MessageType};
+
+/// What the next call of [`Machine::receive`] will do.
+pub(crate) enum Preview {
+    /// It returns something to report.
+    Event,
+    /// It consumes the next bytes, this many, without anything to report, and then needs more.
+    NoEvent(usize),
+}
+
+impl Machine {
+    /// Looks ahead by one frame.
+    pub(crate) fn preview(
+        &self,
+        input: &[u8],
+        limits: &ReceiveLimits,
+        delivery: Delivery,
+    ) -> Preview {
+        if self.failure_pending() {
+            return Preview::Event;
+        }
+        if !self.closing.may_receive() {
+            return Preview::NoEvent(input.len());
+        }
+        let mut frames = self.frames.clone();
+        let Ok((header_len, begun)) = frames.decode_header(input, &self.rules(limits)) else {
+            return Preview::Event;
+        };
+        let Some(header) = frames.header() else { return Preview::NoEvent(input.len()) };
+        let payload = input.get(header_len..).unwrap_or_default();
+        let missing = usize::try_from(frames.missing_payload()).unwrap_or(usize::MAX);
+        let available = missing.min(payload.len());
+        let complete = available == missing;
+        let is_event = if header.opcode().is_control() {
+            complete
+        } else {
+            let message_type = begun.and_then(|header| header.opcode().message_type());
+            match (delivery, message_type.or(self.incoming)) {
+                _ if complete && header.fin() => true,
+                (Delivery::Messages, _) | (Delivery::Chunks, None) => false,
+                (Delivery::Chunks, Some(MessageType::Binary)) => available > 0,
+                (Delivery::Chunks, Some(MessageType::Text)) => {
+                    let mut first = [0; 4];
+                    let first = frames.peek_payload(payload, &mut first);
+                    self.text.yields_text(first)
+                }
+            }
+        };
+        if is_event { Preview::Event } else { Preview::NoEvent(header_len + available) }
+    }
+
+    /// The payload of the current message that is announced and has not arrived.
+    pub(crate) fn remaining(&self) -> Remaining {
+        let fin = self.frames.header().map_or(self.incoming.is_none(), FrameHeader::fin);
+        Remaining { frame: self.frames.missing_payload(), fin }
+    }
+}

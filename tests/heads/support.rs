@@ -1,0 +1,131 @@
+//! Runs a head through a parser and the validation, byte by byte and at every cut.
+
+use websocket_proto::handshake::{
+    ClientRequest, HandshakeError, HeadLimits, OriginPolicy, RequestParser, ResponseParser,
+    key_from_nonce,
+};
+
+/// A server's view of a head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Request {
+    Upgrade,
+    Http,
+    /// More bytes are needed.
+    Incomplete,
+    /// Refused with this status at the byte with this index.
+    Refused(HandshakeError, u16, usize),
+}
+
+/// A client's view of a head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Response {
+    Accepted,
+    Refused(u16),
+    Incomplete,
+    Failed(HandshakeError, usize),
+}
+
+/// Parses every prefix of `head`, in steps of `step` after the first `start` bytes, until `parse` returns
+/// an outcome. Bytes of earlier steps are overwritten: the parser must not read them again.
+fn scan<T>(
+    head: &[u8],
+    start: usize,
+    step: usize,
+    mut parse: impl FnMut(&[u8]) -> Result<Option<usize>, T>,
+) -> Option<Result<usize, (T, usize)>> {
+    let mut before = 0;
+    let mut len = start;
+    loop {
+        let mut received = head[..len].to_vec();
+        received[..before].fill(0);
+        match parse(&received) {
+            Ok(None) if len == head.len() => return None,
+            Ok(None) => {}
+            Ok(Some(complete)) => return Some(Ok(complete)),
+            Err(error) => return Some(Err((error, len.saturating_sub(1)))),
+        }
+        before = len;
+        len = head.len().min(len + step);
+    }
+}
+
+#[track_caller]
+pub(crate) fn check_request(name: &str, head: &[u8], expected: Request, limits: HeadLimits) {
+    let refused = |error: HandshakeError, at| {
+        Request::Refused(error, error.status().expect("the error has no status"), at)
+    };
+    let upgrade = |bytes: &[u8]| {
+        let request = RequestParser::new(limits).parse(bytes).unwrap().unwrap();
+        assert_eq!(request.as_bytes(), head, "{name}: length");
+        match request.upgrade(&OriginPolicy::any()) {
+            Ok(Some(_)) => Request::Upgrade,
+            Ok(None) => Request::Http,
+            Err(error) => refused(error, head.len() - 1),
+        }
+    };
+    let outcome = |start, step| {
+        let mut parser = RequestParser::new(limits);
+        let parse = |received: &[u8]| {
+            Ok::<_, HandshakeError>(parser.parse(received)?.map(|head| head.as_bytes().len()))
+        };
+        match scan(head, start, step, parse) {
+            None => Request::Incomplete,
+            Some(Ok(len)) => upgrade(&head[..len]),
+            Some(Err((error, at))) => refused(error, at),
+        }
+    };
+    assert_eq!(outcome(0, 1), expected, "{name}: byte by byte");
+    let without_index = |outcome| match outcome {
+        Request::Refused(error, status, _) => Request::Refused(error, status, 0),
+        other => other,
+    };
+    for at in 0..=head.len() {
+        let outcome = without_index(outcome(at, head.len()));
+        assert_eq!(outcome, without_index(expected), "{name}: cut at {at}");
+    }
+    // Bytes after a complete head are not consumed.
+    if matches!(expected, Request::Upgrade | Request::Http) {
+        let stream = [head, b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58"].concat();
+        assert_eq!(upgrade(&stream), expected, "{name}: bytes after the head");
+    }
+}
+
+#[track_caller]
+pub(crate) fn check_response(
+    name: &str,
+    request: &ClientRequest<'_>,
+    head: &[u8],
+    expected: Response,
+    limits: HeadLimits,
+) {
+    let key = key_from_nonce(b"the sample nonce");
+    let verify = |bytes: &[u8]| {
+        let response = ResponseParser::new(limits).parse(bytes).unwrap().unwrap();
+        assert_eq!(response.as_bytes(), head, "{name}: length");
+        match request.verify(&key, &response) {
+            Ok(Some(_)) => Response::Accepted,
+            Ok(None) => Response::Refused(response.status()),
+            Err(error) => Response::Failed(error, head.len() - 1),
+        }
+    };
+    let outcome = |start, step| {
+        let mut parser = ResponseParser::new(limits);
+        let parse = |received: &[u8]| {
+            Ok::<_, HandshakeError>(parser.parse(received)?.map(|head| head.as_bytes().len()))
+        };
+        match scan(head, start, step, parse) {
+            None => Response::Incomplete,
+            Some(Ok(len)) => verify(&head[..len]),
+            Some(Err((error, at))) => Response::Failed(error, at),
+        }
+    };
+    assert_eq!(outcome(0, 1), expected, "{name}: byte by byte");
+    let without_index = |outcome| match outcome {
+        Response::Failed(error, _) => Response::Failed(error, 0),
+        other => other,
+    };
+    for at in 0..=head.len() {
+        let outcome = without_index(outcome(at, head.len()));
+        assert_eq!(outcome, without_index(expected), "{name}: cut at {at}");
+    }
+}

@@ -1,0 +1,356 @@
+//! [`Input`]: unread bytes, filling, and consumption by a connection.
+#![cfg(feature = "alloc")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
+mod support;
+
+use support::*;
+#[cfg(feature = "std")]
+use websocket_proto::Filled;
+use websocket_proto::handshake::{ClientEvent, ClientHandshake, ClientRequest, Handshake};
+use websocket_proto::{Config, Connection, ConnectionError, Event, Input, Next, Role, Transport};
+
+fn messages(role: Role) -> Vec<u8> {
+    [peer_frame(role, 0x81, b"one"), peer_frame(role, 0x81, b"two")].concat()
+}
+
+#[test]
+fn unread_bytes_survive_a_pause_unmodified() {
+    for role in ROLES {
+        let bytes = messages(role);
+        let mut storage = bytes.clone();
+        let mut input = Input::with_bytes(&mut storage);
+        let mut connection = connection(role, Config::new());
+        assert_eq!(connection.receive(&mut input), Some(text("one")));
+        let half = bytes.len() / 2;
+        assert_eq!(input.unread(), &bytes[half..]);
+        assert!(input.space().is_empty());
+        // Sending and writing leave the input untouched.
+        connection.send("reply").unwrap();
+        take_output(&mut connection);
+        assert_eq!(input.unread(), &bytes[half..]);
+        assert_eq!(connection.receive(&mut input), Some(text("two")));
+        assert_eq!(connection.receive(&mut input), None);
+    }
+}
+
+#[test]
+fn eof_is_handled_after_the_bytes_before_it() {
+    for role in ROLES {
+        let mut storage = messages(role);
+        let mut input = Input::with_bytes(&mut storage);
+        input.finish();
+        assert!(input.is_finished());
+        let mut connection = connection(role, Config::new());
+        assert_eq!(connection.receive(&mut input), Some(text("one")));
+        assert_eq!(connection.error(), None);
+        assert_eq!(connection.receive(&mut input), Some(text("two")));
+        assert_eq!(connection.error(), None);
+        let failed = Event::Failed(ConnectionError::UnexpectedEof);
+        assert_eq!(connection.receive(&mut input), Some(failed));
+        assert_eq!(connection.receive(&mut input), None);
+        assert_eq!(connection.transport(), Transport::Close);
+    }
+}
+
+#[test]
+fn new_input_while_bytes_are_unread_fails_the_connection() {
+    for role in ROLES {
+        let failed = Event::Failed(ConnectionError::UnreadInput);
+        for mut second in [vec![], peer_frame(role, 0x81, b"new")] {
+            let mut connection = connection(role, Config::new());
+            let mut storage = messages(role);
+            let mut first = Input::with_bytes(&mut storage);
+            assert_eq!(connection.receive(&mut first), Some(text("one")));
+            let mut second = Input::with_bytes(&mut second);
+            assert_eq!(connection.next(&mut second), Next::Event);
+            assert_eq!(connection.receive(&mut second), Some(failed.clone()));
+            assert_eq!(connection.receive(&mut second), None);
+            // 1011: the application is at fault, not the peer.
+            let close = (0x88, 1011_u16.to_be_bytes().to_vec());
+            assert_eq!(parse_frames(&take_output(&mut connection)), [close]);
+        }
+    }
+}
+
+#[test]
+fn new_input_is_accepted_after_the_previous_one_was_consumed() {
+    for role in ROLES {
+        let mut connection = connection(role, Config::new());
+        for _ in 0..3 {
+            let mut storage = peer_frame(role, 0x81, b"one");
+            let mut input = Input::with_bytes(&mut storage);
+            // The input is fully consumed as soon as the last event is returned.
+            assert_eq!(connection.receive(&mut input), Some(text("one")));
+        }
+        assert_eq!(receive(&mut connection, &messages(role)), [text("one"), text("two")]);
+    }
+}
+
+/// A client whose 101 response, a message, a Close and EOF arrive in one read.
+fn client_with_leftovers(storage: &mut Vec<u8>) -> (Connection, Input<'_>) {
+    let nonce = |out: &mut [u8]| {
+        let bytes = b"the sample nonce".iter().cycle();
+        out.iter_mut().zip(bytes).for_each(|(to, byte)| *to = *byte);
+        Ok(())
+    };
+    let config = Config::new().with_entropy(nonce);
+    let mut handshake = ClientHandshake::new(config, &ClientRequest::to("a", "/")).unwrap();
+    storage.extend_from_slice(
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+        Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n",
+    );
+    storage.extend(peer_frame(Role::Client, 0x81, b"one"));
+    storage.extend(peer_close(Role::Client, 1000, ""));
+    let mut input = Input::with_bytes(storage);
+    input.finish();
+    assert_eq!(handshake.receive(&mut input), Some(ClientEvent::Accepted));
+    assert!(input.has_unread());
+    (handshake.establish().unwrap().connection, input)
+}
+
+#[test]
+fn bytes_after_the_handshake_are_received_by_the_connection() {
+    let mut storage = Vec::new();
+    let (mut client, mut input) = client_with_leftovers(&mut storage);
+    assert_eq!(client.receive(&mut input), Some(text("one")));
+    assert!(matches!(client.receive(&mut input), Some(Event::Close(Some(_)))));
+    assert_eq!(client.receive(&mut input), None);
+    take_output(&mut client);
+    assert_eq!(client.transport(), Transport::Close);
+    assert_eq!(outcome(&client), clean(1000));
+}
+
+#[test]
+fn new_input_while_bytes_after_the_handshake_are_unread_fails_the_connection() {
+    let mut storage = Vec::new();
+    let (mut client, _) = client_with_leftovers(&mut storage);
+    let failed = Event::Failed(ConnectionError::UnreadInput);
+    assert_eq!(receive(&mut client, b""), [failed]);
+}
+
+#[test]
+fn swapped_inputs_fail_loudly() {
+    for role in ROLES {
+        let failed = Event::Failed(ConnectionError::UnreadInput);
+        let mut storage = messages(role);
+        let len = storage.len();
+        let mut first = Input::with_bytes(&mut storage);
+        let mut second = Input::owned(vec![0; len]);
+        second.space().copy_from_slice(&messages(role));
+        second.filled(len);
+        let (mut a, mut b) = (connection(role, Config::new()), connection(role, Config::new()));
+        let (mut c, mut d) = (connection(role, Config::new()), connection(role, Config::new()));
+        assert_eq!(a.receive(&mut first), Some(text("one")));
+        // An input that was used before and is empty, and one in which another connection left bytes.
+        assert!(!receive_all(&mut b, &mut second).is_empty());
+        assert_eq!(a.receive(&mut second), Some(failed.clone()));
+        assert_eq!(c.next(&mut first), Next::Event);
+        assert_eq!(c.receive(&mut first), Some(failed.clone()));
+        // The bytes are dropped then. The input serves the next connection.
+        assert!(!first.has_unread());
+        assert_eq!(d.receive(&mut first), None);
+        assert_eq!(d.error(), None);
+    }
+}
+
+#[test]
+fn owned_input_keeps_the_unread_bytes_and_eof() {
+    for role in ROLES {
+        let bytes = messages(role);
+        for eof in [false, true] {
+            let mut storage = bytes.clone();
+            let mut input = Input::with_bytes(&mut storage);
+            if eof {
+                input.finish();
+            }
+            let mut connection = connection(role, Config::new());
+            assert_eq!(connection.receive(&mut input), Some(text("one")));
+            let mut input: Input<'static> = input.into_owned();
+            assert_eq!(input.unread(), &bytes[bytes.len() / 2..]);
+            assert_eq!(input.is_finished(), eof);
+            // The owned input continues the first one and does not count as a new input.
+            assert_eq!(connection.receive(&mut input), Some(text("two")));
+            assert_eq!(connection.receive(&mut input).is_some(), eof);
+        }
+    }
+}
+
+#[test]
+fn into_rest_returns_the_unread_bytes() {
+    let bytes = messages(Role::Client);
+    let mut storage = bytes.clone();
+    let mut input = Input::with_bytes(&mut storage);
+    input.finish();
+    let mut connection = connection(Role::Client, Config::new());
+    assert_eq!(connection.receive(&mut input), Some(text("one")));
+    let rest = input.into_rest();
+    assert_eq!((&rest.bytes[..], rest.eof), (&bytes[bytes.len() / 2..], true));
+    let rest = Input::new(&mut [0; 8]).into_rest();
+    assert_eq!((&rest.bytes[..], rest.eof), (&b""[..], false));
+}
+
+#[test]
+fn storage_can_be_replaced_only_while_nothing_is_unread() {
+    let mut input = Input::owned(vec![0; 16]);
+    let storage = input.take_storage().unwrap();
+    assert_eq!(storage.len(), 16);
+    assert!(input.space().is_empty());
+    assert_eq!(input.take_storage(), None);
+    assert_eq!(input.put_storage(storage), Ok(()));
+    input.space()[..2].copy_from_slice(b"ab");
+    input.filled(2);
+    assert_eq!(input.take_storage(), None);
+    assert_eq!(input.put_storage(vec![1, 2, 3]), Err(vec![1, 2, 3]));
+    assert_eq!(input.unread(), b"ab");
+    // EOF stays recorded.
+    let mut input = Input::owned(vec![0; 16]);
+    input.finish();
+    assert_eq!(input.take_storage().map(|storage| storage.len()), Some(16));
+    assert!(input.is_finished());
+    // Borrowed storage cannot be taken out, but owned storage can replace it.
+    let mut storage = [0; 4];
+    let mut input = Input::new(&mut storage);
+    assert_eq!(input.take_storage(), None);
+    assert_eq!(input.put_storage(vec![0; 9]), Ok(()));
+    assert_eq!(input.space().len(), 9);
+}
+
+#[test]
+fn filled_without_a_new_space_changes_nothing() {
+    let mut storage = [0; 8];
+    let mut input = Input::new(&mut storage);
+    input.filled(5);
+    assert_eq!(input.unread(), b"");
+    input.space()[..3].copy_from_slice(b"abc");
+    input.filled(3);
+    input.filled(5);
+    input.filled(0);
+    assert_eq!((input.unread(), input.is_finished()), (&b"abc"[..], false));
+    // An empty space accepts no bytes.
+    assert!(input.space().is_empty());
+    input.filled(0);
+    assert_eq!((input.unread(), input.is_finished()), (&b"abc"[..], false));
+    // Stale storage does not reappear after everything was consumed.
+    let mut server = connection(Role::Server, Config::new());
+    while server.receive(&mut input).is_some() {}
+    input.filled(8);
+    assert!(!input.has_unread());
+    // After EOF there is no space.
+    input.finish();
+    assert!(input.space().is_empty());
+    input.filled(8);
+    assert!(!input.has_unread() && input.is_finished());
+}
+
+#[test]
+#[should_panic(expected = "more bytes reported than there was space for")]
+fn filled_beyond_the_space_panics() {
+    let mut storage = [0; 8];
+    let mut input = Input::new(&mut storage);
+    let _ = input.space();
+    input.filled(9);
+}
+
+#[cfg(feature = "std")]
+mod read_from {
+    use std::io::{ErrorKind, Read};
+
+    use super::*;
+
+    /// A socket that returns these results in order and then panics.
+    struct Script(Vec<Result<&'static [u8], ErrorKind>>);
+
+    impl Read for Script {
+        fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
+            assert!(!self.0.is_empty(), "unexpected read");
+            let bytes = self.0.remove(0)?;
+            out[..bytes.len()].copy_from_slice(bytes);
+            Ok(bytes.len())
+        }
+    }
+
+    fn kind(result: std::io::Result<Filled>) -> Option<ErrorKind> {
+        result.err().map(|error| error.kind())
+    }
+
+    #[test]
+    fn reads_once_per_call_and_never_while_bytes_are_unread() {
+        let mut storage = [0; 8];
+        let mut input = Input::new(&mut storage);
+        let mut socket = Script(vec![Ok(b"abc")]);
+        for _ in 0..3 {
+            assert_eq!(kind(input.read_from(&mut socket)), None);
+            assert_eq!(input.unread(), b"abc");
+        }
+    }
+
+    #[test]
+    fn interrupted_read_is_repeated_and_other_errors_are_returned() {
+        let mut storage = [0; 8];
+        let mut input = Input::new(&mut storage);
+        let mut socket = Script(vec![
+            Err(ErrorKind::ConnectionReset),
+            Err(ErrorKind::Interrupted),
+            Err(ErrorKind::Interrupted),
+            Ok(b"a"),
+        ]);
+        assert_eq!(kind(input.read_from(&mut socket)), Some(ErrorKind::ConnectionReset));
+        assert!(!input.has_unread() && !input.is_finished());
+        assert_eq!(kind(input.read_from(&mut socket)), None);
+        assert_eq!(input.unread(), b"a");
+    }
+
+    #[test]
+    fn socket_without_bytes_is_reported_as_blocked() {
+        let mut storage = [0; 8];
+        let mut input = Input::new(&mut storage);
+        let mut socket =
+            Script(vec![Err(ErrorKind::WouldBlock), Err(ErrorKind::TimedOut), Ok(b"a"), Ok(b"")]);
+        assert_eq!(input.read_from(&mut socket).unwrap(), Filled::Blocked);
+        assert_eq!(input.read_from(&mut socket).unwrap(), Filled::Blocked);
+        assert!(!input.has_unread() && !input.is_finished());
+        assert_eq!(input.read_from(&mut socket).unwrap(), Filled::Ready);
+        assert_eq!(input.unread(), b"a");
+    }
+
+    #[test]
+    fn failed_read_leaves_no_stale_bytes() {
+        let bytes = peer_frame(Role::Server, 0x81, b"one");
+        let mut input = Input::owned(bytes.clone());
+        let mut socket = Script(vec![Err(ErrorKind::ConnectionReset)]);
+        assert!(input.read_from(&mut socket).is_err());
+        assert!(!input.has_unread() && !input.is_finished());
+        let mut server = connection(Role::Server, Config::new());
+        assert_eq!(server.receive(&mut input), None);
+    }
+
+    #[test]
+    fn eof_is_remembered_and_not_read_again() {
+        let mut storage = [0; 8];
+        let mut input = Input::new(&mut storage);
+        let mut socket = Script(vec![Ok(b"")]);
+        for _ in 0..3 {
+            assert_eq!(kind(input.read_from(&mut socket)), None);
+            assert!(input.is_finished() && !input.has_unread());
+        }
+    }
+
+    #[test]
+    fn read_without_storage_is_an_invalid_input_error() {
+        let mut input = Input::owned(Vec::new());
+        let read = input.read_from(&mut Script(vec![]));
+        assert_eq!(kind(read), Some(ErrorKind::InvalidInput));
+        assert!(!input.is_finished());
+        assert_eq!(input.put_storage(vec![0; 4]), Ok(()));
+        assert_eq!(kind(input.read_from(&mut Script(vec![Ok(b"ab")]))), None);
+        assert_eq!(input.unread(), b"ab");
+
+        let mut input = Input::new(&mut []);
+        let read = input.read_from(&mut Script(vec![]));
+        assert_eq!(kind(read), Some(ErrorKind::InvalidInput));
+        let mut bytes = *b"ab";
+        let mut input = Input::with_bytes(&mut bytes);
+        assert_eq!(kind(input.read_from(&mut Script(vec![]))), None);
+    }
+}
