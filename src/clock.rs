@@ -1,10 +1,10 @@
-//! The caller's clock, and deadlines that give the caller time to read before they expire.
+//! The clock of the caller, and deadlines that expire only after the caller had time to read.
 //!
 //! The crate reads no clock: the caller reports the time, as often as it likes. A report may come
-//! long after a deadline, because the process was suspended or serves other sockets. The awaited
+//! long after a deadline, because the process was suspended or served other sockets. The awaited
 //! bytes may then be in the socket, still unread. Therefore a deadline never expires at the first
-//! report after it. That report makes the deadline *suspect* for a grace, in which the caller reads
-//! its socket:
+//! report after it. That report makes the deadline *suspect* for a period of grace, in which the caller
+//! reads its socket:
 //!
 //! ```text
 //! started        deadline   report: suspect       until
@@ -16,18 +16,18 @@
 //! - The grace is an eighth of the span, at least 1 ms and at most 1 s.
 //! - The deadline expires at the first report in the grace after `until`.
 //! - A report after that second grace shows that the caller did not run in time. It makes the
-//!   deadline suspect again, at most three times, so that a dead connection ends although its
-//!   caller is always late.
+//!   deadline suspect again, but at most three times: a dead connection must end even if its caller
+//!   is always late.
 //! - A suspicion ends when its deadline moves or disappears.
 //!
 //! After each report, `until` and every deadline that is not suspect are later than the reported
-//! time. A caller that sleeps until the earliest of them therefore never spins.
+//! time. A caller that sleeps until the earliest of them therefore never busy-loops.
 
 use core::num::NonZeroU64;
 use core::time::Duration;
 
-/// An instant of a [`Clock`]: nanoseconds since the clock's origin. The value is larger by one, so
-/// that `Option<Time>` has 8 bytes.
+/// An instant of a [`Clock`]: nanoseconds since the origin of the clock, plus one so that
+/// `Option<Time>` has 8 bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Time(NonZeroU64);
 
@@ -37,14 +37,14 @@ impl Time {
         Self(NonZeroU64::MIN.saturating_add(nanos))
     }
 
-    /// Returns the nanoseconds since the clock's origin.
+    /// Returns the nanoseconds since the origin of the clock.
     pub(crate) const fn nanos(self) -> u64 {
         self.0.get() - 1
     }
 
     /// Returns the instant after `span`, but at least 1 ns later, so that a span of zero cannot
-    /// expire twice at one instant. Returns `None` beyond the clock's range of 584 years: such a
-    /// deadline never comes.
+    /// expire twice at one instant. Returns `None` if the instant exceeds the range of the clock
+    /// (584 years): such a deadline never expires.
     pub(crate) fn after(self, span: Duration) -> Option<Self> {
         let nanos = u64::try_from(span.as_nanos()).ok()?.max(1);
         self.0.checked_add(nanos).map(Self)
@@ -56,11 +56,11 @@ impl Time {
     }
 }
 
-/// The caller's clock, as reported so far.
+/// The clock of the caller, as far as it was reported.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Clock {
-    /// The first reported time in whole seconds, from which [`Time`] counts: the caller's origin
-    /// may be arbitrarily early.
+    /// The first reported time in whole seconds, which is the origin of [`Time`]. The origin of the
+    /// caller's clock may be too early for the range of `Time`.
     origin: u64,
     /// The latest reported time.
     now: Option<Time>,
@@ -87,18 +87,19 @@ impl Clock {
         self.now
     }
 
-    /// Returns a due time that asks for a report at once: the latest reported time, or zero.
+    /// Returns a time that is already due, to request a report at once: the latest reported time,
+    /// or zero before the first report.
     pub(crate) fn overdue_time(&self) -> Duration {
         self.now.and_then(|now| self.duration(now)).unwrap_or(Duration::ZERO)
     }
 
-    /// Converts `time` to the caller's clock. Returns `None` if a `Duration` cannot hold it.
+    /// Converts `time` to the caller's clock. Returns `None` if a `Duration` cannot represent it.
     pub(crate) fn duration(&self, time: Time) -> Option<Duration> {
         Duration::from_secs(self.origin).checked_add(Duration::from_nanos(time.nanos()))
     }
 }
 
-/// A running deadline. `kind` identifies it among the alarms of one [`Suspicion`].
+/// A running deadline. `kind` identifies it among the alarms that one [`Suspicion`] judges.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Alarm<K> {
     kind: K,
@@ -107,7 +108,8 @@ pub(crate) struct Alarm<K> {
 }
 
 impl<K> Alarm<K> {
-    /// Creates an alarm `span` after `started`. Returns `None` beyond the clock's range.
+    /// Creates an alarm that is due `span` after `started`. Returns `None` beyond the range of the
+    /// clock.
     pub(crate) fn new(kind: K, started: Time, span: Duration) -> Option<Self> {
         started.after(span).map(|at| Self { kind, at, span })
     }
@@ -117,8 +119,8 @@ impl<K> Alarm<K> {
     }
 }
 
-/// The suspect alarm among several, if there is one. One is enough: when it is resolved, another
-/// alarm that has passed becomes suspect.
+/// The suspect alarm among several, if any. At most one alarm is suspect: when it is resolved,
+/// another overdue alarm becomes suspect.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Suspicion<K>(Option<Suspect<K>>);
 
@@ -126,7 +128,7 @@ pub(crate) struct Suspicion<K>(Option<Suspect<K>>);
 struct Suspect<K> {
     until: Time,
     kind: K,
-    /// The number of times that the suspicion was renewed.
+    /// The number of renewals of the suspicion: `renewals <= MAX_RENEWALS`.
     renewals: u8,
 }
 
@@ -135,7 +137,8 @@ const MAX_RENEWALS: u8 = 3;
 impl<K: Copy + PartialEq> Suspicion<K> {
     pub(crate) const NONE: Self = Self(None);
 
-    /// Judges the running `alarms` at a reported time. Returns the kind of the alarm that expired.
+    /// Judges the running `alarms` at a reported time. Returns the kind of the alarm that has
+    /// expired.
     pub(crate) fn judge(&mut self, alarms: &[Option<Alarm<K>>], now: Time) -> Option<K> {
         let passed = || alarms.iter().flatten().filter(|alarm| alarm.at <= now);
         let suspected = self.0.and_then(|suspect| {
@@ -166,7 +169,7 @@ impl<K: Copy + PartialEq> Suspicion<K> {
         Some(alarm.kind)
     }
 
-    /// Returns the next time to judge `alarms`, which is later than `now` if they were judged at
+    /// Returns the next time to judge `alarms`. It is later than `now` if they were judged at
     /// `now`.
     pub(crate) fn next_judgement(&self, alarms: &[Option<Alarm<K>>], now: Time) -> Option<Time> {
         let pending = alarms.iter().flatten().map(|alarm| alarm.at).filter(|at| *at > now);
@@ -174,8 +177,8 @@ impl<K: Copy + PartialEq> Suspicion<K> {
     }
 }
 
-/// An absolute deadline with its own clock, for a step of the opening handshake. It starts at the
-/// first reported time.
+/// A deadline with its own clock, for a step of the opening handshake. It starts at the first
+/// report.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Deadline {
     clock: Clock,
@@ -185,12 +188,12 @@ pub(crate) struct Deadline {
 }
 
 impl Deadline {
-    /// Creates a deadline `span` after the first reported time. `None` never expires.
+    /// Creates a deadline that is due `span` after the first report. With `None` it never expires.
     pub(crate) const fn new(span: Option<Duration>) -> Self {
         Self { clock: Clock::new(), span, started: None, suspicion: Suspicion::NONE }
     }
 
-    /// Starts the deadline of another step, `span` after the next reported time. `None` never
+    /// Starts the deadline of the next step, due `span` after the next report. With `None` it never
     /// expires.
     pub(crate) const fn restart(&mut self, span: Option<Duration>) {
         *self = Self { clock: self.clock, ..Self::new(span) };
@@ -205,8 +208,8 @@ impl Deadline {
         self.suspicion.judge(&[alarm], now).is_some()
     }
 
-    /// Returns the time at which the next report is due, which is in the past until the deadline
-    /// starts. Returns `None` if no report is needed.
+    /// Returns the time at which the next report is due, or `None` if no report is needed. Until
+    /// the deadline starts, the result is a time that is already due.
     #[must_use]
     pub(crate) fn poll_timeout(&self) -> Option<Duration> {
         self.span?;

@@ -1,15 +1,15 @@
-//! The driver's read buffer: what was read and not yet consumed, and the end of the stream after it.
+//! The read buffer of a driver: the unread bytes, and the end of the stream after them.
 
 #[cfg(feature = "alloc")]
 use alloc::vec::Vec;
 use core::fmt;
 
-/// Bytes from the transport, on their way to [`Connection::receive`](crate::Connection::receive) or
-/// a handshake.
+/// The read buffer of a driver: bytes from the transport for
+/// [`Connection::receive`](crate::Connection::receive) or a handshake.
 ///
-/// A driver makes one for each connection, outside its loop. It remembers the bytes that were not
-/// consumed and the end of the stream after them, so that a loop may stop receiving at any point and
-/// lose nothing.
+/// A driver creates one for each connection, outside its loop. The input stores the bytes that were
+/// not consumed and the end of the stream after them, so a loop can stop receiving at any event
+/// without losing bytes.
 ///
 /// An `Input` borrows its storage ([`new`](Self::new)), owns it ([`owned`](Self::owned)), or wraps
 /// bytes that were read elsewhere ([`with_bytes`](Self::with_bytes)).
@@ -31,17 +31,18 @@ pub struct Input<'b> {
     position: Position,
 }
 
-/// How far an [`Input`] is filled and consumed.
+/// The filled and the consumed range of an [`Input`].
 pub(crate) struct Position {
     /// `start <= end <= storage.len()`. The bytes `storage[start..end]` are unread.
     start: usize,
     end: usize,
-    /// The stream ends after the unread bytes.
+    /// Whether the stream ends after the unread bytes.
     eof: bool,
-    /// The number of unread bytes that their consumer left; 0 if none did since they were read.
+    /// The number of bytes that the last consumer left unread; 0 if none has consumed since the
+    /// last read.
     left: usize,
-    /// `space` handed out the storage and `filled` was not called since.
-    lent: bool,
+    /// Whether `space` returned the storage and `filled` has not been called since.
+    space_given: bool,
 }
 
 enum Storage<'b> {
@@ -69,40 +70,40 @@ impl Storage<'_> {
     }
 }
 
-/// What [`Input::read_from`] achieved.
+/// The result of [`Input::read_from`].
 #[cfg(feature = "std")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Filled {
-    /// Bytes are unread, or the stream ended.
+    /// Unread bytes are available, or the stream has ended.
     Ready,
-    /// The socket had no bytes: it does not block
-    /// ([`WouldBlock`](std::io::ErrorKind::WouldBlock)), or its read timeout passed
+    /// No bytes are available now: the socket would block
+    /// ([`WouldBlock`](std::io::ErrorKind::WouldBlock)), or its read timeout expired
     /// ([`TimedOut`](std::io::ErrorKind::TimedOut)).
     Blocked,
 }
 
 /// # Construction
 impl<'b> Input<'b> {
-    /// An empty input that reads into `storage`.
+    /// Creates an empty input that reads into `storage`.
     #[must_use]
     pub const fn new(storage: &'b mut [u8]) -> Self {
         Self::over(Storage::Borrowed(storage), 0)
     }
 
-    /// An input whose unread bytes are `bytes`, which were read elsewhere: by a TLS library, by a
-    /// completion queue, into a buffer that many connections share.
+    /// Creates an input whose unread bytes are `bytes`.
     ///
-    /// Bytes that stay unread must reach the connection before newer ones:
-    /// [`into_owned`](Self::into_owned) keeps them.
+    /// It suits bytes that a TLS library or a completion queue has read, or that were read into a
+    /// buffer shared by many connections. Bytes that remain unread must be passed to the connection
+    /// before newer ones: [`into_owned`](Self::into_owned) stores them.
     #[must_use]
     pub const fn with_bytes(bytes: &'b mut [u8]) -> Self {
         let end = bytes.len();
         Self::over(Storage::Borrowed(bytes), end)
     }
 
-    /// An empty input that reads into the first `storage.len()` bytes of an owned buffer.
+    /// Creates an empty input that reads into the first `storage.len()` bytes of an owned buffer.
     ///
-    /// An empty `Vec` makes an input without storage: see [`put_storage`](Self::put_storage).
+    /// With an empty `Vec`, the input has no storage until [`put_storage`](Self::put_storage).
     #[cfg(feature = "alloc")]
     #[must_use]
     pub const fn owned(storage: Vec<u8>) -> Self {
@@ -114,15 +115,16 @@ impl<'b> Input<'b> {
     }
 }
 
-/// # Filling it
+/// # Filling
 impl Input<'_> {
-    /// Reads once from `socket`, unless unread bytes are left or the stream has ended. A read of 0
-    /// bytes is remembered as the end of the stream; an interrupted read is repeated.
+    /// Reads once from `socket`, unless bytes are unread or the stream has ended.
+    ///
+    /// A read of 0 bytes marks the end of the stream. An interrupted read is repeated.
     ///
     /// # Errors
     ///
-    /// Those of `socket`, but for `Interrupted`, `WouldBlock` and `TimedOut`, and
-    /// [`InvalidInput`](std::io::ErrorKind::InvalidInput) where there is no storage to read into.
+    /// Returns each error of `socket` except `Interrupted`, `WouldBlock` and `TimedOut`. Returns
+    /// [`InvalidInput`](std::io::ErrorKind::InvalidInput) if the input has no storage.
     #[cfg(feature = "std")]
     pub fn read_from(
         &mut self,
@@ -141,7 +143,7 @@ impl Input<'_> {
             match socket.read(space) {
                 Ok(len) => break len,
                 Err(error) if error.kind() == Interrupted => {}
-                // A read timeout is reported as either, depending on the system.
+                // The system determines which of the two reports a read timeout.
                 Err(error) if matches!(error.kind(), WouldBlock | TimedOut) => {
                     return Ok(Filled::Blocked);
                 }
@@ -152,8 +154,11 @@ impl Input<'_> {
         Ok(Filled::Ready)
     }
 
-    /// The storage to read into; empty while unread bytes are left, after the end of the stream, and
-    /// where there is no storage. Report the bytes that were read with [`filled`](Self::filled).
+    /// Returns the storage to read into. Call [`filled`](Self::filled) with the number of bytes
+    /// read.
+    ///
+    /// The result is empty while bytes are unread, after the end of the stream, and if the input
+    /// has no storage.
     #[must_use]
     pub fn space(&mut self) -> &mut [u8] {
         if self.has_unread() || self.position.eof || self.storage.bytes().is_empty() {
@@ -161,19 +166,19 @@ impl Input<'_> {
         }
         self.position.start = 0;
         self.position.end = 0;
-        self.position.lent = true;
+        self.position.space_given = true;
         self.storage.bytes_mut()
     }
 
-    /// Reports that the first `len` bytes of [`space`](Self::space) were read; 0 bytes mean the end
-    /// of the stream. A report without a `space` before it, or about an empty one, is ignored.
+    /// Reports that the first `len` bytes of [`space`](Self::space) were read. A `len` of 0 marks
+    /// the end of the stream. The call is ignored unless `space` returned storage before it.
     ///
     /// # Panics
     ///
-    /// If `len` exceeds the length of that space.
+    /// Panics if `len` exceeds the length of that space.
     #[track_caller]
     pub fn filled(&mut self, len: usize) {
-        if core::mem::take(&mut self.position.lent) {
+        if core::mem::take(&mut self.position.space_given) {
             assert!(
                 len <= self.storage.bytes().len(),
                 "more bytes reported than there was space for"
@@ -184,16 +189,16 @@ impl Input<'_> {
         }
     }
 
-    /// Marks the end of the stream, after the bytes that are unread.
+    /// Marks the end of the stream, after the unread bytes.
     pub const fn finish(&mut self) {
         self.position.eof = true;
-        self.position.lent = false;
+        self.position.space_given = false;
     }
 }
 
 /// # Questions
 impl Input<'_> {
-    /// The bytes that were read and not consumed.
+    /// Returns the bytes that were read and not consumed.
     #[must_use]
     pub fn unread(&self) -> &[u8] {
         let unread = self.storage.bytes().get(self.position.start..self.position.end);
@@ -201,28 +206,28 @@ impl Input<'_> {
         unread.unwrap_or_default()
     }
 
-    /// Whether bytes are unread.
+    /// Returns whether bytes are unread.
     #[must_use]
     pub const fn has_unread(&self) -> bool {
         self.position.start < self.position.end
     }
 
-    /// Whether the stream ends after the unread bytes.
+    /// Returns whether the stream ends after the unread bytes.
     #[must_use]
     pub const fn is_finished(&self) -> bool {
         self.position.eof
     }
 }
 
-/// # Moving it
+/// # Storage
 #[cfg(feature = "alloc")]
 impl Input<'_> {
-    /// Copies the unread bytes, unless the storage is owned already: to keep them when a shared
-    /// buffer is needed for another connection.
+    /// Converts into an input that owns its storage. Copies the unread bytes of a borrowed storage,
+    /// so that the storage can be used for another connection.
     #[must_use]
     pub fn into_owned(self) -> Input<'static> {
         let Self { storage, position } = self;
-        let Position { start, end, eof, left, lent: _ } = position;
+        let Position { start, end, eof, left, space_given: _ } = position;
         let (storage, start, end) = match storage {
             Storage::Owned(storage) => (storage, start, end),
             Storage::Borrowed(bytes) => {
@@ -230,27 +235,29 @@ impl Input<'_> {
                 (unread.to_vec(), 0, unread.len())
             }
         };
-        let position = Position { start, end, eof, left, lent: false };
+        let position = Position { start, end, eof, left, space_given: false };
         Input { storage: Storage::Owned(storage), position }
     }
 
-    /// The unread bytes and the end of the stream, for whoever reads the stream from here on.
+    /// Returns the unread bytes and whether the stream ends after them, for a consumer other than
+    /// this crate.
     #[must_use]
     pub fn into_rest(self) -> Rest {
         let eof = self.position.eof;
         Rest { bytes: self.unread().to_vec(), eof }
     }
 
-    /// Takes the owned storage out, `None` if unread bytes are in it or it is borrowed.
+    /// Returns the owned storage and leaves the input without storage. Returns `None` if bytes are
+    /// unread, or if the input owns no storage.
     ///
-    /// A driver that lets one pool of buffers serve many idle connections takes the storage out
-    /// before it waits, and puts one back before it reads.
+    /// A driver whose idle connections share a pool of buffers takes the storage out before it
+    /// waits, and puts storage in with [`put_storage`](Self::put_storage) before it reads.
     pub fn take_storage(&mut self) -> Option<Vec<u8>> {
         match &mut self.storage {
             Storage::Owned(storage)
                 if self.position.start == self.position.end && !storage.is_empty() =>
             {
-                self.position.lent = false;
+                self.position.space_given = false;
                 (self.position.start, self.position.end) = (0, 0);
                 Some(core::mem::take(storage))
             }
@@ -258,16 +265,16 @@ impl Input<'_> {
         }
     }
 
-    /// Puts storage in, to read into its first `storage.len()` bytes.
+    /// Replaces the storage. The input reads into the first `storage.len()` bytes of it.
     ///
     /// # Errors
     ///
-    /// Gives the storage back if unread bytes are in the one that is there.
+    /// Returns `storage` if bytes are unread in the current storage.
     pub fn put_storage(&mut self, storage: Vec<u8>) -> Result<(), Vec<u8>> {
         if self.has_unread() {
             return Err(storage);
         }
-        self.position.lent = false;
+        self.position.space_given = false;
         (self.position.start, self.position.end) = (0, 0);
         self.storage = Storage::Owned(storage);
         Ok(())
@@ -275,7 +282,8 @@ impl Input<'_> {
 }
 
 impl Input<'_> {
-    /// The unread bytes, and the position in which the caller records how many of them it left unread.
+    /// Returns the unread bytes, and the position in which the caller records how many of them
+    /// remain unread.
     #[inline(always)]
     pub(crate) fn consume(&mut self) -> (&mut [u8], &mut Position) {
         let position = &mut self.position;
@@ -286,7 +294,8 @@ impl Input<'_> {
         (unread, position)
     }
 
-    /// The number of unread bytes that their consumer left; 0 if none did since they were read.
+    /// Returns the number of bytes that the last consumer left unread, or 0 if none has consumed
+    /// since the last read.
     #[cfg(feature = "alloc")]
     pub(crate) const fn left_unread(&self) -> usize {
         self.position.left
@@ -300,9 +309,9 @@ fn no_unread() -> &'static mut [u8] {
 }
 
 impl Position {
-    /// The first `end` bytes are unread.
+    /// Creates the position at which the first `end` bytes are unread.
     const fn filled(end: usize) -> Self {
-        Self { start: 0, end, eof: false, left: 0, lent: false }
+        Self { start: 0, end, eof: false, left: 0, space_given: false }
     }
 
     /// Whether the stream ends after the unread bytes.
@@ -310,7 +319,7 @@ impl Position {
         self.eof
     }
 
-    /// Records that the last `len` bytes were left unread.
+    /// Records that the last `len` bytes remain unread.
     #[inline]
     pub(crate) const fn leave_unread(&mut self, len: usize) {
         debug_assert!(len <= self.end - self.start);
@@ -319,7 +328,7 @@ impl Position {
     }
 }
 
-/// What [`Input::into_rest`] gives back.
+/// The unread bytes of an [`Input`], as [`Input::into_rest`] returns them.
 #[cfg(feature = "alloc")]
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]

@@ -7,14 +7,15 @@ use fearless_simd::prelude::*;
 #[cfg(feature = "simd")]
 use fearless_simd::{Level, dispatch, u8x64, u32x16};
 
-/// Payloads at least this long use the out-of-line bulk loops.
+/// Minimum length of a payload for the out-of-line bulk loops.
 const BULK_MIN: usize = 64;
 
-/// Minimum length for run-time SIMD dispatch to pay off.
+/// Minimum length for run-time SIMD dispatch to pay off (benchmark `primitives`).
 #[cfg(feature = "simd")]
 const SIMD_MIN: usize = 384;
 
-/// Minimum length for aligned blocks to pay off when masking in place without SIMD dispatch.
+/// Minimum length for aligned blocks to pay off when masking in place without SIMD dispatch
+/// (benchmark `primitives`).
 const ALIGN_MIN: usize = 3 << 10;
 
 /// Block length of the loop that masks in place without SIMD dispatch.
@@ -31,8 +32,8 @@ type Word = u32;
 
 /// Masks or unmasks `payload` in place (RFC 6455, section 5.3).
 ///
-/// `offset` is the position of `payload` within the payload of its frame, in bytes, so that a
-/// payload can be masked in pieces. Masking twice restores the original bytes.
+/// `offset` is the position in bytes of `payload` within the payload of its frame, so that a
+/// payload can be masked in pieces. Masking twice with one key restores the original bytes.
 ///
 /// ```
 /// let mut payload = *b"Hello";
@@ -52,7 +53,7 @@ pub fn mask(payload: &mut [u8], key: [u8; 4], offset: u64) {
     }
 }
 
-/// Unmasks `payload` in place. The key of an unmasked frame is zero and changes nothing.
+/// Unmasks `payload` in place. A zero key, which stands for an unmasked frame, changes nothing.
 // Not inlined without an allocator, to keep a single copy.
 #[cfg_attr(feature = "alloc", inline)]
 #[cfg_attr(not(feature = "alloc"), inline(never))]
@@ -64,7 +65,7 @@ pub(crate) fn unmask(payload: &mut [u8], key: [u8; 4], offset: u64) {
 
 /// Appends the masked (or unmasked) `payload` to `out` in one pass. A zero key changes nothing.
 ///
-/// Reserves room for `payload` and no more: an `out` with that capacity is not reallocated.
+/// It reserves exactly the length of `payload`: an `out` with enough capacity is not reallocated.
 #[cfg(feature = "alloc")]
 pub(crate) fn extend_masked(out: &mut Vec<u8>, payload: &[u8], key: [u8; 4], offset: u64) {
     if key == [0; 4] {
@@ -111,7 +112,7 @@ fn extend_bulk(out: &mut Vec<u8>, payload: &[u8], key: [u8; 4]) {
 #[inline(never)]
 fn mask_simd(payload: &mut [u8], key: [u8; 4]) {
     dispatch!(Level::new(), simd => {
-        // Computed inside the dispatched closure; a captured value would be spilled to the stack.
+        // Computed inside the dispatched block; a captured value would be spilled to the stack.
         let start = distance_to_boundary::<CACHE_LINE>(payload);
         mask_blocks(payload, key, start, masked_line(simd));
     });
@@ -136,8 +137,8 @@ fn mask_blocks<const N: usize>(
     let (Some(first), Some(last)) = (payload.first_chunk(), payload.last_chunk()) else {
         return mask_words(payload, key);
     };
-    // The blocks may overlap the first and the last `N` bytes: mask these from the original bytes now,
-    // store them after the loop.
+    // The blocks may overlap the first and the last `N` bytes. Both are therefore masked from the
+    // original bytes now, and stored after the loop.
     let first = masked(first, key);
     let last = masked(last, rotated(key, (payload.len() - N) as u64));
     let blocks_key = rotated(key, start as u64);
@@ -170,7 +171,7 @@ fn extend_blocks<const N: usize>(
     let last_start = out.len() + last_offset;
     out.reserve(payload.len());
     let (blocks, tail) = payload.as_chunks();
-    // One `extend` over an iterator of known length: it looks at the capacity once, and not at each block.
+    // An iterator of known length lets `extend` check the capacity once instead of for each block.
     out.extend(blocks.iter().flat_map(
         #[inline(always)]
         |block| masked(block, key),
@@ -188,8 +189,8 @@ fn masked_block<const N: usize>(block: &[u8; N], key: [u8; 4]) -> [u8; N] {
     masked
 }
 
-/// Returns a function that masks a cache line with the widest vectors. An access that crosses a line
-/// boundary would take twice the time.
+/// Returns a function that masks a cache line with the widest vectors. Callers align the lines: an
+/// access that crosses a line boundary is slower (benchmark `primitives`, "at a cache line").
 #[cfg(feature = "simd")]
 #[inline(always)]
 fn masked_line<S: Simd>(simd: S) -> impl Fn(&[u8; CACHE_LINE], [u8; 4]) -> [u8; CACHE_LINE] {
@@ -200,8 +201,8 @@ fn masked_line<S: Simd>(simd: S) -> impl Fn(&[u8; CACHE_LINE], [u8; 4]) -> [u8; 
     }
 }
 
-/// Distance from the start of `bytes` to the next `N`-byte boundary, in `1..=N` (never 0, so the
-/// number of whole blocks after it does not depend on the alignment).
+/// Returns the distance from the start of `bytes` to the next `N`-byte boundary, in `1..=N`. It is
+/// never 0, so the number of whole blocks after it does not depend on the alignment.
 fn distance_to_boundary<const N: usize>(bytes: &[u8]) -> usize {
     N - bytes.as_ptr().addr() % N
 }
@@ -229,7 +230,7 @@ fn rotated(key: [u8; 4], offset: u64) -> [u8; 4] {
     u32::from_le_bytes(key).rotate_right(8 * (offset % 4) as u32).to_le_bytes()
 }
 
-/// Fills a word with copies of the key.
+/// Returns a word that consists of copies of the key.
 #[inline(always)]
 fn repeated(key: u32) -> Word {
     (u64::from(key) << 32 | u64::from(key)) as Word

@@ -8,7 +8,7 @@ use crate::frame::{Masked, Remaining};
 use crate::session::Data;
 use crate::{Fragment, Message};
 
-/// The message in progress. It owns no heap between messages.
+/// The message in progress. It owns no heap memory between messages.
 #[derive(Default)]
 pub(super) enum Assembly {
     #[default]
@@ -18,8 +18,9 @@ pub(super) enum Assembly {
 }
 
 impl Assembly {
-    /// Adds a piece, after which `remaining()` is announced. Returns the message if it is complete:
-    /// borrowed if the piece is all of it, else in the buffer in which it was reassembled.
+    /// Appends a piece of a message, and returns the message when it is complete: borrowed if it
+    /// has only this piece, else in the buffer in which it was reassembled. `remaining` returns the
+    /// announced payload after this piece.
     pub(super) fn push<'i>(
         &mut self,
         data: Data<'i>,
@@ -86,14 +87,15 @@ impl Assembly {
     }
 }
 
-/// Reserved at first, if as much is announced.
+/// Bytes of an announced length that are reserved before they arrive, however few arrived.
 const FIRST_RESERVE: usize = 64 << 10;
 
-/// The bytes to reserve for a piece of `piece` bytes after `len` bytes of a message.
+/// Returns the number of bytes to reserve for a piece of `piece` bytes after the first `len` bytes
+/// of a message.
 ///
-/// An announced length is trusted up to 64 KiB, or eight times the bytes received: reserved pages are not
-/// touched before bytes arrive. Where further frames follow, whose length is unknown, the buffer grows fourfold
-/// up to 64 KiB, and doubles from there.
+/// An announced length is trusted up to 64 KiB or eight times the bytes received, whichever is
+/// more: reserved pages are not touched before bytes arrive. If further frames of unknown length
+/// follow, the buffer grows fourfold up to 64 KiB and doubles from there.
 fn additional(len: usize, capacity: usize, piece: usize, remaining: Remaining) -> usize {
     let received = len.saturating_add(piece);
     if received <= capacity {
@@ -117,7 +119,7 @@ mod tests {
     const FIN: Remaining = Remaining { frame: 0, fin: true };
 
     #[test]
-    fn a_short_message_in_fragments_gets_a_short_buffer() {
+    fn short_fragmented_message_gets_a_short_buffer() {
         let mut assembly = Assembly::default();
         let more = Remaining { frame: 0, fin: false };
         assert_eq!(assembly.push(Data::Text("a"), Fragment::First, || more), None);
@@ -128,16 +130,16 @@ mod tests {
     }
 
     #[test]
-    fn an_announced_length_is_trusted_up_to_eight_times_the_bytes_received() {
+    fn trusts_an_announced_length_up_to_eight_times_the_bytes_received() {
         let announced = Remaining { frame: 1 << 40, fin: true };
         assert_eq!(additional(0, 0, 1, announced), FIRST_RESERVE);
         assert_eq!(additional(0, 0, 100_000, announced), 800_000);
-        let rest = Remaining { frame: 5, fin: true };
-        assert_eq!(additional(0, 0, 10, rest), 15);
+        let remaining = Remaining { frame: 5, fin: true };
+        assert_eq!(additional(0, 0, 10, remaining), 15);
     }
 
     #[test]
-    fn a_buffer_of_unknown_final_length_grows_fourfold_and_then_doubles() {
+    fn buffer_of_unknown_final_length_grows_fourfold_and_then_doubles() {
         let more = Remaining { frame: 0, fin: false };
         assert_eq!(additional(1000, 1000, 1, more), 3000);
         assert_eq!(additional(30_000, 30_000, 1, more), FIRST_RESERVE - 30_000);

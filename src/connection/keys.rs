@@ -1,40 +1,41 @@
-//! Masking keys, drawn from the source of entropy in blocks.
+//! Masking keys, which are drawn from the entropy source in blocks.
 
 use alloc::boxed::Box;
 
 use crate::{Config, EntropyError};
 
-/// A client's fresh masking keys (RFC 6455, section 5.3), each used once, in the order in which they were
-/// drawn. A server has none.
+/// The unused masking keys of a client (RFC 6455, section 5.3). Each is used for one frame, in the
+/// order in which they were drawn. A server has none.
 ///
-/// One call to the source draws the keys of 64 frames: a call for every frame would cost more than all
-/// other work on a small message.
+/// One call to the entropy source draws the keys of 64 frames: a system call for each frame would
+/// cost more than all other work on a small message.
 pub(super) struct Keys {
     block: Option<Box<Block>>,
 }
 
 struct Block {
     keys: [[u8; 4]; Keys::BLOCK],
-    /// `keys[used..]` are fresh; `used <= keys.len()`.
+    /// `keys[used..]` are unused; `used <= keys.len()`.
     used: usize,
 }
 
 impl Keys {
     const BLOCK: usize = 64;
 
-    /// The keys of a server.
+    /// Creates the empty value of a server.
     pub(super) const fn none() -> Self {
         Self { block: None }
     }
 
-    /// The keys of a client. Fails if the source does.
+    /// Draws the first keys of a client. Fails if the entropy source fails.
     pub(super) fn draw(config: &Config) -> Result<Self, EntropyError> {
         let mut block = Box::new(Block { keys: [[0; 4]; Self::BLOCK], used: 0 });
         config.fill(block.keys.as_flattened_mut())?;
         Ok(Self { block: Some(block) })
     }
 
-    /// The next key. Fails if a new block is needed and the source fails, and for a server.
+    /// Returns the next key. Fails for a server, and if a new block is needed and the entropy
+    /// source fails.
     pub(super) fn next(&mut self, config: &Config) -> Result<[u8; 4], EntropyError> {
         let block = self.block.as_mut().ok_or(EntropyError)?;
         if block.used >= Self::BLOCK {

@@ -39,10 +39,10 @@ use crate::{
 
 /// A WebSocket connection after its opening handshake.
 ///
-/// [`receive`](Self::receive) consumes the bytes that the driver read and returns events.
-/// [`output`](Self::output) holds the bytes to write. [`transport`](Self::transport) returns
-/// whether the driver continues, or ends the transport. The [front page](crate#the-driving-loop) of
-/// the crate shows the loop that drives a connection.
+/// [`receive`](Self::receive) consumes the bytes that the driver has read, and returns events.
+/// [`output`](Self::output) returns the bytes that the driver has to write.
+/// [`transport`](Self::transport) instructs the driver to continue or to close the transport. The
+/// [front page](crate#the-driving-loop) of the crate shows the loop that drives a connection.
 ///
 /// ```
 /// use websocket_proto::{Config, Connection, Event, Input, Negotiated, Unsent};
@@ -68,7 +68,7 @@ pub struct Connection {
     control: Control,
     keys: Keys,
     timers: Option<Box<Timers>>,
-    /// The number of unread bytes that the last [`Input`](crate::Input) had when its call returned.
+    /// The number of bytes that the last call left unread in the [`Input`](crate::Input).
     unread_left: usize,
 }
 
@@ -158,7 +158,7 @@ impl Connection {
     /// Fails the connection without a Close frame.
     fn abort_with(&mut self, error: ConnectionError) {
         if self.output.close_is_pending() {
-            self.machine.abort_before_close_left(error);
+            self.machine.abort_before_close_written(error);
         } else {
             self.machine.abort(error);
         }
@@ -168,10 +168,10 @@ impl Connection {
 
 /// # Questions
 impl Connection {
-    /// Returns the instruction to the driver about the transport.
+    /// Returns the instruction to the driver about the transport. Follow it after each write.
     ///
-    /// It is [`Open`](Transport::Open) while output is pending, unless the connection was aborted.
-    /// Follow it after each write.
+    /// While output is pending, the result is [`Open`](Transport::Open), or
+    /// [`Abort`](Transport::Abort) if the transport failed or a timeout expired.
     #[must_use]
     pub fn transport(&self) -> Transport {
         match self.machine.transport() {
@@ -192,16 +192,16 @@ impl Connection {
     ///
     /// A program that replies to messages calls this before each [`receive`](Self::receive). A
     /// program that sends on its own initiative waits until it returns `true`, and continues to
-    /// receive meanwhile. After a Close or a failure it returns `true`, so that a loop that depends
-    /// on it continues to receive.
+    /// receive meanwhile. Once no message can be sent any more (after our Close or a failure), it
+    /// always returns `true`, so that a loop that depends on it continues to receive.
     #[inline]
     #[must_use]
     pub fn has_room(&self) -> bool {
         self.output.counted() < self.config.high_water_mark || !self.machine.may_send()
     }
 
-    /// Returns whether the protocol allows a new message. It does not after a Close frame, after a
-    /// failure, and while a message is being sent in pieces.
+    /// Returns whether the protocol allows a new message. It does not after this endpoint has sent
+    /// a Close frame, after a failure, and while a message is being sent in pieces.
     #[must_use]
     pub fn may_send(&self) -> bool {
         self.machine.may_send() && self.machine.outgoing().is_none()

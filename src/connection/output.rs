@@ -1,7 +1,7 @@
-//! The output: one ordered stream of bytes that are pending, that is, queued and not yet written.
+//! The output: the ordered stream of pending bytes, which are queued and not yet written.
 //!
-//! Only whole frames are queued, and only at the end. So nothing overtakes, and no frame is split by
-//! another.
+//! Only whole frames are queued, and only at the end. Frames are therefore written in the order in
+//! which they were queued, and never interleaved.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -16,23 +16,23 @@ use super::queue::Queue;
 use super::segment::OwnedPayload;
 use crate::frame::FrameHeader;
 
-/// Length in bytes from which an owned payload is queued without a copy. Copying a shorter one is
-/// cheaper than a segment of its own (benchmark `connection`).
+/// Minimum length in bytes of an owned payload that is queued without a copy. A shorter one is
+/// cheaper to copy (benchmark `connection`).
 pub(super) const ZERO_COPY_MIN: usize = 2048;
 
-/// Number of buffers in one vectored write: with segments of 2 KiB and their headers, 64 KiB.
+/// Number of slices in one vectored write: with segments of 2 KiB and their headers, 64 KiB.
 #[cfg(feature = "std")]
 const MAX_SLICES: usize = 64;
 
-/// The bytes that are to be written to the transport, in order.
+/// The bytes to write to the transport, in order.
 ///
-/// [`write_to`](Self::write_to) writes them to a blocking or non-blocking socket. Other drivers write
-/// [`chunk`](Self::chunk) or [`chunks_vectored`](Self::chunks_vectored) and report with
-/// [`advance`](Self::advance) how many bytes were written. `Output` is also a [`Buf`].
+/// [`write_to`](Self::write_to) writes them to a blocking or a non-blocking socket. Other drivers
+/// write [`chunk`](Self::chunk) or [`chunks_vectored`](Self::chunks_vectored), and then call
+/// [`advance`](Self::advance) with the number of bytes written. `Output` also implements [`Buf`].
 ///
-/// An empty output owns no heap. While bytes are pending, it holds at most twice their number plus
-/// 4 KiB after each write that was incomplete; before that, its buffer may come from the thread's pool,
-/// with up to 96 KiB.
+/// An empty output owns no heap memory. After each write that leaves bytes pending, the output
+/// holds at most twice their number plus 4 KiB. Before such a write, its buffer may come from a
+/// pool of the thread and have a capacity of up to 96 KiB.
 ///
 /// ```
 /// use websocket_proto::{Config, Connection, Negotiated};
@@ -55,26 +55,28 @@ const MAX_SLICES: usize = 64;
 /// ```
 #[derive(Default)]
 pub struct Output {
-    /// `Some` exactly while bytes are pending, but for a queue that a panic of users' code left empty.
+    /// `Some` exactly while bytes are pending. Exception: if the destructor of a payload panics, an
+    /// empty queue may remain.
     queue: Option<Box<Queue>>,
-    /// Number of bytes written so far: the stream offset of the next byte.
+    /// The number of bytes written so far, which is the stream offset of the next byte.
     written: u64,
 }
 
-/// Reports what [`Output::write_to`] achieved.
+/// The result of [`Output::write_to`].
 #[cfg(feature = "std")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Written {
-    /// The output is empty: every pending byte was written.
+    /// The output is empty: all pending bytes were written.
     All,
-    /// The socket accepts no more bytes now
-    /// ([`WouldBlock`](io::ErrorKind::WouldBlock)). Call again when it is writable.
+    /// The socket accepts no more bytes now: it would block
+    /// ([`WouldBlock`](io::ErrorKind::WouldBlock)), or its write timeout expired
+    /// ([`TimedOut`](io::ErrorKind::TimedOut)). Call again when it is writable.
     Blocked,
 }
 
-/// # Writing it
+/// # Writing
 impl Output {
-    /// Returns `true` if no bytes are pending.
+    /// Returns whether no bytes are pending.
     #[inline]
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -88,7 +90,8 @@ impl Output {
         self.queue.as_ref().map_or(0, |queue| queue.len())
     }
 
-    /// Returns the next pending bytes that are contiguous in memory; empty only if the output is.
+    /// Returns the next pending bytes that are contiguous in memory. The result is empty only if
+    /// the output is empty.
     #[inline]
     #[must_use]
     pub fn chunk(&self) -> &[u8] {
@@ -98,8 +101,8 @@ impl Output {
         }
     }
 
-    /// Fills `slices` with the next pending bytes, for a vectored write, and returns the number of
-    /// slices that were set.
+    /// Sets the first elements of `slices` to the next pending bytes, for a vectored write. Returns
+    /// the number of elements that were set.
     #[cfg(feature = "std")]
     #[must_use]
     pub fn chunks_vectored<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
@@ -108,11 +111,11 @@ impl Output {
         set.map(|(slice, chunk)| *slice = IoSlice::new(chunk)).count()
     }
 
-    /// Removes the next `n` bytes, because they were written.
+    /// Removes the next `n` bytes from the output after the transport accepted them.
     ///
     /// # Panics
     ///
-    /// If `n` exceeds [`len`](Self::len).
+    /// Panics if `n` exceeds [`len`](Self::len).
     #[inline]
     #[track_caller]
     pub fn advance(&mut self, n: usize) {
@@ -122,17 +125,18 @@ impl Output {
             self.written += n as u64;
             self.give_queue_back();
         } else {
-            self.advance_apart(n);
+            self.advance_slow(n);
         }
     }
 
     /// Writes to `socket` until the output is empty or the socket accepts no more bytes.
     ///
-    /// An interrupted write is repeated. A socket that blocks is written to until the output is empty.
+    /// An interrupted write is repeated. With a blocking socket the call returns when the output is
+    /// empty, or when the write timeout of the socket expires.
     ///
     /// # Errors
     ///
-    /// Those of `socket`, but for `Interrupted`, `WouldBlock` and `TimedOut`, and
+    /// Returns each error of `socket` except `Interrupted`, `WouldBlock` and `TimedOut`. Returns
     /// [`WriteZero`](io::ErrorKind::WriteZero) if a write accepts 0 bytes. The bytes that were written
     /// before the error are no longer pending.
     #[cfg(feature = "std")]
@@ -142,7 +146,7 @@ impl Output {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(n) => self.advance(n),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                // A write timeout is reported as either, depending on the system.
+                // The system determines which of the two reports a write timeout.
                 Err(error)
                     if matches!(
                         error.kind(),
@@ -167,7 +171,7 @@ impl Output {
         self.write_slices(socket)
     }
 
-    // Not inlined into the common case, which needs no stack frame for slices.
+    // Not inlined, so that the common case needs no stack frame for the slices.
     #[cfg(feature = "std")]
     #[inline(never)]
     fn write_slices(&self, socket: &mut (impl Write + ?Sized)) -> io::Result<usize> {
@@ -199,13 +203,13 @@ impl Buf for Output {
 
 /// # Queueing
 impl Output {
-    /// An output that begins with `bytes`, which are not copied.
+    /// Creates an output that begins with `bytes`, which are not copied.
     pub(crate) fn from_bytes(bytes: Vec<u8>) -> Self {
         let queue = (!bytes.is_empty()).then(|| Box::new(Queue::from_bytes(bytes)));
         Self { queue, written: 0 }
     }
 
-    /// Queues a frame. The payload is copied after its header, masked if the header has a masking key.
+    /// Queues a frame with a copy of its payload, masked if the header has a masking key.
     #[inline]
     pub(crate) fn push_frame(&mut self, header: &FrameHeader, payload: &[u8]) {
         self.queue().push_frame(header, payload);
@@ -235,28 +239,28 @@ impl Output {
         }
     }
 
-    /// Queues an automatic Pong, or keeps it in place of an earlier one until the queued ones were
-    /// written (RFC 6455, section 5.5.3).
+    /// Queues an automatic Pong. While too many are pending, holds it back instead, in place of an
+    /// earlier one (RFC 6455, section 5.5.3).
     pub(crate) fn push_pong(&mut self, header: &FrameHeader, payload: &[u8]) {
         let written = self.written;
         self.queue().push_pong(written, header, payload);
     }
 
-    /// Queues a Close, after the newest Pong if that is held back.
+    /// Queues a Close, after the Pong that is held back, if any.
     pub(crate) fn push_close(&mut self, header: &FrameHeader, payload: &[u8]) {
         let written = self.written;
         self.queue().push_close(written, header, payload);
     }
 
-    /// Returns the number of bytes that count against the high-water mark: those that are pending,
-    /// without automatic Pongs and the Close. A payload queued without a copy counts until its last byte
-    /// is written: a `Vec` as its capacity, `Bytes` as their length.
+    /// Returns the number of bytes that count against the high-water mark: the pending bytes except
+    /// automatic Pongs and the Close. A payload queued without a copy counts until its last byte is
+    /// written: a `Vec` with its capacity, `Bytes` with their length.
     #[inline]
     pub(crate) fn counted(&self) -> usize {
         self.queue.as_ref().map_or(0, |queue| queue.counted())
     }
 
-    /// Whether a Close is pending.
+    /// Returns whether a Close is pending.
     pub(crate) fn close_is_pending(&self) -> bool {
         self.queue.as_ref().is_some_and(|queue| queue.close_is_pending())
     }
@@ -277,7 +281,7 @@ impl Output {
     }
 
     #[inline(never)]
-    fn advance_apart(&mut self, n: usize) {
+    fn advance_slow(&mut self, n: usize) {
         let Some(queue) = &mut self.queue else { return };
         queue.advance(&mut self.written, n);
         if queue.len() > 0 {
@@ -294,8 +298,8 @@ impl Output {
         }
     }
 
-    /// Gives a buffer that is much too large for the pending bytes to other connections. Called when
-    /// a write was incomplete: the peer may be slow.
+    /// Moves the pending bytes to a smaller buffer if theirs is much too large, and returns the
+    /// large one to the pool. Called after an incomplete write, because the peer may be slow.
     fn trim(&mut self) {
         if let Some(excess) = self.queue.as_mut().and_then(|queue| queue.split_excess()) {
             pool::give_queue(excess);
@@ -404,7 +408,7 @@ mod tests {
         }
     }
 
-    // --- Against a model -------------------------------------------------------------------------
+    // --- Comparison with a naive model -------------------------------------------------------------
 
     enum Kind {
         Copied,
@@ -418,7 +422,7 @@ mod tests {
         kind: Kind,
     }
 
-    /// The queue as the contract describes it, one piece for each frame or payload.
+    /// A naive queue: one piece for each frame or payload.
     #[derive(Default)]
     struct Model {
         pieces: VecDeque<Piece>,
@@ -473,7 +477,7 @@ mod tests {
                 if first.is_empty() {
                     self.pieces.pop_front();
                 }
-                // The Pong that was held back may be among the bytes.
+                // The Pong that was held back may belong to the same `advance`.
                 if !self.pieces.iter().any(|piece| matches!(piece.kind, Kind::Pong)) {
                     self.pongs_queued = 0;
                     self.queue_newest_pong();
@@ -497,7 +501,7 @@ mod tests {
         }
     }
 
-    /// A socket whose writes are refused, interrupted and cut.
+    /// A socket that refuses, interrupts or shortens writes at random.
     struct Socket<'r> {
         random: &'r Random,
         received: Vec<u8>,
@@ -681,7 +685,7 @@ mod tests {
     }
 
     #[test]
-    fn held_memory_is_bounded_by_mark_and_messages() {
+    fn memory_is_bounded_by_high_water_mark_and_message_size() {
         let random = Random(Cell::new(7));
         for mark in [8 << 10, 64 << 10] {
             let max_message = mark / 4;
@@ -743,13 +747,13 @@ mod tests {
         assert_eq!(output.write_to(&mut Refusing).unwrap(), Written::Blocked);
         assert!(memory(&output) < 1000);
         assert_eq!(pending(&output), b"\x81\x05Hello");
-        // And goes back to it.
+        // The buffer returned to the pool.
         text(&mut large, b"Hello");
         assert!(memory(&large) > 60_000);
     }
 
     #[test]
-    fn reading_one_byte_at_a_time_moves_each_byte_a_constant_number_of_times() {
+    fn advancing_by_single_bytes_moves_each_byte_a_constant_number_of_times() {
         for backlog in [0, 1000, 100_000] {
             let mut output = Output::default();
             text(&mut output, &alloc::vec![0; backlog]);
@@ -769,7 +773,7 @@ mod tests {
         }
     }
 
-    // --- Users' code -----------------------------------------------------------------------------
+    // --- Destructors of payloads -------------------------------------------------------------------
 
     /// Uses another output when it is dropped.
     struct Owner(Vec<u8>);
@@ -799,7 +803,7 @@ mod tests {
     }
 
     #[test]
-    fn owner_of_a_payload_may_use_an_output_when_it_is_dropped() {
+    fn destructor_of_a_payload_may_use_another_output() {
         for drop_at in 0..4 * 3004 {
             if drop_at % 751 > 1 {
                 continue;
@@ -816,7 +820,7 @@ mod tests {
     }
 
     #[test]
-    fn all_bytes_are_removed_though_a_destructor_panics() {
+    fn advance_is_complete_although_a_destructor_panics() {
         for (pongs, n) in
             [(0, 3004), (0, 3011), (0, 6000), (0, 6015), (0, 6022), (1, 6024), (40, 6022)]
         {
@@ -878,7 +882,7 @@ mod tests {
 
     // --- Writing ---------------------------------------------------------------------------------
 
-    /// A socket that answers with prepared results.
+    /// A socket that returns prepared results.
     struct Script(VecDeque<io::Result<usize>>);
 
     impl Write for Script {

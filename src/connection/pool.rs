@@ -1,22 +1,22 @@
-//! The thread's pool: boxed values that the connections of one thread use in turn.
+//! A pool of queues for each thread, shared by all connections that are used on that thread.
 //!
-//! A connection takes a value when it has something to keep and gives it back, emptied, when nothing
-//! is pending, so that a connection at rest owns no heap and a busy one does not allocate. The pool
-//! knows nothing of the protocol. Without `std`, and on a thread that is ending, values come from and
-//! go to the allocator.
+//! An output takes a queue from the pool when it has bytes to store, and returns the cleared queue
+//! when no bytes are pending. An idle connection therefore owns no heap memory for its output, and a
+//! busy one does not allocate. Without `std`, and on a thread that is ending, queues come from the
+//! allocator and return to it.
 //!
 //! # Bounds
 //!
-//! A thread keeps one front queue with a buffer of at most 96 KiB, and at most 63 others with buffers
-//! of at most 16 KiB each. A queue without its buffer takes at most 5 KiB. That makes less than 1.5 MiB
-//! for a thread, and for a process as many times that as it has threads on which connections are used.
-//! A thread frees its pool when it ends.
+//! The pool of a thread keeps one front queue with a buffer of at most 96 KiB, and at most 63 other
+//! queues with buffers of at most 16 KiB each. A queue without its buffer has at most 5 KiB. The total
+//! is less than 1.5 MiB for each thread that uses connections. A thread frees its pool when it ends.
 //!
 //! # No borrow is held while a value is dropped
 //!
-//! Dropping a value may run code that uses this pool again: the owner of a
-//! [`Bytes`](bytes::Bytes) is the user's. So values arrive empty, slots are `Cell`s that are read by
-//! `take` and written by `replace`, and a value that is not kept is dropped after the pool was left.
+//! Dropping a value may run user code that uses this pool again, such as the destructor of the
+//! owner of a [`Bytes`](bytes::Bytes). Queues are therefore returned empty, slots are `Cell`s that
+//! are accessed with `take` and `replace` only, and a surplus queue is dropped after the access to
+//! the pool has ended.
 
 use alloc::boxed::Box;
 #[cfg(feature = "std")]
@@ -24,19 +24,19 @@ use core::cell::Cell;
 
 use super::queue::Queue;
 
-/// Capacity in bytes that the front queue keeps: replies to a read of 64 KiB, grown by half.
+/// Maximum capacity in bytes of the front queue: replies to a read of 64 KiB, grown by half.
 #[cfg(feature = "std")]
 const FRONT_CAPACITY: usize = 96 << 10;
 
-/// Capacity in bytes that each other queue keeps.
+/// Maximum capacity in bytes of each other queue.
 #[cfg(feature = "std")]
 const OTHER_CAPACITY: usize = 16 << 10;
 
-/// Number of queues that are kept besides the front one.
+/// Maximum number of queues besides the front one.
 #[cfg(feature = "std")]
 const OTHERS: usize = 63;
 
-/// Takes an empty queue.
+/// Takes a clear queue from the pool, or creates one.
 #[inline]
 pub(super) fn take_queue() -> Box<Queue> {
     #[cfg(feature = "std")]
@@ -56,7 +56,7 @@ fn take_other_queue() -> Box<Queue> {
     Box::default()
 }
 
-/// Gives a queue back. It must be empty.
+/// Returns a queue to the pool. It must be clear.
 #[inline]
 pub(super) fn give_queue(queue: Box<Queue>) {
     debug_assert!(queue.is_clear(), "a queue must be empty before it is pooled");
@@ -78,7 +78,7 @@ pub(super) fn give_queue(queue: Box<Queue>) {
 #[inline(never)]
 fn give_other_queue(mut queue: Box<Queue>) {
     queue.free_above(OTHER_CAPACITY);
-    // A queue for which there is no place is dropped here, after the pool was left.
+    // A surplus queue is dropped here, after the access to the pool has ended.
     drop(POOL.try_with(|pool| pool.queues.push(queue)));
 }
 
@@ -87,13 +87,14 @@ std::thread_local! {
     static POOL: Pool = const { Pool { queues: Shelf::new() } };
 }
 
-/// One shelf for each type that is pooled.
+/// The pool of one thread, with one shelf for each pooled type.
 #[cfg(feature = "std")]
 struct Pool {
     queues: Shelf<Queue>,
 }
 
-/// Boxed values of one type: a front one, which most calls take and give back, and a stack of others.
+/// Boxed values of one type: the front one, which most calls take and return, and a stack of
+/// others.
 #[cfg(feature = "std")]
 struct Shelf<T> {
     front: Cell<Option<Box<T>>>,
@@ -119,7 +120,7 @@ impl<T> Shelf<T> {
         self.others.get(last)?.take()
     }
 
-    /// Returns the value if there is no place for it.
+    /// Adds the value, or returns it if the stack is full.
     fn push(&self, value: Box<T>) -> Option<Box<T>> {
         let len = self.len.get();
         let Some(slot) = self.others.get(len) else { return Some(value) };
@@ -147,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn takes_the_queue_that_was_given_last() {
+    fn takes_the_queue_that_was_returned_last() {
         drain();
         give_queue(with_capacity(100));
         give_queue(with_capacity(200));

@@ -1,4 +1,4 @@
-//! Messages that are encoded once for many connections.
+//! Messages that are encoded once and sent to many connections.
 
 use bytes::{BufMut, Bytes, BytesMut};
 
@@ -7,8 +7,9 @@ use crate::{Message, MessageType};
 
 /// A message that is encoded once and sent to any number of connections.
 ///
-/// Servers share its memory from 2 KiB on; shorter messages are copied, which is cheaper than counting
-/// references. A client masks a copy with its own key. It is always sent as one frame.
+/// Server connections share the encoded frame if it has at least 2 KiB. A shorter frame is
+/// copied, which is cheaper than reference counting (benchmark `connection`). A client copies the
+/// payload and masks it with its own key. The message is always sent in one frame.
 ///
 /// ```
 /// use websocket_proto::{Config, Connection, Negotiated, PreparedMessage};
@@ -27,7 +28,7 @@ use crate::{Message, MessageType};
 pub struct PreparedMessage {
     message_type: MessageType,
     payload: Bytes,
-    /// The header and `payload`, as a server sends them; `payload` shares its memory.
+    /// The encoded frame of a server: the header and the payload. `payload` is a slice of it.
     frame: Bytes,
 }
 
@@ -50,13 +51,13 @@ impl PreparedMessage {
         Self { message_type, payload: frame.slice(header_len..), frame }
     }
 
-    /// The payload.
+    /// Returns the payload.
     #[must_use]
     pub fn payload(&self) -> &[u8] {
         &self.payload
     }
 
-    /// The type of the message.
+    /// Returns the type of the message.
     #[must_use]
     pub const fn message_type(&self) -> MessageType {
         self.message_type

@@ -1,4 +1,4 @@
-//! The pending bytes of one output, in one value that the thread's pool can keep.
+//! The pending bytes of one output, in one value that the pool of the thread can store.
 //!
 //! ```text
 //!   stream  ── written ─┬──────────┬───────────┬──────────┬───────────┬─ end
@@ -9,12 +9,12 @@
 //!           │           │ copied 1 │ copied 2 │
 //! ```
 //!
-//! Headers and small payloads are copied, one after the other, to the end of one buffer. Large owned
-//! payloads stay where they are, as segments. A segment knows its offset in the stream, not in the
-//! buffer; the pending bytes that are in no segment are `bytes[start..]`, in order. So compaction and
-//! growth of the buffer change nothing but `start`.
+//! Headers and small payloads are copied to the end of one buffer. Large owned payloads are not copied
+//! but kept as segments. A segment stores its offset in the stream, not in the buffer; `bytes[start..]`
+//! are the pending bytes outside of segments, in order. Compaction and growth of the buffer therefore
+//! change only `start`.
 //!
-//! Methods that need the stream offset of the first pending byte take it as `written`.
+//! The parameter `written` of a method is the stream offset of the first pending byte.
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
@@ -25,33 +25,34 @@ use super::segment::{OwnedPayload, Segment};
 use crate::frame::FrameHeader;
 use crate::mask::extend_masked;
 
-/// Smallest capacity in bytes that a buffer is allocated with.
+/// Minimum capacity of a buffer in bytes.
 const MIN_CAPACITY: usize = 128;
 
 /// Bytes by which the capacity may exceed twice the pending bytes after [`Queue::split_excess`].
 const MAX_EXCESS: usize = 4096;
 
-/// Bytes to reserve for a frame besides its payload: no header is longer.
+/// Bytes to reserve for the header of a frame. The longest encoding has 14; encoding writes 16.
 const HEADER_RESERVE: usize = 16;
 
-/// Number of segments for which an empty queue keeps room.
+/// Number of segments for which an empty queue keeps capacity.
 const MAX_POOLED_SEGMENTS: usize = 64;
 
-/// Everything that is pending. Clear in the pool; not empty in an output.
+/// The pending bytes of an output. Empty while it is in the pool, and not empty while an output
+/// owns it.
 #[derive(Default)]
 pub(super) struct Queue {
     /// Copied bytes: appended at the end, removed from the front by compaction.
     bytes: Vec<u8>,
     /// `start <= bytes.len()`. `bytes[start..]` is pending.
     start: usize,
-    /// In the order of their offsets, without overlap, all with pending bytes. Only the first may be
-    /// partly written.
+    /// The segments in the order of their offsets, without overlap. Each has pending bytes; only the
+    /// first may be partly written.
     segments: VecDeque<Segment>,
-    /// Number of pending bytes in `segments`.
+    /// The number of pending bytes in `segments`.
     segments_len: usize,
-    /// Sum of the sizes of the payloads in `segments`.
+    /// The sum of the sizes of the payloads in `segments`.
     segments_size: usize,
-    /// Those of the copied bytes that are automatic Pongs or the Close.
+    /// The automatic Pongs and the Close among the copied bytes.
     replies: Replies,
 }
 
@@ -68,7 +69,7 @@ impl Queue {
         self.copied_len() + self.segments_size - self.replies.pending()
     }
 
-    /// Whether a Close is pending.
+    /// Returns whether a Close is pending.
     pub(super) fn close_is_pending(&self) -> bool {
         self.replies.close_is_pending()
     }
@@ -78,7 +79,7 @@ impl Queue {
         self.bytes.capacity()
     }
 
-    /// Whether the queue is as [`clear`](Self::clear) leaves it.
+    /// Returns whether the queue is in the state that [`clear`](Self::clear) establishes.
     pub(super) fn is_clear(&self) -> bool {
         self.bytes.is_empty()
             && self.start == 0
@@ -102,7 +103,7 @@ impl Queue {
         self.chunks(written).next().unwrap_or_default()
     }
 
-    /// Iterates over all pending bytes in pieces, none of them empty.
+    /// Iterates over all pending bytes in contiguous slices. No slice is empty.
     pub(super) fn chunks(&self, written: u64) -> impl Iterator<Item = &[u8]> {
         let mut copied = self.copied();
         let mut at = written;
@@ -141,7 +142,7 @@ impl Queue {
 
 /// # Appending
 impl Queue {
-    /// A queue whose pending bytes are `bytes`.
+    /// Creates a queue whose pending bytes are `bytes`.
     pub(super) fn from_bytes(bytes: Vec<u8>) -> Self {
         Self { bytes, ..Self::default() }
     }
@@ -159,7 +160,7 @@ impl Queue {
         self.bytes.extend_from_slice(bytes);
     }
 
-    /// Appends a payload, which is not empty, without a copy.
+    /// Appends a payload without a copy. The payload must not be empty.
     pub(super) fn push_segment(&mut self, written: u64, payload: OwnedPayload) {
         debug_assert!(!payload.is_empty());
         let segment = Segment::new(self.end(written), payload);
@@ -179,7 +180,7 @@ impl Queue {
         self.replies.pong_queued(self.end(written), header.encoded_len() + payload.len());
     }
 
-    /// Appends a Close, after the Pong that is held back.
+    /// Appends the Pong that is held back, if any, and then a Close.
     pub(super) fn push_close(&mut self, written: u64, header: &FrameHeader, payload: &[u8]) {
         self.push_newest_pong(written);
         self.push_frame(header, payload);
@@ -202,11 +203,13 @@ impl Queue {
         }
     }
 
-    /// Compacts the buffer, and lets it grow unless compaction makes room for `additional` bytes and at
-    /// least half of the buffer was written. So each byte is moved a constant number of times.
+    /// Compacts the buffer, and grows it unless compaction alone makes room for `additional` bytes
+    /// and at least half of the buffer was written. Each byte is therefore moved a constant number
+    /// of times.
     ///
-    /// It grows by half of the bytes that count against the high-water mark. Automatic Pongs, at most 4 KiB,
-    /// let it grow by [`MIN_CAPACITY`] only: the bound on the memory held leaves no more for them.
+    /// The growth is half of the bytes that count against the high-water mark. Automatic Pongs, at
+    /// most 4 KiB, only grow the buffer by [`MIN_CAPACITY`]: the bound on the memory of an output
+    /// leaves no room for more.
     #[cold]
     #[inline(never)]
     fn make_room(&mut self, additional: usize) {
@@ -228,8 +231,8 @@ impl Queue {
 
 /// # Removing
 impl Queue {
-    /// Removes the next `n` bytes if they are all that is pending, and counted and copied. Then the queue
-    /// is clear. Otherwise returns `false`.
+    /// Clears the queue if the next `n` bytes are all that is pending, and it has neither segments
+    /// nor replies. Returns `false` otherwise, and changes nothing.
     pub(super) fn clear_if_plain(&mut self, n: usize) -> bool {
         let is_plain = self.segments.is_empty() && self.replies.is_empty();
         let clears = is_plain && n == self.copied_len();
@@ -240,8 +243,8 @@ impl Queue {
         clears
     }
 
-    /// Removes the next `n <= len` bytes, which advances `written`. Queues the Pong that is held back if
-    /// the last queued one was written.
+    /// Removes the next `n <= len` bytes and advances `written` by `n`. Queues the Pong that is
+    /// held back if the last queued one was written.
     pub(super) fn advance(&mut self, written: &mut u64, n: usize) {
         let end = *written + n as u64;
         let (mut in_segments, mut finished) = (0, 0);
@@ -259,14 +262,14 @@ impl Queue {
         if self.replies.restart_pongs(end) {
             self.push_newest_pong(end);
         }
-        // Dropping a payload may run users' code, which may panic: everything else is done.
+        // Dropping a payload may run user code, which may panic, so it happens last.
         self.segments.drain(..finished);
         if self.segments.is_empty() {
             self.segments.shrink_to(MAX_POOLED_SEGMENTS);
         }
     }
 
-    /// Removes everything, which may run users' code.
+    /// Removes all pending bytes. Dropping a payload may run user code.
     pub(super) fn clear(&mut self) {
         self.bytes.clear();
         self.start = 0;
@@ -277,8 +280,8 @@ impl Queue {
         self.segments.shrink_to(MAX_POOLED_SEGMENTS);
     }
 
-    /// Frees the buffer of a clear queue if it is larger than `capacity`. To shrink it instead costs 30
-    /// times as much as the next allocation, because growth then copies and touches new pages.
+    /// Frees the buffer of a clear queue if its capacity exceeds `capacity`. Shrinking the buffer
+    /// instead would be slower: its next growth would touch new pages.
     #[cfg(feature = "std")]
     pub(super) fn free_above(&mut self, capacity: usize) {
         debug_assert!(self.bytes.is_empty());
@@ -287,8 +290,8 @@ impl Queue {
         }
     }
 
-    /// If the buffer is larger than twice the pending bytes and 4 KiB, moves them to a buffer of their
-    /// size, and returns the large one in a clear queue.
+    /// Moves the pending bytes to a buffer of their size if the capacity exceeds twice their number
+    /// plus 4 KiB. Returns the larger buffer in a clear queue.
     pub(super) fn split_excess(&mut self) -> Option<Box<Self>> {
         let pending = self.copied_len();
         if self.capacity() <= pending.saturating_mul(2).saturating_add(MAX_EXCESS) {
@@ -303,10 +306,11 @@ impl Queue {
     }
 }
 
-/// Appends a frame, for which room is reserved.
+/// Appends a frame. The caller has reserved room for it.
 #[inline(always)]
 fn append_frame(to: &mut Vec<u8>, header: &FrameHeader, payload: &[u8]) {
-    // A separate path for each role: a server's header is encoded without branches on the key.
+    // One path for each role, so that the header of a server is encoded without branches on the
+    // key.
     match header.masking_key() {
         None => {
             append_header(to, header);
@@ -319,7 +323,7 @@ fn append_frame(to: &mut Vec<u8>, header: &FrameHeader, payload: &[u8]) {
     }
 }
 
-/// Appends all 16 bytes of the encoding, which is one store, and removes those after the header.
+/// Appends a header: all 16 bytes of its encoding in one store, then truncates to its length.
 #[inline(always)]
 fn append_header(to: &mut Vec<u8>, header: &FrameHeader) {
     let header = header.encode();
@@ -342,7 +346,7 @@ pub(super) mod tests {
     use super::*;
 
     std::thread_local! {
-        /// Number of bytes that compaction, growth and splitting moved on this thread.
+        /// The number of bytes that compaction, growth and splitting moved on this thread.
         pub(in super::super) static MOVED: Cell<usize> = const { Cell::new(0) };
     }
 
@@ -352,11 +356,11 @@ pub(super) mod tests {
 
     #[cfg(feature = "std")]
     impl Queue {
-        /// Heap bytes that a clear queue owns at most besides its buffer.
+        /// The maximum heap memory in bytes that a clear queue owns besides its buffer.
         pub(in super::super) const MAX_POOLED_SIZE: usize =
             MAX_POOLED_SEGMENTS * size_of::<Segment>() + Replies::MAX_POOLED_SIZE;
 
-        /// Returns the number of heap bytes that it owns, its own box included.
+        /// Returns the heap memory in bytes that the queue owns, including its own box.
         pub(in super::super) fn memory(&self) -> usize {
             size_of::<Self>()
                 + self.bytes.capacity()
@@ -365,7 +369,7 @@ pub(super) mod tests {
                 + self.replies.memory()
         }
 
-        /// Whether the buffer is as small as after `split_excess`.
+        /// Returns whether the capacity is within the bound of `split_excess`.
         pub(in super::super) fn is_trim(&self) -> bool {
             self.bytes.capacity() <= 2 * self.copied_len() + MAX_EXCESS
         }

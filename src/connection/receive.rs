@@ -69,11 +69,11 @@ impl Connection {
                 None => {}
             }
         }
-        self.receive_rest(unread, position)
+        self.receive_slow(unread, position)
     }
 
     #[inline(never)]
-    fn receive_rest<'i>(
+    fn receive_slow<'i>(
         &mut self,
         mut unread: &'i mut [u8],
         position: &mut Position,
@@ -270,8 +270,8 @@ impl Connection {
         }
     }
 
-    /// Returns whether the peer exceeded the control rate while the time was never reported, and
-    /// fails the connection if so.
+    /// Fails the connection and returns `true` if the peer exceeded the control rate and the driver
+    /// has never reported the time. Otherwise `handle_timeout` judges the rate.
     fn exceeds_control_rate(&mut self) -> bool {
         let exceeds = match (&mut self.timers, self.config.control_rate) {
             (Some(timers), Some(rate)) => timers.exceeds(rate),

@@ -1,83 +1,86 @@
-//! The automatic Pongs and the Close among the pending bytes: how many Pongs may be queued, and which
-//! bytes do not count against the high-water mark.
+//! Automatic Pongs and the Close in the output: bounds the number of queued Pongs, and records which
+//! pending bytes do not count against the high-water mark.
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
-/// Number of bytes of automatic Pongs after which only the newest Pong is kept.
+/// Number of queued bytes of automatic Pongs from which on only the newest Pong is kept.
 const MAX_PONGS: usize = 4096;
 
-/// Number of runs at the most. They take 512 bytes.
+/// Maximum number of runs. They occupy 512 bytes.
 const MAX_RUNS: usize = 32;
 
-/// The automatic Pongs and the Close that are pending, and the Pong that is held back.
+/// The pending automatic Pongs, the pending Close, and the Pong that is held back.
 ///
-/// RFC 6455, section 5.5.3: an endpoint that has not answered earlier Pings may answer only the newest.
-/// Every Ping gets its own Pong while fewer than 4 KiB of automatic Pongs were queued since the last
-/// queued one was written. After that only the newest Pong is kept, and queued when the last queued one
-/// was written, or before a Close.
+/// RFC 6455, section 5.5.3: an endpoint that has not answered earlier Pings may answer only the
+/// newest. Each Ping gets its own Pong while fewer than 4 KiB of automatic Pongs were queued since
+/// the last moment at which none was pending. Beyond that, only the newest Pong is stored. It is
+/// held back until the last queued Pong is written or a Close is queued.
 #[derive(Default)]
 pub(super) struct Replies {
-    /// In the order of their ends, without overlap. Each has pending bytes. At most [`MAX_RUNS`].
+    /// The runs in the order of their ends, without overlap, at most [`MAX_RUNS`]. Each has pending
+    /// bytes.
     runs: VecDeque<Run>,
-    /// Sum of `pending` over `runs`.
+    /// The sum of `pending` over `runs`.
     pending: usize,
-    /// Number of bytes of Pongs queued since no queued Pong was pending; 0 exactly while none is.
+    /// The bytes of Pongs queued since the last time that none was pending; 0 exactly while none is.
     pongs_queued: usize,
-    /// Stream offset after the last queued Pong; meaningless while `pongs_queued` is 0.
+    /// The stream offset after the last queued Pong; meaningless while `pongs_queued` is 0.
     pongs_end: u64,
-    /// Stream offset after the Close while it is pending; 0 while none is.
+    /// The stream offset after the Close while it is pending, else 0.
     close_end: u64,
-    /// The frame that is held back, or empty. Not empty only while `pongs_queued >= MAX_PONGS`, so that
-    /// an output that has a Pong to send is never empty.
+    /// The Pong frame that is held back, or empty. It is empty while `pongs_queued < MAX_PONGS`, so
+    /// that an output that has a Pong to send is never empty.
     newest_pong: Vec<u8>,
 }
 
-/// Adjacent frames: the `pending` bytes before the stream offset `end`.
+/// Adjacent reply frames: the `pending` bytes before the stream offset `end`.
 struct Run {
     end: u64,
     pending: usize,
 }
 
 impl Replies {
-    /// Heap bytes that an empty value owns at most.
+    /// The maximum heap memory in bytes of a cleared value.
     #[cfg(all(test, feature = "std"))]
     pub(super) const MAX_POOLED_SIZE: usize = MAX_RUNS * size_of::<Run>() + 256;
 
-    /// Whether none is pending. A reply whose run was recorded too early is pending after its run.
+    /// Returns whether no reply is pending. All three fields matter: a reply that
+    /// [`reply_queued`](Self::reply_queued) recorded too early is still pending when its run has
+    /// ended.
     pub(super) fn is_empty(&self) -> bool {
         self.pongs_queued == 0 && self.close_end == 0 && self.runs.is_empty()
     }
 
-    /// Whether a Close is pending.
+    /// Returns whether a Close is pending.
     pub(super) fn close_is_pending(&self) -> bool {
         self.close_end > 0
     }
 
-    /// Returns the number of pending bytes.
+    /// Returns the number of pending bytes of replies.
     pub(super) fn pending(&self) -> usize {
         self.pending
     }
 
-    /// Whether the next Pong is to be held back.
+    /// Returns whether the next Pong must be held back.
     pub(super) fn hold_back_pongs(&self) -> bool {
         self.pongs_queued >= MAX_PONGS
     }
 
-    /// Returns the Pong that is held back, empty if there is none.
+    /// Returns the Pong that is held back, or an empty slice if there is none.
     pub(super) fn newest_pong(&self) -> &[u8] {
         &self.newest_pong
     }
 
-    /// Returns the buffer, emptied, for a Pong that replaces the one that is held back.
+    /// Discards the Pong that is held back and returns the empty buffer for its replacement.
     pub(super) fn replace_newest_pong(&mut self) -> &mut Vec<u8> {
         debug_assert!(self.hold_back_pongs());
         self.newest_pong.clear();
         &mut self.newest_pong
     }
 
-    /// Records that a Pong of `len` bytes was queued, which ends at the stream offset `end`. None is held
-    /// back any more.
+    /// Records that a Pong of `len` bytes was queued and ends at the stream offset `end`. It
+    /// replaces the Pong that was held back.
     pub(super) fn pong_queued(&mut self, end: u64, len: usize) {
         self.pongs_queued += len;
         self.pongs_end = end;
@@ -85,17 +88,17 @@ impl Replies {
         self.reply_queued(end, len);
     }
 
-    /// Records that a Close of `len` bytes was queued, which ends at the stream offset `end`.
+    /// Records that a Close of `len` bytes was queued and ends at the stream offset `end`.
     pub(super) fn close_queued(&mut self, end: u64, len: usize) {
         self.close_end = end;
         self.reply_queued(end, len);
     }
 
-    /// Records that a reply of `len` bytes was queued, which ends at the stream offset `end`.
+    /// Records that a reply of `len` bytes was queued and ends at the stream offset `end`.
     ///
-    /// If there are too many runs, the reply is recorded directly after the last run, that is, too early.
-    /// Until the output is empty, other frames then count for longer than they are pending, at most by the
-    /// length of such replies.
+    /// If there are too many runs, the reply is recorded directly after the last run, which is too
+    /// early. Until the output is empty, other frames may then count for longer than they are
+    /// pending, by at most the length of such replies.
     fn reply_queued(&mut self, end: u64, len: usize) {
         self.pending += len;
         let is_full = self.runs.len() >= MAX_RUNS;
@@ -124,8 +127,8 @@ impl Replies {
         }
     }
 
-    /// Starts to count Pongs anew if the last queued one was written. Then the Pong that is held back is
-    /// due.
+    /// Resets the count of queued Pongs if the last queued one was written. Returns whether it did:
+    /// the Pong that is held back must then be queued.
     pub(super) fn restart_pongs(&mut self, written: u64) -> bool {
         let restarts = self.pongs_queued > 0 && self.pongs_end <= written;
         if restarts {
@@ -150,7 +153,7 @@ impl Replies {
             && self.newest_pong.is_empty()
     }
 
-    /// Returns the number of heap bytes that it owns.
+    /// Returns the heap memory in bytes that the value owns.
     #[cfg(all(test, feature = "std"))]
     pub(super) fn memory(&self) -> usize {
         self.runs.capacity() * size_of::<Run>() + self.newest_pong.capacity()

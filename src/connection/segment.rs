@@ -12,7 +12,7 @@ pub(crate) enum OwnedPayload {
 }
 
 impl OwnedPayload {
-    /// Returns the number of bytes that it keeps allocated, as far as it is known.
+    /// Returns the allocated size in bytes: the capacity of a `Vec`. `Bytes` reveal only their length.
     fn size(&self) -> usize {
         match self {
             Self::Vec(bytes) => bytes.capacity(),
@@ -20,8 +20,8 @@ impl OwnedPayload {
         }
     }
 
-    /// Frees capacity beyond twice the length, which no buffer has that grew by doubling. So a payload
-    /// keeps at most twice its length.
+    /// Frees capacity beyond twice the length, so that a payload keeps at most twice its length. A
+    /// buffer that grew by doubling has no such excess.
     fn without_excess(mut self) -> Self {
         match &mut self {
             Self::Vec(bytes) if bytes.capacity() - bytes.len() > bytes.len() => {
@@ -44,7 +44,7 @@ impl Deref for OwnedPayload {
     }
 }
 
-/// A payload at its place in the stream.
+/// A payload and its offset in the output stream.
 pub(super) struct Segment {
     /// Stream offset of the first byte.
     start: u64,
@@ -66,7 +66,7 @@ impl Segment {
         self.start + self.payload.len() as u64
     }
 
-    /// Returns the number of bytes, written or pending.
+    /// Returns the length of the payload, including bytes already written.
     pub(super) fn len(&self) -> usize {
         self.payload.len()
     }
@@ -76,10 +76,10 @@ impl Segment {
         self.payload.size()
     }
 
-    /// Returns the bytes from the stream offset `written` on, of which there is at least one.
+    /// Returns the bytes from the stream offset `written` on. At least one byte must be pending.
     pub(super) fn pending(&self, written: u64) -> &[u8] {
         let skipped = written.saturating_sub(self.start) as usize;
-        debug_assert!(skipped < self.payload.len(), "a segment is removed when it was written");
+        debug_assert!(skipped < self.payload.len(), "a written segment is removed");
         self.payload.get(skipped..).unwrap_or_default()
     }
 }

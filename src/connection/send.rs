@@ -34,7 +34,7 @@ impl Connection {
     ) -> Result<(), Unsent<Outgoing<'m>>> {
         let message = message.into();
         let (message_type, payload) = (message.message_type(), message.as_bytes());
-        // Fast path: to copy the payload, the message is only borrowed, not moved.
+        // Fast path: copies the payload without moving the message.
         if self.is_copied(payload.len()) && payload.len() <= self.config.max_fragment {
             return match self.send_copy(message_type, Fragment::Whole, payload) {
                 Ok(()) => Ok(()),
@@ -119,8 +119,8 @@ impl Connection {
         self.check_send(message_type, Fragment::Whole)?;
         match self.machine.role() {
             Role::Client => self.queue_copy(message_type, Fragment::Whole, prepared.payload())?,
-            // The machine is not asked for a header: it would encode the same one, and a whole
-            // message leaves its state unchanged.
+            // The frame already has the header that the machine would create, and a whole message
+            // leaves the state of the machine unchanged.
             Role::Server => self.output.push_prepared(prepared.frame().clone()),
         }
         self.count_sent(len, Fragment::Whole);
@@ -251,7 +251,7 @@ impl Connection {
         }
     }
 
-    /// Whether this piece may be sent now, and there is room for it.
+    /// Returns an error unless this piece may be sent now and there is room for it.
     #[inline]
     fn check_send(&self, message_type: MessageType, fragment: Fragment) -> Result<(), SendError> {
         self.machine.check_data(message_type, fragment)?;
@@ -271,8 +271,8 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// [`Full`](SendError::Full), [`Closed`](SendError::Closed), [`TooLong`](SendError::TooLong),
-    /// [`Entropy`](SendError::Entropy).
+    /// Returns [`Full`](SendError::Full), [`Closed`](SendError::Closed),
+    /// [`TooLong`](SendError::TooLong) or [`Entropy`](SendError::Entropy).
     pub fn ping(&mut self, payload: &[u8]) -> Result<(), SendError> {
         self.queue_ping_pong(Opcode::Ping, payload)?;
         if let Some(timers) = &mut self.timers {
@@ -293,7 +293,8 @@ impl Connection {
 
     fn queue_ping_pong(&mut self, opcode: Opcode, payload: &[u8]) -> Result<(), SendError> {
         self.machine.check_ping_pong(opcode)?;
-        // Not `has_room`, which returns `true` after our Close, when Pongs may still be sent.
+        // `has_room` would not suffice here: it returns `true` after our Close, when Pongs may
+        // still be sent.
         if self.output.counted() >= self.config.high_water_mark {
             return Err(SendError::Full);
         }
@@ -311,8 +312,8 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// [`Closed`](SendError::Closed) if a Close was sent before or the connection failed,
-    /// [`InvalidClose`](SendError::InvalidClose), [`Entropy`](SendError::Entropy).
+    /// Returns [`Closed`](SendError::Closed) if a Close was sent before or the connection has failed,
+    /// [`InvalidClose`](SendError::InvalidClose) or [`Entropy`](SendError::Entropy).
     pub fn close<'m, F>(&mut self, frame: F) -> Result<(), SendError>
     where
         F: TryInto<Option<CloseFrame<'m>>>,

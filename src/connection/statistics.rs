@@ -1,19 +1,19 @@
-//! Statistics of a connection: messages, bytes and Pings of each direction.
+//! Statistics of a connection: messages, bytes and Pings in each direction.
 
 use crate::Fragment;
 
-/// Traffic of one direction of a connection. Counters start at 0 and never wrap.
+/// The traffic in one direction of a connection. Counters start at 0 and never wrap.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DirectionStatistics {
-    /// Complete messages.
+    /// The number of complete messages.
     pub messages: u64,
-    /// Payload bytes of data frames.
+    /// The number of payload bytes of data frames.
     pub payload_bytes: u64,
-    /// Bytes read from the input or written from the output: frames, and the part of the opening
-    /// handshake that the connection's output began with.
+    /// The number of bytes of frames, read from the input or written from the output. The sent bytes
+    /// include the part of the opening handshake with which the output of the connection began.
     pub wire_bytes: u64,
-    /// Ping frames.
+    /// The number of Ping frames.
     pub pings: u64,
 }
 
@@ -24,13 +24,14 @@ impl DirectionStatistics {
     }
 }
 
-/// Traffic of a connection.
+/// The traffic of a connection, as [`Connection::statistics`](crate::Connection::statistics)
+/// returns it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Statistics {
-    /// From this endpoint to the peer. Messages, payload and Pings count when they are queued, wire
-    /// bytes when they are written.
+    /// The traffic from this endpoint to the peer. Messages, payload bytes and Pings count when
+    /// they are queued, wire bytes when they are written.
     pub sent: DirectionStatistics,
-    /// From the peer to this endpoint.
+    /// The traffic from the peer to this endpoint.
     pub received: DirectionStatistics,
 }

@@ -19,14 +19,13 @@
 //! `progress.rs` defines *progress* and *refused output*.
 //!
 //! The alarms pong, write, idle and closing can end a connection; `clock.rs` defines when they expire.
-//! The time in which they detect a dead peer depends on when the caller reports the time:
+//! A dead peer is detected within these bounds:
 //!
-//! | the caller reports | after the last sign of life | after the last progress of blocked output |
-//! |---|---|---|
-//! | at each wake-up, after it has read | ping + pong + 1 s | ping + pong + 1 s |
-//! | otherwise | 2 × ping + pong + 1 s | 2 × (ping + pong) + 1 s |
-//!
-//! If each call of the caller is up to d late, detection takes up to 8 × (d + 1 s) longer.
+//! - If output is not blocked: ping + pong + 1 s after the last received byte, provided that the caller
+//!   reports the time after each read. Otherwise 2 × ping + pong + 1 s, because the next report may date
+//!   that byte up to one ping too late.
+//! - If output is blocked: 2 × (ping + pong) + 1 s after its last progress.
+//! - If each call of the caller is up to d late: up to 8 × (d + 1 s) more.
 
 mod alarms;
 mod progress;
@@ -66,7 +65,8 @@ pub(super) struct Snapshot {
 /// An action that the connection must take now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Due {
-    /// Queue a Ping with this payload, regardless of the high-water mark. At most one is queued at a time.
+    /// Queue a Ping with this payload, regardless of the high-water mark. At most one is queued at
+    /// a time.
     Ping([u8; 4]),
     /// Fail the connection: a timeout expired.
     Expired(Timeout),
@@ -83,11 +83,11 @@ enum Ping {
     Due { id: u32 },
     /// The Ping is queued and ends at the offset `end` of the output.
     Queued { id: u32, end: u64 },
-    /// The Ping was written; `left` is the report after that. A sign of life permits the next Ping,
-    /// but until that is due the Pong for this one still measures the round trip.
-    Sent { id: u32, left: Time },
+    /// The Ping was written; `sent_at` is the time of the report after that. A sign of life permits
+    /// the next Ping, but until that is due the Pong for this one still measures the round trip.
+    Sent { id: u32, sent_at: Time },
     /// The Pong was received since the last report.
-    Answered { left: Time },
+    Answered { sent_at: Time },
 }
 
 /// The state of the open or the closing phase.
@@ -127,8 +127,8 @@ pub(super) struct Timers {
     /// The offset up to which the driver requested the output.
     offered: u64,
     /// Whether the last `advance` wrote only a part of the requested output.
-    left_behind: bool,
-    /// Whether `left_behind` was set at the last report.
+    was_partial: bool,
+    /// Whether `was_partial` was set at the last report.
     refused: bool,
     /// The number of control frames received in the current span of the [`ControlRate`], minus the
     /// credit for spans that passed without a report.
@@ -150,7 +150,7 @@ impl Timers {
                 written: 0,
                 mark: 0,
                 offered: 0,
-                left_behind: false,
+                was_partial: false,
                 refused: false,
                 control_frames: 0,
                 statistics: config.statistics.then(Box::default),
@@ -204,10 +204,10 @@ impl Timers {
     pub(super) fn received_pong(&mut self, payload: &[u8]) {
         self.control_frames = self.control_frames.saturating_add(1);
         if let Stage::Open { ping, .. } = &mut self.stage
-            && let Ping::Sent { id, left } = *ping
+            && let Ping::Sent { id, sent_at } = *ping
             && *payload == id.to_be_bytes()
         {
-            *ping = Ping::Answered { left };
+            *ping = Ping::Answered { sent_at };
         }
     }
 

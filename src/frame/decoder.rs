@@ -1,4 +1,4 @@
-//! Splits a stream into frames, however its buffers are cut.
+//! The decoder that splits a stream into frames.
 
 #[cfg(feature = "alloc")]
 use alloc::vec::Vec;
@@ -9,10 +9,12 @@ use crate::mask::extend_masked;
 use crate::mask::unmask;
 use crate::{ConnectionError, Input};
 
-/// A push tokenizer: bytes in, payload slices of frames out, unmasked in place.
+/// An incremental decoder: consumes bytes, and returns slices of the frames' payloads, unmasked in
+/// place.
 ///
-/// It checks each header against the [`FrameRules`] of its context. Rules that a header cannot show
-/// (UTF-8, the closing handshake) are those of a [`Session`](crate::session::Session).
+/// It checks each header against the [`FrameRules`] of its context. A
+/// [`Session`](crate::session::Session) also enforces the rules that do not depend on headers:
+/// UTF-8, and the closing handshake.
 ///
 /// ```
 /// use websocket_proto::frame::{FrameDecoder, FrameRules};
@@ -21,7 +23,7 @@ use crate::{ConnectionError, Input};
 /// let mut decoder = FrameDecoder::new();
 /// let rules = FrameRules::new(Role::Server);
 ///
-/// // RFC 6455, section 5.7: a masked "Hello", cut inside the payload.
+/// // RFC 6455, section 5.7: a masked "Hello", split inside the payload.
 /// let mut first = [0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f];
 /// let mut input = Input::with_bytes(&mut first);
 /// let slice = decoder.decode(&mut input, &rules)?.unwrap();
@@ -49,22 +51,22 @@ enum State {
     Payload { header: FrameHeader, offset: u64 },
 }
 
-/// A slice of a frame's payload: as much as has arrived.
+/// A slice of the payload of a frame: the bytes that have arrived.
 #[derive(Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PayloadSlice<'a> {
-    /// The frame's header.
+    /// The header of the frame.
     pub header: FrameHeader,
-    /// The offset of this slice in the frame's payload.
+    /// The offset of this slice in the payload of the frame.
     pub offset: u64,
     /// The unmasked bytes; empty if only the header arrived.
     pub payload: &'a mut [u8],
-    /// Whether the header was completed by this call.
+    /// Whether this is the first slice of the frame.
     pub begins_frame: bool,
 }
 
 impl PayloadSlice<'_> {
-    /// Whether the frame ends with this slice.
+    /// Returns whether this is the last slice of the frame.
     #[must_use]
     pub const fn ends_frame(&self) -> bool {
         self.offset + self.payload.len() as u64 == self.header.payload_len()
@@ -72,19 +74,20 @@ impl PayloadSlice<'_> {
 }
 
 impl FrameDecoder {
-    /// A decoder at the start of a frame.
+    /// Creates a decoder at the start of a frame.
     #[must_use]
     pub const fn new() -> Self {
         Self { state: State::Header { bytes: [0; FrameHeader::MAX_LEN], len: 0 } }
     }
 
-    /// Consumes the next slice of a frame from `input`. `None` means that the input is used up.
+    /// Consumes the next slice of a frame from `input`. Returns `None` when the input is used up.
     ///
-    /// `rules` may change from frame to frame, not within one.
+    /// `rules` may change between frames, but not within one.
     ///
     /// # Errors
     ///
-    /// Those of [`FrameHeader::decode`]. The stream cannot be decoded any further.
+    /// Returns the errors of [`FrameHeader::decode`]. After an error, the stream cannot be decoded
+    /// further.
     pub fn decode<'i>(
         &mut self,
         input: &'i mut Input<'_>,
@@ -108,7 +111,7 @@ impl FrameDecoder {
         }))
     }
 
-    /// The header of the current frame, `None` between frames and within a header.
+    /// Returns the header of the current frame, or `None` between frames and inside a header.
     pub(crate) const fn header(&self) -> Option<&FrameHeader> {
         match &self.state {
             State::Payload { header, .. } => Some(header),
@@ -116,12 +119,13 @@ impl FrameDecoder {
         }
     }
 
-    /// Whether the next byte is the first of a frame.
+    /// Returns whether the next byte is the first byte of a frame.
     pub(crate) const fn is_between_frames(&self) -> bool {
         matches!(self.state, State::Header { len: 0, .. })
     }
 
-    /// Consumes the next frame if all of it is in `input` and none is in progress, else nothing.
+    /// Consumes the next frame if all of it is in `input` and no frame is in progress; else
+    /// consumes nothing.
     #[inline]
     pub(crate) fn decode_whole<'i>(
         &self,
@@ -144,8 +148,10 @@ impl FrameDecoder {
         }
     }
 
-    /// Decodes the rest of the next header at the start of `input`, unless a frame is in progress. Returns
-    /// the number of bytes that it consumes, and the header if they complete it.
+    /// Decodes the remaining bytes of the next header at the start of `input`, unless a frame is in
+    /// progress.
+    ///
+    /// Returns the number of header bytes in `input`, and the header if they complete it.
     pub(crate) fn decode_header(
         &mut self,
         input: &[u8],
@@ -174,8 +180,8 @@ impl FrameDecoder {
         Ok((end - before, None))
     }
 
-    /// Consumes at most `max` bytes of the current frame's payload: nothing if none arrived. `None`
-    /// between frames.
+    /// Consumes at most `max` bytes of the payload of the current frame, possibly none. Returns
+    /// `None` between frames.
     #[inline]
     pub(crate) fn decode_payload<'i>(
         &mut self,
@@ -195,7 +201,8 @@ impl FrameDecoder {
         Some((header, Masked { payload, masking_key, offset: start }))
     }
 
-    /// Unmasks a copy of the next bytes of the current frame's payload, as many as fit in `out`.
+    /// Copies the next payload bytes of the current frame to `out`, as many as fit, and unmasks
+    /// them there.
     #[cfg(feature = "alloc")]
     pub(crate) fn peek_payload<'o>(&self, input: &[u8], out: &'o mut [u8; 4]) -> &'o [u8] {
         let State::Payload { header, offset } = &self.state else { return &[] };
@@ -209,7 +216,7 @@ impl FrameDecoder {
         out.get(..len).unwrap_or_default()
     }
 
-    /// The payload bytes that the current frame still needs, 0 between frames.
+    /// Returns the number of payload bytes that the current frame still needs, or 0 between frames.
     pub(crate) const fn missing_payload(&self) -> u64 {
         match &self.state {
             State::Payload { header, offset } => header.payload_len() - *offset,
@@ -224,18 +231,18 @@ impl Default for FrameDecoder {
     }
 }
 
-/// A slice of a frame's payload that is not unmasked yet: in place, or while it is copied.
+/// A masked slice of a payload, to be unmasked in place or in the same pass as a copy.
 #[derive(Debug)]
 pub(crate) struct Masked<'i> {
     payload: &'i mut [u8],
-    /// Zeros, which change nothing, if the frame is not masked.
+    /// Zero if the frame is not masked: a zero key changes nothing.
     masking_key: [u8; 4],
-    /// The offset in the frame's payload.
+    /// The offset of this slice in the payload of the frame.
     offset: u64,
 }
 
 impl<'i> Masked<'i> {
-    /// The whole payload of a frame with this header.
+    /// Creates the whole payload of a frame with this header.
     #[inline]
     pub(crate) fn whole(header: &FrameHeader, payload: &'i mut [u8]) -> Self {
         Self { payload, masking_key: header.masking_key().unwrap_or_default(), offset: 0 }
@@ -249,31 +256,31 @@ impl<'i> Masked<'i> {
         self.offset
     }
 
-    /// Unmasks in place.
+    /// Unmasks the payload in place and returns it.
     #[inline]
     pub(crate) fn unmask(self) -> &'i mut [u8] {
         unmask(self.payload, self.masking_key, self.offset);
         self.payload
     }
 
-    /// Unmasks into `out` in one pass.
+    /// Appends the unmasked payload to `out` in one pass.
     #[cfg(feature = "alloc")]
     pub(crate) fn append_to(&self, out: &mut Vec<u8>) {
         extend_masked(out, self.payload, self.masking_key, self.offset);
     }
 }
 
-/// The payload of a message that is announced and has not arrived.
+/// The announced payload of a message that has not arrived.
 #[cfg(feature = "alloc")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Remaining {
-    /// Bytes of the current frame.
+    /// The number of missing payload bytes of the current frame.
     pub(crate) frame: u64,
     /// Whether the message ends with the current frame.
     pub(crate) fin: bool,
 }
 
-/// Splits the first `len` bytes off `input`, or all of them if there are fewer.
+/// Removes the first `len` bytes from `input`, or all bytes if there are fewer, and returns them.
 #[inline]
 pub(crate) fn take<'i>(input: &mut &'i mut [u8], len: usize) -> &'i mut [u8] {
     let all = core::mem::take(input);
@@ -310,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn decodes_the_same_frames_at_every_size_of_buffer() {
+    fn decodes_equal_frames_at_every_buffer_size() {
         let (bytes, expected) = stream();
         for size in 1..=bytes.len() {
             let mut bytes = bytes.clone();
@@ -340,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn leaves_unread_bytes_as_they_came() {
+    fn leaves_unread_bytes_unchanged() {
         let (bytes, _) = stream();
         let mut copy = bytes.clone();
         let mut input = Input::with_bytes(&mut copy);

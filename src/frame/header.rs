@@ -1,18 +1,18 @@
-//! The frame header: one decode with every rule of RFC 6455, section 5, and one encode.
+//! The frame header: its encoding, and its decoding with every rule of RFC 6455, section 5.
 
 use core::ops::{BitOr, Deref};
 
 use super::Opcode;
 use crate::{ConnectionError, Limit, Role, Violation};
 
-/// Bits of the first byte (section 5.2).
+/// Bits of the first byte of a header (RFC 6455, section 5.2).
 pub(crate) const FIN: u8 = 0x80;
 const RESERVED_BITS: u8 = 0x70;
 const OPCODE: u8 = 0x0f;
-/// Bit of the second byte.
+/// Bit of the second byte of a header.
 const MASK: u8 = 0x80;
 
-/// The three reserved bits, to which only an extension gives a meaning (RFC 6455, section 9).
+/// The three reserved bits of a frame header, which only extensions use (RFC 6455, section 9).
 ///
 /// ```
 /// use websocket_proto::frame::ReservedBits;
@@ -25,16 +25,16 @@ const MASK: u8 = 0x80;
 pub struct ReservedBits(u8);
 
 impl ReservedBits {
-    /// No bit.
+    /// No reserved bit.
     pub const NONE: Self = Self(0);
-    /// The first bit, which permessage-deflate uses (RFC 7692, section 6).
+    /// The first reserved bit, which permessage-deflate uses (RFC 7692, section 6).
     pub const RSV1: Self = Self(0x40);
-    /// The second bit.
+    /// The second reserved bit.
     pub const RSV2: Self = Self(0x20);
-    /// The third bit.
+    /// The third reserved bit.
     pub const RSV3: Self = Self(0x10);
 
-    /// Whether all bits of `other` are among these.
+    /// Returns whether these bits include all bits of `other`.
     #[must_use]
     pub const fn contains(self, other: Self) -> bool {
         other.0 & !self.0 == 0
@@ -49,29 +49,30 @@ impl BitOr for ReservedBits {
     }
 }
 
-/// The rules for the next frame header that depend on its context.
+/// The context-dependent rules for the next frame header.
 ///
-/// A [`Session`](crate::session::Session) derives them from its state. Whoever uses a
-/// [`FrameDecoder`](super::FrameDecoder) alone states them.
+/// A [`Session`](crate::session::Session) derives them from its state. A program that uses a
+/// [`FrameDecoder`](super::FrameDecoder) alone provides them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FrameRules {
-    /// The role of the receiver: a server demands a masking key, a client refuses one.
+    /// The role of the receiver: a server requires a masking key, a client rejects one.
     pub receiver: Role,
     /// The bits that an extension may set on the first frame of a message.
     pub reserved_bits: ReservedBits,
-    /// Whether a message is in progress: then only a continuation may follow, else none may.
+    /// Whether a message is in progress. If so, the next data frame must be a continuation, else it
+    /// must not.
     pub message_in_progress: bool,
-    /// The most payload bytes of a data frame.
+    /// The maximum payload length of a data frame in bytes.
     pub max_frame: u64,
-    /// The payload bytes that the message may still have.
+    /// The maximum number of further payload bytes of the message.
     pub message_remaining: u64,
-    /// The empty fragments, the last fragment not counted, that the message may still have.
+    /// The maximum number of further empty fragments of the message. The last fragment does not count.
     pub empty_fragments_remaining: u32,
 }
 
 impl FrameRules {
-    /// The rules for the first frame of a stream, without extensions and limits.
+    /// Creates the rules for the first frame of a stream, without extensions and limits.
     #[must_use]
     pub const fn new(receiver: Role) -> Self {
         Self {
@@ -84,7 +85,7 @@ impl FrameRules {
         }
     }
 
-    /// Applies the rules of the first byte.
+    /// Checks the first byte of a header and returns its opcode.
     #[inline]
     fn check_first_byte(&self, first: u8) -> Result<Opcode, Violation> {
         // Fast path: the first or only frame of a message.
@@ -124,7 +125,7 @@ impl FrameRules {
         Ok(opcode)
     }
 
-    /// Applies the rules of the second byte.
+    /// Checks the second byte of a header.
     #[inline]
     fn check_second_byte(&self, opcode: Opcode, second: u8) -> Result<(), Violation> {
         // RFC 6455, section 5.1: a client must mask every frame, a server must not mask any.
@@ -135,7 +136,7 @@ impl FrameRules {
             Role::Server | Role::Client => {}
         }
         if opcode.is_control() {
-            // RFC 6455, section 5.5: at most 125 bytes.
+            // RFC 6455, section 5.5: control frames have at most 125 bytes of payload.
             if second & !MASK > 125 {
                 return Err(Violation::ControlTooLong(opcode));
             }
@@ -147,7 +148,7 @@ impl FrameRules {
         Ok(())
     }
 
-    /// Applies the limits of a data frame.
+    /// Checks the limits of a data frame.
     fn check_limits(&self, fin: bool, payload_len: u64) -> Result<(), Limit> {
         // RFC 6455, section 10.4: limits apply before anything is buffered.
         if payload_len > self.max_frame {
@@ -163,7 +164,7 @@ impl FrameRules {
     }
 }
 
-/// The header of a frame (RFC 6455, section 5.2). An illegal one cannot be made.
+/// The header of a frame (RFC 6455, section 5.2). It cannot represent an illegal header.
 ///
 /// ```
 /// use websocket_proto::frame::{FrameHeader, FrameRules, Opcode};
@@ -182,18 +183,18 @@ pub struct FrameHeader {
     reserved_bits: ReservedBits,
     opcode: Opcode,
     masking_key: Option<[u8; 4]>,
-    /// Below 2⁶³.
+    /// `payload_len < 2⁶³`.
     payload_len: u64,
 }
 
 impl FrameHeader {
-    /// Bytes of the longest header.
+    /// The length of the longest encoded header in bytes.
     pub const MAX_LEN: usize = 14;
 
-    /// A header with FIN set, without reserved bits and masking key.
+    /// Creates a header with FIN set, and without reserved bits and masking key.
     ///
-    /// `None` if the frame would be illegal: a control frame with more than 125 bytes of payload, a Close
-    /// with 1 byte, or a length of more than 63 bits.
+    /// Returns `None` if the frame would be illegal: a control frame with more than 125 bytes of
+    /// payload, a Close with 1 byte of payload, or a payload length of more than 63 bits.
     #[must_use]
     pub const fn new(opcode: Opcode, payload_len: u64) -> Option<Self> {
         let control_too_long = opcode.is_control() && payload_len > 125;
@@ -205,55 +206,56 @@ impl FrameHeader {
         Some(Self { fin: true, reserved_bits, opcode, masking_key: None, payload_len })
     }
 
-    /// This header without FIN: further fragments follow (section 5.4). `None` for a control frame.
+    /// Clears FIN: further fragments follow (section 5.4). Returns `None` for a control frame.
     #[must_use]
     pub const fn without_fin(self) -> Option<Self> {
         if self.opcode.is_control() { None } else { Some(Self { fin: false, ..self }) }
     }
 
-    /// This header with a masking key, which every frame of a client has (section 5.3).
+    /// Sets the masking key, which every frame of a client must have (section 5.3).
     #[must_use]
     pub const fn with_masking_key(self, key: [u8; 4]) -> Self {
         Self { masking_key: Some(key), ..self }
     }
 
-    /// This header with these reserved bits, as an extension defines them (section 5.8).
+    /// Sets the reserved bits to those that an extension defines (section 5.8).
     #[must_use]
     pub const fn with_reserved_bits(self, reserved_bits: ReservedBits) -> Self {
         Self { reserved_bits, ..self }
     }
 
-    /// Whether this is the last frame of its message.
+    /// Returns whether FIN is set: this is the last frame of its message.
     #[must_use]
     pub const fn fin(&self) -> bool {
         self.fin
     }
 
-    /// The reserved bits that are set.
+    /// Returns the reserved bits that are set.
     #[must_use]
     pub const fn reserved_bits(&self) -> ReservedBits {
         self.reserved_bits
     }
 
-    /// The opcode.
+    /// Returns the opcode.
     #[must_use]
     pub const fn opcode(&self) -> Opcode {
         self.opcode
     }
 
-    /// The masking key, `None` if the payload is not masked.
+    /// Returns the masking key, or `None` if the payload is not masked.
     #[must_use]
     pub const fn masking_key(&self) -> Option<[u8; 4]> {
         self.masking_key
     }
 
-    /// The payload bytes that follow this header, below 2⁶³.
+    /// Returns the payload length in bytes, which is less than 2⁶³.
     #[must_use]
     pub const fn payload_len(&self) -> u64 {
         self.payload_len
     }
 
-    /// The bytes of this header: 2 to 14. Only the minimal encoding of the length is legal.
+    /// Returns the length of the encoded header in bytes, 2 to 14. The payload length has its
+    /// minimal encoding.
     #[must_use]
     pub const fn encoded_len(&self) -> usize {
         let len = match self.payload_len {
@@ -264,19 +266,19 @@ impl FrameHeader {
         if self.masking_key.is_some() { len + 4 } else { len }
     }
 
-    /// Decodes the header at the start of `input`. `None` means that it is incomplete.
+    /// Decodes the header at the start of `input`. Returns `None` if the header is incomplete.
     ///
-    /// Each rule applies as soon as its bytes are there, also where the header is incomplete, so that a
-    /// stream fails in the same way however it is cut.
+    /// Each rule is checked as soon as its bytes have arrived, even if the header is incomplete. A
+    /// stream therefore fails with the same error however it is split.
     ///
     /// # Errors
     ///
-    /// The [`Violation`] of RFC 6455, section 5, or the [`Limit`] that the header exceeds.
+    /// Returns the [`Violation`] of RFC 6455, section 5, or the [`Limit`] that the header exceeds.
     pub fn decode(input: &[u8], rules: &FrameRules) -> Result<Option<Self>, ConnectionError> {
         Ok(Self::decode_with_len(input, rules)?.map(|(header, _)| header))
     }
 
-    /// Decodes a header. Returns its encoded length too.
+    /// Decodes a header. Returns it with its encoded length in bytes.
     #[inline(always)]
     pub(crate) fn decode_with_len(
         input: &[u8],
@@ -287,7 +289,8 @@ impl FrameHeader {
         Self::decode_after_first(input, first, opcode, rules)
     }
 
-    /// Decodes a header whose first byte was checked. Returns its encoded length too.
+    /// Decodes a header whose first byte is already checked. Returns it with its encoded length in
+    /// bytes.
     #[inline]
     pub(crate) fn decode_after_first(
         input: &[u8],
@@ -301,7 +304,8 @@ impl FrameHeader {
         let Some(&second) = input.get(1) else { return Ok(None) };
         rules.check_second_byte(opcode, second)?;
 
-        // RFC 6455, section 5.2: the minimal number of bytes, and at most 63 bits.
+        // RFC 6455, section 5.2: the length has at most 63 bits and must be encoded in as few bytes
+        // as possible.
         let (payload_len, key_start) = match second & !MASK {
             126 => {
                 let Some(bytes) = bytes_at(input, 2) else { return Ok(None) };
@@ -346,7 +350,8 @@ impl FrameHeader {
             Some(key) => (MASK as u64, u32::from_le_bytes(key) as u64, 4),
             None => (0, 0, 0),
         };
-        // Two little-endian words: stores of single bytes would be slower (benchmark `connection`).
+        // The bytes are assembled in two little-endian words, because single-byte stores are slower
+        // (benchmark `connection`).
         let (low, high, key_start) = match self.payload_len {
             len @ 0..=125 => (first | (mask | len) << 8 | key << 16, 0, 2),
             len @ 126..=0xffff => {
@@ -368,7 +373,7 @@ fn bytes_at<const N: usize>(input: &[u8], start: usize) -> Option<[u8; N]> {
     input.get(start..start + N)?.first_chunk().copied()
 }
 
-/// The encoded bytes of a [`FrameHeader`]; dereferences to `[u8]`.
+/// The encoded bytes of a [`FrameHeader`]. Dereferences to `[u8]`.
 #[derive(Clone, Copy, Debug)]
 pub struct EncodedHeader {
     /// The header, followed by zeros.
@@ -378,7 +383,7 @@ pub struct EncodedHeader {
 }
 
 impl EncodedHeader {
-    /// The header followed by zeros: an array of fixed size, which is copied without a loop.
+    /// Returns the header followed by zeros: an array of fixed size is copied without a loop.
     #[cfg(feature = "alloc")]
     pub(crate) const fn padded(&self) -> &[u8; 16] {
         &self.bytes
@@ -402,7 +407,7 @@ mod tests {
     const LENGTHS: [u64; 9] = [0, 1, 125, 126, 127, 65535, 65536, 1 << 32, (1 << 63) - 1];
 
     #[test]
-    fn an_encoded_header_decodes_to_itself_and_every_prefix_is_incomplete() {
+    fn encoded_header_decodes_to_itself_and_its_prefixes_are_incomplete() {
         for opcode in [Opcode::Continuation, Opcode::Text, Opcode::Binary, Opcode::Ping] {
             for length in LENGTHS {
                 let Some(header) = FrameHeader::new(opcode, length) else {
@@ -428,7 +433,7 @@ mod tests {
     }
 
     #[test]
-    fn an_illegal_header_cannot_be_made() {
+    fn rejects_illegal_headers_at_construction() {
         assert_eq!(FrameHeader::new(Opcode::Ping, 126), None);
         assert_eq!(FrameHeader::new(Opcode::Close, 1), None);
         assert_eq!(FrameHeader::new(Opcode::Text, 1 << 63), None);
@@ -443,7 +448,7 @@ mod tests {
     }
 
     #[test]
-    fn each_rule_applies_at_the_byte_that_breaks_it() {
+    fn reports_each_violation_at_the_byte_that_causes_it() {
         use Violation::*;
         let server = FrameRules::new(Role::Server);
         let client = FrameRules::new(Role::Client);

@@ -1,7 +1,7 @@
 //! Frames: the header with all its rules, and the decoder that splits a stream into frames.
 //!
-//! These are the parts of tier 1 for proxies, relays and tools that need frames without a protocol
-//! state machine. [`Session`](crate::session::Session) is that machine.
+//! Proxies, relays and tools use these types to process frames without a protocol state machine.
+//! [`Session`](crate::session::Session) has that state machine.
 
 mod decoder;
 mod header;

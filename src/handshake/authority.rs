@@ -1,8 +1,8 @@
-//! `host [ ":" port ]`, the grammar that `Host`, `Origin`, request targets and URIs share (RFC
-//! 3986, section 3.2).
+//! The grammar `host [ ":" port ]`, shared by `Host`, `Origin`, request targets and URIs (RFC 3986,
+//! section 3.2).
 //!
-//! Everything here is `const`, so that an [`OriginPolicy`](super::OriginPolicy) is checked where it
-//! is built, in a `static` too.
+//! The parsers are `const`, so that an [`OriginPolicy`](super::OriginPolicy) in a `static` is checked
+//! at compile time.
 
 use super::UriError;
 use super::http1::characters::Class;
@@ -10,9 +10,9 @@ use super::http1::characters::Class;
 /// A host and an optional port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Authority<'a> {
-    /// A `reg-name` or an IPv4 address, or an IPv6 address in its brackets. Not empty.
+    /// A `reg-name`, an IPv4 address, or an IPv6 address in brackets. It is not empty.
     pub(super) host: &'a [u8],
-    /// `None` if the text has no port or an empty one.
+    /// The port, or `None` if it is missing or empty.
     pub(super) port: Option<u16>,
 }
 
@@ -39,7 +39,7 @@ impl<'a> Authority<'a> {
     }
 }
 
-/// Splits `scheme "://" rest`; `None` if `uri` does not begin so.
+/// Splits `scheme "://" rest` into the scheme and the rest. Returns `None` if `uri` has another form.
 pub(super) const fn split_scheme(uri: &[u8]) -> Option<(&[u8], &[u8])> {
     let mut len = 0;
     let mut rest = uri;
@@ -59,14 +59,14 @@ pub(super) const fn split_scheme(uri: &[u8]) -> Option<(&[u8], &[u8])> {
     }
 }
 
-/// RFC 3986, section 3.1.
+/// Returns whether `byte` may occur in a scheme (RFC 3986, section 3.1).
 pub(super) const fn is_scheme_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.')
 }
 
-/// The default port of `http`, `https`, `ws` and `wss`; `None` for other schemes.
+/// Returns the default port of `http`, `https`, `ws` and `wss`, or `None` for other schemes.
 pub(super) const fn default_port(scheme: &[u8]) -> Option<u16> {
-    // `ws` itself ends in the letter that stands for TLS.
+    // The `s` of `ws` does not stand for TLS.
     let (name, port) = match scheme {
         [name @ .., b's' | b'S'] if name.len() != 1 => (name, 443),
         name => (name, 80),
@@ -78,14 +78,14 @@ pub(super) const fn default_port(scheme: &[u8]) -> Option<u16> {
     }
 }
 
-/// Compares names without regard to case, and IPv6 addresses by value.
+/// Compares host names ignoring case, and IPv6 addresses by value.
 pub(super) fn is_same_host(a: &[u8], b: &[u8]) -> bool {
     a == b
         || a.eq_ignore_ascii_case(b)
         || ipv6_address(a).is_some_and(|address| ipv6_address(b) == Some(address))
 }
 
-/// The length of an `IP-literal`, its brackets included; 0 if it is not closed.
+/// Returns the length of an `IP-literal` with its brackets, or 0 if the closing bracket is missing.
 const fn literal_len(text: &[u8]) -> usize {
     let mut len = 0;
     let mut rest = text;
@@ -99,7 +99,7 @@ const fn literal_len(text: &[u8]) -> usize {
     0
 }
 
-/// The length of the longest `reg-name` at the start of `text` (RFC 3986, section 3.2.2).
+/// Returns the length of the longest `reg-name` at the start of `text` (RFC 3986, section 3.2.2).
 const fn reg_name_len(text: &[u8]) -> usize {
     let mut rest = text;
     loop {
@@ -113,7 +113,7 @@ const fn reg_name_len(text: &[u8]) -> usize {
     }
 }
 
-/// A port from 1 to 65535.
+/// Parses a port from 1 to 65535.
 const fn parse_port(mut digits: &[u8]) -> Option<u16> {
     let mut port: u16 = 0;
     while let [digit, rest @ ..] = digits {
@@ -132,7 +132,7 @@ const fn parse_port(mut digits: &[u8]) -> Option<u16> {
     if port > 0 { Some(port) } else { None }
 }
 
-/// The value of an IPv6 address in brackets; `None` if `host` is not one.
+/// Returns the value of an IPv6 address in brackets, or `None` if `host` is not one.
 const fn ipv6_address(host: &[u8]) -> Option<u128> {
     match host {
         [b'[', address @ .., b']'] => parse_ipv6(address),
@@ -140,13 +140,13 @@ const fn ipv6_address(host: &[u8]) -> Option<u128> {
     }
 }
 
-/// Parses an `IPv6address` (RFC 3986, section 3.2.2): eight groups, of which one run may be
-/// abbreviated to `::`, and the last two may be written as an IPv4 address.
+/// Parses an `IPv6address` (RFC 3986, section 3.2.2): eight groups of hexadecimal digits. `::` may
+/// replace one run of groups, and an IPv4 address may replace the last two groups.
 const fn parse_ipv6(mut text: &[u8]) -> Option<u128> {
-    // The groups since the start or the `::`, and those before the `::`.
+    // The groups after the `::`, or all groups without one; and the groups before the `::`.
     let (mut groups, mut count) = (0, 0);
     let mut before = None;
-    // Elsewhere a colon ends the group before the `::`.
+    // Below, the first colon of `::` ends the group before it. At the start there is no such group.
     if let [b':', rest @ ..] = text {
         if !matches!(rest, [b':', ..]) {
             return None;
@@ -154,7 +154,7 @@ const fn parse_ipv6(mut text: &[u8]) -> Option<u128> {
         text = rest;
     }
     loop {
-        // RFC 3986 has no empty group but that of `::`, once.
+        // RFC 3986, section 3.2.2: a group is empty only in `::`, which occurs at most once.
         if let [b':', rest @ ..] = text {
             if before.is_some() {
                 return None;
@@ -193,7 +193,7 @@ const fn parse_ipv6(mut text: &[u8]) -> Option<u128> {
     }
     match before {
         None if count == 8 => Some(groups),
-        // `::` stands for one group at least.
+        // `::` replaces at least one group.
         Some((mut high, mut high_count)) if high_count + count < 8 => {
             while high_count < 8 {
                 high <<= 16;
@@ -241,7 +241,7 @@ mod tests {
 
     use super::*;
 
-    /// Every text of up to `len` parts out of a small alphabet of parts.
+    /// Checks every text of up to `len` parts.
     fn for_each_text(parts: &[&str], len: usize, check: &mut impl FnMut(&str), text: &str) {
         check(text);
         if len > 0 {

@@ -1,4 +1,4 @@
-//! The body of a response that refuses (RFC 9112, sections 6 and 7).
+//! The body of a response that refuses the handshake (RFC 9112, sections 6 and 7).
 
 use alloc::vec::Vec;
 use core::str;
@@ -6,7 +6,8 @@ use core::str;
 use super::ResponseHead;
 use crate::Input;
 
-/// Whether a body is all that the server sent.
+/// How the body of a refusal ended, as [`ClientEvent::BodyEnded`](super::ClientEvent::BodyEnded)
+/// reports it.
 ///
 /// ```
 /// use websocket_proto::handshake::{BodyEnd, ClientHandshake};
@@ -15,7 +16,7 @@ use crate::Input;
 ///     let body = String::from_utf8_lossy(handshake.body());
 ///     match end {
 ///         BodyEnd::Complete => body.into_owned(),
-///         BodyEnd::Truncated => format!("{body} ... (cut)"),
+///         BodyEnd::Truncated => format!("{body} (truncated)"),
 ///     }
 /// }
 /// ```
@@ -23,14 +24,13 @@ use crate::Input;
 pub enum BodyEnd {
     /// The body ended as the head of the response announced.
     Complete,
-    /// The body was cut: by the end of the stream, by the limit
-    /// ([`HeadLimits::max_body`](super::HeadLimits::max_body)), by the deadline
-    /// ([`Timeouts::opening`](crate::Timeouts::opening)), by a transport that broke, or because its
-    /// chunks are malformed.
+    /// The body is incomplete: the stream ended, the transport broke, the body exceeded
+    /// [`HeadLimits::max_body`](super::HeadLimits::max_body), it did not end within
+    /// [`Timeouts::opening`](crate::Timeouts::opening), or its chunks are malformed.
     Truncated,
 }
 
-/// A body as it arrives, without its transfer coding.
+/// The received part of a body, without its transfer coding.
 #[derive(Debug)]
 pub(super) struct Body {
     /// At most `limit` bytes.
@@ -39,7 +39,7 @@ pub(super) struct Body {
     framing: Framing,
 }
 
-/// How the end of a body is found (RFC 9112, section 6.3).
+/// How the body ends (RFC 9112, section 6.3).
 #[derive(Clone, Copy, Debug)]
 enum Framing {
     Length { remaining: u64 },
@@ -47,16 +47,16 @@ enum Framing {
     UntilEof,
 }
 
-/// What the next byte of a chunked body is (RFC 9112, section 7.1).
+/// The element of a chunked body to which the next byte belongs (RFC 9112, section 7.1).
 #[derive(Clone, Copy, Debug)]
 enum Chunked {
-    /// The first digit of a chunk's size.
+    /// The first digit of a chunk size.
     Start,
-    /// Another digit, or what ends the size.
+    /// Another digit of the chunk size, or the byte that ends it.
     Size {
         size: u64,
     },
-    /// A chunk extension, or the CR after it.
+    /// A chunk extension or the whitespace before it, or the CR after it.
     Extension {
         size: u64,
     },
@@ -76,27 +76,27 @@ enum Chunked {
 }
 
 impl Body {
-    /// The body of a response that has none.
+    /// Creates an empty body.
     pub(super) const fn empty() -> Self {
         Self { bytes: Vec::new(), limit: 0, framing: Framing::Length { remaining: 0 } }
     }
 
-    /// A body of which nothing has arrived.
+    /// Creates the body of `response`, before its first byte.
     pub(super) fn new(response: &ResponseHead<'_>, limit: usize) -> Self {
         Self { bytes: Vec::new(), limit, framing: framing(response) }
     }
 
-    /// The bytes that have arrived.
+    /// Returns the received bytes.
     pub(super) fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// Whether only the end of the stream ends the body.
+    /// Returns whether only the end of the stream ends the body.
     pub(super) const fn is_until_eof(&self) -> bool {
         matches!(self.framing, Framing::UntilEof)
     }
 
-    /// Reads from `input`, up to the end of the body.
+    /// Reads from `input` up to the end of the body. Returns `None` while the body is incomplete.
     pub(super) fn receive(&mut self, input: &mut Input<'_>) -> Option<BodyEnd> {
         let is_finished = input.is_finished();
         let (unread, position) = input.consume();
@@ -153,11 +153,11 @@ impl Body {
     }
 }
 
-/// The chunks break the grammar.
+/// The error of chunks that break the grammar.
 struct Malformed;
 
 impl Chunked {
-    /// The state after `byte`, which is not data; `None` if it ends the body.
+    /// Returns the state after `byte`, which is not chunk data, or `None` if `byte` ends the body.
     fn next(self, byte: u8) -> Result<Option<Self>, Malformed> {
         let is_text = byte == b'\t' || !byte.is_ascii_control();
         Ok(Some(match (self, byte) {
@@ -192,12 +192,12 @@ fn hex_digit(byte: u8) -> Option<u64> {
 }
 
 fn framing(response: &ResponseHead<'_>) -> Framing {
-    // RFC 9112, section 6.3, item 1: these have no body.
+    // RFC 9112, section 6.3, item 1: responses with these status codes have no body.
     if matches!(response.status(), 204 | 304) {
         return Framing::Length { remaining: 0 };
     }
-    // Items 3 and 4: a transfer coding overrides Content-Length, and its end is known only if
-    // chunked is the last one.
+    // RFC 9112, section 6.3, items 3 and 4: Transfer-Encoding overrides Content-Length. If chunked is
+    // not the final coding, the end of the stream ends the body.
     if let Some(codings) = response.values("transfer-encoding").last() {
         let last = codings.rsplit(|&byte| byte == b',').next().unwrap_or_default();
         return if last.trim_ascii().eq_ignore_ascii_case(b"chunked") {
@@ -209,13 +209,14 @@ fn framing(response: &ResponseHead<'_>) -> Framing {
     let mut lengths = response.values("content-length");
     match (lengths.next().and_then(parse_length), lengths.next()) {
         (Some(remaining), None) => Framing::Length { remaining },
-        // The connection is closed in any case, so that a malformed length does no harm.
+        // RFC 9112, section 6.3, item 5, treats an invalid Content-Length as an error. The transport is
+        // closed after this response anyway, so that the body is kept for the application.
         (Some(_) | None, _) => Framing::UntilEof,
     }
 }
 
 fn parse_length(digits: &[u8]) -> Option<u64> {
-    // `parse` would accept a sign.
+    // `parse` would accept a plus sign.
     let digits = digits.first().filter(|first| first.is_ascii_digit()).map(|_| digits)?;
     str::from_utf8(digits).ok()?.parse().ok()
 }
@@ -230,7 +231,8 @@ mod tests {
         Body { bytes: Vec::new(), limit, framing }
     }
 
-    /// The body and its end after `stream` in pieces of `piece` bytes, then the end of the stream.
+    /// Receives `stream` in pieces of `piece` bytes, then the end of the stream. Returns the body, its
+    /// end, and the number of bytes read.
     fn read(mut body: Body, stream: &[u8], piece: usize) -> (Vec<u8>, BodyEnd, usize) {
         let mut stream = stream.to_vec();
         let mut read = 0;
@@ -251,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn decodes_chunks_however_they_are_cut() {
+    fn decodes_chunks_at_every_split() {
         for (stream, expected, end) in [
             (&b"0\r\n\r\n"[..], &b""[..], BodyEnd::Complete),
             (b"5\r\nhello\r\n0\r\n\r\n", b"hello", BodyEnd::Complete),
@@ -291,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn keeps_as_many_bytes_as_the_limit_allows() {
+    fn limits_the_bytes_kept() {
         for piece in [1, 3, 100] {
             let limited = |framing| read(body(framing, 5), b"0123456789", piece);
             let cut = (b"01234".to_vec(), BodyEnd::Truncated);
@@ -299,7 +301,7 @@ mod tests {
                 let (bytes, end, _) = limited(framing);
                 assert_eq!((bytes, end), cut);
             }
-            // A length that is the limit is within it, and what follows the body stays unread.
+            // A body as long as the limit is complete, and bytes after it stay unread.
             let (bytes, end, read) = limited(Framing::Length { remaining: 5 });
             assert_eq!((bytes, end), (b"01234".to_vec(), BodyEnd::Complete));
             assert_eq!(read, 5);

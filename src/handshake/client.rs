@@ -30,8 +30,9 @@ use crate::{Connection, EntropyError, Input, Output, SharedConfig, Transport};
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClientEvent {
-    /// The server accepts the handshake: call [`ClientHandshake::establish`]. Or the proxy accepts
-    /// the tunnel: the transport now leads to the server.
+    /// The peer accepts the request. For [`ClientHandshake`]: call
+    /// [`establish`](ClientHandshake::establish). For [`ProxyHandshake`](super::ProxyHandshake): the
+    /// transport now leads to the server.
     Accepted,
     /// The peer answers with another status code: a redirect, a request for credentials, an error.
     /// [`response()`](ClientHandshake::response) returns the head of the response; its body follows.

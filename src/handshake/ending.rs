@@ -1,6 +1,6 @@
-//! The states of a server's handshake after a refusal or a failure.
+//! The states of a server's handshake that ends without a connection.
 //!
-//! The *answer* is the response that refuses.
+//! The *answer* is the response after which the transport closes.
 //!
 //! ```text
 //!   Answering ── written, then the peer's end ──▶ Closed

@@ -8,7 +8,8 @@ use super::Rejection;
 /// The reason why an opening handshake failed: the peer broke a rule, or its head did not arrive.
 ///
 /// Each rule has one variant. A server answers with the [`rejection`](Self::rejection), if there is
-/// one; a client closes the transport. Sections without a number of an RFC are those of RFC 6455.
+/// one; a client closes the transport. Section numbers without an RFC refer to RFC
+/// 6455.
 ///
 /// ```
 /// use websocket_proto::handshake::HandshakeError;

@@ -1,7 +1,7 @@
 //! Extended CONNECT, the opening handshake of HTTP/2 (RFC 8441) and HTTP/3 (RFC 9220), in both roles.
 //!
-//! It is expressed as lists of fields, pseudo-header fields included, so that every stack that carries
-//! such lists carries a [`Connection`](crate::Connection) over one of its streams.
+//! Requests and responses are lists of fields that begin with the pseudo-header fields, so that any
+//! HTTP/2 or HTTP/3 stack can send and receive them.
 
 use core::str;
 
@@ -14,7 +14,8 @@ use super::upgrade::{FieldList, check_offer, check_version, valid_authority};
 use super::uri::Target;
 use super::{Acceptance, ClientRequest, Field, Fields, HandshakeError, InvalidHead, OriginPolicy};
 
-/// A valid request to open a WebSocket over a stream of HTTP/2 or HTTP/3, from an allowed origin.
+/// A valid Extended CONNECT request, from an allowed origin: it opens a WebSocket connection over a
+/// stream of HTTP/2 or HTTP/3.
 ///
 /// ```
 /// use websocket_proto::handshake::{Acceptance, ExtendedConnect, Field, OriginPolicy};
@@ -37,9 +38,10 @@ use super::{Acceptance, ClientRequest, Field, Fields, HandshakeError, InvalidHea
 /// # Ok::<(), websocket_proto::handshake::HandshakeError>(())
 /// ```
 ///
-/// After the response the stream carries frames, which the client masks as ever, for a
-/// [`Connection::server`](crate::Connection::server). An orderly end of the stream is `END_STREAM`; to
-/// abort the transport, reset the stream with `CANCEL` (`H3_REQUEST_CANCELLED`).
+/// After the response, the stream is the transport of a
+/// [`Connection::server`](crate::Connection::server). It carries WebSocket frames, masked by the client
+/// as in HTTP/1.1. `END_STREAM` is the end of the stream. To abort the transport, reset the stream with
+/// `CANCEL` (HTTP/3: `H3_REQUEST_CANCELLED`).
 #[derive(Clone, Debug)]
 pub struct ExtendedConnect<'a> {
     fields: FieldList<'a>,
@@ -48,14 +50,15 @@ pub struct ExtendedConnect<'a> {
 }
 
 impl<'a> ExtendedConnect<'a> {
-    /// Checks a request, given as its list of fields, whose origin `policy` must allow.
+    /// Checks a request, a list of fields, whose origin `policy` must allow.
     ///
     /// Returns `None` for a request without `:protocol`, which is not an Extended CONNECT.
     ///
     /// # Errors
     ///
-    /// [`HandshakeError::MalformedFields`] is a stream error (`PROTOCOL_ERROR`, `H3_MESSAGE_ERROR`).
-    /// Answer all other errors with [`refusal`](Self::refusal).
+    /// The first rule that the request breaks. On [`HandshakeError::MalformedFields`], reset the stream
+    /// with `PROTOCOL_ERROR` (HTTP/3: `H3_MESSAGE_ERROR`). Answer all other errors with
+    /// [`refusal`](Self::refusal).
     pub fn parse(
         list: &'a [Field<'a>],
         policy: &OriginPolicy<'_>,
@@ -68,14 +71,14 @@ impl<'a> ExtendedConnect<'a> {
         Self::check(pseudo, FieldList::Borrowed(Fields::of_list(regular)), policy).map(Some)
     }
 
-    /// Checks pseudo-header fields and the other fields of a request.
+    /// Checks the pseudo-header fields and the other fields of a request.
     pub(super) fn check(
         pseudo: PseudoFields<'a>,
         list: FieldList<'a>,
         policy: &OriginPolicy<'_>,
     ) -> Result<Self, HandshakeError> {
         check_regular(list.iter())?;
-        // RFC 8441, section 4: the method is CONNECT, and :scheme and :path are there.
+        // RFC 8441, section 4: the method is CONNECT, and the request has :scheme and :path.
         let PseudoFields {
             method: Some(b"CONNECT"),
             protocol: Some(protocol),
@@ -89,7 +92,7 @@ impl<'a> ExtendedConnect<'a> {
         };
         let fields = list.collect();
         let host = fields.once(FieldName::Host, HandshakeError::RepeatedHost)?;
-        // RFC 9113, section 8.3.1: host and :authority must not differ; either suffices.
+        // RFC 9113, section 8.3.1: host and :authority must not differ. One of them is enough.
         let authority = match (authority, host) {
             (Some(authority), Some(host)) if !is_same_authority(authority, host, scheme) => {
                 return Err(HandshakeError::MalformedFields);
@@ -97,7 +100,7 @@ impl<'a> ExtendedConnect<'a> {
             (Some(authority), _) | (None, Some(authority)) => authority,
             (None, None) => return Err(HandshakeError::MalformedFields),
         };
-        // RFC 9220, section 3: a protocol that the server does not support is answered with 501.
+        // RFC 9220, section 3: a server answers 501 if it does not support the :protocol.
         if !protocol.eq_ignore_ascii_case(b"websocket") {
             return Err(HandshakeError::UnsupportedProtocol);
         }
@@ -112,35 +115,35 @@ impl<'a> ExtendedConnect<'a> {
         Ok(Self { fields: list, authority, path })
     }
 
-    /// The path, not decoded.
+    /// Returns the path, without percent-decoding.
     #[must_use]
     pub fn path(&self) -> &'a str {
         Target::of(self.path).map_or(self.path, |target| target.path)
     }
 
-    /// The query, after its `?`, not decoded.
+    /// Returns the query, without the `?` and without percent-decoding.
     #[must_use]
     pub fn query(&self) -> Option<&'a str> {
         Target::of(self.path)?.query
     }
 
-    /// The authority that the request is for: `:authority`, or `host` where that is missing.
+    /// Returns the requested authority: `:authority`, or `host` if that is missing.
     #[must_use]
     pub const fn authority(&self) -> &'a str {
         self.authority
     }
 
-    /// The subprotocols that the client offers, in its order of preference.
+    /// Returns the subprotocols that the client offers, in its order of preference.
     pub fn subprotocols(&self) -> impl Iterator<Item = &str> + Clone {
         tokens(self.fields.iter().values("sec-websocket-protocol"))
     }
 
-    /// The fields of the response that accepts.
+    /// Returns the fields of the response that accepts.
     ///
     /// # Errors
     ///
-    /// Those of [`Upgrade::accept`](super::Upgrade::accept), and [`InvalidHead::FieldName`] for a name
-    /// that is not lowercase (RFC 9113, section 8.2.1).
+    /// The errors of [`Upgrade::accept`](super::Upgrade::accept), and [`InvalidHead::FieldName`] for a
+    /// name that is not lowercase (RFC 9113, section 8.2.1).
     pub fn accept<'b>(
         &self,
         acceptance: &Acceptance<'b>,
@@ -156,12 +159,12 @@ impl<'a> ExtendedConnect<'a> {
             .chain(acceptance.extra_fields().iter().copied()))
     }
 
-    /// The fields of the response to a request that breaks a rule.
+    /// Returns the fields of the response to a request that breaks a rule.
     pub fn refusal(error: HandshakeError) -> impl Iterator<Item = Field<'static>> {
         let status = match error.status() {
             Some(403) => "403",
             Some(501) => "501",
-            // 426 is not possible: HTTP/2 and HTTP/3 have no Upgrade (RFC 9113, section 8.2.2).
+            // RFC 9113, section 8.2.2: HTTP/2 and HTTP/3 have no Upgrade, which 426 requires.
             Some(_) | None => "400",
         };
         let version = (error == HandshakeError::UnsupportedVersion)
@@ -172,11 +175,11 @@ impl<'a> ExtendedConnect<'a> {
 
 /// # Extended CONNECT
 impl<'a> ClientRequest<'a> {
-    /// The fields of this request as an Extended CONNECT, pseudo-header fields first. `buffer` holds
-    /// the values that are composed: the path with its query, and the list of subprotocols.
+    /// Returns the fields of this request as an Extended CONNECT, pseudo-header fields first. Two
+    /// values are composed in `buffer`: the path with its query, and the list of subprotocols.
     ///
-    /// A client must not send it before the server's `SETTINGS_ENABLE_CONNECT_PROTOCOL` is 1 (RFC
-    /// 8441, section 3); the HTTP stack knows.
+    /// A client must not send the request before it receives `SETTINGS_ENABLE_CONNECT_PROTOCOL` with
+    /// the value 1 (RFC 8441, section 3). The HTTP stack reports that setting.
     ///
     /// # Errors
     ///
@@ -199,7 +202,7 @@ impl<'a> ClientRequest<'a> {
         Ok([
             Field::new(":method", "CONNECT"),
             Field::new(":protocol", "websocket"),
-            // RFC 8441, section 5: https for wss and http for ws.
+            // RFC 8441, section 5: the scheme is https for wss, and http for ws.
             Field::new(":scheme", if self.is_secure() { "https" } else { "http" }),
             Field::new(":path", path),
             Field::new(":authority", self.authority()),
@@ -210,13 +213,15 @@ impl<'a> ClientRequest<'a> {
         .chain(self.extra_fields().iter().copied()))
     }
 
-    /// Verifies that the fields of a response accept this request. `None` if the status code is not
-    /// 2xx: the server refuses, or it is an interim response.
+    /// Verifies that the fields of a response accept this request.
+    ///
+    /// Returns `None` if the status code is not 2xx: the server refuses, or the response is an interim
+    /// one.
     ///
     /// # Errors
     ///
-    /// [`HandshakeError::MalformedFields`], a stream error, or the choice that was not offered (RFC
-    /// 6455, section 4.1).
+    /// [`HandshakeError::MalformedFields`] for malformed fields: reset the stream. Other errors report a
+    /// choice that the client did not offer (RFC 6455, section 4.1).
     pub fn verify_extended_connect<'r>(
         &self,
         response: &'r [Field<'r>],
@@ -244,7 +249,7 @@ impl<'a> ClientRequest<'a> {
     ) -> Result<Option<Choice<'r>>, HandshakeError> {
         check_regular(fields.iter())?;
         match status {
-            // RFC 8441, section 5: success is any 2xx.
+            // RFC 8441, section 5: any 2xx accepts.
             [b'2', b'0'..=b'9', b'0'..=b'9'] => {}
             // RFC 9113, section 8.6: HTTP/2 has no 101.
             b"101" => return Err(HandshakeError::MalformedFields),
@@ -255,7 +260,7 @@ impl<'a> ClientRequest<'a> {
     }
 }
 
-/// Whether two authorities name the same host and port.
+/// Returns whether two authorities name the same host and port.
 fn is_same_authority(a: &[u8], b: &[u8], scheme: &[u8]) -> bool {
     let port = |authority: Authority<'_>| authority.port.or(default_port(scheme));
     match (Authority::parse(a), Authority::parse(b)) {
@@ -264,7 +269,7 @@ fn is_same_authority(a: &[u8], b: &[u8], scheme: &[u8]) -> bool {
     }
 }
 
-/// The start of a buffer, and the remainder.
+/// The concatenated parts at the start of a buffer, and the remainder of the buffer.
 struct Joined<'b> {
     joined: &'b [u8],
     rest: &'b mut [u8],

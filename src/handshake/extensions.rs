@@ -6,14 +6,14 @@
 //! extension-param = token [ "=" (token | quoted-string) ]
 //! ```
 //!
-//! Whitespace is allowed between any two tokens: the section builds on the grammar of RFC 2616. A
-//! head may have the field several times; its lists then form one list.
+//! Whitespace is allowed between any two tokens, because that section uses the grammar of RFC 2616. If
+//! a head has the field several times, the lists form one list.
 
 use core::str;
 
 use super::http1::characters::Class;
 
-/// Whether `list` follows the grammar and has at least one extension.
+/// Returns whether `list` follows the grammar and has at least one extension.
 pub(super) fn is_extension_list(list: &[u8]) -> bool {
     let mut is_empty = true;
     for extension in Extensions::new(list) {
@@ -25,12 +25,12 @@ pub(super) fn is_extension_list(list: &[u8]) -> bool {
     !is_empty
 }
 
-/// A list that breaks the grammar.
+/// The error of a list that breaks the grammar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Malformed;
 
-/// An iterator over the extensions of one list, in their order. Its last item is an error if the list
-/// breaks the grammar.
+/// An iterator over the extensions of one list, in order. If the list breaks the grammar, the last
+/// item is an error.
 #[derive(Clone, Debug)]
 pub(super) struct Extensions<'a>(Cursor<'a>);
 
@@ -46,7 +46,8 @@ pub(super) struct Extension<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Parameter<'a> {
     name: &'a [u8],
-    /// `None` for a name alone. Without the quotes of a quoted string, but with its backslashes.
+    /// The value without the quotes of a quoted string, but with its backslashes; `None` if the
+    /// parameter has no value.
     value: Option<&'a [u8]>,
 }
 
@@ -60,7 +61,7 @@ impl<'a> Iterator for Extensions<'a> {
     type Item = Result<Extension<'a>, Malformed>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        // Empty elements are ignored, as in every list.
+        // RFC 9110, section 5.6.1.2: empty elements of a list are ignored.
         while self.0.skip(b',') {}
         if self.0.0.is_empty() {
             return None;
@@ -80,7 +81,7 @@ impl<'a> Extension<'a> {
         str::from_utf8(self.name).unwrap_or_default()
     }
 
-    /// The parameters, in their order.
+    /// Returns the parameters, in order.
     pub(super) fn parameters(&self) -> impl Iterator<Item = Parameter<'a>> + Clone {
         let mut cursor = Cursor(self.parameters);
         core::iter::from_fn(move || if cursor.skip(b';') { cursor.parameter() } else { None })
@@ -93,14 +94,15 @@ impl<'a> Parameter<'a> {
         str::from_utf8(self.name).unwrap_or_default()
     }
 
-    /// The characters of the value, without quotes and escapes; `None` for a name alone.
+    /// Returns the characters of the value, without quotes and escapes, or `None` if the parameter has
+    /// no value.
     pub(super) fn value(&self) -> Option<impl Iterator<Item = u8> + Clone + 'a> {
-        // A token has no backslash, so that each one here escapes the character after it.
+        // The value is a token, which has no backslash; so each backslash here is an escape.
         self.value.map(|value| value.iter().copied().filter(|&byte| byte != b'\\'))
     }
 }
 
-/// Reads a list from the left, each byte once.
+/// The unread remainder of a list.
 #[derive(Clone, Debug)]
 struct Cursor<'a>(&'a [u8]);
 
@@ -134,7 +136,7 @@ impl<'a> Cursor<'a> {
         (!token.is_empty()).then_some(token)
     }
 
-    /// Reads a quoted string, after its first quote.
+    /// Reads the remainder of a quoted string, after its opening quote.
     fn end_of_quoted_string(&mut self) -> Option<&'a [u8]> {
         let string = self.0;
         loop {
@@ -159,7 +161,7 @@ impl<'a> Cursor<'a> {
         Some(byte)
     }
 
-    /// Skips `byte`, and whitespace before it, if it is next.
+    /// Skips whitespace, and then `byte` if it is next. Returns whether it was.
     fn skip(&mut self, byte: u8) -> bool {
         self.skip_whitespace();
         match self.0.split_first() {
@@ -185,7 +187,7 @@ mod tests {
 
     use super::*;
 
-    /// Each extension as `name;parameter=value;parameter`.
+    /// Formats each extension as `name;parameter=value;parameter`.
     fn normalize(list: &str) -> Result<Vec<String>, Malformed> {
         let normalized = |extension: Extension<'_>| {
             let mut text = extension.name().to_string();
@@ -225,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_malformed_lists() {
+    fn rejects_malformed_lists() {
         for list in [
             "foo;",
             "foo bar",

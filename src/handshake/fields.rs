@@ -1,4 +1,4 @@
-//! The header fields that matter to a handshake, and the lists in their values.
+//! The header fields that matter to the handshake, and the lists in their values.
 
 use core::num::NonZeroU32;
 use core::str;
@@ -8,8 +8,9 @@ use super::http1::characters::Class;
 use super::http1::{FieldLine, trim, trim_end, trim_start};
 use super::{Field, HandshakeError, HeadWriter, InvalidHead};
 
-/// Chooses the first of `supported` that is among `offered`: the server's order of preference
-/// decides (RFC 6455, section 4.2.2, item 4). `None` if the two have no subprotocol in common.
+/// Returns the first subprotocol in `supported` that is also in `offered`, or `None` if there is none.
+///
+/// The server's order of preference decides (RFC 6455, section 4.2.2, item 4).
 ///
 /// ```
 /// use websocket_proto::handshake::choose_subprotocol;
@@ -26,7 +27,7 @@ pub fn choose_subprotocol<'a, 's>(
     supported.iter().find(is_offered).copied()
 }
 
-/// The name of a header field that matters to a handshake.
+/// The name of a header field that matters to the handshake.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum FieldName {
     Host,
@@ -43,17 +44,17 @@ pub(super) enum FieldName {
 }
 
 impl FieldName {
-    /// Recognizes `name`, ignoring case.
+    /// Returns the name that equals `name`, ignoring case.
     pub(super) fn of(name: &[u8]) -> Option<Self> {
         let (field_name, lowercase) = (*BY_LENGTH.get(name.len())?)?;
         if is_token(name, lowercase) {
             return Some(field_name);
         }
-        // As long as `transfer-encoding`.
+        // This name has the same length as `transfer-encoding`.
         is_token(name, b"sec-websocket-key").then_some(Self::Key)
     }
 
-    /// The bit that stands for this name in a set.
+    /// Returns the bit of this name in a set of names.
     const fn bit(self) -> u16 {
         1 << self as u16
     }
@@ -75,14 +76,15 @@ const BY_LENGTH: [Option<(FieldName, &[u8])>; 25] = {
     names
 };
 
-/// The fields of a head that matter to a handshake (RFC 6455, sections 4.1 and 4.2.1).
+/// The fields of a head that matter to the handshake (RFC 6455, sections 4.1 and 4.2.1).
 ///
-/// `V` is a value: its bytes or, while a head arrives in a buffer that may move, its [`Span`].
+/// `V` represents a value: its bytes or, while the head is read into a buffer that may move, its
+/// [`Span`].
 #[derive(Clone, Copy, Debug)]
 pub(super) struct HandshakeFields<V> {
     /// The first value of each field, indexed by [`FieldName`].
     values: [Option<V>; FieldName::Extensions as usize + 1],
-    /// The fields that occur more than once: the bits that [`FieldName::bit`] returns.
+    /// The set of fields that occur more than once, as bits ([`FieldName::bit`]).
     repeated: u16,
     /// Whether `Upgrade` lists `websocket`.
     pub(super) lists_websocket: bool,
@@ -94,16 +96,16 @@ pub(super) struct HandshakeFields<V> {
     pub(super) has_malformed_extensions: bool,
 }
 
-/// The place of a value in a head, whose length fits in 32 bits: `start <= end`.
+/// The range of a value in a head, whose length fits in 32 bits. `start <= end`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Span {
-    /// A start line precedes all fields.
+    /// Not zero, because the start line precedes all fields.
     start: NonZeroU32,
     end: u32,
 }
 
 impl Span {
-    /// The bytes at this place in `head`.
+    /// Returns the bytes of `head` in this range.
     pub(super) fn of(self, head: &[u8]) -> &[u8] {
         head.get(self.start.get() as usize..self.end as usize).unwrap_or_default()
     }
@@ -121,7 +123,8 @@ impl<V: Copy> HandshakeFields<V> {
         }
     }
 
-    /// The value of a field, `None` if the field is missing; `repeated` if it occurs several times.
+    /// Returns the value of a field, or `None` if it is missing. Returns the error `repeated` if the
+    /// field occurs more than once.
     pub(super) fn once(
         &self,
         name: FieldName,
@@ -130,12 +133,12 @@ impl<V: Copy> HandshakeFields<V> {
         if self.repeated & name.bit() == 0 { Ok(self.first(name)) } else { Err(repeated) }
     }
 
-    /// The value of the first field of this name.
+    /// Returns the value of the first field of this name.
     pub(super) fn first(&self, name: FieldName) -> Option<V> {
         self.values.get(name as usize).copied().flatten()
     }
 
-    /// Adds a field whose value is `value`, kept as `kept`.
+    /// Adds a field whose value is `value`, represented by `kept`.
     fn add(&mut self, name: FieldName, value: &[u8], kept: V) {
         match self.values.get_mut(name as usize) {
             Some(first @ None) => *first = Some(kept),
@@ -166,6 +169,7 @@ impl<'a> HandshakeFields<&'a [u8]> {
 }
 
 impl HandshakeFields<Span> {
+    /// Adds the complete field line `line` of `head`, if its field matters.
     pub(super) fn record(&mut self, head: &[u8], line: FieldLine) {
         let name = head.get(line.start..line.colon).unwrap_or_default();
         let Some(name) = FieldName::of(name) else { return };
@@ -180,7 +184,7 @@ impl HandshakeFields<Span> {
         self.add(name, value, Span { start, end: end as u32 });
     }
 
-    /// The values in `head`, where they were recorded.
+    /// Returns the fields with their values in `head`.
     pub(super) fn resolve<'a>(&self, head: &'a [u8]) -> HandshakeFields<&'a [u8]> {
         let Self { values, repeated, lists_websocket, lists_upgrade, .. } = *self;
         HandshakeFields {
@@ -195,7 +199,7 @@ impl HandshakeFields<Span> {
 }
 
 impl Field<'_> {
-    /// Whether the handshake writes this field itself.
+    /// Returns whether the handshake writes this field itself.
     pub(super) fn is_reserved(&self) -> bool {
         const PREFIX: &[u8] = b"sec-websocket-";
         let name = self.name_bytes();
@@ -207,7 +211,7 @@ impl Field<'_> {
 }
 
 impl HeadWriter<'_> {
-    /// Writes fields of the caller, in their order and case. Refuses those that the handshake writes
+    /// Writes the caller's fields in their order and case. Refuses fields that the handshake writes
     /// itself.
     pub(super) fn extra_fields(&mut self, fields: &[Field<'_>]) -> Result<(), InvalidHead> {
         for field in fields {
@@ -220,7 +224,8 @@ impl HeadWriter<'_> {
     }
 }
 
-/// The elements of a list without quoted strings: trimmed, and empty ones left out.
+/// Returns the elements of a list without quoted strings. They are trimmed, and empty ones are
+/// omitted.
 // RFC 9110, section 5.6.1.2: a recipient must parse and ignore a reasonable number of empty elements.
 pub(super) const fn elements(list: &[u8]) -> Elements<'_> {
     Elements(list)
@@ -245,7 +250,7 @@ impl<'a> Iterator for Elements<'a> {
     }
 }
 
-/// The elements of several lists that are tokens.
+/// Returns those elements of several lists that are tokens.
 pub(super) fn tokens<'a>(
     lists: impl Iterator<Item = &'a [u8]> + Clone,
 ) -> impl Iterator<Item = &'a str> + Clone {
@@ -255,22 +260,22 @@ pub(super) fn tokens<'a>(
         .filter_map(|token| str::from_utf8(token).ok())
 }
 
-/// Whether `list` has the element `lowercase`, ignoring case.
+/// Returns whether `list` has the element `lowercase`, ignoring case.
 fn list_contains(list: &[u8], lowercase: &[u8]) -> bool {
     // Most lists have one element.
     is_token(list, lowercase) || elements(list).any(|element| is_token(element, lowercase))
 }
 
-/// Whether `list` is `1#token` (RFC 9110, section 5.6.1).
+/// Returns whether `list` is `1#token`, a list with at least one token (RFC 9110, section 5.6.1).
 fn is_token_list(list: &[u8]) -> bool {
     elements(list).next().is_some() && elements(list).all(|element| Class::Token.is_all(element))
 }
 
-/// Whether the token `text` is `lowercase`, which consists of lowercase letters and hyphens, ignoring
-/// case.
+/// Returns whether the token `text` equals `lowercase`, ignoring case. `lowercase` must consist of
+/// lowercase letters and hyphens.
 ///
-/// Setting bit 5 turns no other character of a token into a letter or a hyphen; it turns a CR into a
-/// hyphen, but no token has one.
+/// The comparison sets bit 5 of each character. Of the characters of a token, only letters and the
+/// hyphen then equal a letter or a hyphen. A CR also becomes a hyphen, but no token has a CR.
 pub(super) fn is_token(text: &[u8], lowercase: &[u8]) -> bool {
     let (words, bytes) = text.as_chunks();
     let (lowercase_words, lowercase_bytes) = lowercase.as_chunks();

@@ -1,5 +1,6 @@
-//! Parsers of request and response heads, and the heads that they return: what
-//! [`http1`](super::http1) scans, and the fields that matter to a handshake.
+//! The parsers of request and response heads, and the heads that they return.
+//!
+//! [`http1`](super::http1) scans the bytes; the parsers record the fields that matter to a handshake.
 
 use core::str;
 
@@ -13,12 +14,12 @@ use super::{Fields, HandshakeError, HeadLimits};
 
 /// An incremental parser of the head of an HTTP/1.1 request (RFC 9112).
 ///
-/// The caller accumulates the bytes that arrive in a buffer of its own and passes all of them each
-/// time. The parser continues where it stopped and looks at each byte once, however the head is cut.
-/// An invalid head is reported at its first invalid byte, and from then on.
+/// The caller collects the received bytes in its own buffer and passes all of them in each call. The
+/// parser continues where it stopped, and reads each byte once, however the head is split into reads.
+/// It reports an error at the first invalid byte.
 ///
-/// One empty line before the request line is ignored (RFC 9112, section 2.2). The grammar has no
-/// other exceptions: bare LF, lone CR, line folding and whitespace before a colon are errors.
+/// The parser ignores one empty line before the request line (RFC 9112, section 2.2). Otherwise it is
+/// strict: LF without CR, CR without LF, line folding and whitespace before a colon are errors.
 ///
 /// ```
 /// use websocket_proto::handshake::{HeadLimits, RequestParser};
@@ -36,21 +37,21 @@ use super::{Fields, HandshakeError, HeadLimits};
 pub struct RequestParser(Parser);
 
 impl RequestParser {
-    /// A parser that has read nothing.
+    /// Creates a parser for one request head.
     #[must_use]
     pub const fn new(limits: HeadLimits) -> Self {
         Self(Parser::request(limits))
     }
 
-    /// Reads what arrived since the last call. `received` starts where the head does and holds all
-    /// bytes so far; it may hold more than the head.
+    /// Parses the bytes that arrived since the last call. `received` starts with the first byte of the
+    /// head and contains all bytes received so far; bytes may follow the head.
     ///
     /// Returns `None` while the head is incomplete. Once it is complete, further calls return it
     /// without scanning it again.
     ///
     /// # Errors
     ///
-    /// The rule that the head breaks. Further calls return the same error.
+    /// The first rule that the head breaks. Further calls return the same error.
     pub fn parse<'a>(
         &mut self,
         received: &'a [u8],
@@ -59,7 +60,7 @@ impl RequestParser {
         Ok(self.head(received))
     }
 
-    /// The head that was parsed, borrowed from the bytes that hold it; `None` if it is incomplete.
+    /// Returns the parsed head, borrowed from `received`, or `None` if it is incomplete.
     #[must_use]
     pub fn head<'a>(&self, received: &'a [u8]) -> Option<RequestHead<'a>> {
         self.0.head(received).map(RequestHead)
@@ -68,7 +69,7 @@ impl RequestParser {
 
 /// The head of a request, borrowed from the received bytes.
 ///
-/// Its syntax is valid. [`upgrade`](Self::upgrade) checks whether it opens a WebSocket.
+/// Its syntax is valid. [`upgrade`](Self::upgrade) checks whether it is an upgrade to WebSocket.
 ///
 /// ```
 /// use websocket_proto::handshake::{HeadLimits, RequestParser};
@@ -83,40 +84,41 @@ impl RequestParser {
 pub struct RequestHead<'a>(pub(super) Head<'a>);
 
 impl<'a> RequestHead<'a> {
-    /// The whole head, including the empty line that ends it. Bytes received after it are WebSocket
+    /// Returns the whole head, including the empty line that ends it. The bytes after it are WebSocket
     /// frames if the request is an upgrade, otherwise a body or the next request.
     #[must_use]
     pub const fn as_bytes(&self) -> &'a [u8] {
         self.0.bytes
     }
 
-    /// The method.
+    /// Returns the method.
     #[must_use]
     pub fn method(&self) -> &'a str {
         text(self.method_bytes())
     }
 
-    /// The request target as sent; see also [`path`](Self::path) and [`query`](Self::query).
+    /// Returns the request target as sent. [`path`](Self::path) and [`query`](Self::query) return its
+    /// parts.
     #[must_use]
     pub fn target(&self) -> &'a str {
         text(self.target_bytes())
     }
 
-    /// The path of the target, not decoded. A target without a path (`*`) is returned as it is.
+    /// Returns the path of the target, without percent-decoding. If the target has no path (`*`),
+    /// returns the target.
     #[must_use]
     pub fn path(&self) -> &'a str {
         Target::of(self.target()).map_or(self.target(), |target| target.path)
     }
 
-    /// The query of the target, after its `?`, not decoded.
+    /// Returns the query of the target, without the `?` and without percent-decoding.
     #[must_use]
     pub fn query(&self) -> Option<&'a str> {
         Target::of(self.target())?.query
     }
 
-    /// The authority that the request is for: that of a target in absolute form, otherwise `Host`
-    /// (RFC 9112, section 3.2.2). Empty if there is none, or if it is not a host with an optional
-    /// port.
+    /// Returns the requested authority: that of a target in absolute form, otherwise `Host` (RFC 9112,
+    /// section 3.2.2). It is empty if it is missing or is not a host with an optional port.
     #[must_use]
     pub fn authority(&self) -> &'a str {
         let authority = match split_absolute(self.target().as_bytes()) {
@@ -129,30 +131,30 @@ impl<'a> RequestHead<'a> {
         }
     }
 
-    /// The minor version of HTTP/1.
+    /// Returns the minor version of HTTP/1.
     #[must_use]
     pub const fn minor_version(&self) -> u8 {
         self.0.line.minor_version
     }
 
-    /// All fields, in the order in which they were sent.
+    /// Returns all fields, in the order in which they were sent.
     #[must_use]
     pub fn fields(&self) -> Fields<'a> {
         self.0.fields()
     }
 
-    /// The value of the first field called `name`, ignoring case.
+    /// Returns the value of the first field called `name`, ignoring case.
     #[must_use]
     pub fn field(&self, name: &str) -> Option<&'a [u8]> {
         self.values(name).next()
     }
 
-    /// The values of all fields called `name`, ignoring case.
+    /// Returns the values of all fields called `name`, ignoring case.
     pub fn values(&self, name: &str) -> impl Iterator<Item = &'a [u8]> + Clone {
         self.fields().values(name)
     }
 
-    /// The subprotocols that the client offers, in its order of preference (RFC 6455, section
+    /// Returns the subprotocols that the client offers, in its order of preference (RFC 6455, section
     /// 11.3.4).
     pub fn subprotocols(&self) -> impl Iterator<Item = &'a str> + Clone {
         tokens(self.values("sec-websocket-protocol"))
@@ -171,10 +173,10 @@ impl<'a> RequestHead<'a> {
     }
 }
 
-/// An incremental parser of the head of an HTTP/1.1 response, used as
-/// [`RequestParser`] is.
+/// An incremental parser of the head of an HTTP/1.1 response (RFC 9112). Its calls are those of
+/// [`RequestParser`].
 ///
-/// A status line without a reason phrase may also lack the space before it.
+/// If the status line has no reason phrase, the space before the phrase may also be missing.
 ///
 /// ```
 /// use websocket_proto::handshake::{HeadLimits, ResponseParser};
@@ -188,17 +190,17 @@ impl<'a> RequestHead<'a> {
 pub struct ResponseParser(Parser);
 
 impl ResponseParser {
-    /// A parser that has read nothing.
+    /// Creates a parser for one response head.
     #[must_use]
     pub const fn new(limits: HeadLimits) -> Self {
         Self(Parser::response(limits))
     }
 
-    /// Reads what arrived since the last call, as [`RequestParser::parse`] does.
+    /// Parses the bytes that arrived since the last call, as [`RequestParser::parse`] does.
     ///
     /// # Errors
     ///
-    /// The rule that the head breaks. Further calls return the same error.
+    /// The first rule that the head breaks. Further calls return the same error.
     pub fn parse<'a>(
         &mut self,
         received: &'a [u8],
@@ -207,7 +209,7 @@ impl ResponseParser {
         Ok(self.head(received))
     }
 
-    /// The head that was parsed, borrowed from the bytes that hold it; `None` if it is incomplete.
+    /// Returns the parsed head, borrowed from `received`, or `None` if it is incomplete.
     #[must_use]
     pub fn head<'a>(&self, received: &'a [u8]) -> Option<ResponseHead<'a>> {
         self.0.head(received).map(ResponseHead)
@@ -233,43 +235,43 @@ impl ResponseParser {
 pub struct ResponseHead<'a>(pub(super) Head<'a>);
 
 impl<'a> ResponseHead<'a> {
-    /// The whole head, including the empty line that ends it.
+    /// Returns the whole head, including the empty line that ends it.
     #[must_use]
     pub const fn as_bytes(&self) -> &'a [u8] {
         self.0.bytes
     }
 
-    /// The minor version of HTTP/1.
+    /// Returns the minor version of HTTP/1.
     #[must_use]
     pub const fn minor_version(&self) -> u8 {
         self.0.line.minor_version
     }
 
-    /// The status code, 100 to 999.
+    /// Returns the status code, 100 to 999.
     #[must_use]
     pub const fn status(&self) -> u16 {
         self.0.line.status
     }
 
-    /// The reason phrase, which may be empty and should be ignored (RFC 9112, section 4).
+    /// Returns the reason phrase, which may be empty. Programs should ignore it (RFC 9112, section 4).
     #[must_use]
     pub fn reason(&self) -> &'a [u8] {
         self.0.line.reason(self.0.bytes)
     }
 
-    /// All fields, in the order in which they were sent.
+    /// Returns all fields, in the order in which they were sent.
     #[must_use]
     pub fn fields(&self) -> Fields<'a> {
         self.0.fields()
     }
 
-    /// The value of the first field called `name`, ignoring case.
+    /// Returns the value of the first field called `name`, ignoring case.
     #[must_use]
     pub fn field(&self, name: &str) -> Option<&'a [u8]> {
         self.values(name).next()
     }
 
-    /// The values of all fields called `name`, ignoring case.
+    /// Returns the values of all fields called `name`, ignoring case.
     pub fn values(&self, name: &str) -> impl Iterator<Item = &'a [u8]> + Clone {
         self.fields().values(name)
     }
@@ -303,7 +305,8 @@ impl Parser {
         Self { scanner: Scanner::response(limits), handshake: HandshakeFields::new() }
     }
 
-    /// Reads what arrived since the last call. Returns the length of the head once it is complete.
+    /// Parses the bytes that arrived since the last call. Returns the length of the head once it is
+    /// complete.
     pub(super) fn parse(&mut self, received: &[u8]) -> Result<Option<usize>, HandshakeError> {
         self.scanner.scan(received, |line| self.handshake.record(received, line))?;
         Ok(self.scanner.complete().map(|(len, _)| len))
@@ -317,7 +320,7 @@ impl Parser {
 }
 
 impl<'a> Head<'a> {
-    /// The value of the first field of this name.
+    /// Returns the value of the first field of this name.
     #[cfg(feature = "alloc")]
     pub(super) fn first(&self, name: FieldName) -> Option<&'a [u8]> {
         self.handshake.first(name).map(|span| span.of(self.bytes))
@@ -328,7 +331,7 @@ impl<'a> Head<'a> {
     }
 }
 
-/// A part of a head that the scanner has checked to be ASCII.
+/// Converts a part of a head that the scanner has checked to be ASCII.
 fn text(part: &[u8]) -> &str {
     str::from_utf8(part).unwrap_or_default()
 }

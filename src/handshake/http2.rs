@@ -1,4 +1,4 @@
-//! The rules for lists of fields in HTTP/2 and HTTP/3 (RFC 9113, section 8; RFC 9114, section 4).
+//! The rules for fields in HTTP/2 and HTTP/3 (RFC 9113, section 8; RFC 9114, section 4).
 
 use super::http1::characters::Class;
 use super::{Field, Fields, HandshakeError, InvalidHead};
@@ -16,8 +16,9 @@ pub(super) struct PseudoFields<'a> {
 }
 
 impl<'a> PseudoFields<'a> {
-    /// Reads the pseudo-header fields at the start of `list`; returns the fields after them.
-    // RFC 9113, section 8.3: known ones, before all others, each once.
+    /// Reads the pseudo-header fields at the start of `list`, and returns the fields after them.
+    // RFC 9113, section 8.3: pseudo-header fields precede all others; each is a defined one and occurs
+    // once.
     pub(super) fn split_from(
         &mut self,
         mut list: &'a [Field<'a>],
@@ -43,11 +44,12 @@ impl<'a> PseudoFields<'a> {
     }
 }
 
-/// Checks the fields after the pseudo-header fields, as every recipient must.
+/// Checks the peer's fields after the pseudo-header fields.
 pub(super) fn check_regular(fields: Fields<'_>) -> Result<(), HandshakeError> {
     for field in fields {
-        // RFC 9113, section 8.2.1: names are lowercase, which no pseudo-header field is here; values
-        // have no control characters and no whitespace at their ends.
+        // RFC 9113, section 8.2.1: names are lowercase; values have no whitespace at their start or
+        // end. RFC 9110, section 5.5: values have no control characters. The colon of a pseudo-header
+        // field is not a character of a token.
         if !is_lowercase_token(field.name_bytes())
             || is_connection_specific(&field)
             || !field.has_valid_value()
@@ -58,7 +60,7 @@ pub(super) fn check_regular(fields: Fields<'_>) -> Result<(), HandshakeError> {
     Ok(())
 }
 
-/// Validates fields of the caller.
+/// Checks the caller's fields.
 pub(super) fn check_extra(fields: &[Field<'_>]) -> Result<(), InvalidHead> {
     for field in fields {
         if !is_lowercase_token(field.name_bytes()) {
@@ -78,7 +80,7 @@ fn is_lowercase_token(name: &[u8]) -> bool {
     Class::Token.is_all(name) && !name.iter().any(u8::is_ascii_uppercase)
 }
 
-// RFC 9113, section 8.2.2: fields that concern a connection make a message malformed.
+// RFC 9113, section 8.2.2: a message with connection-specific fields is malformed.
 fn is_connection_specific(field: &Field<'_>) -> bool {
     let names = ["connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade"];
     names.iter().any(|name| field.has_name(name))

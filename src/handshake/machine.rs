@@ -13,9 +13,10 @@ use crate::{Connection, Input, Output, Transport};
 /// [`ClientHandshake`](super::ClientHandshake) and [`ProxyHandshake`](super::ProxyHandshake).
 ///
 /// A [`Connection`](crate::Connection) has the same calls, and its loop has the same order. The
-/// following function returns the next event; it returns `None` when the socket must be closed. After
-/// a refusal, call it until it returns `None`. Pass the same [`Input`] to each call, and then to the
-/// connection: bytes that follow the head, and the end of the stream, remain in it.
+/// following function returns the next event, or `None` when the socket must be closed. If the
+/// handshake ends without a connection, call it until it returns `None`. Pass the same [`Input`] to
+/// each call, and then to the connection: bytes that follow the head, and the end of the stream,
+/// remain in it.
 ///
 #[cfg_attr(feature = "std", doc = "```no_run")]
 #[cfg_attr(not(feature = "std"), doc = "```ignore")]
@@ -78,17 +79,17 @@ pub trait Handshake {
     /// Call it at each wake-up, before or after [`receive`](Self::receive), or only when
     /// [`poll_timeout`](Self::poll_timeout) is due.
     ///
-    /// No deadline expires at the first report after it. That report grants a grace of an eighth of
-    /// the timeout, at least 1 ms and at most 1 s, and a report after the grace fails the handshake
-    /// unless the head is complete by then. A process that was suspended therefore does not fail a
-    /// handshake whose bytes are already in the socket.
+    /// The first report after a deadline only starts a grace of an eighth of the timeout, at least 1 ms
+    /// and at most 1 s. A report after the grace fails the handshake, unless the head is complete by
+    /// then ([`manual::time`](crate::manual::time#read-after-each-report)). A process that was suspended
+    /// therefore does not fail a handshake whose bytes are already in the socket.
     fn handle_timeout(&mut self, now: Duration);
 
     /// Returns the time at which the next [`handle_timeout`](Self::handle_timeout) is due, or `None`
     /// if no deadline applies. Zero means at once: a deadline starts with that report.
     fn poll_timeout(&self) -> Option<Duration>;
 
-    /// Reports that the transport broke. Nothing more is read or written.
+    /// Reports that the transport broke: reading or writing failed. Nothing more is sent or received.
     fn abort(&mut self);
 }
 

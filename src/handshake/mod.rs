@@ -6,11 +6,11 @@
 //! ([`Handshake`]), with the calls that also drive a [`Connection`](crate::Connection). On success, a
 //! server or a client turns its machine into a `Connection`:
 //!
-//! | role | machine | deciding event | call that returns the connection |
+//! | role | machine | event that decides | call that ends in the connection |
 //! |---|---|---|---|
 //! | server | [`ServerHandshake`] | [`ServerEvent::Upgrade`] | [`accept`](ServerHandshake::accept) |
 //! | client | [`ClientHandshake`] | [`ClientEvent::Accepted`] | [`establish`](ClientHandshake::establish) |
-//! | client of a proxy | [`ProxyHandshake`] | [`ClientEvent::Accepted`] | none: a [`ClientHandshake`] follows over the same transport |
+//! | client, at a proxy | [`ProxyHandshake`] | [`ClientEvent::Accepted`] | none: a [`ClientHandshake`] follows over the same transport |
 //!
 //! If the peer refuses ([`ClientEvent::Refused`]), [`response()`](ClientHandshake::response) and
 //! [`body()`](ClientHandshake::body) remain readable until the machine is dropped.

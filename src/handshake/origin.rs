@@ -1,16 +1,18 @@
-//! The origins whose pages may connect (RFC 6455, section 10.2).
+//! The policy on the origins whose pages may connect (RFC 6455, section 10.2).
 
 use core::fmt;
 
 use super::authority::{Authority, default_port, is_same_host, split_scheme};
 
-/// The origins whose pages may open a connection to a server.
+/// A server's policy on the origins whose pages may connect.
 ///
-/// A browser lets every page connect to every server, with the user's cookies, and sends the origin
-/// of the page: refusing is the server's part. A request without `Origin` does not come from a
-/// browser's page and passes every policy. [`ServerHandshake`](super::ServerHandshake) applies the
-/// policy of its [configuration](crate::Config::with_origin_policy), by default [`same`](Self::same),
-/// and answers 403.
+/// A browser lets any page open a WebSocket connection to any server, attaches the user's cookies, and
+/// sends the origin of the page in `Origin`. The server must therefore check that field. A request
+/// without `Origin` does not come from a page in a browser, and passes every policy.
+///
+/// [`ServerHandshake`](super::ServerHandshake) applies the policy of its
+/// [configuration](crate::Config::with_origin_policy), which is [`same`](Self::same) by default, and
+/// answers 403 if the policy does not allow the origin.
 ///
 /// ```
 /// use websocket_proto::handshake::OriginPolicy;
@@ -19,14 +21,14 @@ use super::authority::{Authority, default_port, is_same_host, split_scheme};
 /// assert!(same.allows_origin(Some(b"https://example.com"), "example.com"));
 /// assert!(!same.allows_origin(Some(b"https://evil-example.com"), "example.com"));
 ///
-/// // A malformed entry of a `static` does not compile.
+/// // In a `static`, a malformed entry is a compile error.
 /// static POLICY: OriginPolicy<'_> =
 ///     OriginPolicy::list(&["https://example.com", "https://*.example.com", "http://localhost:*"]);
 /// assert!(POLICY.allows_origin(Some(b"https://chat.example.com"), "example.com"));
 /// ```
 ///
-/// Only a list defends against DNS rebinding, where a page under the attacker's name reaches this
-/// server's address: the attacker's name is in `Host` as well.
+/// Only a list defends against DNS rebinding. In that attack the attacker's domain name resolves to
+/// the address of this server, so that both `Origin` and `Host` have the attacker's name.
 #[derive(Clone, Copy, Debug)]
 pub struct OriginPolicy<'a>(Policy<'a>);
 
@@ -35,26 +37,27 @@ enum Policy<'a> {
     Any,
     None,
     Same,
-    /// Every entry is one that `Pattern::parse` accepts.
+    /// `Pattern::parse` accepts every entry.
     List(&'a [&'a str]),
 }
 
 impl<'a> OriginPolicy<'a> {
-    /// Allows pages of this server: the host and the port of the origin are those of the request.
+    /// Creates a policy that allows pages of this server: the origin has the host and the port of the
+    /// requested authority.
     ///
-    /// Names are compared without regard to case. A port that is not named, on either side, is the
-    /// default port of the origin's scheme, which is `http`, `https`, `ws` or `wss`. The scheme
-    /// itself is not compared, since a proxy in front of this server may end TLS.
+    /// Host names are compared ignoring case. If the origin or the authority has no port, it has the
+    /// default port of the origin's scheme, which must be `http`, `https`, `ws` or `wss`. The scheme
+    /// itself is not compared, since a reverse proxy may terminate TLS.
     #[must_use]
     pub const fn same() -> Self {
         Self(Policy::Same)
     }
 
-    /// Allows pages of these origins, as [`try_list`](Self::try_list) does.
+    /// Creates a policy that allows pages of the listed origins, as [`try_list`](Self::try_list) does.
     ///
     /// # Panics
     ///
-    /// If an entry is malformed; at compile time in a `static` or `const`.
+    /// If an entry is malformed. In a `static` or `const`, this is a compile error.
     #[must_use]
     #[track_caller]
     pub const fn list(origins: &'a [&'a str]) -> Self {
@@ -62,16 +65,16 @@ impl<'a> OriginPolicy<'a> {
         Self(Policy::List(origins))
     }
 
-    /// Allows pages of these origins.
+    /// Creates a policy that allows pages of the listed origins.
     ///
-    /// An entry is written as browsers send an origin: a scheme, `://`, a host, and a port unless
-    /// it is the default one, without a path: `https://example.com:8443`. `*.` before a host stands
-    /// for its subdomains, but not for the host itself; `*` as the port stands for every port.
-    /// Sandboxed pages send `null`, local files `null` or `file://`.
+    /// An entry has the form in which browsers send an origin: a scheme, `://`, a host, and a port
+    /// unless it is the default port, such as `https://example.com:8443`. It has no path. `*.` before a
+    /// host matches its subdomains, but not the host itself. `*` as the port matches every port.
+    /// Sandboxed pages send `null`; local files send `null` or `file://`.
     ///
     /// # Errors
     ///
-    /// The first entry that is malformed.
+    /// The index of the first malformed entry.
     ///
     /// ```
     /// use websocket_proto::handshake::{InvalidOrigin, OriginPolicy};
@@ -87,26 +90,26 @@ impl<'a> OriginPolicy<'a> {
         }
     }
 
-    /// Allows every page: for servers that authenticate by other means than cookies.
+    /// Creates a policy that allows every page, for servers that do not authenticate with cookies.
     #[must_use]
     pub const fn any() -> Self {
         Self(Policy::Any)
     }
 
-    /// Allows no page.
+    /// Creates a policy that allows no page.
     #[must_use]
     pub const fn none() -> Self {
         Self(Policy::None)
     }
 
-    /// Whether a request may be accepted whose `Origin` is `origin` and whose authority (`Host`,
-    /// `:authority`, or that of the request target) is `authority`.
+    /// Returns whether the policy allows a request with the `Origin` `origin`, `None` if it is missing,
+    /// and the requested `authority`: that of the request target, `Host` or `:authority`.
     #[must_use]
     pub fn allows_origin(&self, origin: Option<&[u8]>, authority: &str) -> bool {
         match (origin, Authority::parse(authority.as_bytes())) {
             (None, _) => true,
             (Some(origin), Ok(authority)) => self.allows(origin, &authority),
-            // Not the host of any page.
+            // The authority is invalid. `same` then allows no origin, since no page has an empty host.
             (Some(origin), Err(_)) => self.allows(origin, &Authority { host: b"", port: None }),
         }
     }
@@ -124,8 +127,8 @@ impl<'a> OriginPolicy<'a> {
         }
     }
 
-    /// Explains to the operator of the server why these values were refused and which setting to
-    /// change: the body of a 403.
+    /// Returns the body of a 403 response, which explains to the operator of the server why the origin
+    /// was refused and which setting to change.
     ///
     /// ```
     /// use websocket_proto::handshake::OriginPolicy;
@@ -154,8 +157,7 @@ impl Default for OriginPolicy<'_> {
     }
 }
 
-/// An entry of [`OriginPolicy::try_list`] is not an origin: a scheme, `://` and a host, without a
-/// path.
+/// The error of [`OriginPolicy::try_list`]: an entry is not an origin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct InvalidOrigin {
@@ -186,17 +188,17 @@ impl fmt::Display for Refusal<'_> {
                 f,
                 "The page's Origin \"{origin}\" is not the requested host \"{authority}\".\n\
                 If a proxy rewrites Host, make it forward the client's Host, or allow the origin \
-                with OriginPolicy::list in this server's Config::origin_policy."
+                with OriginPolicy::list in this server's Config::with_origin_policy."
             ),
             Policy::List(_) => write!(
                 f,
                 "The page's Origin \"{origin}\" (requested host \"{authority}\") is not allowed.\n\
-                Allow it with OriginPolicy::list in this server's Config::origin_policy."
+                Allow it with OriginPolicy::list in this server's Config::with_origin_policy."
             ),
             Policy::None => write!(
                 f,
                 "The page's Origin \"{origin}\" (requested host \"{authority}\") is not allowed: \
-                this server's Config::origin_policy is OriginPolicy::none."
+                this server's Config::with_origin_policy has OriginPolicy::none."
             ),
         }
     }
@@ -206,7 +208,7 @@ impl fmt::Display for Refusal<'_> {
 #[derive(Clone, Copy)]
 struct Origin<'a> {
     scheme: &'a [u8],
-    /// Empty in `file://` and its like: only where the scheme has no default port.
+    /// Empty only in origins such as `file://`, whose scheme has no default port.
     host: &'a [u8],
     port: Option<u16>,
 }
@@ -257,7 +259,7 @@ impl<'a> Pattern<'a> {
             origin => (origin, false),
         };
         let Some(Origin { scheme, host, port }) = Origin::parse(origin) else { return None };
-        // `*` stands in place of the port, not after one.
+        // `*` replaces the port; it cannot follow one.
         if any_port && origin.len() > scheme.len() + "://".len() + host.len() {
             return None;
         }
@@ -291,7 +293,7 @@ impl<'a> Pattern<'a> {
     }
 }
 
-/// The index of the first entry that is malformed.
+/// Returns the index of the first malformed entry.
 const fn first_malformed(mut origins: &[&str]) -> Option<usize> {
     let mut index = 0;
     while let [entry, rest @ ..] = origins {
@@ -314,7 +316,7 @@ const fn contains_asterisk(mut text: &[u8]) -> bool {
     false
 }
 
-/// Whether `host` is `name "." parent`.
+/// Returns whether `host` is `name "." parent`.
 fn is_subdomain(host: &[u8], parent: &[u8]) -> bool {
     let split = host.len().checked_sub(parent.len()).and_then(|at| host.split_at_checked(at));
     split.is_some_and(|(name, end)| {
@@ -324,7 +326,7 @@ fn is_subdomain(host: &[u8], parent: &[u8]) -> bool {
 
 fn is_same(origin: &[u8], authority: &Authority<'_>) -> bool {
     Origin::parse(origin).is_some_and(|origin| {
-        // A scheme without a default port is not the web's.
+        // A scheme without a default port is not a scheme of web pages.
         default_port(origin.scheme).is_some_and(|default| {
             origin.port == Some(authority.port.unwrap_or(default))
                 && is_same_host(origin.host, authority.host)

@@ -79,7 +79,7 @@ pub enum ServerEvent {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// After a response that refuses, the handshake reads and drops all bytes until the end of the
+/// After any response except 101, the handshake reads and drops all bytes until the end of the
 /// client's stream ([`Transport::Drain`]). Closing a socket with unread bytes would reset the
 /// connection and could destroy a response that is still on its way.
 /// [`Timeouts::closing`](crate::Timeouts::closing) or a timer of the driver bounds this time.
@@ -100,7 +100,7 @@ enum State {
     },
     /// The request is complete, and the application must answer it.
     Deciding(Requested),
-    /// The request was refused, or the handshake failed.
+    /// The request was answered without a connection, or the handshake failed.
     Ending(Ending),
 }
 
@@ -255,8 +255,8 @@ impl Handshake for ServerHandshake {
 
     /// Reports the time. A request that takes longer than
     /// [`Timeouts::opening`](crate::Timeouts::opening) is answered with 408.
-    /// [`Timeouts::closing`](crate::Timeouts::closing) bounds a refusal: first the time to write each
-    /// 16 KiB of the response, then the time until the client's stream ends. The application's
+    /// After any response except 101, [`Timeouts::closing`](crate::Timeouts::closing) bounds the time
+    /// to write each 16 KiB of it, and then the time until the client's stream ends. The application's
     /// decision is not bounded.
     fn handle_timeout(&mut self, now: Duration) {
         match &mut self.state {
@@ -286,7 +286,7 @@ impl Handshake for ServerHandshake {
             State::Reading { .. } | State::Deciding(_) => {
                 self.unreported = Some(HandshakeError::Aborted);
             }
-            // The application already knows the failure, or has refused the request.
+            // The application already knows the failure, or has answered the request.
             State::Ending(_) => {}
         }
         self.state = State::Ending(Ending::Aborted);
@@ -332,7 +332,7 @@ impl ServerHandshake {
         answered.unwrap_or(Ending::Closed)
     }
 
-    /// Queues a response that refuses, which `write` writes.
+    /// Queues the response that `write` writes. The transport closes after it.
     fn answer(
         &mut self,
         write: impl FnOnce(&mut Vec<u8>) -> Result<usize, InvalidHead>,

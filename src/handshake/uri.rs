@@ -12,9 +12,9 @@ use super::authority::is_scheme_byte;
 use super::authority::{default_port, is_same_host, split_scheme};
 use super::http1::characters::Class;
 
-/// A `ws`, `wss`, `http` or `https` URI, borrowed from its text.
+/// A `ws`, `wss`, `http` or `https` URI (RFC 6455, section 3), borrowed from its text.
 ///
-/// `http` means `ws` and `https` means `wss`, as in browsers.
+/// As in browsers, `http` means `ws`, and `https` means `wss`.
 ///
 /// ```
 /// use websocket_proto::handshake::Uri;
@@ -40,13 +40,13 @@ pub struct Uri<'a> {
 }
 
 impl<'a> Uri<'a> {
-    /// Parses a URI. Characters beyond ASCII must be encoded already: by IDNA in the host, by
-    /// percent-encoding elsewhere.
+    /// Parses a URI. The caller must encode characters beyond ASCII: in the host with IDNA, elsewhere
+    /// with percent-encoding.
     ///
     /// # Errors
     ///
-    /// The first part that breaks RFC 6455, section 3. User information is refused: RFC 6455 has
-    /// none; send it in an `Authorization` field
+    /// The first part that breaks RFC 6455, section 3. A URI with user information (`user@`) is
+    /// refused: send it in an `Authorization` field instead
     /// ([`basic_credentials`](super::basic_credentials)).
     pub fn parse(uri: &'a str) -> Result<Self, UriError> {
         let (scheme, rest) = split_scheme(uri.as_bytes()).ok_or(UriError::Scheme)?;
@@ -74,48 +74,49 @@ impl<'a> Uri<'a> {
         })
     }
 
-    /// Whether the connection is made over TLS: `wss` or `https`.
+    /// Returns whether the connection uses TLS: the scheme is `wss` or `https`.
     #[must_use]
     pub const fn is_secure(&self) -> bool {
         self.default_port == 443
     }
 
-    /// The host to connect to and the name that TLS verifies; an IPv6 address has no brackets.
+    /// Returns the host, to connect to and to verify with TLS. An IPv6 address has no brackets.
     #[must_use]
     pub fn host(&self) -> &'a str {
         let host = self.host;
         host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
     }
 
-    /// The port; without one in the URI, 443 with TLS and 80 without.
+    /// Returns the port. The default is 443 with TLS, and 80 without.
     #[must_use]
     pub const fn port(&self) -> u16 {
         self.port
     }
 
-    /// The value of `Host`: the host, and the port unless it is the default one.
+    /// Returns the value of `Host`: the host, and the port unless it is the default port.
     #[must_use]
     pub const fn authority(&self) -> &'a str {
-        // RFC 6455, section 4.1, item 4 of the request.
+        // RFC 6455, section 4.1, item 4: Host has the port only if it is not the default port.
         if self.port == self.default_port { self.host } else { self.authority }
     }
 
-    /// The path, `/` if the URI has none.
+    /// Returns the path, which is `/` if the URI has none.
     #[must_use]
     pub const fn path(&self) -> &'a str {
         self.target.path
     }
 
-    /// The text after `?`.
+    /// Returns the query, without the `?`.
     #[must_use]
     pub const fn query(&self) -> Option<&'a str> {
         self.target.query
     }
 
-    /// Whether `other` has the same origin: TLS or not, host and port (RFC 6454, section 5).
+    /// Returns whether `other` has the same origin: the same host and port, and TLS in both or neither
+    /// (RFC 6454, section 5).
     ///
-    /// Fields that [carry credentials](super::Field::is_credential) must not follow a redirect to
-    /// another origin.
+    /// Do not send fields that [carry credentials](super::Field::is_credential) when you follow a
+    /// redirect to another origin.
     #[must_use]
     pub fn is_same_origin(&self, other: &Self) -> bool {
         self.default_port == other.default_port
@@ -123,7 +124,7 @@ impl<'a> Uri<'a> {
             && is_same_host(self.host.as_bytes(), other.host.as_bytes())
     }
 
-    /// The host, with the brackets of an IPv6 address.
+    /// Returns the host, with the brackets of an IPv6 address.
     pub(super) const fn bracketed_host(&self) -> &'a str {
         self.host
     }
@@ -132,13 +133,13 @@ impl<'a> Uri<'a> {
 /// # Redirects
 #[cfg(feature = "alloc")]
 impl Uri<'_> {
-    /// Resolves the `Location` of a redirect, relative or absolute (RFC 3986, section 5.2). The
-    /// result is the text of a URI that [`parse`](Self::parse) accepts. A fragment is dropped (RFC
-    /// 9110, section 10.2.2: it is not part of what is requested).
+    /// Resolves the `Location` of a redirect, relative or absolute (RFC 3986, section 5.2). Returns
+    /// the text of a URI that [`parse`](Self::parse) accepts. A fragment is dropped, since it is not
+    /// part of a request (RFC 9110, section 10.2.2).
     ///
     /// # Errors
     ///
-    /// The part of the target URI that [`parse`](Self::parse) refuses.
+    /// The error with which [`parse`](Self::parse) refuses the target URI.
     ///
     /// ```
     /// use websocket_proto::handshake::{Field, Uri};
@@ -148,7 +149,7 @@ impl Uri<'_> {
     ///
     /// let target = from.resolve(b"https://example.org/chat")?;
     /// let to = Uri::parse(&target)?;
-    /// // The credentials stay behind, since the origin is another one.
+    /// // Credentials are not sent, since the origin is another one.
     /// let fields = [Field::new("Cookie", "session=1"), Field::new("User-Agent", "x")];
     /// let fields = fields.iter().filter(|field| from.is_same_origin(&to) || !field.is_credential());
     /// assert_eq!(fields.count(), 1);
@@ -171,11 +172,12 @@ impl Uri<'_> {
             None => (location, None),
         };
         let resolved = match path.as_bytes() {
-            // RFC 3986, section 5.2.2: without a path the reference keeps this one, and this query
-            // unless it has its own.
+            // RFC 3986, section 5.2.2: a reference without a path has the path of the base URI, and
+            // the query of the base URI unless it has its own.
             [] => self.with_path("", self.path(), query.or(self.query())),
             [b'/', ..] => self.with_path("", path, query),
-            // RFC 3986, section 5.2.3: this path up to its last slash, then the other.
+            // RFC 3986, section 5.2.3: the path of the base URI up to its last slash, then the path of
+            // the reference.
             _ => {
                 let directory = self.path().rsplit_once('/').map_or("", |(directory, _)| directory);
                 self.with_path(&[directory, "/"].concat(), path, query)
@@ -185,7 +187,8 @@ impl Uri<'_> {
         Ok(resolved)
     }
 
-    /// The text of this URI with another path, whose dot segments are removed, and another query.
+    /// Returns the text of this URI with another path, from which dot segments are removed, and another
+    /// query.
     fn with_path(&self, directory: &str, path: &str, query: Option<&str>) -> String {
         let mut uri = [self.scheme, "://", self.authority].concat();
         push_without_dot_segments(&mut uri, &[directory, path].concat());
@@ -197,7 +200,7 @@ impl Uri<'_> {
     }
 }
 
-/// Whether a URI reference begins with a scheme (RFC 3986, section 4.1).
+/// Returns whether a URI reference begins with a scheme (RFC 3986, section 4.1).
 #[cfg(feature = "alloc")]
 fn has_scheme(reference: &str) -> bool {
     reference.split_once(':').is_some_and(|(scheme, _)| {
@@ -206,8 +209,7 @@ fn has_scheme(reference: &str) -> bool {
     })
 }
 
-/// Appends `path` with its dot segments removed (RFC 3986, section 5.2.4). `path` begins with a
-/// slash.
+/// Appends `path`, which begins with a slash, without its dot segments (RFC 3986, section 5.2.4).
 #[cfg(feature = "alloc")]
 fn push_without_dot_segments(uri: &mut String, path: &str) {
     let start = uri.len();
@@ -231,7 +233,7 @@ fn push_without_dot_segments(uri: &mut String, path: &str) {
     }
 }
 
-/// The first part of a text that keeps it from being a WebSocket URI.
+/// The reason why a text is not a WebSocket URI: the first part that is invalid.
 ///
 /// ```
 /// use websocket_proto::handshake::{Uri, UriError};
@@ -279,8 +281,8 @@ pub(super) struct Target<'a> {
 }
 
 impl<'a> Target<'a> {
-    /// Splits a target in origin form or absolute form (RFC 9112, section 3.2); `None` for other
-    /// forms.
+    /// Splits a target in origin form or absolute form (RFC 9112, section 3.2). Returns `None` for
+    /// other forms.
     pub(super) fn of(target: &'a str) -> Option<Self> {
         if target.starts_with('/') {
             return Some(Self::split(target));
@@ -298,13 +300,14 @@ impl<'a> Target<'a> {
     }
 }
 
-/// Splits a target in absolute form (RFC 9112, section 3.2.2) into its authority and what follows.
+/// Splits a target in absolute form (RFC 9112, section 3.2.2) into its authority and its path with
+/// the query.
 pub(super) fn split_absolute(target: &[u8]) -> Option<(&[u8], &[u8])> {
     let (scheme, rest) = split_scheme(target)?;
     default_port(scheme).map(|_| split_authority(rest))
 }
 
-/// Splits what follows `://` into the authority and what follows it.
+/// Splits the text after `://` into the authority and the path with the query and the fragment.
 fn split_authority(rest: &[u8]) -> (&[u8], &[u8]) {
     let end = rest.iter().position(|byte| matches!(byte, b'/' | b'?' | b'#')).unwrap_or(rest.len());
     rest.split_at_checked(end).unwrap_or((rest, b""))
@@ -425,7 +428,7 @@ mod tests {
             ("g;x=1/../y", "http://a/b/c/y"),
             ("g?y/./x", "http://a/b/c/g?y/./x"),
             ("g?y/../x", "http://a/b/c/g?y/../x"),
-            // Beside the RFC's.
+            // Examples that are not in the RFC.
             ("https://b:8443/x/../y?z", "https://b:8443/y?z"),
             ("wss://b", "wss://b/"),
             ("//b?z", "http://b/?z"),

@@ -83,7 +83,7 @@
 //! send would block each other for ever.
 //!
 //! [`may_send()`](crate::Connection::may_send) returns whether the protocol allows a new message.
-//! It returns `false` after a Close frame, after a failure, and while a message is sent in pieces.
+//! It returns `false` after our Close frame, after a failure, and while a message is sent in pieces.
 //!
 //! # Closing
 //!

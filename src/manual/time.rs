@@ -38,7 +38,9 @@
 //!             Transport::Open => {}
 //!             Transport::Drain => drop(socket.shutdown(Shutdown::Write)),
 //!             Transport::Close => return Ok(()),
-//!             Transport::Abort => return connection.error().map_or(Ok(()), |e| Err(io::Error::other(e))),
+//!             Transport::Abort => {
+//!                 return connection.error().map_or(Ok(()), |error| Err(io::Error::other(error)));
+//!             }
 //!         }
 //!         input.read_from(socket)?;
 //!         while connection.has_room() && let Some(event) = connection.receive(input) {
@@ -74,7 +76,8 @@
 //! ```
 //!
 //! Call it before you follow `transport()`: the report may fail the connection, after which
-//! `poll_timeout()` is `None` and `transport()` is `Abort`. The result is never zero. It suits `TcpStream::set_read_timeout`, a timer of an async runtime
+//! `poll_timeout()` is `None` and `transport()` is `Abort`. The result is never zero. It suits
+//! `TcpStream::set_read_timeout`, a timer of an async runtime
 //! (`sleep_until(origin + due)`), and the timeout of `poll` in mio. `handle_timeout` may queue a
 //! Ping or a Close frame: if the output is not empty afterwards, write it before waiting.
 //!
@@ -111,9 +114,10 @@
 //!   from a failure. Progress of the output restarts it until our Close frame is written; after
 //!   that nothing extends it. It also bounds a server's refusal of a request.
 //!
-//! A driver that reports at each wake-up detects a dead peer at most `ping` + `pong` + 1 s after
-//! its last sign of life: 41 s with the recommended timeouts. A driver that reports only when a
-//! report is due learns of that sign of life up to one `ping` later, and needs at most 61 s.
+//! A driver that reports after each read detects a dead peer at most `ping` + `pong` + 1 s after its
+//! last sign of life: 41 s with the recommended timeouts. Any other driver, the loop above included,
+//! may date that sign of life up to one `ping` late, and needs at most 61 s. A peer that accepts no
+//! output is detected at most 2 × (`ping` + `pong`) + 1 s after the last progress.
 //!
 //! # Round-trip time
 //!

@@ -1,12 +1,13 @@
-//! The closing handshake (RFC 6455, section 7): every transition, and what follows from each state.
+//! The closing handshake (RFC 6455, section 7): every transition, and the consequences of each state.
 //! This file knows neither bytes nor frames.
 //!
 //! # Theory
 //!
-//! Two things end independently of each other. The **closing handshake** ends when a Close frame has
-//! gone each way, or when the connection fails. The **peer's stream** ends when the transport reports
-//! EOF, breaks, or is no longer awaited. A connection is the pair of both states; what the driver does
-//! with the transport follows from the pair ([`Closing::transport`]).
+//! Two parts of a connection end independently of each other. The **closing handshake** ends when each
+//! side has sent a Close frame, or when the connection fails. The **peer's stream** ends at the end of
+//! the transport's stream, when the transport fails, or when a timeout ends the wait for it. The state
+//! of a connection is the pair of both, and determines the instruction to the driver
+//! ([`Closing::transport`]).
 //!
 //! ```text
 //!                     receive_close                send_close
@@ -24,17 +25,18 @@
 //!          receive_eof, abort, expire
 //! ```
 //!
-//! Transitions that are not drawn change nothing. In `CloseReceived` and `Failing` we still have to send
-//! a Close frame. Each side sends at most one: every transition that sends one leads to a state that
-//! cannot send another, and likewise for receiving.
+//! All other transitions leave the state unchanged. In `CloseReceived` and `Failing` we still have to
+//! send a Close frame. Each side sends at most one: every transition that sends one leads to a state
+//! that cannot send another, and likewise for receiving.
 //!
-//! There are two ways to fail. [`fail`](Closing::fail) sends a Close frame first, so that the peer learns
-//! why (section 7.1.7). [`abort`](Closing::abort) and [`expire`](Closing::expire) send nothing: the
-//! transport is broken, or the peer does not read.
+//! A connection fails in two ways. [`fail`](Closing::fail) sends a Close frame first, so that the peer
+//! learns the reason (section 7.1.7). [`abort`](Closing::abort) and [`expire`](Closing::expire) send
+//! nothing: the transport failed, or the peer does not read or respond.
 //!
-//! `Closed` says that both Close frames were exchanged, and ours is exchanged only when it was written.
-//! A transport that breaks while our Close is still queued therefore leads from `Closed` to `Failed`:
-//! [`abort_before_close_left`](Closing::abort_before_close_left).
+//! `Closed` means that both Close frames were exchanged. This file counts ours as sent when it is
+//! queued. If the transport fails before our Close is written,
+//! [`abort_before_close_written`](Closing::abort_before_close_written) therefore leads from
+//! `Closed` to `Failed`.
 
 use crate::{CloseCode, ConnectionError, Outcome, Role, Transport};
 
@@ -45,13 +47,13 @@ pub(crate) struct Closing {
     stream: PeerStream,
 }
 
-// One byte says which state it is: it is asked for every frame.
+// The discriminant is one byte, because it is tested for every frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 enum State {
-    /// Messages pass in both directions.
+    /// Both sides may send messages.
     Open,
-    /// We sent a Close. The peer may go on until it sends its own.
+    /// We sent a Close. The peer may send messages until its own Close.
     CloseSent,
     /// The peer sent a Close with this code; we still have to reply.
     CloseReceived(CloseCode),
@@ -59,8 +61,8 @@ enum State {
     Closed(CloseCode),
     /// The connection failed; we still have to send a Close.
     Failing(ConnectionError),
-    /// The connection failed; nothing more is sent or received. The code is that of the peer's Close,
-    /// 1006 if none arrived.
+    /// The connection failed; nothing more is sent or received. The code is that of the peer's
+    /// Close, or 1006 if none arrived.
     Failed(ConnectionError, CloseCode),
 }
 
@@ -68,7 +70,7 @@ enum State {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum PeerStream {
     Flowing,
-    /// It ended, or its end is no longer awaited.
+    /// The stream ended, or a timeout ended the wait for its end.
     Ended,
     Broken,
 }
@@ -79,7 +81,7 @@ impl Closing {
         Self { state: State::Open, stream: PeerStream::Flowing }
     }
 
-    /// We sent a Close frame.
+    /// Records that we sent a Close frame.
     pub(crate) fn send_close(&mut self) {
         match self.state {
             State::Open => self.state = State::CloseSent,
@@ -89,7 +91,7 @@ impl Closing {
         }
     }
 
-    /// The peer sent a Close frame with this code, 1005 for none.
+    /// Records that the peer sent a Close frame with this code, or 1005 for an empty payload.
     pub(crate) fn receive_close(&mut self, code: CloseCode) {
         match self.state {
             State::Open => self.state = State::CloseReceived(code),
@@ -98,7 +100,7 @@ impl Closing {
         }
     }
 
-    /// The connection fails, with a Close frame (section 7.1.7).
+    /// Fails the connection with a Close frame (section 7.1.7).
     #[cold]
     pub(crate) fn fail(&mut self, error: ConnectionError) {
         match self.state {
@@ -108,7 +110,7 @@ impl Closing {
         }
     }
 
-    /// The peer's stream ended.
+    /// Records that the peer's stream ended.
     pub(crate) fn receive_eof(&mut self) {
         if self.stream == PeerStream::Flowing {
             self.stream = PeerStream::Ended;
@@ -121,7 +123,7 @@ impl Closing {
         }
     }
 
-    /// The connection fails without a Close frame: nothing can be sent any more.
+    /// Fails the connection without a Close frame, because nothing can be sent any more.
     #[cold]
     pub(crate) fn abort(&mut self, error: ConnectionError) {
         self.stream = PeerStream::Broken;
@@ -130,23 +132,24 @@ impl Closing {
                 self.state = State::Failed(error, CloseCode::ABNORMAL);
             }
             State::CloseReceived(code) => self.state = State::Failed(error, code),
-            // The first failure counts.
+            // The first failure is the one that is reported.
             State::Failing(error) => self.state = State::Failed(error, CloseCode::ABNORMAL),
             State::Closed(_) | State::Failed(..) => {}
         }
     }
 
-    /// As [`abort`](Self::abort), while our Close frame is still queued: the closing handshake is
-    /// incomplete (section 7.1.4).
+    /// Fails the connection like [`abort`](Self::abort), while our Close frame is still queued: the
+    /// closing handshake is incomplete (section 7.1.4).
     #[cfg(feature = "alloc")]
-    pub(crate) fn abort_before_close_left(&mut self, error: ConnectionError) {
+    pub(crate) fn abort_before_close_written(&mut self, error: ConnectionError) {
         if let State::Closed(code) = self.state {
             self.state = State::Failed(error, code);
         }
         self.abort(error);
     }
 
-    /// The peer's Close frame, or the end of its stream, is no longer awaited.
+    /// Stops waiting for the peer's Close frame or the end of its stream, because a timeout
+    /// expired.
     #[cfg(feature = "alloc")]
     pub(crate) fn expire(&mut self, error: ConnectionError) {
         if self.stream == PeerStream::Flowing {
@@ -165,37 +168,38 @@ impl Closing {
 
 /// # Questions
 impl Closing {
-    /// Whether no Close was sent or received and nothing failed.
+    /// Returns whether no Close was sent or received and the connection has not failed.
     #[cfg(feature = "alloc")]
     pub(crate) const fn is_open(&self) -> bool {
         matches!(self.state, State::Open)
     }
 
-    /// Whether messages and Pings may be sent. Between the peer's Close and ours they may (section
-    /// 5.5.1).
+    /// Returns whether messages and Pings may be sent. Section 5.5.1 permits them between the
+    /// peer's Close and ours.
     pub(crate) const fn may_send(&self) -> bool {
         matches!(self.state, State::Open | State::CloseReceived(_))
     }
 
-    /// Whether Pongs may be sent. A Ping is answered unless the peer sent a Close (section 5.5.2), also
-    /// after our own.
+    /// Returns whether Pongs may be sent: also after our Close, because a Ping is answered unless
+    /// the peer sent a Close (section 5.5.2).
     pub(crate) const fn may_pong(&self) -> bool {
         matches!(self.state, State::Open | State::CloseSent | State::CloseReceived(_))
     }
 
-    /// Whether a Close frame may be sent.
+    /// Returns whether a Close frame may be sent.
     pub(crate) const fn may_close(&self) -> bool {
         matches!(self.state, State::Open | State::CloseReceived(_) | State::Failing(_))
     }
 
-    /// Whether frames are received. After the peer's Close and after a failure, bytes are dropped.
+    /// Returns whether frames are received. After the peer's Close and after a failure, bytes are
+    /// dropped.
     #[inline]
     pub(crate) const fn may_receive(&self) -> bool {
         matches!(self.state, State::Open | State::CloseSent)
     }
 
-    /// The code of the Close frame that has to be sent: that of the peer's Close, 1005 for an empty one,
-    /// or that of the failure.
+    /// Returns the code of the Close frame that must be sent: that of the failure, or of the peer's
+    /// Close (1005 for an empty payload).
     pub(crate) const fn pending_close_code(&self) -> Option<CloseCode> {
         match self.state {
             State::CloseReceived(code) => Some(code),
@@ -204,7 +208,7 @@ impl Closing {
         }
     }
 
-    /// The failure, `None` if the connection did not fail.
+    /// Returns the failure, or `None` if the connection has not failed.
     pub(crate) const fn error(&self) -> Option<ConnectionError> {
         match self.state {
             State::Failing(error) | State::Failed(error, _) => Some(error),
@@ -212,7 +216,7 @@ impl Closing {
         }
     }
 
-    /// What to do with the transport after all output was written.
+    /// Returns the instruction about the transport, which applies when all output is written.
     pub(crate) const fn transport(&self, role: Role) -> Transport {
         match (self.state, self.stream) {
             (State::Failed(..) | State::Closed(_), PeerStream::Broken) => Transport::Abort,
@@ -230,7 +234,7 @@ impl Closing {
         }
     }
 
-    /// How the connection ended (sections 7.1.4 and 7.1.5), `None` if it did not.
+    /// Returns how the connection ended (sections 7.1.4 and 7.1.5), or `None` if it has not ended.
     pub(crate) const fn outcome(&self) -> Option<Outcome> {
         match self.state {
             State::Closed(code) => Some(Outcome { clean: true, code }),
@@ -253,7 +257,7 @@ mod tests {
         Fail,
         ReceiveEof,
         Abort,
-        AbortBeforeCloseLeft,
+        AbortBeforeCloseWritten,
         Expire,
     }
 
@@ -263,19 +267,19 @@ mod tests {
         Input::Fail,
         Input::ReceiveEof,
         Input::Abort,
-        Input::AbortBeforeCloseLeft,
+        Input::AbortBeforeCloseWritten,
         Input::Expire,
     ];
     const CODE: CloseCode = CloseCode(4000);
     const VIOLATION: ConnectionError = ConnectionError::Protocol(Violation::MissingMask);
 
-    /// A model in facts instead of states: what was sent, what arrived, what failed.
+    /// A model that stores facts instead of a state: the frames sent and received, and the failure.
     #[derive(Default)]
     struct Model {
         sent: bool,
         received: bool,
         failure: Option<ConnectionError>,
-        /// No Close can be sent any more.
+        /// Whether no Close can be sent any more.
         mute: bool,
         ended: bool,
         broken: bool,
@@ -300,7 +304,7 @@ mod tests {
                     self.broken = true;
                     self.give_up(settled, ConnectionError::Aborted);
                 }
-                Input::AbortBeforeCloseLeft => {
+                Input::AbortBeforeCloseWritten => {
                     self.broken = true;
                     self.give_up(self.failure.is_some(), ConnectionError::Aborted);
                 }
@@ -343,8 +347,8 @@ mod tests {
                 Input::Fail => closing.fail(VIOLATION),
                 Input::ReceiveEof => closing.receive_eof(),
                 Input::Abort => closing.abort(ConnectionError::Aborted),
-                Input::AbortBeforeCloseLeft => {
-                    closing.abort_before_close_left(ConnectionError::Aborted)
+                Input::AbortBeforeCloseWritten => {
+                    closing.abort_before_close_written(ConnectionError::Aborted)
                 }
                 Input::Expire => closing.expire(ConnectionError::Timeout(Timeout::Closing)),
             }

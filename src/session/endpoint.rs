@@ -1,4 +1,4 @@
-//! The state machine for tier 1: pieces into the caller's hands, frames into the caller's slices.
+//! An endpoint without an allocator: it returns pieces of messages, and writes frames into slices.
 
 use super::{ControlPayload, ControlStorage, Data, Machine, Piece, Received, Reply};
 use crate::close::ClosePayload;
@@ -12,11 +12,12 @@ use crate::{
 
 use core::fmt;
 
-/// A complete endpoint that needs no allocator: frame and fragment order, UTF-8 across frames, limits,
-/// replies, and the closing handshake.
+/// A complete endpoint without an allocator: the order of frames and fragments, UTF-8 across
+/// frames, limits, replies, and the closing handshake.
 ///
-/// Payloads are delivered in pieces as they arrive, borrowed from the input; frames are written into
-/// slices of the caller. [`Connection`](crate::Connection) is the same state machine with memory.
+/// A session returns pieces of messages as they arrive, borrowed from the input, and writes frames
+/// into slices of the caller. [`Connection`](crate::Connection) has the same state machine and adds
+/// heap memory.
 ///
 /// ```
 /// use websocket_proto::session::{ReplyPending, Session, SessionEvent};
@@ -38,7 +39,7 @@ use core::fmt;
 /// assert_eq!(event, Some(SessionEvent::Text("Hello", Fragment::Whole)));
 ///
 /// assert_eq!(session.receive(&mut input)?, Some(SessionEvent::Ping(b"")));
-/// assert_eq!(session.receive(&mut input), Err(ReplyPending)); // the Pong comes first
+/// assert_eq!(session.receive(&mut input), Err(ReplyPending)); // the Pong must be sent first
 /// let len = session.take_reply(no_key, &mut out)?;
 /// assert_eq!(out[..len], [0x8a, 0]);
 ///
@@ -54,14 +55,14 @@ pub struct Session {
     limits: ReceiveLimits,
     reply: Option<PendingReply>,
     control: Control,
-    /// The character that the last event delivered, if its bytes were split.
+    /// The character of the last event, if its bytes were split across reads.
     character: [u8; 4],
 }
 
-/// A reply that was not taken yet.
+/// A reply that was not written yet.
 #[derive(Clone, Copy, Debug)]
 enum PendingReply {
-    /// The payload is in the first bytes, this many, of the session's storage.
+    /// A Pong with the first bytes of the session's storage, this many, as its payload.
     Pong(usize),
     Close(CloseCode),
 }
@@ -84,18 +85,19 @@ pub enum SessionEvent<'a> {
     Text(&'a str, Fragment),
     /// Bytes of a binary message arrived. Only the last piece of a message may be empty.
     Binary(&'a [u8], Fragment),
-    /// The peer sent a Ping (RFC 6455, section 5.5.2). Take the reply.
+    /// The peer sent a Ping (RFC 6455, section 5.5.2). Send the reply.
     Ping(&'a [u8]),
     /// The peer sent a Pong (section 5.5.3).
     Pong(&'a [u8]),
-    /// The peer sent a Close frame (section 5.5.1), `None` if its payload is empty. Take the reply, unless
-    /// it is itself the reply to our Close.
+    /// The peer sent a Close frame (section 5.5.1); `None` if its payload is empty. Send the reply.
+    /// None is pending if this Close is itself the reply to ours.
     Close(Option<CloseFrame<'a>>),
-    /// The connection failed (section 7.1.7). Take the reply, if one is pending.
+    /// The connection failed (section 7.1.7). Send the Close frame, if one is pending.
     Failed(ConnectionError),
 }
 
-/// A reply has to be taken with [`Session::take_reply`] before anything else is received.
+/// The error of [`Session::receive`] while a reply is pending: send it with [`Session::take_reply`]
+/// first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReplyPending;
 
@@ -109,18 +111,18 @@ impl core::error::Error for ReplyPending {}
 
 /// # Construction
 impl Session {
-    /// The most bytes that [`take_reply`](Self::take_reply), [`ping`](Self::ping), [`pong`](Self::pong) and
-    /// [`close`](Self::close) write.
+    /// The maximum number of bytes that [`take_reply`](Self::take_reply), [`ping`](Self::ping),
+    /// [`pong`](Self::pong) and [`close`](Self::close) write.
     pub const MAX_CONTROL_FRAME_LEN: usize = 2 + 4 + 125;
 
-    /// A session after its opening handshake. Frames and messages are not limited in length, since they
-    /// are not stored.
+    /// Creates a session after its opening handshake, without limits on the length of frames and
+    /// messages: the session does not store them.
     #[must_use]
     pub const fn new(role: Role) -> Self {
         Self::with_limits(role, Limits::DEFAULT)
     }
 
-    /// A session with these limits on the peer's frames and messages.
+    /// Creates a session with these limits on the peer's frames and messages.
     #[must_use]
     pub const fn with_limits(role: Role, limits: Limits) -> Self {
         Self {
@@ -135,14 +137,15 @@ impl Session {
 
 /// # Receiving
 impl Session {
-    /// Consumes bytes of `input` until there is an event. `None` means that the input is used up.
+    /// Consumes bytes of `input` until an event occurs. Returns `None` when the input is used up.
     ///
-    /// Payloads are unmasked in place; bytes that are not consumed are not modified. After the peer's
-    /// Close and after a failure all input is dropped.
+    /// Payloads are unmasked in place; bytes that are not consumed stay unchanged. After the peer's
+    /// Close and after a failure, all further input is dropped.
     ///
     /// # Errors
     ///
-    /// [`ReplyPending`] if the reply to the previous event was not taken. Nothing is consumed then.
+    /// Returns [`ReplyPending`] if the reply to the previous event was not written. No bytes are
+    /// consumed.
     pub fn receive<'a>(
         &'a mut self,
         input: &'a mut Input<'_>,
@@ -188,7 +191,8 @@ impl Session {
         Ok(Some(event))
     }
 
-    /// The payload of a control frame, which is kept in storage for the reply.
+    /// Returns the payload of a control frame from the storage. Copies it there if it is in the
+    /// input, because the reply needs it.
     fn control_payload(&mut self, payload: ControlPayload<'_>, reply: Option<Reply>) -> &[u8] {
         let len = match payload {
             ControlPayload::Whole(payload) => {
@@ -216,8 +220,8 @@ impl Session {
         });
     }
 
-    /// Reports that the transport broke. [`receive`](Self::receive) returns the failure, also with an empty
-    /// input.
+    /// Reports that the transport failed. The next [`receive`](Self::receive) returns the failure,
+    /// even with an empty input.
     pub fn abort(&mut self) {
         self.reply = None;
         self.machine.abort(ConnectionError::Aborted);
@@ -226,23 +230,26 @@ impl Session {
 
 /// # Sending
 ///
-/// `masking_key` is called by a client for four fresh unpredictable bytes (RFC 6455, section 5.3), and only
-/// if they are used; never by a server. If it fails, the connection fails.
+/// The parameter `masking_key` returns four fresh unpredictable bytes (RFC 6455, section 5.3). A client
+/// calls it once for each frame; a server never calls it. If it fails, the connection fails.
 impl Session {
-    /// Whether a reply has to be taken before anything else is received.
+    /// Returns whether a reply must be written before anything else is received.
     #[must_use]
     pub const fn reply_pending(&self) -> bool {
         self.reply.is_some()
     }
 
-    /// Writes the pending reply to the start of `out` and returns its length, 0 if none is pending: a Pong
-    /// (section 5.5.2), or a Close with the peer's code or the failure's (sections 5.5.1 and 7.1.7).
+    /// Writes the pending reply to the start of `out` and returns its length, or 0 if none is
+    /// pending.
+    ///
+    /// The reply is a Pong (section 5.5.2), or a Close with the code of the peer's Close or of the
+    /// failure (sections 5.5.1 and 7.1.7).
     ///
     /// # Errors
     ///
-    /// [`SendError::BufferTooSmall`]: the reply stays pending.
-    /// [`MAX_CONTROL_FRAME_LEN`](Self::MAX_CONTROL_FRAME_LEN) bytes are always enough.
-    /// [`SendError::Entropy`]: the connection failed.
+    /// - [`SendError::BufferTooSmall`] if `out` is too short. The reply remains pending.
+    ///   [`MAX_CONTROL_FRAME_LEN`](Self::MAX_CONTROL_FRAME_LEN) bytes are always enough.
+    /// - [`SendError::Entropy`] if no masking key can be drawn. The connection has failed.
     pub fn take_reply(
         &mut self,
         masking_key: impl FnOnce() -> Result<[u8; 4], EntropyError>,
@@ -263,14 +270,17 @@ impl Session {
         written
     }
 
-    /// Makes the header of the next data frame. Write it, then `payload_len` bytes of payload, which a
-    /// client masks with [`mask`](crate::frame::mask()) and the header's key.
+    /// Returns the header of the next data frame.
+    ///
+    /// Write the encoded header, and then `payload_len` bytes of payload. A client masks the
+    /// payload with [`mask`](crate::frame::mask()) and the key of the header.
     ///
     /// # Errors
     ///
-    /// [`Closed`](SendError::Closed), [`MessageInProgress`](SendError::MessageInProgress),
-    /// [`NoMessageInProgress`](SendError::NoMessageInProgress), [`TypeMismatch`](SendError::TypeMismatch),
-    /// [`TooLong`](SendError::TooLong), [`Entropy`](SendError::Entropy).
+    /// Returns [`Closed`](SendError::Closed), [`MessageInProgress`](SendError::MessageInProgress),
+    /// [`NoMessageInProgress`](SendError::NoMessageInProgress),
+    /// [`TypeMismatch`](SendError::TypeMismatch), [`TooLong`](SendError::TooLong) or
+    /// [`Entropy`](SendError::Entropy).
     pub fn send(
         &mut self,
         message_type: MessageType,
@@ -282,13 +292,13 @@ impl Session {
         self.machine.data_header(message_type, fragment, payload_len, masking_key)
     }
 
-    /// Writes a Ping (section 5.5.2) with at most 125 bytes of payload to the start of `out` and returns
-    /// its length.
+    /// Writes a Ping (section 5.5.2) with at most 125 bytes of payload to the start of `out` and
+    /// returns its length.
     ///
     /// # Errors
     ///
-    /// [`Closed`](SendError::Closed), [`TooLong`](SendError::TooLong),
-    /// [`BufferTooSmall`](SendError::BufferTooSmall), [`Entropy`](SendError::Entropy).
+    /// Returns [`Closed`](SendError::Closed), [`TooLong`](SendError::TooLong),
+    /// [`BufferTooSmall`](SendError::BufferTooSmall) or [`Entropy`](SendError::Entropy).
     pub fn ping(
         &mut self,
         payload: &[u8],
@@ -298,12 +308,12 @@ impl Session {
         self.write_ping_pong(Opcode::Ping, payload, masking_key, out)
     }
 
-    /// Writes an unsolicited Pong (section 5.5.3) with at most 125 bytes of payload to the start of `out`
-    /// and returns its length.
+    /// Writes an unsolicited Pong (section 5.5.3) with at most 125 bytes of payload to the start of
+    /// `out` and returns its length.
     ///
     /// # Errors
     ///
-    /// Those of [`ping`](Self::ping).
+    /// Returns the errors of [`ping`](Self::ping).
     pub fn pong(
         &mut self,
         payload: &[u8],
@@ -313,13 +323,15 @@ impl Session {
         self.write_ping_pong(Opcode::Pong, payload, masking_key, out)
     }
 
-    /// Writes a Close (section 5.5.1), empty for `None`, to the start of `out` and returns its length. No
-    /// data can be sent after it; the peer's messages arrive until its own Close.
+    /// Writes a Close frame (section 5.5.1) to the start of `out` and returns its length. `None`
+    /// means an empty payload.
+    ///
+    /// No data can be sent after it. The peer's messages continue to arrive until its own Close.
     ///
     /// # Errors
     ///
-    /// Those of [`ping`](Self::ping); [`Closed`](SendError::Closed) if a Close was sent before or the
-    /// connection failed.
+    /// Returns the errors of [`ping`](Self::ping). The error is [`Closed`](SendError::Closed) if a
+    /// Close was sent before or the connection has failed.
     pub fn close(
         &mut self,
         frame: Option<&CloseFrame<'_>>,
@@ -360,7 +372,8 @@ impl Session {
         write_frame(&header, payload.bytes(), out)
     }
 
-    /// Whether a control frame fits in `out`: before its masking key is drawn.
+    /// Returns an error unless a control frame fits in `out`. Called before a masking key is drawn,
+    /// so that none is lost.
     fn check_space(&self, payload_len: usize, out: &[u8]) -> Result<(), SendError> {
         let header_len = match self.machine.role() {
             Role::Client => 2 + 4,
@@ -375,19 +388,21 @@ impl Session {
 
 /// # Questions
 impl Session {
-    /// The role of this endpoint.
+    /// Returns the role of this endpoint.
     #[must_use]
     pub const fn role(&self) -> Role {
         self.machine.role()
     }
 
-    /// What to do with the transport, after all frames that the session wrote have left.
+    /// Returns the instruction about the transport. It applies after all frames that the session
+    /// returned were written.
     #[must_use]
     pub const fn transport(&self) -> Transport {
         self.machine.transport()
     }
 
-    /// How the connection ended, `None` until the transport is to be closed.
+    /// Returns how the connection ended, or `None` while [`transport`](Self::transport) is
+    /// [`Open`](Transport::Open).
     #[must_use]
     pub fn outcome(&self) -> Option<Outcome> {
         match self.transport() {
@@ -396,34 +411,35 @@ impl Session {
         }
     }
 
-    /// Why the connection failed, `None` if it did not.
+    /// Returns the failure of the connection, or `None` if it has not failed.
     #[must_use]
     pub const fn error(&self) -> Option<ConnectionError> {
         self.machine.error()
     }
 
-    /// Whether a data frame may be sent: not after a Close or a failure.
+    /// Returns whether the protocol allows a data frame. It does not after this endpoint has sent a
+    /// Close frame or the connection has failed.
     #[must_use]
     pub const fn may_send(&self) -> bool {
         self.machine.may_send()
     }
 
-    /// The type of the outgoing message in progress, `None` between messages.
+    /// Returns the type of the outgoing message in progress, or `None` between messages.
     #[must_use]
     pub const fn message_in_progress(&self) -> Option<MessageType> {
         self.machine.outgoing()
     }
 }
 
-/// Writes a frame to the start of `out`, which has space for it, and masks it there.
+/// Writes a frame to the start of `out`, and masks its payload there.
 fn write_frame(header: &FrameHeader, payload: &[u8], out: &mut [u8]) -> Result<usize, SendError> {
     let encoded = header.encode();
-    let (Some((to_header, rest)), key) =
+    let (Some((to_header, remaining)), key) =
         (out.split_at_mut_checked(encoded.len()), header.masking_key().unwrap_or_default())
     else {
         return Err(SendError::BufferTooSmall);
     };
-    let Some(to_payload) = rest.get_mut(..payload.len()) else {
+    let Some(to_payload) = remaining.get_mut(..payload.len()) else {
         return Err(SendError::BufferTooSmall);
     };
     to_header.copy_from_slice(&encoded);

@@ -1,11 +1,11 @@
-//! The protocol state machine without an allocator: tier 1.
+//! The protocol state machine without an allocator.
 //!
-//! [`Session`] is a complete endpoint after the opening handshake, for firmware and for stacks with buffers
-//! of their own.
+//! [`Session`] is a complete endpoint after the opening handshake, for firmware and for stacks with
+//! buffers of their own.
 
-// `Machine` is the one state machine of both tiers: `receive.rs` has the receive path, `send.rs` the frame
-// encoder, `closing.rs` the closing handshake. `Session` is the machine with storage for one control frame,
-// `Connection` the machine with memory.
+// `Machine` is the state machine of both `Session` and `Connection`. `receive.rs` contains its receive
+// path, `send.rs` its frame encoder, `closing.rs` its closing handshake. `Session` adds storage for one
+// control frame, `Connection` adds heap memory.
 
 mod closing;
 mod endpoint;
@@ -26,8 +26,9 @@ use crate::extension::Extension;
 use crate::frame::FrameDecoder;
 use crate::{ConnectionError, MessageType, Outcome, Role, Transport, Utf8Validator};
 
-/// The protocol of one endpoint: frame and fragment order, UTF-8 across frames, limits, the replies that
-/// are owed, the closing handshake. It holds no payload bytes but those of a partial character.
+/// The protocol state of one endpoint: the order of frames and fragments, UTF-8 across frames,
+/// limits, pending replies, and the closing handshake. It stores no payload except a partial
+/// character.
 #[derive(Clone, Debug)]
 pub(crate) struct Machine {
     role: Role,
@@ -39,13 +40,13 @@ pub(crate) struct Machine {
     text: Utf8Validator,
     /// The type of the incoming message in progress.
     incoming: Option<MessageType>,
-    /// Whether a piece of that message was delivered.
+    /// Whether a piece of the incoming message was delivered.
     piece_delivered: bool,
-    /// Payload bytes that the frames of that message announced so far.
+    /// The payload length of the incoming message that its frame headers announced so far.
     message_len: u64,
-    /// Empty fragments of that message so far.
+    /// The number of empty fragments of the incoming message so far, without the last fragment.
     empty_fragments: u32,
-    /// Whether part of a data frame arrived since this was last asked.
+    /// Whether a part of a data frame arrived since the last call of `take_data_arrived`.
     data_arrived: bool,
     /// The type of the outgoing message in progress.
     outgoing: Option<MessageType>,
@@ -76,18 +77,18 @@ impl Machine {
         self.closing.fail(error.into());
     }
 
-    /// Fails the connection without a Close frame: nothing can be sent any more.
+    /// Fails the connection without a Close frame, because nothing can be sent any more.
     pub(crate) fn abort(&mut self, error: ConnectionError) {
         self.closing.abort(error);
     }
 
-    /// As [`abort`](Self::abort), while our Close frame is still queued.
+    /// Fails the connection like [`abort`](Self::abort), while our Close frame is still queued.
     #[cfg(feature = "alloc")]
-    pub(crate) fn abort_before_close_left(&mut self, error: ConnectionError) {
-        self.closing.abort_before_close_left(error);
+    pub(crate) fn abort_before_close_written(&mut self, error: ConnectionError) {
+        self.closing.abort_before_close_written(error);
     }
 
-    /// Ends waiting for the peer.
+    /// Stops waiting for the peer, because a timeout expired.
     #[cfg(feature = "alloc")]
     pub(crate) fn expire(&mut self, error: ConnectionError) {
         self.closing.expire(error);
@@ -118,13 +119,13 @@ impl Machine {
         self.closing.may_send()
     }
 
-    /// Whether a failure has to be reported.
+    /// Returns whether a failure has not been reported yet.
     #[cfg(feature = "alloc")]
     pub(crate) const fn failure_pending(&self) -> bool {
         !self.failure_reported && self.closing.error().is_some()
     }
 
-    /// The type of the outgoing message in progress.
+    /// Returns the type of the outgoing message in progress.
     pub(crate) const fn outgoing(&self) -> Option<MessageType> {
         self.outgoing
     }

@@ -1,20 +1,21 @@
-//! Looking ahead: whether the next bytes make an event, without consuming them.
+//! A preview of the next step of the receive path, which consumes nothing.
 
 use super::Machine;
 use crate::frame::{FrameHeader, Remaining};
 use crate::limits::ReceiveLimits;
 use crate::{Delivery, MessageType};
 
-/// What the next call of [`Machine::receive`] will do.
+/// The effect of the next call of [`Machine::receive`].
 pub(crate) enum Preview {
-    /// It returns something to report.
+    /// The call returns a piece or a failure.
     Event,
-    /// It consumes the next bytes, this many, without anything to report, and then needs more.
+    /// The next bytes, this many, cause no event except possibly a failure.
     NoEvent(usize),
 }
 
 impl Machine {
-    /// Looks ahead by one frame.
+    /// Returns whether the next frame in `input`, as far as it has arrived, causes an event with
+    /// this `delivery`.
     pub(crate) fn preview(
         &self,
         input: &[u8],
@@ -54,7 +55,7 @@ impl Machine {
         if is_event { Preview::Event } else { Preview::NoEvent(header_len + available) }
     }
 
-    /// The payload of the current message that is announced and has not arrived.
+    /// Returns the announced payload of the current message that has not arrived.
     pub(crate) fn remaining(&self) -> Remaining {
         let fin = self.frames.header().map_or(self.incoming.is_none(), FrameHeader::fin);
         Remaining { frame: self.frames.missing_payload(), fin }

@@ -1,4 +1,4 @@
-//! The receive path: from bytes to pieces of messages and whole control frames.
+//! The receive path, which converts bytes into pieces of messages and complete control frames.
 
 #[cfg(feature = "alloc")]
 use alloc::borrow::Cow;
@@ -17,10 +17,10 @@ use crate::utf8::from_utf8;
 use crate::{CloseCode, CloseFrame, ConnectionError, Fragment, MessageType, Violation};
 
 impl Machine {
-    /// Consumes bytes until there is something to report. `None` means that `input` is used up.
+    /// Consumes bytes until there is something to report. Returns `None` when `input` is used up.
     ///
-    /// Payloads are unmasked in place; bytes that are not consumed are not modified. After the peer's
-    /// Close and after a failure all input is dropped.
+    /// Payloads are unmasked in place; bytes that are not consumed stay unchanged. After the peer's
+    /// Close and after a failure, all input is dropped.
     pub(crate) fn receive<'i>(
         &mut self,
         input: &mut &'i mut [u8],
@@ -59,8 +59,8 @@ impl Machine {
         }
     }
 
-    /// Consumes the next bytes of a frame, at most to its end: its header, and payload as far as it
-    /// arrived. `None` if more bytes are needed.
+    /// Consumes the next bytes of one frame: its header, and its payload as far as it arrived.
+    /// Returns `None` if more bytes are needed.
     #[inline]
     fn next_payload<'i>(
         &mut self,
@@ -84,13 +84,13 @@ impl Machine {
         if input.is_empty() && self.frames.missing_payload() > 0 {
             return Ok(None);
         }
-        // A partial character is completed first, on its own.
+        // A partial character is completed first, as a piece of its own.
         let is_data = self.frames.header().is_some_and(|header| !header.opcode().is_control());
         let max = if partial_char && is_data { self.text.needed() } else { usize::MAX };
         Ok(self.frames.decode_payload(input, max))
     }
 
-    /// The context-dependent rules for the next header.
+    /// Returns the context-dependent rules for the next header.
     pub(super) fn rules(&self, limits: &ReceiveLimits) -> FrameRules {
         FrameRules {
             reserved_bits: self.extension.received_bits(),
@@ -105,7 +105,7 @@ impl Machine {
         }
     }
 
-    /// Records a frame whose header was accepted.
+    /// Updates the state for a frame whose header is valid.
     fn begin_frame(&mut self, header: &FrameHeader) {
         if header.opcode().is_control() {
             return;
@@ -119,7 +119,7 @@ impl Machine {
         }
     }
 
-    /// Validates payload of a text message. `None` if no whole character arrived.
+    /// Validates payload of a text message. Returns `None` if it contains no complete character.
     fn receive_text<'i>(
         &mut self,
         header: FrameHeader,
@@ -148,7 +148,8 @@ impl Machine {
         self.finish_piece(data, header)
     }
 
-    /// Gives a piece its position within the message. `None` if the piece is empty and not the last.
+    /// Adds the position within the message. Returns `None` for an empty piece that is not the
+    /// last.
     #[inline]
     fn finish_piece<'i>(&mut self, data: Data<'i>, header: FrameHeader) -> Option<Received<'i>> {
         let ends = self.frames.is_between_frames() && header.fin();
@@ -170,7 +171,8 @@ impl Machine {
         Some(Received { piece: Piece::Data { data, fragment }, reply: None })
     }
 
-    /// Fails for text that is not UTF-8 (RFC 6455, section 8.1), and delivers the text before it.
+    /// Fails the connection for text that is not UTF-8 (RFC 6455, section 8.1). Returns the valid
+    /// text before the error as a piece, or the failure if there is none.
     #[cold]
     fn fail_text<'i>(&mut self, valid: &'i str) -> Option<Received<'i>> {
         self.closing.fail(Violation::InvalidUtf8.into());
@@ -183,7 +185,7 @@ impl Machine {
         Some(Received { piece, reply: self.pending_close() })
     }
 
-    /// Collects payload of a control frame. `None` if it is incomplete.
+    /// Receives payload of a control frame. Returns `None` if the frame is incomplete.
     fn receive_control<'i>(
         &mut self,
         opcode: Opcode,
@@ -198,7 +200,8 @@ impl Machine {
         if payload.len() == 0 {
             return None;
         }
-        // Slow path: the frame is split across reads. The header's rules bound it to 125 bytes.
+        // Slow path: the frame is split across reads. The rules for headers limit its payload to
+        // 125 bytes.
         let start = payload.offset() as usize;
         let end = start + payload.len();
         let stored = control.bytes();
@@ -217,7 +220,7 @@ impl Machine {
         None
     }
 
-    /// Reports a complete control frame and the reply to it.
+    /// Returns a complete control frame and the reply to it.
     fn finish_control<'i>(
         &mut self,
         opcode: Opcode,
@@ -244,14 +247,15 @@ impl Machine {
         }
     }
 
-    /// The end of the peer's stream. Returns the Close that is now owed, if any: the application had left
-    /// the peer's Close unanswered, and no further input will remind it.
+    /// Handles the end of the peer's stream. Returns the Close frame that must now be sent, if any:
+    /// with manual Close, the application may not have answered the peer's Close, and no further
+    /// input follows.
     pub(crate) fn receive_eof(&mut self) -> Option<Reply> {
         self.closing.receive_eof();
         self.pending_close()
     }
 
-    /// The failure, once.
+    /// Returns the failure if it was not reported before.
     #[cold]
     pub(crate) fn report_failure(&mut self) -> Option<Received<'static>> {
         let error = self.closing.error().filter(|_| !self.failure_reported)?;
@@ -259,34 +263,35 @@ impl Machine {
         Some(Received { piece: Piece::Failed(error), reply: self.pending_close() })
     }
 
-    /// Lets [`report_failure`](Self::report_failure) return the failure once more.
+    /// Makes [`report_failure`](Self::report_failure) return the failure once more.
     #[cfg(feature = "alloc")]
     pub(crate) fn report_failure_again(&mut self) {
         self.failure_reported = false;
     }
 
-    /// The Close frame that is owed.
+    /// Returns the Close frame that must be sent.
     pub(crate) fn pending_close(&self) -> Option<Reply> {
         self.closing.pending_close_code().map(Reply::Close)
     }
 
-    /// Whether part of a data frame arrived since the last call.
+    /// Returns whether a part of a data frame arrived since the last call.
     #[cfg(feature = "alloc")]
     pub(crate) fn take_data_arrived(&mut self) -> bool {
         core::mem::take(&mut self.data_arrived)
     }
 }
 
-/// # The first branch of a connection
+/// # Fast path for whole messages
 #[cfg(feature = "alloc")]
 impl Machine {
-    /// Consumes a message that is one frame, all of it in `input`. `None` leaves everything else to
-    /// [`receive`](Self::receive), which after an error reports the failure.
+    /// Consumes a message that is a single frame and whole in `input`. Returns `None`, and consumes
+    /// nothing, in all other cases: [`receive`](Self::receive) handles them. After an error,
+    /// `receive` returns the failure.
     ///
-    /// `receive` begins with the same branch for any frame, in both tiers. This one makes the [`Message`] of
-    /// an event, and leaves the state between messages as it is.
-    // It is not inside `receive`, because a result that may come from either is moved through memory
-    // (`benches/instructions`, receive-8: 226 instead of 150).
+    /// `receive` begins with a similar branch for any frame, in both tiers. This one creates the
+    /// [`Message`] of an event directly, and leaves the state between messages unchanged.
+    // Separate from `receive`, because a result that comes from either of two branches is moved
+    // through memory (`benches/instructions`, receive-8: 226 instructions instead of 150).
     #[inline(always)]
     pub(crate) fn receive_whole<'i>(
         &mut self,
@@ -305,14 +310,15 @@ impl Machine {
         Some(text.map(|text| Message::Text(Cow::Borrowed(text))))
     }
 
-    /// Consumes the next frame if it is a whole message and all of it is in `input`, else nothing.
+    /// Consumes the next frame if it is a whole message and all of it is in `input`; else consumes
+    /// nothing.
     #[inline(always)]
     fn take_whole_message<'i>(
         &self,
         input: &mut &'i mut [u8],
         limits: &ReceiveLimits,
     ) -> Option<(MessageType, Masked<'i>)> {
-        // FIN, no reserved bits, text or binary.
+        // FIN is set, no reserved bit is set, and the opcode is text or binary.
         let first = *input.first()?;
         let message_type = match first {
             0x81 => MessageType::Text,

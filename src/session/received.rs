@@ -1,15 +1,15 @@
-//! The vocabulary of the receive path: what the machine reports to the two tiers.
+//! The results of the receive path, which [`Machine`](super::Machine) returns.
 
 use crate::frame::Masked;
 use crate::{CloseCode, ConnectionError, Fragment};
 
-/// What one step of the machine received, and what it owes the peer for it.
+/// The result of one step: the received piece, and the pending reply.
 pub(crate) struct Received<'i> {
     pub(crate) piece: Piece<'i>,
     pub(crate) reply: Option<Reply>,
 }
 
-/// A piece of a message, a whole control frame, or the failure.
+/// A piece of a message, a complete control frame, or the failure of the connection.
 pub(crate) enum Piece<'i> {
     Data { data: Data<'i>, fragment: Fragment },
     Ping(ControlPayload<'i>),
@@ -22,30 +22,30 @@ pub(crate) enum Piece<'i> {
 pub(crate) enum Data<'i> {
     /// Whole characters, unmasked in place.
     Text(&'i str),
-    /// A character whose bytes were split.
+    /// A character whose bytes were split across reads or frames.
     Char(char),
-    /// Bytes that are to be unmasked in place or while they are copied.
+    /// Masked bytes, to be unmasked in place or in the same pass as a copy.
     Binary(Masked<'i>),
 }
 
-/// Where the payload of a control frame is.
+/// The payload of a control frame.
 pub(crate) enum ControlPayload<'i> {
-    /// In the input, unmasked in place.
+    /// The payload is in the input, unmasked in place.
     Whole(&'i [u8]),
-    /// In the first bytes, this many, of the caller's [`ControlStorage`].
+    /// The payload is the first bytes, this many, of the caller's [`ControlStorage`].
     Stored(usize),
 }
 
-/// A frame that is owed to the peer.
+/// A frame that must be sent to the peer.
 #[must_use]
 pub(crate) enum Reply {
     /// A Pong with the payload of the Ping (RFC 6455, section 5.5.2).
     Pong,
-    /// A Close with this code and no reason (section 5.5.1); 1005 means without a code.
+    /// A Close with this code and no reason (section 5.5.1); 1005 stands for an empty payload.
     Close(CloseCode),
 }
 
-/// Where the payload of a control frame is stored that is split across reads.
+/// Storage for the payload of a control frame that is split across reads.
 pub(crate) trait ControlStorage {
     fn bytes(&mut self) -> &mut [u8; 125];
 }

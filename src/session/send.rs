@@ -1,11 +1,11 @@
-//! The frame encoder: every header that is sent is made here.
+//! The frame encoder, which creates every header that is sent.
 
 use super::Machine;
 use crate::frame::{FrameHeader, Opcode};
 use crate::{ConnectionError, EntropyError, Fragment, MessageType, Role, SendError};
 
 impl Machine {
-    /// Whether a data frame may be sent now.
+    /// Returns an error unless a data frame may be sent now.
     #[inline]
     pub(crate) const fn check_data(
         &self,
@@ -29,7 +29,7 @@ impl Machine {
         }
     }
 
-    /// Makes the header of a data frame for which [`check_data`](Self::check_data) succeeded.
+    /// Returns the header of a data frame. [`check_data`](Self::check_data) must have succeeded.
     #[inline]
     pub(crate) fn data_header(
         &mut self,
@@ -51,7 +51,7 @@ impl Machine {
         Ok(header)
     }
 
-    /// Whether a Ping or a Pong may be sent now.
+    /// Returns an error unless a Ping or a Pong may be sent now.
     pub(crate) const fn check_ping_pong(&self, opcode: Opcode) -> Result<(), SendError> {
         let allowed = match opcode {
             Opcode::Pong => self.closing.may_pong(),
@@ -61,7 +61,7 @@ impl Machine {
         if allowed { Ok(()) } else { Err(SendError::Closed) }
     }
 
-    /// Makes the header of a Ping or a Pong.
+    /// Returns the header of a Ping or a Pong.
     pub(crate) fn ping_pong_header(
         &mut self,
         opcode: Opcode,
@@ -73,7 +73,7 @@ impl Machine {
         self.mask_header(header, masking_key)
     }
 
-    /// Makes the header of the Close frame, after which no data is sent (RFC 6455, section 5.5.1).
+    /// Returns the header of our Close frame. No data is sent after it (RFC 6455, section 5.5.1).
     pub(crate) fn close_header(
         &mut self,
         payload_len: usize,
@@ -89,7 +89,7 @@ impl Machine {
         Ok(header)
     }
 
-    /// Adds the masking key of a client. Without one the connection fails.
+    /// Adds the masking key of a client. If none can be drawn, the connection fails.
     #[inline]
     fn mask_header(
         &mut self,

@@ -1,8 +1,8 @@
-//! Known vulnerabilities in the handshakes of other implementations, each with a test that would have
-//! found it.
+//! Known vulnerabilities in the handshakes of other implementations. Each has a test that fails if this
+//! crate has the same vulnerability.
 //!
-//! Where the vulnerability is quadratic time, the head has about 1 MiB: a linear pass takes
-//! milliseconds, a quadratic one would not end within the patience of any test run.
+//! If the vulnerability is quadratic run time, the head has about 1 MiB: linear code takes
+//! milliseconds, quadratic code takes many minutes.
 
 use websocket_proto::handshake::HandshakeError::*;
 use websocket_proto::handshake::{
@@ -12,9 +12,9 @@ use websocket_proto::handshake::{
 use websocket_proto::{Config, Input, Transport};
 
 use crate::driving::{Peer, drive, receive};
-use crate::support::{CONFIG, client_config, taken};
+use crate::support::{CONFIG, client_config, written};
 
-/// An upgrade with further field lines.
+/// Returns a valid upgrade request with further field lines.
 fn upgrade(lines: &str) -> Vec<u8> {
     format!(
         "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
@@ -25,14 +25,14 @@ fn upgrade(lines: &str) -> Vec<u8> {
 
 const LIMITS: HeadLimits = HeadLimits::DEFAULT.with_max_head(3 << 20).with_max_field_line(3 << 20);
 
-/// The event of a server with limits of 3 MiB.
+/// Returns the event of a server whose limits are 3 MiB.
 fn serve(head: Vec<u8>) -> Option<ServerEvent> {
     let mut handshake = ServerHandshake::new(Config::new().with_head_limits(LIMITS));
     receive(&mut handshake, &head).0
 }
 
 #[test]
-fn rustsec_2023_0065_tungstenite_parses_a_growing_head_again_and_again() {
+fn rustsec_2023_0065_tungstenite_parses_a_growing_head_repeatedly() {
     let head = upgrade(&format!("X: {}\r\n", "x".repeat(1 << 20)));
     let mut parser = RequestParser::new(LIMITS);
     for length in 0..head.len() {
@@ -79,7 +79,7 @@ fn websocket_extensions_takes_quadratic_time_on_an_unclosed_quoted_string() {
         let head = upgrade(&format!("Sec-WebSocket-Extensions: {list}\r\n"));
         assert_eq!(serve(head), Some(ServerEvent::Failed(InvalidExtensions)));
     }
-    // And a server that answers with a long list.
+    // A client receives a long list.
     let request = ClientRequest::to("a", "/");
     for list in ["foo,".repeat(1 << 18), "a;".repeat(1 << 19)] {
         let response = format!(
@@ -96,7 +96,7 @@ fn websocket_extensions_takes_quadratic_time_on_an_unclosed_quoted_string() {
 }
 
 #[test]
-fn cve_2026_45541_esp_idf_crashes_on_a_list_of_nothing() {
+fn cve_2026_45541_esp_idf_crashes_on_a_list_without_elements() {
     for list in ["", ",", " , ,", "\t", ",,,,,,,,"] {
         let head = upgrade(&format!("Sec-WebSocket-Protocol: {list}\r\n"));
         assert_eq!(serve(head), Some(ServerEvent::Failed(InvalidSubprotocols)), "{list:?}");
@@ -104,21 +104,21 @@ fn cve_2026_45541_esp_idf_crashes_on_a_list_of_nothing() {
 }
 
 #[test]
-fn cve_2026_2833_pingora_forwards_frames_before_it_has_accepted() {
+fn cve_2026_2833_pingora_forwards_frames_before_the_upgrade_is_accepted() {
     let mut stream = [upgrade(""), b"\x81\x80\0\0\0\0".to_vec()].concat();
     let mut input = Input::with_bytes(&mut stream);
     let mut handshake = ServerHandshake::new(&CONFIG);
     assert_eq!(handshake.receive(&mut input), Some(ServerEvent::Upgrade));
     assert_eq!(handshake.receive(&mut input), None);
     assert_eq!(input.unread().len(), 6);
-    // After a rejection they are dropped.
+    // After a rejection, the frames are dropped.
     handshake.reject(Rejection::NotFound).unwrap();
     assert_eq!(handshake.receive(&mut input), None);
     assert!(!input.has_unread());
-    // A client has no connection, and so no frame, before the server has accepted.
+    // Before the server accepts, a client has no connection to send frames.
     let mut handshake =
         ClientHandshake::new(client_config(), &ClientRequest::to("a", "/")).unwrap();
-    assert!(taken(handshake.output()).ends_with("\r\n\r\n"));
+    assert!(written(handshake.output()).ends_with("\r\n\r\n"));
     assert!(handshake.establish().is_err());
 }
 
@@ -147,7 +147,7 @@ fn kemal_keeps_the_connection_of_a_rejected_upgrade_open() {
 }
 
 #[test]
-fn a_malformed_accept_crashes_a_client() {
+fn client_crashes_on_a_malformed_accept() {
     for accept in ["=".repeat(10_000), "%".repeat(28), "\u{fc}".repeat(14), String::from("s3pP")] {
         let response = format!(
             "HTTP/1.1 101 x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
@@ -163,7 +163,7 @@ fn a_malformed_accept_crashes_a_client() {
 }
 
 #[test]
-fn asterisk_overflows_its_stack_on_an_upgrade_of_many_tokens() {
+fn asterisk_overflows_its_stack_on_an_upgrade_with_many_tokens() {
     for (count, event) in
         [(1 << 20, ServerEvent::Failed(HeadTooLong)), (1 << 19, ServerEvent::Upgrade)]
     {
@@ -174,7 +174,7 @@ fn asterisk_overflows_its_stack_on_an_upgrade_of_many_tokens() {
 }
 
 #[test]
-fn websocket_driver_speaks_drafts_with_lengths_that_overflow() {
+fn websocket_driver_accepts_drafts_whose_lengths_overflow() {
     for version in ["", "Sec-WebSocket-Version: 0\r\n", "Sec-WebSocket-Version: 8\r\n"] {
         let head = format!(
             "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: WebSocket\r\nConnection: Upgrade\r\n\
@@ -184,7 +184,7 @@ fn websocket_driver_speaks_drafts_with_lengths_that_overflow() {
         let mut handshake = ServerHandshake::new(&CONFIG);
         let event = receive(&mut handshake, &head).0;
         assert_eq!(event, Some(ServerEvent::Failed(UnsupportedVersion)));
-        let answer = taken(handshake.output());
+        let answer = written(handshake.output());
         assert!(answer.starts_with("HTTP/1.1 426 Upgrade Required\r\n"));
         assert!(answer.contains("\r\nSec-WebSocket-Version: 13\r\n"));
     }

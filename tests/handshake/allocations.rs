@@ -1,4 +1,4 @@
-//! Allocations: none without machines, a bounded number with them.
+//! Allocations of the handshake: none in tier 1, a bounded number in tier 2.
 
 use std::sync::Arc;
 
@@ -21,7 +21,8 @@ const REQUEST: &[u8] = b"GET /chat HTTP/1.1\r\nHost: example.com\r\nUpgrade: web
     Sec-WebSocket-Protocol: chat, superchat\r\n\
     Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n\r\n";
 
-/// The whole opening handshake in both roles, in buffers of the caller. Byte by byte if `cut`.
+/// Performs the opening handshake in both roles, in buffers of the caller. Parses byte by byte if `cut`
+/// is set.
 fn tier_1(cut: bool) {
     let uri = Uri::parse("ws://example.com/chat").unwrap();
     let request = ClientRequest::new(&uri).subprotocols(&["chat", "superchat"]);
@@ -78,7 +79,7 @@ fn heads_are_parsed_checked_and_written_without_allocations() {
 }
 
 #[test]
-fn a_server_handshake_allocates_for_the_head_and_the_output_queue() {
+fn server_handshake_allocates_for_the_head_and_the_output_queue() {
     let mut bytes = REQUEST.to_vec();
     let (allocations, _, held) = measure(|| {
         let mut handshake = ServerHandshake::new(&CONFIG);
@@ -86,7 +87,8 @@ fn a_server_handshake_allocates_for_the_head_and_the_output_queue() {
         assert_eq!(handshake.receive(&mut input), Some(ServerEvent::Upgrade));
         drop(handshake.accept(&Acceptance::new()).unwrap());
     });
-    // The buffer of the request, in which the response is written, and the queue that owns it then.
+    // The buffer of the request, into which the response is written, and the output queue that then
+    // owns it.
     assert_eq!(allocations, 2);
     assert!(held < 1024, "{held}");
 }
@@ -95,7 +97,7 @@ const RESPONSE: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket
     Connection: Upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
 
 #[test]
-fn a_client_handshake_allocates_for_the_request_and_the_response() {
+fn client_handshake_allocates_for_the_request_and_the_response() {
     let config = Arc::new(client_config());
     let interim = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>\r\n\r\n".repeat(20);
     let mut responses = [&interim, RESPONSE].concat();
@@ -111,13 +113,13 @@ fn a_client_handshake_allocates_for_the_request_and_the_response() {
                 .find_map(|read| handshake.receive(&mut Input::with_bytes(read)));
             assert_eq!(event, Some(ClientEvent::Accepted));
         });
-        // The request and its queue, an interim response, and the response.
+        // The request and its output queue, an interim response, and the final response.
         assert!(allocations <= 4, "{allocations}, reads of {read}");
         assert!(held < 1536, "{held}");
     }
 }
 
-/// More connections than the thread keeps buffers for.
+/// More connections than the thread's pool has buffers.
 const MANY: usize = 70;
 
 #[test]
@@ -159,12 +161,12 @@ fn requests_written_after_the_response_hold_no_more_than_the_pool_of_the_thread(
     let (first, second) = connections.split_at_mut(MANY);
     write_all(first);
     let (_, held, _) = measure(|| write_all(second));
-    // Each frees its request.
+    // Each connection frees its request.
     assert!(held < MANY as isize * -512, "{held}");
 }
 
 #[test]
-fn an_endless_head_takes_bounded_memory() {
+fn endless_head_needs_bounded_memory() {
     for step in [1, 7, 1000, 1 << 20] {
         for filler in [&b"X: y\r\n"[..], b"x", b"Cookie: aaaaaaaaaaaaaaaaaaaaaaaa\r\n"] {
             let start = b"GET / HTTP/1.1\r\nHost: a\r\n";
@@ -181,7 +183,7 @@ fn an_endless_head_takes_bounded_memory() {
                 }
                 assert!(failed);
             });
-            // While its buffer doubles, the old and the new one are held.
+            // While the buffer grows, both the old and the new one are allocated.
             assert!(held <= 3 * (32 << 10) + 4096, "{held} in steps of {step}");
 
             let mut stream = [&b"HTTP/1.1 101 x\r\n"[..], &filler.repeat(1 << 16)].concat();
@@ -200,7 +202,7 @@ fn an_endless_head_takes_bounded_memory() {
 }
 
 #[test]
-fn an_endless_body_takes_bounded_memory() {
+fn endless_body_needs_bounded_memory() {
     for (fields, filler) in [
         ("", &b"x"[..]),
         ("Content-Length: 1000000000\r\n", b"x"),

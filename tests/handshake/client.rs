@@ -1,4 +1,4 @@
-//! `ClientHandshake`.
+//! Tests of `ClientHandshake`.
 
 use bytes::Buf;
 use websocket_proto::handshake::{
@@ -11,7 +11,7 @@ use crate::driving::{
     Peer, assert_over, connection_events, drive, events_to_the_end, receive, receive_all,
     receive_eof,
 };
-use crate::support::{client_config, sample_nonce, taken};
+use crate::support::{client_config, sample_nonce, written};
 
 fn handshake(request: &ClientRequest<'_>) -> ClientHandshake {
     ClientHandshake::new(client_config(), request).unwrap()
@@ -34,7 +34,7 @@ fn accept_key_agrees_with_known_answers() {
 }
 
 #[test]
-fn accepts_the_response_of_a_server_of_an_old_draft() {
+fn accepts_the_response_of_an_old_draft() {
     let nonce = |out: &mut [u8]| {
         let nonce = [
             0xb0, 0xdf, 0x5c, 0x46, 0xb3, 0xff, 0x9f, 0xd3, 0x5d, 0x32, 0x07, 0x5c, 0xcb, 0x65,
@@ -45,7 +45,7 @@ fn accepts_the_response_of_a_server_of_an_old_draft() {
     };
     let request = ClientRequest::to("localhost:8888", "/").subprotocols(&["sample"]);
     let mut handshake = ClientHandshake::new(Config::new().with_entropy(nonce), &request).unwrap();
-    let sent = taken(handshake.output());
+    let sent = written(handshake.output());
     assert!(sent.contains("\r\nSec-WebSocket-Key: sN9cRrP/n9NdMgdcy2VJFQ==\r\n"), "{sent}");
     let response = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
         Connection: Upgrade\r\nSec-WebSocket-Accept: fFBooB7FAkLlXgRSz0BT3v4hq5s=\r\n\
@@ -84,7 +84,7 @@ fn request_keeps_order_and_case_of_fields() {
 }
 
 #[test]
-fn rejects_requests_that_cannot_be_sent() {
+fn rejects_invalid_requests() {
     let plain = ClientRequest::to("example.com", "/");
     let crlf = [Field::new("Origin", "a\r\nb")];
     let nul = [Field::new("Origin", "a\0")];
@@ -132,7 +132,7 @@ fn rejects_requests_that_cannot_be_sent() {
 }
 
 #[test]
-fn leaves_frames_that_follow_the_response_for_the_connection() {
+fn frames_after_the_response_reach_the_connection() {
     let bytes = [ACCEPTED, b"\x81\x02Hi"].concat();
     for cut in [0, 1, 60, ACCEPTED.len() - 1, ACCEPTED.len(), ACCEPTED.len() + 1] {
         let mut handshake = plain_handshake();
@@ -148,7 +148,7 @@ fn leaves_frames_that_follow_the_response_for_the_connection() {
         assert_eq!(event, Some(ClientEvent::Accepted));
         assert_eq!(handshake.response().unwrap().as_bytes(), ACCEPTED);
         let mut connection = handshake.establish().unwrap().connection;
-        // The request, which was not written yet, precedes all frames.
+        // The request is not written yet. It precedes all frames in the output.
         connection.send("x").unwrap();
         assert!(connection.output().chunk().starts_with(b"GET / HTTP/1.1\r\n"));
         let mut events = Vec::new();
@@ -161,20 +161,20 @@ fn leaves_frames_that_follow_the_response_for_the_connection() {
     }
 }
 
-/// 101, a message, a Close and the end of the stream in one read.
+/// The peer sends 101, a message, a Close and the end of the stream, in one read or several.
 #[test]
-fn delivers_what_arrives_with_the_response_up_to_the_end_of_the_stream() {
+fn frames_and_eof_in_the_read_of_the_response_reach_the_connection() {
     let bytes = [ACCEPTED, b"\x81\x02Hi\x88\x02\x03\xe8"].concat();
     let all = [bytes.len(), 1, ACCEPTED.len(), ACCEPTED.len() + 5];
-    for (piece, is_told_first) in all.iter().flat_map(|&piece| [(piece, true), (piece, false)]) {
+    for (piece, eof_is_first) in all.iter().flat_map(|&piece| [(piece, true), (piece, false)]) {
         let mut handshake = plain_handshake();
         let mut storage = [0; 1024];
         let mut input = Input::new(&mut storage);
         let mut peer = Peer::new(bytes.chunks(piece), true);
         let event = drive(&mut handshake, &mut peer, &mut input).unwrap();
         assert_eq!(event, Some(ClientEvent::Accepted));
-        // The calls in any order: the end of the stream known before or after the rest is received.
-        if is_told_first && peer.pieces.is_empty() {
+        // The driver reports the end of the stream before or after the remaining frames are received.
+        if eof_is_first && peer.pieces.is_empty() {
             input.finish();
             assert_eq!(handshake.receive(&mut input), None);
             assert_eq!(handshake.transport(), Transport::Open);
@@ -196,7 +196,7 @@ fn delivers_what_arrives_with_the_response_up_to_the_end_of_the_stream() {
 }
 
 #[test]
-fn establish_gives_the_handshake_back_before_the_server_has_accepted() {
+fn establish_returns_the_handshake_before_the_server_accepts() {
     let mut handshake = plain_handshake();
     for bytes in [&b""[..], &ACCEPTED[..40]] {
         assert_eq!(receive(&mut handshake, bytes), (None, 0));
@@ -218,10 +218,10 @@ fn establish_gives_the_handshake_back_before_the_server_has_accepted() {
 const UNAUTHORIZED: &str = "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"x\"\r\n";
 
 #[test]
-fn reports_a_refusal_at_the_end_of_its_head() {
+fn reports_a_refusal_when_its_head_is_complete() {
     for fields in ["", "Content-Length: 5\r\n", "Transfer-Encoding: chunked\r\n"] {
         let mut handshake = plain_handshake();
-        taken(handshake.output());
+        written(handshake.output());
         let refused = ClientEvent::Refused { status: 401 };
         let head = format!("{UNAUTHORIZED}{fields}\r\n");
         assert_eq!(receive_all(&mut handshake, head.as_bytes()), [refused], "{fields}");
@@ -233,7 +233,7 @@ fn reports_a_refusal_at_the_end_of_its_head() {
 }
 
 #[test]
-fn reads_the_body_of_a_refusal_up_to_its_end() {
+fn reads_the_body_of_a_refusal() {
     use BodyEnd::{Complete, Truncated};
     for (fields, body, at_eof, kept, end, transport) in [
         ("Content-Length: 4\r\n", "none", false, "none", Complete, Transport::Open),
@@ -284,7 +284,7 @@ fn reads_the_body_of_a_refusal_up_to_its_end() {
         let bytes = format!("{UNAUTHORIZED}{fields}\r\n{body}").into_bytes();
         for cut in 0..=bytes.len() {
             let mut handshake = plain_handshake();
-            taken(handshake.output());
+            written(handshake.output());
             let mut events = receive_all(&mut handshake, &bytes[..cut]);
             events.extend(receive_all(&mut handshake, &bytes[cut..]));
             let mut expected = vec![ClientEvent::Refused { status: 401 }];
@@ -304,9 +304,9 @@ fn reads_the_body_of_a_refusal_up_to_its_end() {
     }
 }
 
-/// A server that keeps the connection open after 403 with chunks, or after 401 without a length.
+/// The server keeps the connection open after a 403 with chunks, or after a 401 without a length.
 #[test]
-fn keeps_the_body_that_came_from_a_server_that_does_not_close() {
+fn keeps_the_received_body_if_the_server_does_not_close() {
     for (response, body, ends) in [
         (
             &b"HTTP/1.1 403 Forbidden\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nno!\r\n"[..],
@@ -335,7 +335,7 @@ fn keeps_the_body_that_came_from_a_server_that_does_not_close() {
             Err(silence) => {
                 assert_eq!(silence.kind(), std::io::ErrorKind::WouldBlock);
                 assert!(!ends);
-                // A server that waits for the client's end sees it where no other end is announced.
+                // If only the end of the stream ends the body, the client ends its own direction first.
                 assert_eq!(peer.saw_end, handshake.response().unwrap().status() == 401);
             }
         }
@@ -414,14 +414,14 @@ fn limits_interim_responses_as_one_head() {
     };
     assert_eq!(error, ClientEvent::Failed(HandshakeError::HeadTooLong));
     assert!(skipped < HeadLimits::DEFAULT.max_head);
-    // In one read as well.
+    // In one read.
     let mut endless = plain_handshake();
     let event = receive(&mut endless, &interim.repeat(1000));
     assert_eq!(event, (Some(error), 0));
 }
 
 #[test]
-fn reports_a_stream_that_ends_early_once() {
+fn reports_an_early_end_of_the_stream_once() {
     for start in [0, 50, ACCEPTED.len() - 1] {
         let mut handshake = plain_handshake();
         assert_eq!(receive(&mut handshake, &ACCEPTED[..start]), (None, 0));
@@ -429,7 +429,7 @@ fn reports_a_stream_that_ends_early_once() {
         assert_eq!(receive_eof(&mut handshake), [event]);
         assert_over(&mut handshake, Transport::Close);
     }
-    // The end of the stream in the read that brings the last bytes.
+    // The last bytes and the end of the stream arrive together.
     let mut handshake = plain_handshake();
     let mut bytes = ACCEPTED[..50].to_vec();
     let mut input = Input::with_bytes(&mut bytes);
@@ -439,7 +439,7 @@ fn reports_a_stream_that_ends_early_once() {
 }
 
 #[test]
-fn reports_a_transport_that_breaks_once() {
+fn reports_a_broken_transport_once() {
     let event = ClientEvent::Failed(HandshakeError::Aborted);
     let mut handshake = plain_handshake();
     handshake.abort();
@@ -455,7 +455,7 @@ fn reports_a_transport_that_breaks_once() {
     assert!(handshake.establish().is_err());
 }
 
-/// The nonce is drawn, the masking keys are not.
+/// The source of entropy returns the nonce, and fails for the masking keys.
 #[test]
 fn establish_fails_the_handshake_without_masking_keys() {
     let config = Config::new().with_entropy(|out: &mut [u8]| {

@@ -1,9 +1,9 @@
-//! Errors and machines: wording, sizes, threads.
+//! Text of errors; sizes and thread safety of public types.
 
 use websocket_proto::handshake::{AcceptError, InvalidHead, UriError};
 
 #[test]
-fn wording_of_uri_errors() {
+fn uri_errors_display_their_cause() {
     for (error, wording) in [
         (UriError::Scheme, "the scheme is none of ws, wss, http and https"),
         (UriError::UserInformation, "the URI has user information"),
@@ -17,7 +17,7 @@ fn wording_of_uri_errors() {
 }
 
 #[test]
-fn wording_of_accept_errors() {
+fn accept_errors_display_their_cause() {
     for (error, wording) in [
         (AcceptError::NotReady, "the handshake has nothing to accept"),
         (AcceptError::Response(InvalidHead::Body), "the status code allows no body"),
@@ -28,17 +28,17 @@ fn wording_of_accept_errors() {
 }
 
 #[test]
-fn machines_are_small_and_pass_between_threads() {
-    fn shared<T: Send + Sync + 'static>() -> usize {
+fn public_types_are_small_send_and_sync() {
+    fn size<T: Send + Sync + 'static>() -> usize {
         size_of::<T>()
     }
     use websocket_proto::handshake::*;
-    assert!(shared::<UriError>() <= 16);
-    assert!(shared::<AcceptError>() <= 16);
-    assert!(shared::<Unaccepted<ServerHandshake>>() <= 512);
-    assert!(shared::<ServerEvent>() <= 16);
-    assert!(shared::<ClientEvent>() <= 16);
-    assert!(shared::<ServerHandshake>() <= 512);
-    assert!(shared::<ClientHandshake>() <= 512);
-    assert!(shared::<ProxyHandshake>() <= 512);
+    assert!(size::<UriError>() <= 16);
+    assert!(size::<AcceptError>() <= 16);
+    assert!(size::<Unaccepted<ServerHandshake>>() <= 512);
+    assert!(size::<ServerEvent>() <= 16);
+    assert!(size::<ClientEvent>() <= 16);
+    assert!(size::<ServerHandshake>() <= 512);
+    assert!(size::<ClientHandshake>() <= 512);
+    assert!(size::<ProxyHandshake>() <= 512);
 }

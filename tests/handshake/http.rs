@@ -1,4 +1,4 @@
-//! Adapters from and to the types of the crate `http`.
+//! Conversions from and to the types of the crate `http`.
 
 use http::{HeaderValue, Request, Response, StatusCode, Version};
 use websocket_proto::handshake::{
@@ -9,21 +9,21 @@ use websocket_proto::handshake::{
 use websocket_proto::{Connection, Input, Negotiated};
 
 use crate::driving::receive;
-use crate::support::{CONFIG, client_config, taken};
+use crate::support::{CONFIG, client_config, written};
 
 const REQUEST: &[u8] = b"GET /chat?a=b HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\n\
     Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: chat\r\n\
     Cookie: a\r\nCookie: b\r\nX-Bytes: \xfc\xff\r\n\r\n";
 
-/// `REQUEST` as another stack parses it.
+/// Returns `REQUEST` as another stack parses it.
 fn parsed() -> Request<()> {
     let head = RequestParser::new(HeadLimits::DEFAULT).parse(REQUEST).unwrap().unwrap();
     head.to_http().unwrap()
 }
 
 #[test]
-fn a_parsed_head_keeps_every_byte() {
+fn converted_head_keeps_every_byte() {
     let request = parsed();
     assert_eq!(request.method(), "GET");
     assert_eq!(request.uri(), "/chat?a=b");
@@ -33,7 +33,7 @@ fn a_parsed_head_keeps_every_byte() {
 }
 
 #[test]
-fn an_upgrade_parsed_by_another_stack_is_accepted_and_adopted() {
+fn accepts_and_adopts_an_upgrade_of_another_stack() {
     let request = parsed();
     let upgrade = Upgrade::from_http(&request, &OriginPolicy::same()).unwrap().unwrap();
     assert_eq!(upgrade.subprotocols().collect::<Vec<_>>(), ["chat"]);
@@ -66,7 +66,7 @@ fn an_upgrade_parsed_by_another_stack_is_accepted_and_adopted() {
 }
 
 #[test]
-fn the_checks_and_the_origin_policy_apply_to_requests_of_another_stack() {
+fn checks_requests_of_another_stack_and_their_origin() {
     use HandshakeError::*;
     let same = OriginPolicy::same;
     let outcome = |change: &dyn Fn(&mut Request<()>), policy: OriginPolicy<'_>| {
@@ -107,7 +107,7 @@ fn the_checks_and_the_origin_policy_apply_to_requests_of_another_stack() {
 }
 
 #[test]
-fn rejections_have_their_fields() {
+fn converted_rejections_have_their_fields() {
     let response = Rejection::UpgradeRequired.to_http();
     assert_eq!(response.status(), StatusCode::UPGRADE_REQUIRED);
     assert_eq!(response.headers()["sec-websocket-version"], "13");
@@ -124,7 +124,7 @@ fn rejections_have_their_fields() {
 }
 
 #[test]
-fn a_client_verifies_the_response_of_another_stack() {
+fn client_verifies_the_response_of_another_stack() {
     let key = key_from_nonce(b"the sample nonce");
     let fields = [Field::new("Origin", "http://example.com")];
     let uri = Uri::parse("ws://example.com/chat?a=b").unwrap();
@@ -196,7 +196,7 @@ fn extended_connect_passes_through_another_stack() {
 }
 
 #[test]
-fn a_server_answers_with_a_response() {
+fn server_answers_with_an_http_response() {
     let received = || {
         let mut handshake = ServerHandshake::new(&CONFIG);
         let event = receive(&mut handshake, REQUEST).0;
@@ -212,7 +212,7 @@ fn a_server_answers_with_a_response() {
         .unwrap();
     let mut established = received().accept_http(&response).unwrap();
     assert_eq!(established.negotiated.subprotocol(), Some("chat"));
-    let sent = taken(established.connection.output());
+    let sent = written(established.connection.output());
     assert!(sent.contains("\r\nConnection: Upgrade\r\n"), "{sent}");
     assert!(sent.ends_with("\r\nset-cookie: a=b\r\n\r\n"), "{sent}");
 
@@ -224,14 +224,14 @@ fn a_server_answers_with_a_response() {
     let mut handshake = received();
     handshake.respond_http(&response).unwrap();
     assert_eq!(
-        taken(handshake.output()),
+        written(handshake.output()),
         "HTTP/1.1 401 Unauthorized\r\nwww-authenticate: Basic\r\nConnection: close\r\n\
         Content-Length: 2\r\n\r\nno"
     );
 }
 
 #[test]
-fn a_client_sends_a_request() {
+fn client_sends_an_http_request() {
     let mut request = Request::get("ws://example.com/chat?a=b")
         .header("host", "ignored")
         .header("sec-websocket-key", "ignored")
@@ -244,7 +244,7 @@ fn a_client_sends_a_request() {
     let mut handshake = ClientHandshake::from_http(client_config(), &request).unwrap();
     let output = handshake.output();
     let sent = bytes::Buf::copy_to_bytes(output, bytes::Buf::remaining(output));
-    // The extension is not offered.
+    // The extension of the request is not offered.
     assert_eq!(
         sent.escape_ascii().to_string(),
         b"GET /chat?a=b HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\n\

@@ -1,4 +1,4 @@
-//! The machines of the opening handshake, through the public interface.
+//! The opening handshake through the public interface.
 #![cfg(feature = "std")]
 #![allow(missing_docs)]
 

@@ -1,4 +1,4 @@
-//! `OriginPolicy`: tables of origins, and the policy of a server.
+//! Tests of `OriginPolicy`, by itself and in a server.
 
 use websocket_proto::Config;
 use websocket_proto::handshake::{
@@ -6,7 +6,7 @@ use websocket_proto::handshake::{
 };
 
 use crate::driving::receive;
-use crate::support::taken;
+use crate::support::written;
 
 #[track_caller]
 fn check(policy: OriginPolicy<'_>, cases: &[(&str, &str, bool)]) {
@@ -41,7 +41,7 @@ fn same_compares_host_and_port() {
         ("http://example.com", "example.com:443", false),
         ("https://example.com", "example.com:80", false),
         ("http://example.com:8080", "example.com:8081", false),
-        // Look-alikes.
+        // Similar host names.
         ("http://evil-example.com", "example.com", false),
         ("http://example.com.evil.org", "example.com", false),
         ("http://www.example.com", "example.com", false),
@@ -60,7 +60,7 @@ fn same_compares_host_and_port() {
         ("http://[::1]", "127.0.0.1", false),
         ("http://[::2]", "[::1]", false),
         ("http://::1", "[::1]", false),
-        // Values that are not the origin of a page.
+        // Values that are not the origin of a web page.
         ("null", "example.com", false),
         ("NULL", "null", false),
         ("", "example.com", false),
@@ -76,7 +76,7 @@ fn same_compares_host_and_port() {
         ("http://example.com, http://example.com", "example.com", false),
         ("http://*.com", "example.com", false),
         ("http://b\u{fc}cher.example", "b\u{fc}cher.example", false),
-        // Values that are not an authority.
+        // Invalid authorities.
         ("http://example.com", "", false),
         ("http://example.com", "example.com:0", false),
     ];
@@ -147,7 +147,7 @@ fn lists_match_hosts_subdomains_and_ports() {
 }
 
 #[test]
-fn lists_can_name_files_sandboxes_and_extensions() {
+fn lists_match_files_sandboxed_pages_and_browser_extensions() {
     check(
         OriginPolicy::list(&["file://"]),
         &[
@@ -227,7 +227,7 @@ fn lists_reject_malformed_entries() {
 
 #[test]
 #[should_panic(expected = "an entry is not an origin")]
-fn list_panics_where_a_malformed_entry_is_built() {
+fn list_panics_on_a_malformed_entry() {
     let _ = OriginPolicy::list(&["https://h/"]);
 }
 
@@ -300,14 +300,14 @@ fn refusal_names_both_values_and_the_setting() {
             [
                 "Origin \"https://chat.example\"",
                 "host \"example.com\"",
-                "Config::origin_policy",
+                "Config::with_origin_policy",
                 "OriginPolicy::none",
             ],
         ),
     ] {
         let mut handshake = ServerHandshake::new(config);
         receive(&mut handshake, &request("/", "https://chat.example"));
-        let answer = taken(handshake.output());
+        let answer = written(handshake.output());
         assert!(answer.starts_with("HTTP/1.1 403 Forbidden\r\n"), "{answer}");
         let (_, body) = answer.split_once("\r\n\r\n").unwrap();
         assert!(answer.contains(&format!("\r\nContent-Length: {}\r\n", body.len())), "{answer}");
@@ -321,7 +321,7 @@ fn refusal_names_both_values_and_the_setting() {
 }
 
 #[test]
-fn uris_of_one_origin_agree_in_tls_host_and_port() {
+fn same_origin_compares_tls_host_and_port() {
     for (a, b, same) in [
         ("ws://example.com/a", "ws://EXAMPLE.com:80/b", true),
         ("ws://example.com/a", "http://example.com/b", true),
@@ -340,7 +340,7 @@ fn uris_of_one_origin_agree_in_tls_host_and_port() {
 }
 
 #[test]
-fn credentials_do_not_cross_origins_in_a_redirect() {
+fn credentials_are_not_sent_to_another_origin() {
     let from = Uri::parse("wss://example.com/a/b").unwrap();
     let fields = [
         Field::new("Cookie", "a"),
@@ -354,7 +354,7 @@ fn credentials_do_not_cross_origins_in_a_redirect() {
         ("https://example.com:443/c", 5),
         ("wss://evil.example/", 2),
         ("//example.com:8443/", 2),
-        // A downgrade is another origin.
+        // Without TLS, the origin is another one.
         ("ws://example.com/a/b", 2),
     ] {
         let target = from.resolve(location.as_bytes()).unwrap();

@@ -1,4 +1,4 @@
-//! Properties of the machines.
+//! Properties of the handshakes, on generated input.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -8,9 +8,9 @@ use websocket_proto::handshake::{
 use websocket_proto::{Input, Transport};
 
 use crate::driving::receive;
-use crate::support::{CONFIG, client_config, taken};
+use crate::support::{CONFIG, client_config, written};
 
-/// Texts that are harmful more often than random ones.
+/// Texts that contain CR, LF, NUL and colons more often than random texts.
 fn any_text() -> impl Strategy<Value = String> {
     prop_oneof![
         any::<String>(),
@@ -27,7 +27,7 @@ const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\
 const ACCEPTED: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
     Connection: Upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
 
-/// Streams that resemble a peer's: parts in any order, and random bytes.
+/// Streams that resemble a peer's: parts in random order, and random bytes.
 fn stream(parts: &'static [&'static [u8]]) -> impl Strategy<Value = Vec<u8>> {
     let part = prop_oneof![
         8 => proptest::sample::select(parts).prop_map(<[u8]>::to_vec),
@@ -36,8 +36,8 @@ fn stream(parts: &'static [&'static [u8]]) -> impl Strategy<Value = Vec<u8>> {
     vec(part, 0..6).prop_map(|parts| parts.concat())
 }
 
-/// A machine's events, its transport at the end, and the bytes that stay unread, after a stream in
-/// pieces and its end.
+/// Receives `stream`, split at `cuts`, and its end. Returns the events, the final `transport()` and the
+/// unread bytes.
 fn run<H: Handshake>(
     handshake: &mut H,
     stream: &[u8],
@@ -62,7 +62,7 @@ fn run<H: Handshake>(
 
 proptest! {
     #[test]
-    fn server_answers_have_the_intended_number_of_lines(
+    fn server_responses_have_the_intended_number_of_lines(
         status in any::<u16>(),
         subprotocol in proptest::option::of(any_text()),
         fields in vec((any_text(), any_text()), 0..4),
@@ -75,7 +75,7 @@ proptest! {
         };
         let mut handshake = received();
         if handshake.respond(status, &list, b"").is_ok() {
-            let answer = taken(handshake.output());
+            let answer = written(handshake.output());
             let own = if matches!(status, 204 | 304) { 1 } else { 2 };
             prop_assert_eq!(answer.matches("\r\n").count(), 1 + own + fields.len() + 1);
             prop_assert_eq!(answer.matches(['\r', '\n']).count(), 2 * (2 + own + fields.len()));
@@ -87,14 +87,14 @@ proptest! {
             acceptance = acceptance.subprotocol(subprotocol);
         }
         if let Ok(mut accepted) = received().accept(&acceptance) {
-            let answer = taken(accepted.connection.output());
+            let answer = written(accepted.connection.output());
             let lines = 4 + usize::from(subprotocol.is_some()) + fields.len() + 1;
             prop_assert_eq!(answer.matches(['\r', '\n']).count(), 2 * lines);
         }
     }
 
     #[test]
-    fn server_sees_the_same_at_any_cut(
+    fn server_events_do_not_depend_on_the_split(
         stream in stream(&[
             REQUEST,
             b"GET / HTTP/1.1\r\n",
@@ -111,7 +111,7 @@ proptest! {
         let mut whole = ServerHandshake::new(&config);
         let mut cut = ServerHandshake::new(&config);
         prop_assert_eq!(run(&mut cut, &stream, &cuts), run(&mut whole, &stream, &[]));
-        prop_assert_eq!(taken(cut.output()), taken(whole.output()));
+        prop_assert_eq!(written(cut.output()), written(whole.output()));
         prop_assert_eq!(cut.transport(), whole.transport());
         let request = |handshake: &ServerHandshake| {
             handshake.request().map(|request| request.as_bytes().to_vec())
@@ -120,7 +120,7 @@ proptest! {
     }
 
     #[test]
-    fn client_sees_the_same_at_any_cut(
+    fn client_events_do_not_depend_on_the_split(
         stream in stream(&[
             ACCEPTED,
             b"HTTP/1.1 103 Early Hints\r\n\r\n",

@@ -1,4 +1,4 @@
-//! `ProxyHandshake`: tunnels through proxies.
+//! Tests of `ProxyHandshake`.
 
 use websocket_proto::handshake::{
     BodyEnd, ClientEvent, Field, Handshake, HandshakeError, InvalidHead, ProxyHandshake, Uri,
@@ -7,7 +7,7 @@ use websocket_proto::handshake::{
 use websocket_proto::{Config, Transport};
 
 use crate::driving::{assert_over, receive, receive_all, receive_eof};
-use crate::support::taken;
+use crate::support::written;
 
 fn tunnel(uri: &str, fields: &[Field<'_>]) -> ProxyHandshake {
     ProxyHandshake::new(Config::new(), &Uri::parse(uri).unwrap(), fields).unwrap()
@@ -19,14 +19,14 @@ fn writes_the_request_of_rfc_6455_section_4_1() {
     let fields = [Field::new("Proxy-authorization", &credentials)];
     let mut proxy = tunnel("ws://example.com/chat", &fields);
     assert_eq!(
-        taken(proxy.output()),
+        written(proxy.output()),
         "CONNECT example.com:80 HTTP/1.1\r\nHost: example.com:80\r\n\
         Proxy-authorization: Basic ZWRuYW1vZGU6bm9jYXBlcyE=\r\n\r\n"
     );
 }
 
 #[test]
-fn writes_the_port_always() {
+fn always_writes_the_port() {
     for (uri, target) in [
         ("wss://example.com", "example.com:443"),
         ("https://example.com", "example.com:443"),
@@ -35,7 +35,7 @@ fn writes_the_port_always() {
         ("ws://127.0.0.1:65535", "127.0.0.1:65535"),
     ] {
         assert_eq!(
-            taken(tunnel(uri, &[]).output()),
+            written(tunnel(uri, &[]).output()),
             format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\n")
         );
     }
@@ -54,8 +54,8 @@ fn rejects_invalid_fields() {
 }
 
 #[test]
-fn leaves_what_follows_the_response_unread() {
-    // RFC 9110, section 9.3.6: Content-Length means nothing here.
+fn leaves_bytes_after_the_response_unread() {
+    // RFC 9110, section 9.3.6: a client must ignore Content-Length in a 2xx response to CONNECT.
     let response = b"HTTP/1.1 200 Connection established\r\nContent-Length: 5\r\n\r\nserver's";
     let mut whole = tunnel("ws://a/", &[]);
     assert_eq!(receive(&mut whole, response), (Some(ClientEvent::Accepted), 8));
@@ -70,7 +70,7 @@ fn leaves_what_follows_the_response_unread() {
 #[test]
 fn reports_a_refusal_with_its_body() {
     let mut proxy = tunnel("ws://a/", &[]);
-    taken(proxy.output());
+    written(proxy.output());
     let response = b"HTTP/1.1 407 Proxy Authentication Required\r\n\
         Proxy-Authenticate: Basic realm=\"x\"\r\nContent-Length: 2\r\n\r\nno";
     let events = receive_all(&mut proxy, response);
@@ -97,7 +97,7 @@ fn fails_on_a_malformed_response() {
 }
 
 #[test]
-fn fails_at_the_end_of_the_stream_or_the_transport() {
+fn fails_at_the_end_of_the_stream_and_on_a_broken_transport() {
     let mut proxy = tunnel("ws://a/", &[]);
     assert_eq!(receive_eof(&mut proxy), [ClientEvent::Failed(HandshakeError::UnexpectedEof)]);
     assert_over(&mut proxy, Transport::Close);

@@ -1,4 +1,4 @@
-//! `ServerHandshake`.
+//! Tests of `ServerHandshake`.
 
 use bytes::Buf;
 use websocket_proto::handshake::{
@@ -11,7 +11,7 @@ use crate::driving::{
     Peer, assert_over, connection_events, drive, events_to_the_end, receive, receive_all,
     receive_eof,
 };
-use crate::support::{CONFIG, taken};
+use crate::support::{CONFIG, written};
 
 const REQUEST: &str = "GET /chat?room=1 HTTP/1.1\r\nHost: server.example.com\r\n\
     Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
@@ -19,7 +19,7 @@ const REQUEST: &str = "GET /chat?room=1 HTTP/1.1\r\nHost: server.example.com\r\n
     Sec-WebSocket-Protocol: soap\r\nSec-WebSocket-Extensions: foo, bar; baz=2\r\n\
     Sec-WebSocket-Version: 13\r\nCookie: id=42\r\n\r\n";
 
-/// A handshake that has received `head`.
+/// Returns a handshake that has received `head` and reported `event`.
 #[track_caller]
 fn received(head: &str, event: ServerEvent) -> ServerHandshake {
     let mut handshake = ServerHandshake::new(&CONFIG);
@@ -28,11 +28,11 @@ fn received(head: &str, event: ServerEvent) -> ServerHandshake {
 }
 
 #[test]
-fn shows_the_whole_request_before_the_decision() {
+fn request_returns_the_whole_head_before_the_decision() {
     let mut handshake = received(REQUEST, ServerEvent::Upgrade);
     assert_eq!(handshake.transport(), Transport::Open);
     assert!(!handshake.output().has_remaining());
-    // Nothing more is read meanwhile.
+    // The handshake reads nothing more until the application answers.
     assert_eq!(receive(&mut handshake, b"\x81\x80\0\0\0\0"), (None, 6));
 
     let request = handshake.request().unwrap();
@@ -73,7 +73,7 @@ fn output_of_an_accepted_connection_begins_with_the_response() {
 }
 
 #[test]
-fn leaves_frames_that_follow_the_request_for_the_connection() {
+fn frames_after_the_request_reach_the_connection() {
     let bytes = [REQUEST.as_bytes(), b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58"].concat();
     for cut in [1, 100, REQUEST.len() - 1, REQUEST.len(), REQUEST.len() + 3, bytes.len()] {
         let mut handshake = ServerHandshake::new(&CONFIG);
@@ -90,9 +90,9 @@ fn leaves_frames_that_follow_the_request_for_the_connection() {
     }
 }
 
-/// The request, a message, a Close and the end of the stream in one read.
+/// The client sends the request, a message, a Close and the end of the stream in one read.
 #[test]
-fn delivers_what_arrives_with_the_request_up_to_the_end_of_the_stream() {
+fn frames_and_eof_in_the_read_of_the_request_reach_the_connection() {
     let frames = b"\x81\x82\0\0\0\0Hi\x88\x82\0\0\0\0\x03\xe8";
     let mut bytes = [REQUEST.as_bytes(), frames].concat();
     let mut input = Input::with_bytes(&mut bytes);
@@ -106,12 +106,12 @@ fn delivers_what_arrives_with_the_request_up_to_the_end_of_the_stream() {
     assert!(events[0].contains("Message") && events[0].contains("Hi"), "{events:?}");
     assert!(events[1].contains("Close") && events[1].contains("1000"), "{events:?}");
     assert_eq!(events.len(), 2);
-    assert!(taken_bytes(connection.output()).ends_with(b"\x88\x02\x03\xe8"));
+    assert!(written_bytes(connection.output()).ends_with(b"\x88\x02\x03\xe8"));
     assert!(connection.outcome().unwrap().clean);
 }
 
 #[test]
-fn new_input_after_unread_bytes_of_the_handshake_fails_the_connection() {
+fn connection_fails_if_the_input_with_unread_bytes_is_replaced() {
     let mut bytes = [REQUEST.as_bytes(), b"\x81\x82\0\0\0\0Hi"].concat();
     let mut input = Input::with_bytes(&mut bytes);
     let mut handshake = ServerHandshake::new(&CONFIG);
@@ -122,12 +122,12 @@ fn new_input_after_unread_bytes_of_the_handshake_fails_the_connection() {
     assert_eq!(event, Some(Event::Failed(ConnectionError::UnreadInput)));
 }
 
-fn taken_bytes(output: &mut websocket_proto::Output) -> Vec<u8> {
+fn written_bytes(output: &mut websocket_proto::Output) -> Vec<u8> {
     output.copy_to_bytes(output.remaining()).to_vec()
 }
 
 #[test]
-fn invalid_acceptance_gives_the_handshake_back() {
+fn accept_returns_the_handshake_if_the_acceptance_is_invalid() {
     let mut handshake = received(REQUEST, ServerEvent::Upgrade);
     let crlf = [Field::new("X", "a\r\nSet-Cookie: b")];
     let name = [Field::new("X y", "a")];
@@ -155,9 +155,8 @@ fn invalid_acceptance_gives_the_handshake_back() {
     assert!(handshake.accept(&Acceptance::new()).is_ok());
 }
 
-/// Accepting consumes the handshake, so that only one that still has a socket can be asked.
 #[test]
-fn accept_gives_a_handshake_back_that_has_no_upgrade() {
+fn accept_returns_the_handshake_without_an_upgrade() {
     let reading = ServerHandshake::new(&CONFIG);
     let http = received("GET / HTTP/1.1\r\nHost: a\r\n\r\n", ServerEvent::Http);
     let mut refused = received(REQUEST, ServerEvent::Upgrade);
@@ -201,14 +200,14 @@ fn writes_prepared_responses() {
         let reason = rejection.reason();
         assert!(lines.starts_with(&format!("{} {reason}\r\n", rejection.status())));
         assert_eq!(
-            taken(handshake.output()),
+            written(handshake.output()),
             format!(
                 "HTTP/1.1 {lines}\r\nContent-Type: text/plain; charset=utf-8\r\n\
                 Content-Length: {}\r\n\r\n{reason}",
                 reason.len()
             )
         );
-        // Also into a buffer.
+        // Tier 1: into a buffer of the caller.
         let mut buffer = [0; 512];
         let length = rejection.write(&mut buffer, "").unwrap();
         assert!(buffer[..length].starts_with(format!("HTTP/1.1 {lines}\r\n").as_bytes()));
@@ -216,7 +215,7 @@ fn writes_prepared_responses() {
 }
 
 #[test]
-fn refused_socket_is_written_then_drained_then_closed() {
+fn refusal_is_written_then_the_socket_is_drained_and_closed() {
     let smuggled = REQUEST.as_bytes();
     let mut handshake = ServerHandshake::new(&CONFIG);
     let mut storage = [0; 1024];
@@ -229,7 +228,7 @@ fn refused_socket_is_written_then_drained_then_closed() {
     assert!(handshake.output().has_remaining());
     assert_eq!(handshake.reject(Rejection::Forbidden), Err(InvalidHead::NoRequest));
     assert!(!peer.saw_end);
-    // Bytes after the request are no other request.
+    // Bytes after the request are not answered as another request.
     assert_eq!(drive(&mut handshake, &mut peer, &mut input).unwrap(), None);
     assert!(peer.received.starts_with(b"HTTP/1.1 403 Forbidden\r\n"));
     assert!(peer.saw_end && peer.pieces.is_empty() && input.is_finished());
@@ -237,10 +236,10 @@ fn refused_socket_is_written_then_drained_then_closed() {
 }
 
 #[test]
-fn refused_socket_is_drained_before_it_is_closed() {
+fn transport_is_drain_until_the_end_of_the_stream_after_a_refusal() {
     let mut handshake = received(REQUEST, ServerEvent::Upgrade);
     handshake.reject(Rejection::NotFound).unwrap();
-    taken(handshake.output());
+    written(handshake.output());
     assert_eq!(handshake.transport(), Transport::Drain);
     assert_eq!(receive(&mut handshake, REQUEST.as_bytes()), (None, 0));
     assert_eq!(handshake.transport(), Transport::Drain);
@@ -249,11 +248,11 @@ fn refused_socket_is_drained_before_it_is_closed() {
 }
 
 #[test]
-fn answers_a_bad_request_at_the_byte_that_breaks_a_rule() {
+fn answers_a_malformed_request_at_its_first_invalid_byte() {
     let event = ServerEvent::Failed(HandshakeError::SpaceBeforeColon);
     let mut handshake = received("GET / HTTP/1.1\r\nHost : a", event);
     assert_eq!(handshake.transport(), Transport::Open);
-    let answer = taken(handshake.output());
+    let answer = written(handshake.output());
     assert!(answer.starts_with("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n"), "{answer}");
     let body = HandshakeError::SpaceBeforeColon.to_string();
     assert!(answer.ends_with(&format!("\r\n\r\n{body}")), "{answer}");
@@ -268,12 +267,12 @@ fn answers_a_bad_request_at_the_byte_that_breaks_a_rule() {
 fn answers_head_without_a_body() {
     let head = REQUEST.replace("GET", "HEAD");
     let event = ServerEvent::Failed(HandshakeError::MethodNotGet);
-    let answer = taken(received(&head, event).output());
+    let answer = written(received(&head, event).output());
     assert!(answer.starts_with("HTTP/1.1 405 ") && answer.ends_with("\r\n\r\n"), "{answer}");
 }
 
 #[test]
-fn answers_a_bad_request_that_ends_the_stream() {
+fn answers_a_malformed_request_at_the_end_of_the_stream() {
     let mut bytes = *b"GET / HTTP/1.1\r\nHost : a";
     let mut input = Input::with_bytes(&mut bytes);
     input.finish();
@@ -281,7 +280,7 @@ fn answers_a_bad_request_that_ends_the_stream() {
     let event = ServerEvent::Failed(HandshakeError::SpaceBeforeColon);
     assert_eq!(handshake.receive(&mut input), Some(event));
     assert_eq!(handshake.transport(), Transport::Open);
-    assert!(taken(handshake.output()).starts_with("HTTP/1.1 400 "));
+    assert!(written(handshake.output()).starts_with("HTTP/1.1 400 "));
     assert_over(&mut handshake, Transport::Close);
 }
 
@@ -293,7 +292,7 @@ fn answers_plain_http_on_the_same_port() {
     let html = [Field::new("Content-Type", "text/html")];
     handshake.respond(200, &html, b"<p>").unwrap();
     assert_eq!(
-        taken(handshake.output()),
+        written(handshake.output()),
         "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\n\
         Content-Length: 3\r\n\r\n<p>"
     );
@@ -302,20 +301,20 @@ fn answers_plain_http_on_the_same_port() {
     let mut handshake = received(&get.replace("GET", "HEAD"), ServerEvent::Http);
     handshake.respond(200, &[], b"<p>").unwrap();
     assert_eq!(
-        taken(handshake.output()),
+        written(handshake.output()),
         "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 3\r\n\r\n"
     );
 
     let mut handshake = received(get, ServerEvent::Http);
     handshake.respond(304, &[Field::new("ETag", "\"1\"")], b"").unwrap();
     assert_eq!(
-        taken(handshake.output()),
+        written(handshake.output()),
         "HTTP/1.1 304 Not Modified\r\nETag: \"1\"\r\nConnection: close\r\n\r\n"
     );
 }
 
 #[test]
-fn hands_plain_http_to_another_stack_with_all_its_bytes() {
+fn into_request_returns_all_bytes_of_plain_http() {
     let head = "POST /api HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n";
     for cut in [0, 10, head.len()] {
         let stream = format!("{head}{{}}").into_bytes();
@@ -335,7 +334,7 @@ fn hands_plain_http_to_another_stack_with_all_its_bytes() {
 }
 
 #[test]
-fn reports_a_stream_that_ends_early_once() {
+fn reports_an_early_end_of_the_stream_once() {
     for start in ["", "GET / HTTP/1.1\r\nHost: a\r\n"] {
         let mut handshake = ServerHandshake::new(&CONFIG);
         assert_eq!(receive_all(&mut handshake, start.as_bytes()), []);
@@ -348,7 +347,7 @@ fn reports_a_stream_that_ends_early_once() {
 }
 
 #[test]
-fn reports_a_transport_that_breaks_once() {
+fn reports_a_broken_transport_once() {
     let deciding = received(REQUEST, ServerEvent::Upgrade);
     let reading = ServerHandshake::new(&CONFIG);
     for mut handshake in [deciding, reading] {
@@ -360,7 +359,7 @@ fn reports_a_transport_that_breaks_once() {
         assert!(handshake.request().is_none());
         assert!(handshake.accept(&Acceptance::new()).is_err());
     }
-    // After a refusal nothing more is reported.
+    // After a refusal, a broken transport is not reported.
     let mut refused = received(REQUEST, ServerEvent::Upgrade);
     refused.reject(Rejection::NotFound).unwrap();
     refused.abort();
@@ -368,7 +367,7 @@ fn reports_a_transport_that_breaks_once() {
 }
 
 #[test]
-fn end_of_the_stream_during_the_decision_stays_in_the_input() {
+fn eof_during_the_decision_stays_in_the_input() {
     let mut bytes = REQUEST.as_bytes().to_vec();
     let mut input = Input::with_bytes(&mut bytes);
     let mut handshake = ServerHandshake::new(&CONFIG);
@@ -385,6 +384,6 @@ fn end_of_the_stream_during_the_decision_stays_in_the_input() {
     handshake.reject(Rejection::NotFound).unwrap();
     assert_eq!(receive_eof(&mut handshake), []);
     assert_eq!(handshake.transport(), Transport::Open, "the answer is not written yet");
-    taken(handshake.output());
+    written(handshake.output());
     assert_over(&mut handshake, Transport::Close);
 }

@@ -1,4 +1,5 @@
-//! Runs a head through the parsers and the machines, whole, byte by byte and at every single cut.
+//! Checks of a head with the parsers and the handshakes: whole, split in two at every byte, and byte
+//! by byte.
 
 use bytes::Buf;
 use websocket_proto::handshake::{
@@ -7,48 +8,49 @@ use websocket_proto::handshake::{
 };
 use websocket_proto::{Config, EntropyError, Input, Output};
 
-/// The nonce of the RFC's example, again and again.
+/// Fills `out` with the nonce of the example in RFC 6455, repeated.
 pub(crate) fn sample_nonce(out: &mut [u8]) -> Result<(), EntropyError> {
     out.iter_mut().zip(b"the sample nonce".iter().cycle()).for_each(|(out, byte)| *out = *byte);
     Ok(())
 }
 
-/// The requests of the RFC come from pages of another origin than the server's.
+/// Allows every origin, since the examples in RFC 6455 have another origin than the server's.
 pub(crate) static CONFIG: Config = Config::new().with_origin_policy(OriginPolicy::any());
 
 pub(crate) fn client_config() -> Config {
     Config::new().with_entropy(sample_nonce)
 }
 
-pub(crate) fn taken(output: &mut Output) -> String {
+pub(crate) fn written(output: &mut Output) -> String {
     let bytes = output.copy_to_bytes(output.remaining());
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
 /// Bytes after a head, which must stay in the input.
-const BEHIND: &[u8] = b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58";
+const AFTER_HEAD: &[u8] = b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58";
 
-/// A server's view of a head.
+/// The result of a server for a request head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Request {
     Upgrade,
     Http,
-    /// More has to arrive.
+    /// The head is incomplete.
     Incomplete,
-    /// Refused at the byte with this index, with this status.
+    /// The error, its status code, and the index of the byte at which it is reported.
     Refused(HandshakeError, u16, usize),
 }
 
-/// A client's view of a head.
+/// The result of a client for a response head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Response {
     Accepted,
     Refused(u16),
     Incomplete,
+    /// The error, and the index of the byte at which it is reported.
     Failed(HandshakeError, usize),
 }
 
-/// Cuts `bytes` in two at every place, and into single bytes.
+/// Splits `bytes` in two at every byte, and into single bytes.
 fn cuts(bytes: &[u8]) -> impl Iterator<Item = Vec<&[u8]>> {
     let halves = (0..=bytes.len()).map(|at| vec![&bytes[..at], &bytes[at..]]);
     halves.chain([bytes.chunks(1).collect()])
@@ -57,7 +59,7 @@ fn cuts(bytes: &[u8]) -> impl Iterator<Item = Vec<&[u8]>> {
 /// Checks the parser and [`ServerHandshake`] on `head`.
 #[track_caller]
 pub(crate) fn check_request(name: &str, head: &[u8], expected: Request, limits: HeadLimits) {
-    // The parser, byte by byte: the error comes with the byte that breaks the rule.
+    // The parser, byte by byte, reports an error at the first invalid byte.
     let mut parser = RequestParser::new(limits);
     let mut outcome = Request::Incomplete;
     for length in 0..=head.len() {
@@ -89,7 +91,7 @@ pub(crate) fn check_request(name: &str, head: &[u8], expected: Request, limits: 
     let complete = matches!(expected, Request::Upgrade | Request::Http);
     let mut stream = head.to_vec();
     if complete {
-        stream.extend_from_slice(BEHIND);
+        stream.extend_from_slice(AFTER_HEAD);
     }
     for pieces in cuts(&stream) {
         let mut handshake = ServerHandshake::new(&config);
@@ -104,8 +106,8 @@ pub(crate) fn check_request(name: &str, head: &[u8], expected: Request, limits: 
                 Some(ServerEvent::Upgrade) => outcome = Request::Upgrade,
                 Some(ServerEvent::Http) => outcome = Request::Http,
                 Some(ServerEvent::Failed(error)) => {
-                    assert_eq!(outcome, Request::Incomplete, "{name}: told twice");
-                    let response = taken(handshake.output());
+                    assert_eq!(outcome, Request::Incomplete, "{name}: two events");
+                    let response = written(handshake.output());
                     let status = response[9..12].parse().unwrap();
                     assert!(response.contains("\r\nConnection: close"), "{name}: {response}");
                     outcome = Request::Refused(error, status, 0);
@@ -117,14 +119,14 @@ pub(crate) fn check_request(name: &str, head: &[u8], expected: Request, limits: 
             }
         }
         assert_eq!(outcome, expected, "{name}: cut");
-        assert_eq!(left, if complete { BEHIND.len() } else { 0 }, "{name}: bytes left");
+        assert_eq!(left, if complete { AFTER_HEAD.len() } else { 0 }, "{name}: bytes left");
         if complete {
             assert_eq!(handshake.request().unwrap().as_bytes(), head, "{name}");
         }
     }
 }
 
-/// Checks the parser and [`ClientHandshake`], that made `request`, on `head`.
+/// Checks the parser and [`ClientHandshake`] on `head`, a response to `request`.
 #[track_caller]
 pub(crate) fn check_response(
     name: &str,
@@ -162,7 +164,7 @@ pub(crate) fn check_response(
     let accepted = expected == Response::Accepted;
     let mut stream = head.to_vec();
     if accepted {
-        stream.extend_from_slice(BEHIND);
+        stream.extend_from_slice(AFTER_HEAD);
     }
     let config = std::sync::Arc::new(client_config().with_head_limits(limits));
     for pieces in cuts(&stream) {
@@ -170,7 +172,7 @@ pub(crate) fn check_response(
         let mut outcome = Response::Incomplete;
         let mut left = 0;
         let mut note = |event| {
-            assert_eq!(outcome, Response::Incomplete, "{name}: told twice");
+            assert_eq!(outcome, Response::Incomplete, "{name}: two events");
             outcome = match event {
                 ClientEvent::Accepted => Response::Accepted,
                 ClientEvent::Refused { status } => Response::Refused(status),
@@ -188,8 +190,8 @@ pub(crate) fn check_response(
             left += input.unread().len();
         }
         assert_eq!(outcome, expected, "{name}: cut");
-        assert_eq!(left, if accepted { BEHIND.len() } else { 0 }, "{name}: bytes left");
-        // Also of one that breaks a rule of the handshake; an interim one is skipped.
+        assert_eq!(left, if accepted { AFTER_HEAD.len() } else { 0 }, "{name}: bytes left");
+        // `response()` returns every complete head, even if it breaks a rule of the handshake.
         if outcome != Response::Incomplete {
             let response = handshake.response().map(|response| response.as_bytes());
             assert_eq!(response, parser.head(head).map(|_| head), "{name}: response");

@@ -21,7 +21,7 @@ fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-/// Opening in 16 s and closing in 8 s, both with a grace of 1 s.
+/// Timeouts of 16 s for the opening and 8 s for the closing, both with a grace of 1 s.
 fn config() -> Config {
     let timeouts = Timeouts::NONE.with_opening(Some(seconds(16))).with_closing(Some(seconds(8)));
     Config::new().with_timeouts(timeouts).with_entropy(|out: &mut [u8]| {
@@ -35,9 +35,9 @@ fn client() -> ClientHandshake {
     ClientHandshake::new(config(), &request).unwrap()
 }
 
-/// Reports `now`, and checks that the next call is due later.
+/// Reports `now`, and checks that the next report is due later.
 #[track_caller]
-fn tell(handshake: &mut impl Handshake, now: u64) {
+fn report(handshake: &mut impl Handshake, now: u64) {
     handshake.handle_timeout(seconds(now));
     assert!(handshake.poll_timeout().is_none_or(|next| next > seconds(now)));
 }
@@ -52,48 +52,48 @@ fn write_all(handshake: &mut impl Handshake) {
 fn answers_a_slow_request_with_408_and_drains_for_a_while() {
     let mut server = ServerHandshake::new(config());
     assert_eq!(server.poll_timeout(), Some(Duration::ZERO));
-    tell(&mut server, 100);
+    report(&mut server, 100);
     assert_eq!(server.poll_timeout(), Some(seconds(116)));
     assert_eq!(receive(&mut server, &REQUEST[..20]).0, None);
-    tell(&mut server, 115);
+    report(&mut server, 115);
     assert_eq!(server.poll_timeout(), Some(seconds(116)));
-    // Bytes that do not complete the request extend nothing.
+    // Bytes that do not complete the request do not extend the deadline.
     assert_eq!(receive(&mut server, &REQUEST[20..40]).0, None);
-    tell(&mut server, 116);
+    report(&mut server, 116);
     assert_eq!(server.poll_timeout(), Some(seconds(117)));
     assert_eq!(receive(&mut server, b"").0, None);
-    tell(&mut server, 117);
+    report(&mut server, 117);
     assert_eq!(receive_all(&mut server, b""), [TIMED_OUT]);
     assert!(server.output().chunk().starts_with(b"HTTP/1.1 408 Request Timeout\r\n"));
-    // The time to write the answer.
+    // The deadline to write the response.
     assert_eq!(server.poll_timeout(), Some(seconds(125)));
     write_all(&mut server);
     assert_eq!(server.transport(), Transport::Drain);
-    // The answer was written: the wait for the end of the stream starts.
-    tell(&mut server, 124);
+    // The response is written. The deadline for the end of the stream starts.
+    report(&mut server, 124);
     assert_eq!(server.poll_timeout(), Some(seconds(132)));
-    tell(&mut server, 132);
+    report(&mut server, 132);
     assert_eq!(server.transport(), Transport::Drain);
-    tell(&mut server, 133);
+    report(&mut server, 133);
     assert_over(&mut server, Transport::Close);
 }
 
-/// The process was suspended, or busy, while the request lay in the socket.
+/// The process was suspended or busy while the request was in the socket.
 #[test]
 fn complete_request_in_the_socket_survives_a_late_wake_up() {
     for (told, received_before) in
         [(&[41][..], true), (&[41], false), (&[41, 41], false), (&[41, 100, 200, 300], false)]
     {
         let mut server = ServerHandshake::new(config());
-        tell(&mut server, 0);
+        report(&mut server, 0);
         let mut event = None;
         if received_before {
             event = receive(&mut server, REQUEST).0;
         }
-        told.iter().for_each(|&now| tell(&mut server, now));
+        told.iter().for_each(|&now| report(&mut server, now));
         let event = event.or_else(|| receive(&mut server, REQUEST).0);
         assert_eq!(event, Some(ServerEvent::Upgrade), "{told:?}");
-        tell(&mut server, 1000);
+        report(&mut server, 1000);
         assert!(server.accept(&Acceptance::new()).is_ok());
     }
 }
@@ -102,21 +102,21 @@ fn complete_request_in_the_socket_survives_a_late_wake_up() {
 fn response_in_the_socket_survives_a_late_wake_up() {
     let response = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno";
     let mut client = client();
-    tell(&mut client, 0);
-    tell(&mut client, 41);
-    tell(&mut client, 41);
+    report(&mut client, 0);
+    report(&mut client, 41);
+    report(&mut client, 41);
     let ended = ClientEvent::BodyEnded(BodyEnd::Complete);
     let events = receive_all(&mut client, response);
     assert_eq!(events, [ClientEvent::Refused { status: 403 }, ended]);
 }
 
 #[test]
-fn peer_that_stays_silent_is_given_up_however_late_the_calls_are() {
+fn silent_peer_times_out_even_if_reports_are_late() {
     let mut server = ServerHandshake::new(config());
     let mut calls = 0;
     let mut now = 0;
     while receive(&mut server, b"").0.is_none() {
-        tell(&mut server, now);
+        report(&mut server, now);
         now += 1000;
         calls += 1;
         assert!(calls <= 6);
@@ -124,7 +124,7 @@ fn peer_that_stays_silent_is_given_up_however_late_the_calls_are() {
 }
 
 #[test]
-fn time_reported_only_when_due_ends_the_handshake() {
+fn reports_only_when_due_time_out_the_handshake() {
     let mut server = ServerHandshake::new(config());
     let mut now = seconds(5);
     let mut calls = 0;
@@ -140,7 +140,7 @@ fn time_reported_only_when_due_ends_the_handshake() {
 }
 
 #[test]
-fn clock_beyond_64_bits_of_nanoseconds_counts_from_its_first_time() {
+fn accepts_times_beyond_64_bits_of_nanoseconds() {
     for start in [Duration::from_nanos(u64::MAX) + seconds(1), Duration::MAX - seconds(100)] {
         let mut server = ServerHandshake::new(config());
         server.handle_timeout(start);
@@ -151,42 +151,42 @@ fn clock_beyond_64_bits_of_nanoseconds_counts_from_its_first_time() {
 }
 
 #[test]
-fn gives_an_answer_up_that_cannot_be_written() {
+fn aborts_if_the_response_cannot_be_written() {
     let mut server = ServerHandshake::new(config());
-    tell(&mut server, 0);
+    report(&mut server, 0);
     assert!(receive(&mut server, b"bad\r\n\r\n").0.is_some());
     assert_eq!(server.transport(), Transport::Open);
-    // What happened since the last call counts as happening now.
+    // The deadline starts at the next report, which is due at once.
     assert_eq!(server.poll_timeout(), Some(Duration::ZERO));
-    tell(&mut server, 3);
+    report(&mut server, 3);
     assert_eq!(server.poll_timeout(), Some(seconds(11)));
-    tell(&mut server, 11);
+    report(&mut server, 11);
     assert_eq!(server.transport(), Transport::Open);
-    tell(&mut server, 12);
+    report(&mut server, 12);
     assert_over(&mut server, Transport::Abort);
 }
 
 #[test]
-fn gives_an_answer_up_that_cannot_be_written_after_the_end_of_the_stream() {
+fn aborts_if_the_response_cannot_be_written_after_the_end_of_the_stream() {
     let mut server = ServerHandshake::new(config());
-    tell(&mut server, 0);
+    report(&mut server, 0);
     assert!(receive(&mut server, b"bad\r\n\r\n").0.is_some());
     assert_eq!(receive_eof(&mut server), []);
     assert_eq!(server.poll_timeout(), Some(Duration::ZERO));
     for now in [1, 8, 9] {
-        tell(&mut server, now);
+        report(&mut server, now);
         assert_eq!(server.transport(), Transport::Open, "{now}");
     }
-    tell(&mut server, 10);
+    report(&mut server, 10);
     assert_over(&mut server, Transport::Abort);
 }
 
 #[test]
-fn long_answer_may_take_as_long_as_it_makes_progress() {
+fn progress_of_a_long_response_restarts_the_deadline() {
     let body = vec![b'x'; 200 << 10];
     let answering = || {
         let mut server = ServerHandshake::new(config());
-        tell(&mut server, 0);
+        report(&mut server, 0);
         assert_eq!(
             receive(&mut server, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").0,
             Some(ServerEvent::Http)
@@ -194,11 +194,11 @@ fn long_answer_may_take_as_long_as_it_makes_progress() {
         server.respond(200, &[], &body).unwrap();
         server
     };
-    // 20 KiB every 5 s.
+    // The transport accepts 20 KiB every 5 s.
     let mut server = answering();
     let mut now = 0;
     while server.output().has_remaining() {
-        tell(&mut server, now);
+        report(&mut server, now);
         assert_eq!(server.transport(), Transport::Open, "{now}");
         let len = server.output().remaining().min(20 << 10);
         server.output().advance(len);
@@ -206,11 +206,11 @@ fn long_answer_may_take_as_long_as_it_makes_progress() {
     }
     assert!(now > 40);
     assert_eq!(server.transport(), Transport::Drain);
-    // A byte each second is no progress.
+    // One byte per second is not enough progress.
     let mut server = answering();
     let mut now = 0;
     while server.transport() == Transport::Open {
-        tell(&mut server, now);
+        report(&mut server, now);
         if server.output().has_remaining() {
             server.output().advance(1);
         }
@@ -223,10 +223,10 @@ fn long_answer_may_take_as_long_as_it_makes_progress() {
 #[test]
 fn does_not_bound_the_decision() {
     let mut server = ServerHandshake::new(config());
-    tell(&mut server, 0);
+    report(&mut server, 0);
     assert_eq!(receive(&mut server, REQUEST).0, Some(ServerEvent::Upgrade));
     assert_eq!(server.poll_timeout(), None);
-    tell(&mut server, 1000);
+    report(&mut server, 1000);
     assert!(server.accept(&Acceptance::new()).is_ok());
 }
 
@@ -245,38 +245,38 @@ fn slow_response_fails_the_client_and_the_tunnel() {
     let failed = ClientEvent::Failed(HandshakeError::Timeout);
     let mut client = client();
     assert_eq!(client.poll_timeout(), Some(Duration::ZERO));
-    tell(&mut client, 1);
+    report(&mut client, 1);
     assert_eq!(client.poll_timeout(), Some(seconds(17)));
     assert_eq!(receive(&mut client, b"HTTP/1.1 101").0, None);
-    tell(&mut client, 17);
+    report(&mut client, 17);
     assert_eq!(client.transport(), Transport::Open);
-    tell(&mut client, 18);
+    report(&mut client, 18);
     assert_eq!(client.transport(), Transport::Abort);
     assert_eq!(receive(&mut client, b"").0, Some(failed));
     assert_over(&mut client, Transport::Abort);
 
     let uri = Uri::parse("ws://h/").unwrap();
     let mut proxy = ProxyHandshake::new(config(), &uri, &[]).unwrap();
-    tell(&mut proxy, 1);
+    report(&mut proxy, 1);
     assert_eq!(proxy.poll_timeout(), Some(seconds(17)));
-    tell(&mut proxy, 17);
-    tell(&mut proxy, 18);
+    report(&mut proxy, 17);
+    report(&mut proxy, 18);
     assert_eq!(receive(&mut proxy, b"").0, Some(failed));
     assert_over(&mut proxy, Transport::Abort);
 }
 
 #[test]
-fn deadline_keeps_the_part_of_a_body_that_came() {
+fn timeout_keeps_the_received_part_of_the_body() {
     for fields in
         ["Content-Length: 100\r\n\r\n", "\r\n", "Transfer-Encoding: chunked\r\n\r\nff\r\n"]
     {
         let mut client = client();
-        tell(&mut client, 0);
+        report(&mut client, 0);
         let response = format!("HTTP/1.1 403 Forbidden\r\n{fields}begun");
         let events = receive_all(&mut client, response.as_bytes());
         assert_eq!(events, [ClientEvent::Refused { status: 403 }], "{fields}");
-        tell(&mut client, 16);
-        tell(&mut client, 17);
+        report(&mut client, 16);
+        report(&mut client, 17);
         let ended = ClientEvent::BodyEnded(BodyEnd::Truncated);
         assert_eq!(receive(&mut client, b"").0, Some(ended), "{fields}");
         assert_eq!(client.body(), b"begun");

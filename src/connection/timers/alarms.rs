@@ -26,7 +26,7 @@ impl Timers {
                 timeouts.closing.is_some()
             }
             (Phase::Open | Phase::Closing, Stage::Closing { .. }) => {
-                timeouts.closing.is_some() && self.close_left(snapshot)
+                timeouts.closing.is_some() && self.close_was_written(snapshot)
             }
             (Phase::Over, Stage::Open { .. } | Stage::Closing { .. }) => false,
         };
@@ -49,7 +49,8 @@ impl Timers {
         match (snapshot.phase, self.stage) {
             (Phase::Open, Stage::Open { ping, last_data, .. }) => {
                 let pong = self.unanswered(ping).zip(timeouts.pong);
-                let pong = pong.and_then(|(left, span)| Alarm::new(Timeout::Pong, left, span));
+                let pong =
+                    pong.and_then(|(sent_at, span)| Alarm::new(Timeout::Pong, sent_at, span));
                 let since = last_data.unwrap_or(now);
                 let idle = timeouts.idle.and_then(|span| Alarm::new(Timeout::Idle, since, span));
                 [pong, write, idle]
@@ -82,7 +83,7 @@ impl Timers {
             (None, _) => self.last_heard.unwrap_or(now).after(span),
             (Some(_), Some(_)) => None,
             // Without a pong timeout, a silent peer does not fail the connection: the Pings repeat.
-            (Some(left), None) => left.after(span),
+            (Some(sent_at), None) => sent_at.after(span),
         }
     }
 
@@ -91,10 +92,10 @@ impl Timers {
     /// A sign of life in the interval between reports in which the Ping was written counts as
     /// following it: their order is unknown.
     fn unanswered(&self, ping: Ping) -> Option<Time> {
-        let (Ping::Sent { left, .. }, Some(heard)) = (ping, self.last_heard) else {
+        let (Ping::Sent { sent_at, .. }, Some(heard)) = (ping, self.last_heard) else {
             return None;
         };
-        (heard < left).then_some(left)
+        (heard < sent_at).then_some(sent_at)
     }
 
     /// Returns whether the received control frames exceed `rate`.

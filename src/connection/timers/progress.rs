@@ -49,7 +49,7 @@ impl Timers {
                 self.last_heard = None;
             }
         }
-        self.refused = self.left_behind;
+        self.refused = self.was_partial;
         self.last_heard.get_or_insert(now);
         if self.offered <= self.written {
             self.blocked_since = None;
@@ -59,8 +59,8 @@ impl Timers {
         match &mut self.stage {
             Stage::Open { ping, last_data, .. } if snapshot.phase == Phase::Open => {
                 last_data.get_or_insert(now);
-                if let Ping::Answered { left } = *ping {
-                    let nanos = u64::try_from(now.since(left).as_nanos()).unwrap_or(u64::MAX);
+                if let Ping::Answered { sent_at } = *ping {
+                    let nanos = u64::try_from(now.since(sent_at).as_nanos()).unwrap_or(u64::MAX);
                     self.rtt = Some(NonZeroU64::MIN.saturating_add(nanos));
                 }
                 *ping = ping.after_report(now, snapshot);
@@ -80,14 +80,14 @@ impl Timers {
     fn is_progress(&self, snapshot: &Snapshot) -> bool {
         let uncounted = self.written.saturating_sub(self.mark);
         let is_enough = !self.refused
-            || !self.left_behind
+            || !self.was_partial
             || uncounted >= PROGRESS
-            || self.close_left(snapshot);
+            || self.close_was_written(snapshot);
         uncounted > 0 && is_enough
     }
 
     /// Returns whether the last byte of our Close was written since progress was last counted.
-    pub(super) fn close_left(&self, snapshot: &Snapshot) -> bool {
+    pub(super) fn close_was_written(&self, snapshot: &Snapshot) -> bool {
         match self.stage {
             Stage::Closing { close_end: Some(end), .. } => {
                 self.mark < end && end <= snapshot.written
@@ -109,7 +109,7 @@ impl Timers {
             *last_data = None;
         }
         self.written = snapshot.written;
-        self.left_behind = self.written < self.offered;
+        self.was_partial = self.written < self.offered;
     }
 }
 
@@ -118,7 +118,7 @@ impl Ping {
     fn after_report(self, now: Time, snapshot: &Snapshot) -> Self {
         match self {
             Self::Due { id } => Self::Queued { id, end: snapshot.end },
-            Self::Queued { id, end } if end <= snapshot.written => Self::Sent { id, left: now },
+            Self::Queued { id, end } if end <= snapshot.written => Self::Sent { id, sent_at: now },
             Self::None | Self::Answered { .. } => Self::None,
             Self::Queued { .. } | Self::Sent { .. } => self,
         }

@@ -1,5 +1,5 @@
-//! The timers over all driver styles: scenarios that must live, scenarios that must end, and random
-//! drivers.
+//! Tests of the timers with each style of driver: connections that must survive, connections that must
+//! end, and random drivers.
 
 mod simulation;
 
@@ -9,11 +9,11 @@ use crate::Fragment;
 use crate::Timeouts;
 
 #[test]
-fn block_is_at_most_128_bytes() {
+fn timers_have_at_most_128_bytes() {
     assert!(size_of::<Timers>() <= 128, "{}", size_of::<Timers>());
 }
 
-// --- Must live -----------------------------------------------------------------------------------
+// --- Connections that must survive ----------------------------------------------------------------
 
 #[test]
 fn lives_if_pong_and_message_are_read_after_the_deadline() {
@@ -29,7 +29,7 @@ fn lives_if_pong_and_message_are_read_after_the_deadline() {
 }
 
 #[test]
-fn ends_clean_if_close_is_read_after_the_deadline() {
+fn ends_cleanly_if_close_is_read_after_the_deadline() {
     each_style(KEEPALIVE, |sim| {
         sim.peer.answers = false;
         sim.suspend(20_020, 41_000);
@@ -41,7 +41,7 @@ fn ends_clean_if_close_is_read_after_the_deadline() {
 }
 
 #[test]
-fn ends_clean_if_the_closing_reply_is_read_after_the_deadline() {
+fn ends_cleanly_if_the_closing_reply_is_read_after_the_deadline() {
     each_style(KEEPALIVE, |sim| {
         sim.close();
         sim.suspend(30, 15_000);
@@ -75,7 +75,7 @@ fn lives_if_suspended_in_the_write_of_the_ping() {
 fn lives_if_suspended_in_a_write_after_the_ping() {
     each_style(Timeouts { idle: Some(seconds(60)), ..KEEPALIVE }, |sim| {
         sim.run(20_010);
-        // More than the transport accepts at once.
+        // The transport cannot accept all of this in one write.
         sim.slow_write = Some((0, START + 81_000));
         sim.send(1_000_000);
         sim.arrive(20_100, Frame::Data(5));
@@ -99,7 +99,7 @@ fn closing_lives_if_suspended_in_the_write_of_the_close() {
 }
 
 #[test]
-fn lives_if_the_timer_is_served_twice_before_the_socket() {
+fn lives_if_the_time_is_reported_twice_before_the_socket_is_read() {
     each_style(KEEPALIVE, |sim| {
         sim.suspend(20_020, 41_000);
         sim.suspend(41_010, 44_000);
@@ -113,7 +113,7 @@ fn lives_if_the_timer_is_served_twice_before_the_socket() {
 }
 
 #[test]
-fn lives_if_the_timer_is_served_twice_at_one_instant() {
+fn lives_if_the_time_is_reported_twice_at_one_instant() {
     each_style(KEEPALIVE, |sim| {
         sim.suspend(20_020, 41_000);
         sim.run(40_990);
@@ -129,7 +129,7 @@ fn lives_if_the_timer_is_served_twice_at_one_instant() {
 fn pong_for_the_newest_ping_answers_the_keepalive_ping() {
     each_style(KEEPALIVE, |sim| {
         sim.peer.only_newest = true;
-        // The keepalive Ping is due in the step that follows.
+        // The keepalive Ping is due in the following step.
         sim.run(19_990);
         sim.step_world();
         sim.report();
@@ -141,7 +141,7 @@ fn pong_for_the_newest_ping_answers_the_keepalive_ping() {
 }
 
 #[test]
-fn idle_lives_while_10_mb_leave_at_20_kb_per_second() {
+fn idle_lives_while_10_mb_are_written_at_20_kb_per_second() {
     for timeouts in [idle(60), Timeouts { idle: Some(seconds(60)), ..KEEPALIVE }] {
         each_style(timeouts, |sim| {
             sim.peer.rate = 20_000;
@@ -154,7 +154,7 @@ fn idle_lives_while_10_mb_leave_at_20_kb_per_second() {
 }
 
 #[test]
-fn closing_lives_while_10_mb_before_the_close_leave_at_500_kb_per_second() {
+fn closing_lives_while_10_mb_before_the_close_are_written_at_500_kb_per_second() {
     for timeouts in [KEEPALIVE, Timeouts { closing: Some(seconds(10)), ..Timeouts::NONE }] {
         each_style(timeouts, |sim| {
             sim.peer.rate = 500_000;
@@ -168,9 +168,9 @@ fn closing_lives_while_10_mb_before_the_close_leave_at_500_kb_per_second() {
 }
 
 #[test]
-fn lives_while_5_mb_behind_a_written_ping_leave_at_20_kb_per_second() {
+fn lives_while_5_mb_after_a_ping_are_written_at_20_kb_per_second() {
     each_style(KEEPALIVE, |sim| {
-        // The peer is busy for longer than the pong timeout before it answers.
+        // The peer answers only after it was busy for longer than the pong timeout.
         sim.peer.rate = 20_000;
         sim.peer.answers = false;
         sim.run(20_000);
@@ -198,7 +198,7 @@ fn idle_lives_with_a_message_every_second() {
 }
 
 #[test]
-fn idle_lives_with_empty_messages_that_leave() {
+fn idle_lives_while_empty_messages_are_written() {
     each_style(idle(10), |sim| {
         for second in 1..100 {
             sim.send(0);
@@ -221,7 +221,7 @@ fn lives_while_a_frame_arrives_byte_by_byte() {
 }
 
 #[test]
-fn lives_for_ever_with_a_peer_that_answers_pings() {
+fn lives_forever_with_a_peer_that_answers_pings() {
     each_style(KEEPALIVE, |sim| {
         sim.run(3_600_000);
         sim.assert_alive();
@@ -229,9 +229,9 @@ fn lives_for_ever_with_a_peer_that_answers_pings() {
 }
 
 #[test]
-fn lives_while_refused_output_empties_now_and_then() {
+fn lives_while_refused_output_drains_occasionally() {
     each_style(KEEPALIVE, |sim| {
-        // Less than 16 KiB each time, and no Ping is answered.
+        // Less than 16 KiB is written each time, and no Ping is answered.
         sim.peer.answers = false;
         sim.peer.rate = 200;
         sim.kernel = 1_000;
@@ -247,7 +247,7 @@ fn lives_while_refused_output_empties_now_and_then() {
 }
 
 #[test]
-fn pong_of_the_interval_in_which_the_ping_left_answers_it() {
+fn pong_received_in_the_interval_in_which_the_ping_was_written_answers_it() {
     let mut sim = Sim::new(Style::BeforeReceive, KEEPALIVE);
     sim.now += 20_000;
     sim.report();
@@ -268,7 +268,7 @@ fn pong_of_the_interval_in_which_the_ping_left_answers_it() {
     sim.assert_alive();
 }
 
-// --- Must end ------------------------------------------------------------------------------------
+// --- Connections that must end --------------------------------------------------------------------
 
 #[test]
 fn dead_peer_ends_if_time_is_reported_between_queueing_and_writing() {
@@ -283,14 +283,14 @@ fn dead_peer_ends_if_time_is_reported_between_queueing_and_writing() {
         sim.report();
         sim.write();
     }
-    // A Ping at 21 s leaves before the report at 24 s; suspect at 45 s, and thrice again because
-    // every report is late by more than the grace.
+    // The Ping at 21 s is written before the report at 24 s. The deadline is suspect at 45 s, and
+    // three more times because every report is late by more than the grace.
     sim.assert_ended(Timeout::Pong, 57_000..=57_000);
 }
 
 #[test]
 fn dead_peer_ends_while_messages_are_sent() {
-    // Where the transport accepts nothing from 18 s on, the Ping of 20 s does not leave.
+    // If the transport accepts nothing after 18 s, the Ping of 20 s is not written.
     for (kernel, timeout, end) in
         [(1 << 30, Timeout::Pong, 41_000), (64 * 1024, Timeout::Output, 59_000)]
     {
@@ -337,7 +337,7 @@ fn silent_dead_peer_ends_after_ping_pong_and_grace() {
 }
 
 #[test]
-fn closing_ends_though_the_peer_sends_pings_for_ever() {
+fn closing_ends_although_the_peer_sends_pings_forever() {
     each_style(KEEPALIVE, |sim| {
         sim.peer.closes = false;
         sim.run(5_000);
@@ -351,7 +351,7 @@ fn closing_ends_though_the_peer_sends_pings_for_ever() {
 }
 
 #[test]
-fn closing_ends_though_the_peer_sends_pings_and_reads_slowly() {
+fn closing_ends_although_the_peer_sends_pings_and_reads_slowly() {
     each_style(KEEPALIVE, |sim| {
         sim.peer.closes = false;
         sim.kernel = 10;
@@ -366,7 +366,7 @@ fn closing_ends_though_the_peer_sends_pings_and_reads_slowly() {
 }
 
 #[test]
-fn closing_restarts_at_the_end_of_the_close_though_pongs_follow() {
+fn closing_restarts_at_the_end_of_the_close_although_pongs_follow() {
     each_style(KEEPALIVE, |sim| {
         sim.peer.closes = false;
         sim.kernel = 10;
@@ -376,7 +376,7 @@ fn closing_restarts_at_the_end_of_the_close_though_pongs_follow() {
         for n in 0..1_000 {
             sim.arrive(n * 100, Frame::Ping);
         }
-        // 58 bytes, of which the transport holds 10.
+        // 58 bytes, of which the transport accepts 10.
         sim.run(50_000);
         sim.assert_ended(Timeout::Closing, 4_800 + 11_000..=5_000 + 11_000);
     });
@@ -417,7 +417,7 @@ fn ends_if_the_peer_reads_nothing_and_sends_pongs() {
 }
 
 #[test]
-fn ends_if_the_peer_reads_a_byte_now_and_then_and_sends_pongs() {
+fn ends_if_the_peer_reads_single_bytes_and_sends_pongs() {
     each_style(KEEPALIVE, |sim| {
         sim.peer.rate = 100;
         sim.send(10_000_000);
@@ -442,7 +442,7 @@ fn closing_alone_ends_with_a_silent_peer() {
 }
 
 #[test]
-fn closing_ends_if_the_application_owes_the_reply() {
+fn closing_ends_if_the_application_does_not_reply() {
     each_style(KEEPALIVE, |sim| {
         sim.snapshot.phase = Phase::Closing;
         sim.run(50_000);
@@ -451,7 +451,7 @@ fn closing_ends_if_the_application_owes_the_reply() {
 }
 
 #[test]
-fn closing_lives_while_output_before_the_owed_reply_leaves() {
+fn closing_lives_while_output_before_the_reply_is_written() {
     each_style(KEEPALIVE, |sim| {
         sim.peer.rate = 500_000;
         sim.send(10_000_000);
@@ -465,7 +465,7 @@ fn closing_lives_while_output_before_the_owed_reply_leaves() {
 }
 
 #[test]
-fn closing_is_not_extended_by_a_late_reply_that_does_not_leave() {
+fn closing_is_not_extended_by_a_late_reply_that_is_not_written() {
     each_style(KEEPALIVE, |sim| {
         sim.die();
         sim.kernel = 0;
@@ -494,7 +494,7 @@ fn write_timeout_runs_on_when_the_peer_closes() {
 }
 
 #[test]
-fn idle_ends_though_pings_pass() {
+fn idle_ends_although_pings_are_exchanged() {
     each_style(Timeouts { idle: Some(seconds(60)), ..KEEPALIVE }, |sim| {
         for n in 0..100 {
             sim.arrive(n * 3_000, Frame::Ping);
@@ -519,7 +519,7 @@ fn call_without_received_bytes_is_no_sign_of_life() {
 }
 
 #[test]
-fn output_that_is_never_asked_for_does_not_expire() {
+fn output_that_is_never_requested_does_not_expire() {
     let mut sim = Sim::new(Style::BeforeReceive, KEEPALIVE);
     for second in 0..200 {
         sim.now += 1_000;
@@ -531,7 +531,7 @@ fn output_that_is_never_asked_for_does_not_expire() {
 }
 
 #[test]
-fn dead_peer_ends_though_every_call_is_late() {
+fn dead_peer_ends_although_every_call_is_late() {
     each_style(KEEPALIVE, |sim| {
         sim.die();
         for n in 0..40 {
@@ -545,7 +545,7 @@ fn dead_peer_ends_though_every_call_is_late() {
 // --- poll_timeout and RTT ------------------------------------------------------------------------
 
 #[test]
-fn asks_at_once_for_the_first_time_and_when_a_ping_left() {
+fn report_is_due_at_once_at_first_and_after_a_ping_was_written() {
     let mut sim = Sim::new(Style::WhenDue, KEEPALIVE);
     let poll = |sim: &Sim| sim.timers.poll_timeout(&sim.snapshot, &sim.config);
     let unstarted = Timers::new(&sim.config).unwrap();
@@ -553,7 +553,7 @@ fn asks_at_once_for_the_first_time_and_when_a_ping_left() {
     assert_eq!(poll(&sim), Some(millis(START + 20_000)));
     sim.now = START + 20_000;
     sim.report();
-    // It has not left: only writing it can start a timer.
+    // The Ping is not written: only writing it can start a timer.
     assert_eq!(poll(&sim), None);
     sim.write();
     assert_eq!(poll(&sim), Some(millis(START + 20_000)));
@@ -563,7 +563,7 @@ fn asks_at_once_for_the_first_time_and_when_a_ping_left() {
 }
 
 #[test]
-fn asks_at_once_when_closing_starts_and_when_the_close_left() {
+fn report_is_due_at_once_when_closing_starts_and_after_the_close_was_written() {
     let mut sim = Sim::new(Style::WhenDue, KEEPALIVE);
     sim.close();
     assert!(sim.due());
@@ -576,8 +576,8 @@ fn asks_at_once_when_closing_starts_and_when_the_close_left() {
     assert!(!sim.due());
 }
 
-/// The simulation also asserts after each report that `poll_timeout` is later, and that a driver that
-/// reports the time while that is due comes to an end.
+/// The simulation also asserts that `poll_timeout` is later after each report, and that a driver
+/// that reports the time while a report is due does not loop forever.
 #[test]
 fn driver_wakes_only_for_a_ping_and_its_pong() {
     each_style(KEEPALIVE, |sim| {
@@ -595,13 +595,13 @@ fn driver_of_blocked_output_does_not_spin() {
         sim.send(10_000_000);
         sim.run(50_000);
         sim.assert_ended(Timeout::Output, 41_000..=41_050);
-        // To write, for a Ping, when the output is suspect, and at the end.
+        // Wake-ups: for the write, for a Ping, when the output is suspect, and at the end.
         assert!(sim.wake_ups <= 4, "{}", sim.wake_ups);
     });
 }
 
 #[test]
-fn never_asks_without_timeouts() {
+fn no_report_is_due_without_timeouts() {
     let config = Config::new().with_statistics();
     let mut sim = Sim::with_config(Style::BeforeReceive, config);
     sim.send(1 << 20);
@@ -611,7 +611,7 @@ fn never_asks_without_timeouts() {
 }
 
 #[test]
-fn survives_the_end_of_time() {
+fn survives_the_largest_reported_time() {
     for span in [Duration::ZERO, millis(1), seconds(20), Duration::MAX] {
         let timeouts = Timeouts {
             opening: Some(span),
@@ -638,11 +638,11 @@ fn survives_the_end_of_time() {
 }
 
 #[test]
-fn rtt_is_exact_where_time_is_reported_at_each_wake_up() {
+fn rtt_is_exact_if_the_time_is_reported_at_each_wake_up() {
     each_style(KEEPALIVE, |sim| {
         sim.peer.latency = 120;
         sim.run(60_000);
-        // A tick until the peer reads the Ping.
+        // One tick passes until the peer reads the Ping.
         assert_eq!(sim.timers.rtt(), Some(millis(120 + TICK)));
         sim.peer.latency = 2_340;
         sim.run(120_000);
@@ -651,7 +651,7 @@ fn rtt_is_exact_where_time_is_reported_at_each_wake_up() {
 }
 
 #[test]
-fn rtt_is_measured_though_messages_arrive_before_the_pong() {
+fn rtt_is_measured_although_messages_arrive_before_the_pong() {
     each_style(KEEPALIVE, |sim| {
         sim.peer.latency = 500;
         sim.arrive(20_100, Frame::Data(5));
@@ -661,7 +661,7 @@ fn rtt_is_measured_though_messages_arrive_before_the_pong() {
 }
 
 #[test]
-fn rtt_ignores_stale_and_unasked_pongs() {
+fn rtt_ignores_stale_and_unsolicited_pongs() {
     each_style(KEEPALIVE, |sim| {
         sim.peer.answers = false;
         sim.run(20_000);
@@ -709,7 +709,7 @@ fn rate_counts_without_a_clock() {
 }
 
 #[test]
-fn flood_of_control_frames_ends_in_the_same_wake_up() {
+fn flood_of_control_frames_fails_in_the_wake_up_that_reads_it() {
     for style in STYLES {
         let mut sim = Sim::with_config(style, Config::new().with_control_rate(RATE));
         for _ in 0..61 {

@@ -1,4 +1,4 @@
-//! Adapters of the client's side.
+//! Conversions for clients.
 
 use alloc::format;
 use alloc::string::String;
@@ -17,7 +17,8 @@ use crate::handshake::{
 
 /// # Types of `http`
 impl<'a> ClientRequest<'a> {
-    /// The request of HTTP/1.1 for another stack to write. `key` is as for [`write`](Self::write).
+    /// Returns the HTTP/1.1 request, for another stack to write. `key` is that of
+    /// [`write`](Self::write).
     ///
     /// # Errors
     ///
@@ -41,11 +42,11 @@ impl<'a> ClientRequest<'a> {
         Ok(request)
     }
 
-    /// Verifies a response of HTTP/1.1 that another stack parsed, as [`verify`](Self::verify) does.
+    /// Verifies an HTTP/1.1 response that another stack parsed, as [`verify`](Self::verify) does.
     ///
     /// # Errors
     ///
-    /// Those of [`verify`](Self::verify).
+    /// The errors of [`verify`](Self::verify).
     pub fn verify_http<'r, B>(
         &self,
         key: &[u8; 24],
@@ -57,9 +58,9 @@ impl<'a> ClientRequest<'a> {
         check_response(response.status().as_u16(), is_1_1, &fields, &accept_key(key), is_offered)
     }
 
-    /// The request as an Extended CONNECT for another stack to write, as
-    /// [`extended_connect`](Self::extended_connect) has it. Its `:protocol`, `websocket`, is not in the
-    /// types of `http`: add it as the stack wants it.
+    /// Returns the Extended CONNECT request of [`extended_connect`](Self::extended_connect), for
+    /// another stack to write. The types of the crate `http` have no place for its `:protocol`: pass
+    /// `websocket` to the stack in the way that it requires.
     ///
     /// # Errors
     ///
@@ -91,7 +92,7 @@ impl<'a> ClientRequest<'a> {
     ///
     /// # Errors
     ///
-    /// Those of [`verify_extended_connect`](Self::verify_extended_connect).
+    /// The errors of [`verify_extended_connect`](Self::verify_extended_connect).
     pub fn verify_extended_connect_http<'r, B>(
         &self,
         response: &'r Response<B>,
@@ -103,13 +104,14 @@ impl<'a> ClientRequest<'a> {
 
 /// # Types of `http`
 impl ClientHandshake {
-    /// A handshake for `request`, whose URI is absolute. Fields that the handshake writes itself are
-    /// left out, except for `Sec-WebSocket-Protocol`, which lists the subprotocols to offer.
+    /// Creates a handshake for `request`, whose URI must be absolute, and queues the request. Its
+    /// `Sec-WebSocket-Protocol` lists the subprotocols to offer. Other fields that the handshake writes
+    /// itself are omitted.
     ///
     /// # Errors
     ///
-    /// Those of [`new`](Self::new); [`InvalidHead::Target`] where the URI is not one that
-    /// [`Uri`](crate::handshake::Uri) accepts.
+    /// The errors of [`new`](Self::new), and [`InvalidHead::Target`] if
+    /// [`Uri`](crate::handshake::Uri) refuses the URI.
     pub fn from_http<B>(
         config: impl Into<SharedConfig>,
         request: &Request<B>,

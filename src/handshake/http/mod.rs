@@ -1,5 +1,5 @@
-//! Adapters from and to the types of the crate `http`, for requests and responses that another HTTP
-//! stack reads and writes. They pass the same checks as bytes.
+//! Conversions from and to the types of the crate `http`, for requests and responses that another
+//! HTTP stack reads and writes. They pass the same checks as heads that this crate parses.
 
 mod client;
 mod server;
@@ -13,11 +13,12 @@ use super::{Field, Fields, InvalidHead, RequestHead, ResponseHead};
 
 /// # Types of `http`
 impl RequestHead<'_> {
-    /// This head in the types of `http`. Values keep every byte.
+    /// Returns this head as a request of the crate `http`. Field values keep every byte.
     ///
     /// # Errors
     ///
-    /// Those of these types: for some characters of a target, or more than 65,534 bytes of it.
+    /// The error of the crate `http` if the target has a character that it does not allow, or more than
+    /// 65,534 bytes.
     pub fn to_http(&self) -> Result<Request<()>, ::http::Error> {
         let version = version(self.minor_version());
         let request = Request::builder().method(self.method()).uri(self.target()).version(version);
@@ -29,11 +30,12 @@ impl RequestHead<'_> {
 
 /// # Types of `http`
 impl ResponseHead<'_> {
-    /// This head in the types of `http`, which have no reason phrase. Values keep every byte.
+    /// Returns this head as a response of the crate `http`. Field values keep every byte; the reason
+    /// phrase is lost.
     ///
     /// # Errors
     ///
-    /// Those of these types, which a valid head does not cause.
+    /// The error of the crate `http`, which a valid head does not cause.
     pub fn to_http(&self) -> Result<Response<()>, ::http::Error> {
         let version = version(self.minor_version());
         let mut response = Response::builder().status(self.status()).version(version).body(())?;
@@ -52,7 +54,7 @@ impl<'a> From<&'a HeaderMap> for FieldList<'a> {
     }
 }
 
-/// The fields that the handshake does not write itself.
+/// Returns the fields that the handshake does not write itself.
 pub(super) fn own_fields(headers: &HeaderMap) -> Vec<Field<'_>> {
     fields_of(headers).filter(|field| !field.is_reserved()).collect()
 }
@@ -75,7 +77,7 @@ pub(super) fn with_status(status: StatusCode) -> Response<()> {
     response
 }
 
-/// A response out of its list of fields.
+/// Creates a response from a list of fields that begins with `:status`.
 pub(super) fn response_of<'a>(
     fields: impl Iterator<Item = Field<'a>>,
 ) -> Result<Response<()>, InvalidHead> {
@@ -91,7 +93,7 @@ pub(super) fn response_of<'a>(
     Ok(response)
 }
 
-/// Appends fields of the caller, which the handshake must not write itself.
+/// Appends the caller's fields. Refuses fields that the handshake writes itself.
 pub(super) fn append_extra(
     headers: &mut HeaderMap,
     fields: &[Field<'_>],

@@ -1,4 +1,4 @@
-//! Adapters of the server's side.
+//! Conversions for servers.
 
 use ::http::{HeaderValue, Request, Response, StatusCode, Version};
 
@@ -12,13 +12,16 @@ use crate::handshake::{
 
 /// # Types of `http`
 impl<'a> Upgrade<'a> {
-    /// Checks a request that another stack parsed, as [`RequestHead::upgrade`](crate::handshake::RequestHead::upgrade) does. A request of
-    /// HTTP/2 or HTTP/3 is plain HTTP here; see [`ExtendedConnect::from_http`].
+    /// Checks a request that another stack parsed, as
+    /// [`RequestHead::upgrade`](crate::handshake::RequestHead::upgrade) does.
+    ///
+    /// Returns `None` for plain HTTP, and for HTTP/2 and HTTP/3, where
+    /// [`ExtendedConnect::from_http`] checks the request.
     ///
     /// # Errors
     ///
-    /// The rule that the request breaks. [`Rejection::to_http`] makes the response of
-    /// [`HandshakeError::rejection`].
+    /// The first rule that the request breaks. Answer with
+    /// [`rejection`](HandshakeError::rejection), which [`Rejection::to_http`] converts.
     ///
     /// ```
     /// use websocket_proto::handshake::{Acceptance, OriginPolicy, Upgrade};
@@ -51,11 +54,11 @@ impl<'a> Upgrade<'a> {
         Self::check(line, request.headers().into(), policy)
     }
 
-    /// The response that accepts: 101, and what `acceptance` adds.
+    /// Returns the response that accepts, with status 101 and the additions of `acceptance`.
     ///
     /// # Errors
     ///
-    /// Those of [`accept`](Self::accept).
+    /// The errors of [`accept`](Self::accept).
     pub fn accept_http(&self, acceptance: &Acceptance<'_>) -> Result<Response<()>, InvalidHead> {
         acceptance.check(self.fields())?;
         let accept = accept_key(self.key());
@@ -74,13 +77,14 @@ impl<'a> Upgrade<'a> {
 
 /// # Types of `http`
 impl<'a> ExtendedConnect<'a> {
-    /// Checks a request that another stack parsed, as [`parse`](Self::parse) does. `protocol` is its
-    /// `:protocol`, which the crate `http` has no place for: stacks keep it in an extension of their
-    /// own.
+    /// Checks a request that another stack parsed, as [`parse`](Self::parse) does.
+    ///
+    /// `protocol` is the `:protocol` of the request. The types of the crate `http` have no place for
+    /// it; stacks put it into the extensions of the request.
     ///
     /// # Errors
     ///
-    /// Those of [`parse`](Self::parse).
+    /// The errors of [`parse`](Self::parse).
     ///
     /// ```
     /// use websocket_proto::handshake::{Acceptance, ExtendedConnect, OriginPolicy};
@@ -118,16 +122,17 @@ impl<'a> ExtendedConnect<'a> {
         Self::check(pseudo, request.headers().into(), policy).map(Some)
     }
 
-    /// The response that accepts: 200, and what `acceptance` adds.
+    /// Returns the response that accepts, with status 200 and the additions of `acceptance`.
     ///
     /// # Errors
     ///
-    /// Those of [`accept`](Self::accept).
+    /// The errors of [`accept`](Self::accept).
     pub fn accept_http(&self, acceptance: &Acceptance<'_>) -> Result<Response<()>, InvalidHead> {
         response_of(self.accept(acceptance)?)
     }
 
-    /// The response to a request that breaks a rule, as [`refusal`](Self::refusal) has it.
+    /// Returns the response to a request that breaks a rule, with the fields of
+    /// [`refusal`](Self::refusal).
     #[must_use]
     pub fn refusal_http(error: HandshakeError) -> Response<()> {
         let response = response_of(Self::refusal(error));
@@ -138,7 +143,7 @@ impl<'a> ExtendedConnect<'a> {
 
 /// # Types of `http`
 impl Rejection {
-    /// The response without a body, for another stack to write.
+    /// Returns this response without a body, for another stack to write.
     #[must_use]
     pub fn to_http(self) -> Response<()> {
         let status = StatusCode::from_u16(self.status()).unwrap_or(StatusCode::BAD_REQUEST);
@@ -161,12 +166,14 @@ impl Rejection {
 
 /// # Types of `http`
 impl ServerHandshake {
-    /// [`accept`](Self::accept)s with the choices of `response`: its `Sec-WebSocket-Protocol`, and all
-    /// fields that the handshake does not write itself.
+    /// Accepts the upgrade, as [`accept`](Self::accept) does, with the subprotocol in the
+    /// `Sec-WebSocket-Protocol` of `response`, and with all fields that the handshake does not write
+    /// itself.
     ///
     /// # Errors
     ///
-    /// Those of [`accept`](Self::accept); [`InvalidHead::Status`] if the status code is not 101.
+    /// The errors of [`accept`](Self::accept), and [`InvalidHead::Status`] if the status code is not
+    /// 101.
     #[expect(clippy::result_large_err, reason = "the error gives the handshake back")]
     pub fn accept_http<B>(self, response: &Response<B>) -> Result<Accepted, Unaccepted<Self>> {
         let headers = response.headers();
@@ -182,12 +189,12 @@ impl ServerHandshake {
         Err(Unaccepted { handshake: self, error: error.into() })
     }
 
-    /// [`respond`](Self::respond)s with the status code, the fields and the body of `response`, except
-    /// for the fields that the handshake writes itself.
+    /// Answers the request, as [`respond`](Self::respond) does, with the status code, the fields and
+    /// the body of `response`. Fields that the handshake writes itself are omitted.
     ///
     /// # Errors
     ///
-    /// Those of [`respond`](Self::respond).
+    /// The errors of [`respond`](Self::respond).
     pub fn respond_http<B: AsRef<[u8]>>(
         &mut self,
         response: &Response<B>,

@@ -1,17 +1,17 @@
-//! Classes of characters, and leaf functions that measure runs of them.
+//! Classes of characters, and the search for the end of a run of one class.
 //!
-//! All speed of the head parser is here: long runs are measured a word at a time.
+//! The speed of the head parser depends on this search, which examines a word at a time.
 
 /// A class of characters in a head.
 #[derive(Clone, Copy)]
 pub(crate) enum Class {
     /// `tchar` (RFC 9110, section 5.6.2).
     Token = 1,
-    /// Characters of a request target: visible ASCII except `#`. Browsers send characters that
-    /// RFC 3986 wants percent-encoded.
+    /// Characters of a request target: visible ASCII except `#`. The class is wider than in RFC 3986,
+    /// because browsers do not percent-encode all characters that it excludes.
     Target = 2,
-    /// Characters of a field value and the whitespace around it: everything except control
-    /// characters, and the tab (RFC 9110, section 5.5).
+    /// Characters of a field value and the whitespace around it: the tab, and everything except control
+    /// characters (RFC 9110, section 5.5).
     FieldValue = 4,
     /// The alphabet of base64, without padding (RFC 4648, section 4).
     Base64 = 8,
@@ -20,21 +20,21 @@ pub(crate) enum Class {
 }
 
 impl Class {
-    /// Whether `byte` belongs to the class.
+    /// Returns whether `byte` belongs to the class.
     #[inline]
     #[allow(clippy::indexing_slicing, reason = "the table has an entry for each byte")]
     pub(crate) const fn has(self, byte: u8) -> bool {
         CLASSES[byte as usize] & self as u8 != 0
     }
 
-    /// The length of the longest prefix of `bytes` that consists of this class.
+    /// Returns the length of the longest prefix of `bytes` that consists of this class.
     #[inline]
     pub(crate) fn prefix_len(self, bytes: &[u8]) -> usize {
         let mut len = match self {
             Self::FieldValue => words_len(bytes, non_printable),
             Self::Token => words_len(bytes, non_letter_or_hyphen),
             Self::Target => words_len(bytes, non_target),
-            // Keys and names are short: the table alone is faster.
+            // Keys and host names are short, so that the table alone is faster.
             Self::Base64 | Self::RegName => 0,
         };
         while bytes.get(len).is_some_and(|&byte| self.has(byte)) {
@@ -43,7 +43,7 @@ impl Class {
         len
     }
 
-    /// Whether `bytes` consists of this class and is not empty.
+    /// Returns whether `bytes` is not empty and consists of this class.
     pub(crate) fn is_all(self, bytes: &[u8]) -> bool {
         !bytes.is_empty() && bytes.iter().all(|&byte| self.has(byte))
     }
@@ -95,15 +95,15 @@ const fn is_one_of(byte: u8, mut set: &[u8]) -> bool {
     false
 }
 
-/// 1 in each byte of a word.
+/// A word whose bytes are all 1.
 const ONES: usize = usize::MAX / 0xff;
 /// The highest bit of each byte of a word.
 const HIGH_BITS: usize = ONES * 0x80;
 
-/// The length of the prefix of `bytes` before the first stop byte. If no whole word has one, up to
-/// a word's length of trailing bytes is not examined and not counted.
+/// Returns the length of the prefix of `bytes` before the first stop byte. Only whole words are
+/// examined: without a stop byte in them, the result is the length of all whole words.
 ///
-/// `stops` sets the highest bit of each stop byte of a little-endian word. Bits above the first one
+/// `stops` sets the highest bit of each stop byte of a little-endian word. Bits above the lowest one
 /// that is set may be false positives.
 #[inline]
 fn words_len(bytes: &[u8], stops: impl Fn(usize) -> usize) -> usize {
@@ -118,9 +118,9 @@ fn words_len(bytes: &[u8], stops: impl Fn(usize) -> usize) -> usize {
     len
 }
 
-/// Stops at everything except visible ASCII and the space, of which most values consist.
+/// Stops at everything except visible ASCII and the space. Most field values have only these.
 const fn non_printable(word: usize) -> usize {
-    // The subtraction finds bytes below the space, the addition 0x7f; both find bytes from 0x80.
+    // The subtraction finds bytes below 0x20, the addition finds 0x7f, and both find bytes from 0x80.
     (word.wrapping_sub(ONES * 0x20) | word.wrapping_add(ONES)) & HIGH_BITS
 }
 
@@ -130,10 +130,10 @@ const fn non_target(word: usize) -> usize {
     (word.wrapping_sub(ONES * 0x21) | word.wrapping_add(ONES) | number_sign) & HIGH_BITS
 }
 
-/// Stops at everything except letters and hyphens, of which most field names consist.
+/// Stops at everything except letters and hyphens. Most field names have only these.
 const fn non_letter_or_hyphen(word: usize) -> usize {
-    // For a byte below 0x80 each addition sets the highest bit and carries no further; a byte from
-    // 0x80 is a stop byte anyway.
+    // In a byte below 0x80, an addition can set the highest bit, but does not carry into the next byte.
+    // A byte from 0x80 is a stop byte anyway.
     let lower = word | (ONES * 0x20);
     let from_a = lower.wrapping_add(ONES * (0x80 - b'a' as usize));
     let above_z = lower.wrapping_add(ONES * (0x7f - b'z' as usize));

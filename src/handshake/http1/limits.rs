@@ -1,8 +1,9 @@
-//! Limits on the peer's handshake.
+//! Limits on the peer's head and body.
 
-/// Limits on the peer's opening handshake, in bytes unless stated otherwise. All are inclusive.
+/// Limits on the peer's head and body in the opening handshake, in bytes unless stated otherwise. All
+/// limits are inclusive. A server that receives more answers with the status code of the table.
 ///
-/// | limit | default | status | precedent |
+/// | limit | default | status code | precedent |
 /// |---|---|---|---|
 /// | [`max_head`](Self::max_head) | 32 KiB | 431 | nginx: 4 buffers of 8 KiB |
 /// | [`max_field_line`](Self::max_field_line) | 16 KiB | 431 | Node: 16 KiB of fields |
@@ -19,21 +20,20 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HeadLimits {
-    /// The whole head, including the empty line that ends it.
+    /// The length of the whole head, including the empty line that ends it.
     pub max_head: usize,
-    /// One field line, including the CRLF that ends it.
+    /// The length of one field line, including the CRLF that ends it.
     pub max_field_line: usize,
     /// The number of field lines.
     pub max_fields: usize,
-    /// The request target.
+    /// The length of the request target.
     pub max_target: usize,
-    /// The body that a client keeps of a response that refuses its handshake; the remainder is
-    /// dropped.
+    /// The length of the body of a refusal that a client keeps; it drops the remainder.
     pub max_body: usize,
 }
 
 impl HeadLimits {
-    /// The defaults of the table above.
+    /// The default limits, which the table above lists.
     pub const DEFAULT: Self = Self {
         max_head: 32 << 10,
         max_field_line: 16 << 10,
@@ -42,35 +42,35 @@ impl HeadLimits {
         max_body: 64 << 10,
     };
 
-    /// Limits the whole head.
+    /// Sets [`max_head`](Self::max_head).
     #[must_use]
     pub const fn with_max_head(mut self, bytes: usize) -> Self {
         self.max_head = bytes;
         self
     }
 
-    /// Limits one field line.
+    /// Sets [`max_field_line`](Self::max_field_line).
     #[must_use]
     pub const fn with_max_field_line(mut self, bytes: usize) -> Self {
         self.max_field_line = bytes;
         self
     }
 
-    /// Limits the number of field lines.
+    /// Sets [`max_fields`](Self::max_fields).
     #[must_use]
     pub const fn with_max_fields(mut self, fields: usize) -> Self {
         self.max_fields = fields;
         self
     }
 
-    /// Limits the request target.
+    /// Sets [`max_target`](Self::max_target).
     #[must_use]
     pub const fn with_max_target(mut self, bytes: usize) -> Self {
         self.max_target = bytes;
         self
     }
 
-    /// Limits the body that a client keeps.
+    /// Sets [`max_body`](Self::max_body).
     #[must_use]
     pub const fn with_max_body(mut self, bytes: usize) -> Self {
         self.max_body = bytes;

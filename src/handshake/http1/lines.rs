@@ -1,4 +1,4 @@
-//! The lines of a head: the start line, and the fields.
+//! The lines of a head: the start line and the field lines.
 
 use core::fmt;
 use core::str;
@@ -8,8 +8,8 @@ use super::characters::Class;
 /// A header field: a name in the case in which it was sent, and a value without the whitespace
 /// around it (RFC 9110, section 5).
 ///
-/// The type serves in both directions. A field that the caller supplies is validated when it is
-/// written.
+/// The peer's fields and the caller's fields have this type. The caller's fields are validated when
+/// they are written.
 ///
 /// ```
 /// use websocket_proto::handshake::Field;
@@ -25,31 +25,31 @@ pub struct Field<'a> {
 }
 
 impl<'a> Field<'a> {
-    /// A field to write.
+    /// Creates a field to write.
     #[must_use]
     pub fn new(name: &'a str, value: &'a (impl AsRef<[u8]> + ?Sized)) -> Self {
         Self { name: name.as_bytes(), value: value.as_ref() }
     }
 
-    /// The name.
+    /// Returns the name.
     #[must_use]
     pub fn name(&self) -> &'a str {
         str::from_utf8(self.name).unwrap_or_default()
     }
 
-    /// The value. Bytes above 0x7f have no defined encoding (RFC 9110, section 5.5).
+    /// Returns the value. Bytes above 0x7f have no defined encoding (RFC 9110, section 5.5).
     #[must_use]
     pub const fn value(&self) -> &'a [u8] {
         self.value
     }
 
-    /// The value as text; `None` if it is not UTF-8.
+    /// Returns the value as text, or `None` if it is not UTF-8.
     #[must_use]
     pub fn text(&self) -> Option<&'a str> {
         str::from_utf8(self.value).ok()
     }
 
-    /// Whether `name` is the field's name, ignoring case.
+    /// Returns whether `name` is the field's name, ignoring case.
     #[must_use]
     pub fn has_name(&self, name: &str) -> bool {
         self.name.eq_ignore_ascii_case(name.as_bytes())
@@ -59,10 +59,10 @@ impl<'a> Field<'a> {
         self.name
     }
 
-    /// Whether a recipient reads the value as it is written.
+    /// Returns whether a recipient reads the value exactly as it is written.
     pub(crate) fn has_valid_value(&self) -> bool {
-        // RFC 9110, section 5.5: no control characters, and no whitespace at the ends, which a
-        // recipient removes.
+        // RFC 9110, section 5.5: a value has no control characters. A recipient removes whitespace at
+        // its start and end.
         Class::FieldValue.prefix_len(self.value) == self.value.len()
             && trim(self.value).len() == self.value.len()
     }
@@ -104,7 +104,7 @@ impl<'a> Fields<'a> {
         Self(Source::List(list.iter()))
     }
 
-    /// The values of the fields called `name`, ignoring case.
+    /// Returns the values of the fields called `name`, ignoring case.
     pub(crate) fn values(self, name: &str) -> impl Iterator<Item = &'a [u8]> + Clone {
         self.filter(move |field| field.has_name(name)).map(|field| field.value)
     }
@@ -129,7 +129,7 @@ impl<'a> Iterator for Fields<'a> {
     }
 }
 
-/// `value` without the optional whitespace at its ends (OWS; RFC 9110, section 5.6.3).
+/// Removes optional whitespace at the start and the end of `value` (RFC 9110, section 5.6.3).
 pub(crate) fn trim(value: &[u8]) -> &[u8] {
     trim_end(trim_start(value))
 }
@@ -148,15 +148,15 @@ pub(crate) fn trim_end(mut value: &[u8]) -> &[u8] {
     value
 }
 
-/// A complete start line: values, and the offsets of its parts in the head. Those that the line does
-/// not have are 0.
+/// A complete start line: the offsets of its parts in the head, and decoded values. Parts that the
+/// line does not have are 0.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct StartLine {
     pub(super) method: u32,
     pub(super) target: u32,
     pub(super) version: u32,
     pub(super) reason: u32,
-    /// The first field line, after the start line.
+    /// The offset of the first field line, after the start line.
     pub(super) fields: u32,
     pub(crate) status: u16,
     /// The minor version of HTTP/1.
@@ -188,7 +188,7 @@ impl StartLine {
         part(head, self.reason, self.fields - 2)
     }
 
-    /// The field lines and the empty line after them.
+    /// Returns the field lines and the empty line after them.
     pub(crate) fn field_lines<'a>(&self, head: &'a [u8]) -> &'a [u8] {
         head.get(self.fields as usize..).unwrap_or_default()
     }
@@ -203,6 +203,6 @@ fn part(head: &[u8], start: u32, end: u32) -> &[u8] {
 pub(crate) struct FieldLine {
     pub(crate) start: usize,
     pub(crate) colon: usize,
-    /// The CRLF.
+    /// The offset of the CRLF.
     pub(crate) end: usize,
 }

@@ -1,6 +1,6 @@
 //! Heads of HTTP/1.1 messages (RFC 9112): a strict incremental scanner and a writer.
 //!
-//! Nothing here knows WebSocket.
+//! This module does not depend on WebSocket.
 
 pub(super) mod characters;
 mod limits;

@@ -1,5 +1,5 @@
-//! Scans a head as it arrives. The methods of [`Scanner`] follow the grammar of RFC 9112 from top to
-//! bottom:
+//! An incremental scanner of heads. The methods of [`Scanner`] follow the grammar of RFC 9112 from top
+//! to bottom:
 //!
 //! ```text
 //! request  = [ CRLF ] method SP request-target SP HTTP-version CRLF fields
@@ -8,8 +8,8 @@
 //! ```
 //!
 //! Each method reads one part and the byte that ends it. If a byte is missing, the method stops there,
-//! and the next call of [`Scanner::scan`] continues at that byte. So no call looks at bytes of an
-//! earlier one, and an invalid byte is reported as soon as it is there, however the head is cut.
+//! and the next call of [`Scanner::scan`] continues at that byte. Therefore each byte is read once, and
+//! an invalid byte is reported by the call that receives it, however the head is split.
 //!
 //! The scanner keeps the start line, and passes each complete field line to its caller.
 
@@ -46,7 +46,7 @@ enum Part {
 
 /// Why a call of [`Scanner::scan`] stops before the head is complete.
 enum Stop {
-    /// The next byte has not arrived, or is beyond a limit.
+    /// The next byte has not arrived, or it exceeds a limit.
     MissingByte,
     Failed(HandshakeError),
 }
@@ -63,14 +63,14 @@ pub(crate) struct Scanner {
     part: Part,
     /// The number of bytes read.
     at: usize,
-    /// Where the current part of the start line, or the current field line, starts; `start <= at`.
+    /// The offset of the current part of the start line, or of the current field line; `start <= at`.
     start: usize,
-    /// The colon of the current field line, after its name.
+    /// The offset of the colon of the current field line, once its name is read.
     colon: usize,
     /// The number of complete field lines.
     field_count: usize,
     line: StartLine,
-    /// A failure is final: nothing more is read.
+    /// The failure, after which nothing more is read.
     failure: Option<HandshakeError>,
 }
 
@@ -91,13 +91,13 @@ impl Scanner {
         Self { limits, part, at: 0, start: 0, colon: 0, field_count: 0, line, failure: None }
     }
 
-    /// The length of the complete head and its start line; `None` if the head is incomplete.
+    /// Returns the length of the head and its start line, or `None` if the head is incomplete.
     pub(crate) fn complete(&self) -> Option<(usize, &StartLine)> {
         (self.part == Part::Complete).then_some((self.at, &self.line))
     }
 
-    /// Reads what arrived since the last call, and passes each field line to `on_field` once it is
-    /// complete. `received` starts where the head does.
+    /// Reads the bytes that arrived since the last call, and passes each complete field line to
+    /// `on_field`. `received` starts with the first byte of the head.
     pub(crate) fn scan(
         &mut self,
         received: &[u8],
@@ -122,7 +122,7 @@ impl Scanner {
         error
     }
 
-    /// Reads the current part, or what arrived of it, and returns the next one.
+    /// Reads the current part as far as it has arrived, and returns the next part.
     fn next_part(&mut self, received: &[u8], on_field: &mut impl FnMut(FieldLine)) -> Step {
         match self.part {
             Part::RequestStart | Part::Method => self.method(received),
@@ -162,7 +162,7 @@ impl Scanner {
         }
     }
 
-    // RFC 9112, section 3.2: the form of the target is checked once the head is complete.
+    // RFC 9112, section 3.2: request-target. Its form is checked once the head is complete.
     fn target(&mut self, received: &[u8]) -> Step {
         match self.run(received, Class::Target)? {
             b' ' if self.at - self.start > 1 => {
@@ -170,7 +170,7 @@ impl Scanner {
                 Ok(Part::RequestVersion)
             }
             b'\n' => failed(HandshakeError::BareLf),
-            // A request line of HTTP/0.9 ends with the target.
+            // An HTTP/0.9 request line ends with the target.
             b'\r' if self.at - self.start > 1 => failed(HandshakeError::InvalidHttpVersion),
             _ => failed(HandshakeError::InvalidTarget),
         }
@@ -194,8 +194,8 @@ impl Scanner {
         }
     }
 
-    // RFC 9112, section 4: status-code = 3DIGIT. A server must send the space after it even without
-    // a reason phrase; many do not, and nothing depends on it.
+    // RFC 9112, section 4: status-code = 3DIGIT. A server must send the space after it even without a
+    // reason phrase. Many servers do not, so that the space is optional here.
     fn status(&mut self, received: &[u8]) -> Step {
         loop {
             match (self.at - self.start, self.byte(received)?) {
@@ -224,8 +224,8 @@ impl Scanner {
         }
     }
 
-    /// Reads field lines up to the empty line that ends the head: one loop over local variables,
-    /// since most of a head is here.
+    /// Reads field lines up to the empty line that ends the head. Most bytes of a head are field lines,
+    /// so that this is one loop over local variables.
     // RFC 9112, section 5: field-line = field-name ":" OWS field-value OWS.
     fn fields(&mut self, received: &[u8], on_field: &mut impl FnMut(FieldLine)) -> Step {
         let Self { mut part, mut at, mut start, mut colon, mut field_count, .. } = *self;
@@ -233,9 +233,9 @@ impl Scanner {
             let limit = self.field_line_limit(start);
             let line = received.get(..limit).unwrap_or(received);
             let rest = line.get(at..).unwrap_or_default();
-            // The colon and all characters of a name are also characters of a value. So the search
-            // for the end of the line does not depend on the colon's place, and the processor
-            // overlaps both (benches/handshake.rs).
+            // The colon and the characters of a name are also characters of a value. The search for the
+            // end of the line therefore does not depend on the position of the colon, and the processor
+            // can overlap both searches (benches/handshake.rs).
             let len = Class::FieldValue.prefix_len(rest);
             if part == Part::FieldName {
                 if field_count == self.limits.max_fields && !matches!(rest, [] | [b'\r', ..]) {
@@ -285,13 +285,13 @@ impl Scanner {
         end
     }
 
-    /// Begins the next part, or the next field line, at the current byte.
+    /// Begins the next part, or the next field line, at the next byte. Returns its offset.
     fn begin(&mut self) -> u32 {
         self.start = self.at;
         self.at as u32
     }
 
-    // RFC 9112, section 2.2: a recipient of a bare CR must consider the element invalid.
+    // RFC 9112, section 2.2: a recipient must treat an element with a CR without LF as invalid.
     fn lf(&mut self, received: &[u8]) -> Step<()> {
         match self.byte(received)? {
             b'\n' => Ok(()),
@@ -308,8 +308,8 @@ impl Scanner {
         Ok(byte)
     }
 
-    /// Reads the characters of `class` and the byte after them, which it returns.
-    // The callers share this code: it is the size of all of them.
+    /// Reads a run of characters of `class` and the byte after it, which it returns.
+    // Not inlined, to keep a single copy.
     #[inline(never)]
     fn run(&mut self, received: &[u8], class: Class) -> Step<u8> {
         let received = received.get(..self.limit()).unwrap_or(received);
@@ -317,10 +317,10 @@ impl Scanner {
         self.byte(received)
     }
 
-    /// The offset at which the current part must have ended.
+    /// Returns the offset at which the current part must have ended.
     fn limit(&self) -> usize {
         match self.part {
-            // The space after the target does not count.
+            // The space after the target does not count toward the limit.
             Part::Target => {
                 let limit = self.start.saturating_add(self.limits.max_target).saturating_add(1);
                 limit.min(self.limits.max_head)
@@ -339,7 +339,7 @@ impl Scanner {
         }
     }
 
-    /// The offset at which a field line that starts at `start` must have ended.
+    /// Returns the offset at which a field line that starts at `start` must have ended.
     fn field_line_limit(&self, start: usize) -> usize {
         start.saturating_add(self.limits.max_field_line).min(self.limits.max_head)
     }
@@ -356,17 +356,17 @@ impl Scanner {
     }
 }
 
-/// Why `byte`, after `len` bytes of a field name, is invalid.
+/// Returns the error of `byte`, which is invalid after `len` bytes of a field name.
 #[cold]
 #[inline(never)]
 fn invalid_field_name(byte: u8, len: usize) -> HandshakeError {
     match byte {
         b'\n' => HandshakeError::BareLf,
         b':' => HandshakeError::EmptyFieldName,
-        // RFC 9112, section 5.2: a server must reject or replace line folding; section 2.2 says the
-        // same of whitespace before the first field line.
+        // RFC 9112, section 5.2: a server must reject or replace line folding. Section 2.2: a recipient
+        // must reject or ignore a line that starts with whitespace after the start line.
         b' ' | b'\t' if len == 0 => HandshakeError::FoldedLine,
-        // RFC 9112, section 5.1: whitespace between name and colon must be rejected.
+        // RFC 9112, section 5.1: a server must reject whitespace between the name and the colon.
         b' ' | b'\t' => HandshakeError::SpaceBeforeColon,
         _ => HandshakeError::InvalidFieldName,
     }
@@ -376,7 +376,7 @@ fn invalid_field_name(byte: u8, len: usize) -> HandshakeError {
 mod tests {
     use super::*;
 
-    /// The outcome of scanning a head in one piece or byte by byte.
+    /// The result of scanning a head in one piece or byte by byte.
     #[derive(Debug, PartialEq, Eq)]
     enum Outcome {
         Scanned { part: Part, at: usize, field_count: usize },
@@ -389,7 +389,7 @@ mod tests {
             if let Err(error) = scanner.scan(received, |_| fields += 1) {
                 return Outcome::Failed(error);
             }
-            // All that arrived is read, so that no byte is looked at by two calls.
+            // A call reads all received bytes, so that no byte is read twice.
             assert!(scanner.part == Part::Complete || scanner.at == received.len());
         }
         let Scanner { part, at, field_count, .. } = scanner;
@@ -434,7 +434,7 @@ mod tests {
     }
 
     #[test]
-    fn all_short_combinations_of_parts_scan_alike_whole_and_bytewise() {
+    fn every_combination_of_parts_scans_the_same_whole_and_bytewise() {
         let parts: [&[u8]; 9] =
             [b"Host", b":", b" a", b"\r", b"\n", b"\0", b"Key: \xe4\t\r\n", b":\r\n", b"\r\n"];
         const START: &[u8] = b"GET / HTTP/1.1\r\n";
@@ -456,7 +456,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_already_scanned_are_not_looked_at_again() {
+    fn reads_each_byte_once() {
         let head = b"\r\nGET /a HTTP/1.1\r\nHost: example.com\r\nB: \xfc\tc\r\n\r\n";
         let mut scanner = Scanner::request(HeadLimits::DEFAULT);
         for len in 0..=head.len() {

@@ -1,4 +1,4 @@
-//! Writes heads, and validates what the caller supplies for them.
+//! Writes heads, and validates the parts that the caller supplies.
 
 #[cfg(feature = "alloc")]
 use alloc::vec::Vec;
@@ -7,9 +7,10 @@ use super::Field;
 use super::characters::Class;
 use crate::handshake::InvalidHead;
 
-/// A destination for a head: the start of a slice or, with `alloc`, the end of a `Vec`.
+/// The buffer to which a head is written: from the start of a slice or, with `alloc`, after the end of
+/// a `Vec`.
 ///
-/// Functions that write take `impl Into<HeadBuffer>`: pass `&mut [u8]`, `&mut [u8; N]` or
+/// Functions that write a head accept `impl Into<HeadBuffer>`: pass `&mut [u8]`, `&mut [u8; N]` or
 /// `&mut Vec<u8>`.
 ///
 /// ```
@@ -83,23 +84,22 @@ impl HeadBuffer<'_> {
     }
 }
 
-/// Writes the head of a request or a response without an allocation of its own.
+/// Writes the head of a request or a response. It allocates only to grow a `Vec`.
 ///
-/// It validates all that it is given: a CR, LF or NUL in a head is an error, as is everything else
-/// that a recipient would read differently. After an error the contents of the buffer are
-/// unspecified.
+/// It validates every part: CR, LF and NUL are errors, and so is every other byte that a recipient
+/// would interpret differently. After an error the contents of the buffer are unspecified.
 #[derive(Debug)]
 pub(crate) struct HeadWriter<'a> {
     buffer: HeadBuffer<'a>,
 }
 
 impl<'a> HeadWriter<'a> {
-    /// Writes at the start of `buffer`.
+    /// Creates a writer to `buffer`.
     pub(crate) fn new(buffer: impl Into<HeadBuffer<'a>>) -> Self {
         Self { buffer: buffer.into() }
     }
 
-    /// Begins an HTTP/1.1 request. The target is the concatenation of `target`.
+    /// Creates a writer and writes the request line. The parts of `target` are concatenated.
     pub(crate) fn request(
         buffer: impl Into<HeadBuffer<'a>>,
         method: &str,
@@ -120,7 +120,7 @@ impl<'a> HeadWriter<'a> {
         Ok(head)
     }
 
-    /// Begins an HTTP/1.1 response.
+    /// Creates a writer and writes the status line.
     pub(crate) fn response(
         buffer: impl Into<HeadBuffer<'a>>,
         status: u16,
@@ -150,24 +150,24 @@ impl<'a> HeadWriter<'a> {
         self.write(&[field.name_bytes(), b": ", field.value(), b"\r\n"])
     }
 
-    /// Writes bytes that are known to be valid.
+    /// Writes bytes that the caller knows to be valid.
     pub(crate) fn write(&mut self, parts: &[&[u8]]) -> Result<(), InvalidHead> {
         parts.iter().try_for_each(|part| self.buffer.push(part))
     }
 
-    /// Ends the head and writes `body` after it. Returns the length of both in bytes.
+    /// Ends the head and writes `body` after it. Returns the length of head and body in bytes.
     pub(crate) fn finish(mut self, body: &[u8]) -> Result<usize, InvalidHead> {
         self.write(&[b"\r\n", body])?;
         Ok(self.written())
     }
 
-    /// The number of bytes written.
+    /// Returns the number of bytes written.
     pub(crate) fn written(&self) -> usize {
         self.buffer.written()
     }
 }
 
-/// The decimal digits of `number`, at the end of `out`.
+/// Returns the decimal digits of `number`, which it writes at the end of `out`.
 pub(crate) fn decimal(mut number: usize, out: &mut [u8; 20]) -> &[u8] {
     let mut start = out.len();
     for digit in out.iter_mut().rev() {

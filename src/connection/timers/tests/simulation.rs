@@ -1,4 +1,5 @@
-//! A connection, its driver, its transport and its peer in virtual time, in steps of 10 ms.
+//! Simulates a connection, its driver, its transport and its peer in virtual time, in steps of 10
+//! ms.
 
 use crate::Fragment;
 use std::collections::{BTreeMap, VecDeque};
@@ -7,7 +8,7 @@ use std::vec::Vec;
 use super::super::*;
 use crate::Timeouts;
 
-/// Milliseconds of a step.
+/// The duration of a step in milliseconds.
 pub(super) const TICK: u64 = 10;
 /// The first reported time in milliseconds: no timer depends on the caller's origin.
 pub(super) const START: u64 = 1_000_000;
@@ -40,7 +41,7 @@ pub(super) enum Style {
     BeforeReceive,
     /// At each wake-up, after it has read.
     AfterReceive,
-    /// Only when `poll_timeout` says so, before it reads.
+    /// Only when `poll_timeout` is due, before it reads.
     WhenDue,
 }
 
@@ -49,7 +50,7 @@ pub(super) const STYLES: [Style; 3] = [Style::BeforeReceive, Style::AfterReceive
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Frame {
     Data(usize),
-    /// A byte of a data frame's payload.
+    /// One byte of the payload of a data frame.
     DataByte,
     Ping,
     Pong([u8; 4]),
@@ -57,14 +58,14 @@ pub(super) enum Frame {
 }
 
 pub(super) struct Peer {
-    /// Bytes per second that it reads.
+    /// The number of bytes that the peer reads per second.
     pub(super) rate: u64,
-    /// Milliseconds from reading a Ping to its Pong in our socket.
+    /// The time in milliseconds from reading a Ping until its Pong is in our socket.
     pub(super) latency: u64,
     pub(super) answers: bool,
-    /// Answers only the newest of the Pings that it has read.
+    /// Whether the peer answers only the newest of the Pings that it has read.
     pub(super) only_newest: bool,
-    /// Answers our Close.
+    /// Whether the peer answers our Close.
     pub(super) closes: bool,
     pub(super) credit: u64,
 }
@@ -73,7 +74,7 @@ pub(super) struct Sim {
     pub(super) style: Style,
     pub(super) config: Config,
     pub(super) timers: Box<Timers>,
-    /// Milliseconds.
+    /// The current time in milliseconds.
     pub(super) now: u64,
     // The connection.
     pub(super) snapshot: Snapshot,
@@ -82,7 +83,7 @@ pub(super) struct Sim {
     pub(super) close_received: bool,
     pub(super) failed: Option<Due>,
     pub(super) over_at: Option<u64>,
-    // The transport: `kernel` bytes are accepted that the peer has not read.
+    // The transport, which accepts up to `kernel` bytes that the peer has not read.
     pub(super) kernel: u64,
     pub(super) inbox: VecDeque<Frame>,
     pub(super) arrivals: BTreeMap<u64, Vec<Frame>>,
@@ -90,13 +91,14 @@ pub(super) struct Sim {
     pub(super) peer_read: u64,
     // The process.
     pub(super) suspended: Vec<(u64, u64)>,
-    /// Wake-ups at which the driver takes the timer's branch although it could read.
+    /// The number of wake-ups at which the driver reports the time although it could read.
     pub(super) timer_branches: u32,
-    /// From when on the next write of something takes until when.
+    /// `(from, until)`: the next write that starts at or after `from` completes at `until`.
     pub(super) slow_write: Option<(u64, u64)>,
     pub(super) woken: bool,
     pub(super) wake_ups: u32,
-    /// Whether the process is suspended only after it has read what had arrived at the last report.
+    /// Whether the process reads the bytes that had arrived at the last report before it is
+    /// suspended.
     pub(super) reads_in_grace: bool,
     /// Whether the time was reported since the driver last read.
     pub(super) has_reported: bool,
@@ -171,8 +173,8 @@ impl Sim {
         }
     }
 
-    /// Moves the time to the tick before the next event, if the peer has nothing to read and the
-    /// driver nothing to do.
+    /// Advances the time to the tick before the next event if neither the peer nor the driver has
+    /// work.
     pub(super) fn skip_quiet_time(&mut self, until: u64) {
         let is_over = self.snapshot.phase == Phase::Over;
         let is_idle = self.peer_read == self.snapshot.written || self.peer.rate == 0;
@@ -210,7 +212,7 @@ impl Sim {
         self.woken = true;
     }
 
-    /// Closes, or fails with a Close frame.
+    /// Closes the connection, or fails it with a Close frame.
     pub(super) fn close(&mut self) {
         if self.close_end.is_none() {
             let end = self.queue(4);
@@ -324,7 +326,7 @@ impl Sim {
         self.check_over();
     }
 
-    /// Before it waits, a driver writes and reports the time while that is due.
+    /// Writes, and then reports the time while a report is due, as a driver does before it waits.
     #[track_caller]
     pub(super) fn before_wait(&mut self) {
         self.write();
@@ -376,7 +378,7 @@ impl Sim {
         let peer = &mut self.peer;
         peer.credit += peer.rate * TICK;
         let read = (peer.credit / 1_000).min(self.snapshot.written - self.peer_read);
-        // Unused credit does not accumulate beyond a byte.
+        // At most one byte of unused credit accumulates.
         peer.credit = (peer.credit - read * 1_000).min(1_000);
         let before = self.peer_read;
         self.peer_read += read;
