@@ -193,11 +193,15 @@ impl ClosePayload {
         if code == CloseCode::NO_STATUS {
             return payload;
         }
-        let content = code.0.to_be_bytes().into_iter().chain(reason.bytes());
-        for (to, byte) in payload.bytes.iter_mut().zip(content) {
-            *to = byte;
-            payload.len += 1;
+        let reason = reason.as_bytes();
+        if let Some((to_code, remaining)) = payload.bytes.split_first_chunk_mut()
+            && let Some(to_reason) = remaining.get_mut(..reason.len())
+        {
+            *to_code = code.0.to_be_bytes();
+            to_reason.copy_from_slice(reason);
+            payload.len = to_code.len() + reason.len();
         }
+        debug_assert!(payload.len > 0, "a reason has at most {MAX_REASON} bytes");
         payload
     }
 

@@ -94,7 +94,8 @@ pub enum Limit {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Timeout {
-    /// No byte was received for `Timeouts::pong` after a Ping was written.
+    /// The peer gave no sign of life for `Timeouts::pong` after a Ping was written: no byte was
+    /// received, and no refused output made progress.
     Pong,
     /// No part of a data frame was received or written for `Timeouts::idle`.
     Idle,

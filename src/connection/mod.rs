@@ -45,7 +45,7 @@ use crate::{
 /// [front page](crate#the-driving-loop) of the crate shows the loop that drives a connection.
 ///
 /// ```
-/// use websocket_proto::{Config, Connection, Event, Input, Negotiated, Unsent};
+/// use websocket_proto::{Config, Connection, Event, Input, Negotiated};
 ///
 /// static CONFIG: Config = Config::new();
 /// let mut connection = Connection::server(&CONFIG, &Negotiated::default());
@@ -54,7 +54,7 @@ use crate::{
 /// let mut input = Input::with_bytes(&mut bytes);
 /// while let Some(event) = connection.receive(&mut input) {
 ///     if let Event::Message(message) = event {
-///         connection.send(message).map_err(Unsent::into_error)?;
+///         connection.send(message)?;
 ///     }
 /// }
 /// assert_eq!(connection.output().chunk(), b"\x81\x05Hello");
@@ -122,7 +122,7 @@ impl Connection {
             machine: Machine::new(role),
             timers: Timers::new(&config),
             config,
-            output: Output::default(),
+            output: Output::empty(),
             assembly: Assembly::default(),
             control: Control::default(),
             keys,

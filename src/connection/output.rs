@@ -53,7 +53,6 @@ const MAX_SLICES: usize = 64;
 /// assert_eq!(socket, b"Hi");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Default)]
 pub struct Output {
     /// `Some` exactly while bytes are pending. Exception: if the destructor of a payload panics, an
     /// empty queue may remain.
@@ -203,6 +202,12 @@ impl Buf for Output {
 
 /// # Queueing
 impl Output {
+    /// Creates an output without pending bytes.
+    // Not `Default`: with that a driver could take the output of its connection.
+    pub(crate) const fn empty() -> Self {
+        Self { queue: None, written: 0 }
+    }
+
     /// Creates an output that begins with `bytes`, which are not copied.
     pub(crate) fn from_bytes(bytes: Vec<u8>) -> Self {
         let queue = (!bytes.is_empty()).then(|| Box::new(Queue::from_bytes(bytes)));
@@ -536,7 +541,7 @@ mod tests {
     }
 
     fn run_against_model(random: &Random, masking: Masking) {
-        let (mut output, mut model) = (Output::default(), Model::default());
+        let (mut output, mut model) = (Output::empty(), Model::default());
         if random.below(2) == 0 {
             let response = random.bytes(1 + random.below(300));
             output = Output::from_bytes(response.clone());
@@ -643,7 +648,7 @@ mod tests {
 
     #[test]
     fn holds_back_all_but_the_newest_pong_until_the_last_queued_one_is_written() {
-        let mut output = Output::default();
+        let mut output = Output::empty();
         for i in 0..100 {
             pong(&mut output, &[i; 125]);
             text(&mut output, b"between");
@@ -661,7 +666,7 @@ mod tests {
 
     #[test]
     fn queues_the_newest_pong_before_a_close() {
-        let mut output = Output::default();
+        let mut output = Output::empty();
         for i in 0..100 {
             pong(&mut output, &[i; 125]);
         }
@@ -676,7 +681,7 @@ mod tests {
 
     #[test]
     fn empty_output_is_small_and_owns_no_heap() {
-        let mut output = Output::default();
+        let mut output = Output::empty();
         assert_eq!(size_of::<Output>(), 16);
         text(&mut output, b"Hello");
         output.advance(7);
@@ -690,7 +695,7 @@ mod tests {
         for mark in [8 << 10, 64 << 10] {
             let max_message = mark / 4;
             for _ in 0..10 {
-                let mut output = Output::default();
+                let mut output = Output::empty();
                 for _ in 0..200 {
                     while output.counted() < mark && random.below(50) > 0 {
                         let len = 1 + random.below(max_message);
@@ -718,7 +723,7 @@ mod tests {
 
     #[test]
     fn payload_with_excessive_capacity_is_shrunk() {
-        let mut output = Output::default();
+        let mut output = Output::empty();
         let mut payload = Vec::with_capacity(1 << 20);
         payload.resize(ZERO_COPY_MIN, 7);
         shared(&mut output, OwnedPayload::Vec(payload));
@@ -737,11 +742,11 @@ mod tests {
                 Ok(())
             }
         }
-        let mut large = Output::default();
+        let mut large = Output::empty();
         text(&mut large, &[0; 60_000]);
         large.advance(large.len());
         // The buffer comes from the pool.
-        let mut output = Output::default();
+        let mut output = Output::empty();
         text(&mut output, b"Hello");
         assert!(memory(&output) > 60_000);
         assert_eq!(output.write_to(&mut Refusing).unwrap(), Written::Blocked);
@@ -755,7 +760,7 @@ mod tests {
     #[test]
     fn advancing_by_single_bytes_moves_each_byte_a_constant_number_of_times() {
         for backlog in [0, 1000, 100_000] {
-            let mut output = Output::default();
+            let mut output = Output::empty();
             text(&mut output, &alloc::vec![0; backlog]);
             MOVED.set(0);
             let mut queued = output.len();
@@ -786,7 +791,7 @@ mod tests {
 
     impl Drop for Owner {
         fn drop(&mut self) {
-            let mut other = Output::default();
+            let mut other = Output::empty();
             text(&mut other, b"from a destructor");
             assert_eq!(pending(&other), b"\x81\x11from a destructor");
             if self.0[0].is_multiple_of(2) {
@@ -808,11 +813,11 @@ mod tests {
             if drop_at % 751 > 1 {
                 continue;
             }
-            let mut output = Output::default();
+            let mut output = Output::empty();
             (0..4).for_each(|first| shared(&mut output, owned(first)));
             output.advance(drop_at);
             drop(output);
-            let mut next = Output::default();
+            let mut next = Output::empty();
             text(&mut next, b"next");
             assert_eq!(pending(&next), b"\x81\x04next");
             next.advance(6);
@@ -824,7 +829,7 @@ mod tests {
         for (pongs, n) in
             [(0, 3004), (0, 3011), (0, 6000), (0, 6015), (0, 6022), (1, 6024), (40, 6022)]
         {
-            let mut output = Output::default();
+            let mut output = Output::empty();
             shared(&mut output, owned(99));
             text(&mut output, b"after");
             shared(&mut output, owned(1));
@@ -845,7 +850,7 @@ mod tests {
 
     #[test]
     fn dropped_output_leaves_nothing_in_the_pool() {
-        let mut output = Output::default();
+        let mut output = Output::empty();
         text(&mut output, b"secret");
         for i in 0..100 {
             pong(&mut output, &[i; 125]);
@@ -853,7 +858,7 @@ mod tests {
         shared(&mut output, OwnedPayload::Vec(alloc::vec![1; 5000]));
         output.advance(3);
         drop(output);
-        let mut next = Output::default();
+        let mut next = Output::empty();
         text(&mut next, b"next");
         assert_eq!(pending(&next), b"\x81\x04next");
         assert_eq!(next.counted(), 6);
@@ -867,7 +872,7 @@ mod tests {
         std::thread_local!(static OUTPUT: Cell<Option<Output>> = const { Cell::new(None) });
         let thread = std::thread::spawn(|| {
             OUTPUT.set(None);
-            let mut output = Output::default();
+            let mut output = Output::empty();
             text(&mut output, b"pending");
             OUTPUT.set(Some(output));
         });
@@ -901,7 +906,7 @@ mod tests {
             (Err(io::ErrorKind::ConnectionReset.into()), io::ErrorKind::ConnectionReset),
             (Ok(0), io::ErrorKind::WriteZero),
         ] {
-            let mut output = Output::default();
+            let mut output = Output::empty();
             text(&mut output, b"Hello");
             let interrupted = Err(io::ErrorKind::Interrupted.into());
             let mut socket = Script([Ok(2), interrupted, Ok(1), error].into());
@@ -912,7 +917,7 @@ mod tests {
 
     #[test]
     fn empty_output_writes_nothing() {
-        let mut output = Output::default();
+        let mut output = Output::empty();
         assert_eq!(output.write_to(&mut Script(VecDeque::new())).unwrap(), Written::All);
         output.advance(0);
         assert_eq!(output.chunk(), b"");
@@ -921,14 +926,14 @@ mod tests {
     #[test]
     #[should_panic(expected = "cannot advance past the end of the output")]
     fn advancing_past_the_end_panics() {
-        let mut output = Output::default();
+        let mut output = Output::empty();
         text(&mut output, b"Hello");
         output.advance(8);
     }
 
     #[test]
     fn reads_as_a_buf() {
-        let mut output = Output::default();
+        let mut output = Output::empty();
         text(&mut output, b"Hello");
         shared(&mut output, OwnedPayload::Vec(alloc::vec![7; 3000]));
         let expected = pending(&output);

@@ -58,13 +58,13 @@ impl Connection {
     /// [`TypeMismatch`](SendError::TypeMismatch).
     ///
     /// ```
-    /// use websocket_proto::{Chunk, Config, Connection, Fragment, Negotiated, Unsent};
+    /// use websocket_proto::{Chunk, Config, Connection, Fragment, Negotiated};
     ///
     /// static CONFIG: Config = Config::new();
     /// let mut connection = Connection::server(&CONFIG, &Negotiated::default());
-    /// connection.send_chunk(Chunk::new("Hel", Fragment::First)).map_err(Unsent::into_error)?;
+    /// connection.send_chunk(Chunk::new("Hel", Fragment::First))?;
     /// connection.ping(b"")?;
-    /// connection.send_chunk(Chunk::new("lo", Fragment::Last)).map_err(Unsent::into_error)?;
+    /// connection.send_chunk(Chunk::new("lo", Fragment::Last))?;
     /// assert_eq!(connection.output().chunk(), b"\x01\x03Hel\x89\x00\x80\x02lo");
     /// # Ok::<(), websocket_proto::SendError>(())
     /// ```

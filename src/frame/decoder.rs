@@ -281,7 +281,9 @@ pub(crate) struct Remaining {
 }
 
 /// Removes the first `len` bytes from `input`, or all bytes if there are fewer, and returns them.
-#[inline]
+// Not inlined without an allocator, to keep a single copy.
+#[cfg_attr(feature = "alloc", inline)]
+#[cfg_attr(not(feature = "alloc"), inline(never))]
 pub(crate) fn take<'i>(input: &mut &'i mut [u8], len: usize) -> &'i mut [u8] {
     let all = core::mem::take(input);
     let len = len.min(all.len());

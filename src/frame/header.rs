@@ -164,7 +164,8 @@ impl FrameRules {
     }
 }
 
-/// The header of a frame (RFC 6455, section 5.2). It cannot represent an illegal header.
+/// The header of a frame (RFC 6455, section 5.2). Its length, opcode and FIN are
+/// always legal; whether reserved bits are is up to the extension that sets them.
 ///
 /// ```
 /// use websocket_proto::frame::{FrameHeader, FrameRules, Opcode};
@@ -279,7 +280,9 @@ impl FrameHeader {
     }
 
     /// Decodes a header. Returns it with its encoded length in bytes.
-    #[inline(always)]
+    // Not inlined without an allocator, to keep a single copy.
+    #[cfg_attr(feature = "alloc", inline(always))]
+    #[cfg_attr(not(feature = "alloc"), inline(never))]
     pub(crate) fn decode_with_len(
         input: &[u8],
         rules: &FrameRules,

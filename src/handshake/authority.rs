@@ -71,18 +71,21 @@ pub(super) const fn default_port(scheme: &[u8]) -> Option<u16> {
         [name @ .., b's' | b'S'] if name.len() != 1 => (name, 443),
         name => (name, 80),
     };
-    if name.eq_ignore_ascii_case(b"http") || name.eq_ignore_ascii_case(b"ws") {
-        Some(port)
-    } else {
-        None
-    }
+    if eq_ignore_case(name, b"http") || eq_ignore_case(name, b"ws") { Some(port) } else { None }
 }
 
 /// Compares host names ignoring case, and IPv6 addresses by value.
 pub(super) fn is_same_host(a: &[u8], b: &[u8]) -> bool {
     a == b
-        || a.eq_ignore_ascii_case(b)
+        || eq_ignore_case(a, b)
         || ipv6_address(a).is_some_and(|address| ipv6_address(b) == Some(address))
+}
+
+/// Returns whether the texts are equal, ignoring case.
+// Not inlined without an allocator, to keep a single copy.
+#[cfg_attr(not(feature = "alloc"), inline(never))]
+pub(super) const fn eq_ignore_case(a: &[u8], b: &[u8]) -> bool {
+    a.eq_ignore_ascii_case(b)
 }
 
 /// Returns the length of an `IP-literal` with its brackets, or 0 if the closing bracket is missing.
@@ -133,7 +136,7 @@ const fn parse_port(mut digits: &[u8]) -> Option<u16> {
 }
 
 /// Returns the value of an IPv6 address in brackets, or `None` if `host` is not one.
-const fn ipv6_address(host: &[u8]) -> Option<u128> {
+const fn ipv6_address(host: &[u8]) -> Option<[u16; 8]> {
     match host {
         [b'[', address @ .., b']'] => parse_ipv6(address),
         _ => None,
@@ -142,10 +145,10 @@ const fn ipv6_address(host: &[u8]) -> Option<u128> {
 
 /// Parses an `IPv6address` (RFC 3986, section 3.2.2): eight groups of hexadecimal digits. `::` may
 /// replace one run of groups, and an IPv4 address may replace the last two groups.
-const fn parse_ipv6(mut text: &[u8]) -> Option<u128> {
-    // The groups after the `::`, or all groups without one; and the groups before the `::`.
-    let (mut groups, mut count) = (0, 0);
-    let mut before = None;
+const fn parse_ipv6(mut text: &[u8]) -> Option<[u16; 8]> {
+    let mut address = [0; 8];
+    let mut groups: &mut [u16] = &mut address;
+    let mut is_compressed = false;
     // Below, the first colon of `::` ends the group before it. At the start there is no such group.
     if let [b':', rest @ ..] = text {
         if !matches!(rest, [b':', ..]) {
@@ -156,11 +159,16 @@ const fn parse_ipv6(mut text: &[u8]) -> Option<u128> {
     loop {
         // RFC 3986, section 3.2.2: a group is empty only in `::`, which occurs at most once.
         if let [b':', rest @ ..] = text {
-            if before.is_some() {
+            // `::` replaces at least one group.
+            let replaced = groups.len().saturating_sub(group_count(rest));
+            if is_compressed || replaced == 0 {
                 return None;
             }
-            before = Some((groups, count));
-            (groups, count) = (0, 0);
+            is_compressed = true;
+            groups = match groups.split_at_mut_checked(replaced) {
+                Some((_, remaining)) => remaining,
+                None => return None,
+            };
             text = rest;
             if text.is_empty() {
                 break;
@@ -175,34 +183,39 @@ const fn parse_ipv6(mut text: &[u8]) -> Option<u128> {
             rest = tail;
         }
         if let [b'.', ..] = rest {
-            let Some(address) = parse_ipv4(text) else { return None };
-            groups = (groups << 32) | address as u128;
-            count += 2;
-            break;
+            let ([high, low], Some(ipv4)) = (groups, parse_ipv4(text)) else { return None };
+            (*high, *low) = ((ipv4 >> 16) as u16, ipv4 as u16);
+            return Some(address);
         }
-        groups = (groups << 16) | group as u128;
-        count += 1;
-        if digits == 0 || digits > 4 || count > 8 {
+        let [next, remaining @ ..] = groups else { return None };
+        if digits == 0 || digits > 4 {
             return None;
         }
+        *next = group as u16;
+        groups = remaining;
         text = match rest {
             [] => break,
             [b':', tail @ ..] if !tail.is_empty() => tail,
             _ => return None,
         };
     }
-    match before {
-        None if count == 8 => Some(groups),
-        // `::` replaces at least one group.
-        Some((mut high, mut high_count)) if high_count + count < 8 => {
-            while high_count < 8 {
-                high <<= 16;
-                high_count += 1;
-            }
-            Some(high | groups)
+    if groups.is_empty() { Some(address) } else { None }
+}
+
+/// Returns the number of groups of 16 bits in `text`, which follows a `::`.
+const fn group_count(text: &[u8]) -> usize {
+    let mut count = if text.is_empty() { 0 } else { 1 };
+    let mut rest = text;
+    while let [byte, tail @ ..] = rest {
+        // An IPv4 address is two groups and comes last, so that the count ends at its first dot.
+        match byte {
+            b':' => count += 1,
+            b'.' => return count + 1,
+            _ => {}
         }
-        _ => None,
+        rest = tail;
     }
+    count
 }
 
 /// Parses an `IPv4address` (RFC 3986, section 3.2.2).
@@ -254,7 +267,7 @@ mod tests {
     #[test]
     fn ipv6_addresses_agree_with_the_standard_library() {
         let mut check = |text: &str| {
-            let expected = text.parse::<Ipv6Addr>().ok().map(u128::from);
+            let expected = text.parse::<Ipv6Addr>().ok().map(|address| address.segments());
             assert_eq!(parse_ipv6(text.as_bytes()), expected, "{text:?}");
         };
         for_each_text(&["::", ":", "1", "ffff:", "1.2.3.4", "g", "."], 6, &mut check, "");

@@ -127,7 +127,7 @@ impl ClientHandshake {
         let Some(negotiated) = response.map(|response| Negotiated::from_verified(&response)) else {
             return Err(Unaccepted { handshake: self, error: AcceptError::NotReady });
         };
-        let output = core::mem::take(self.exchange.output());
+        let output = core::mem::replace(self.exchange.output(), Output::empty());
         match Connection::client(self.exchange.config.clone(), &negotiated) {
             Ok(connection) => {
                 let connection = connection.after_handshake(output, self.exchange.unread_left());

@@ -82,7 +82,7 @@ impl Ending {
         };
         if expired {
             *self = if is_written { Self::Closed } else { Self::Aborted };
-            *output = Output::default();
+            *output = Output::empty();
         }
     }
 

@@ -90,7 +90,7 @@ impl Exchange {
             State::Body => self.truncate_body(State::Aborted),
             State::Closed | State::Aborted => self.state = State::Aborted,
         }
-        self.output = Output::default();
+        self.output = Output::empty();
     }
 
     pub(super) fn handle_timeout(&mut self, now: Duration) {
@@ -182,7 +182,7 @@ impl Exchange {
 
     /// Fails the handshake. The caller reports `error`.
     fn fail(&mut self, error: HandshakeError) {
-        self.output = Output::default();
+        self.output = Output::empty();
         let is_unusable = matches!(
             error,
             HandshakeError::Aborted | HandshakeError::Entropy | HandshakeError::Timeout
@@ -197,7 +197,7 @@ impl Exchange {
     }
 
     fn truncate_body(&mut self, state: State) {
-        self.output = Output::default();
+        self.output = Output::empty();
         self.state = state;
         self.unreported = Some(ClientEvent::BodyEnded(BodyEnd::Truncated));
     }

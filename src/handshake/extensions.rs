@@ -162,6 +162,8 @@ impl<'a> Cursor<'a> {
     }
 
     /// Skips whitespace, and then `byte` if it is next. Returns whether it was.
+    // Not inlined without an allocator, to keep a single copy.
+    #[cfg_attr(not(feature = "alloc"), inline(never))]
     fn skip(&mut self, byte: u8) -> bool {
         self.skip_whitespace();
         match self.0.split_first() {

@@ -139,6 +139,8 @@ impl<V: Copy> HandshakeFields<V> {
     }
 
     /// Adds a field whose value is `value`, represented by `kept`.
+    // Not inlined without an allocator, to keep a single copy.
+    #[cfg_attr(not(feature = "alloc"), inline(never))]
     fn add(&mut self, name: FieldName, value: &[u8], kept: V) {
         match self.values.get_mut(name as usize) {
             Some(first @ None) => *first = Some(kept),

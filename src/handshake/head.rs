@@ -307,6 +307,8 @@ impl Parser {
 
     /// Parses the bytes that arrived since the last call. Returns the length of the head once it is
     /// complete.
+    // Not inlined without an allocator, to keep a single copy.
+    #[cfg_attr(not(feature = "alloc"), inline(never))]
     pub(super) fn parse(&mut self, received: &[u8]) -> Result<Option<usize>, HandshakeError> {
         self.scanner.scan(received, |line| self.handshake.record(received, line))?;
         Ok(self.scanner.complete().map(|(len, _)| len))

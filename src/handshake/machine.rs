@@ -86,7 +86,8 @@ pub trait Handshake {
     fn handle_timeout(&mut self, now: Duration);
 
     /// Returns the time at which the next [`handle_timeout`](Self::handle_timeout) is due, or `None`
-    /// if no deadline applies. Zero means at once: a deadline starts with that report.
+    /// if no deadline applies. A time that is already due means at once: a
+    /// deadline starts with that report.
     fn poll_timeout(&self) -> Option<Duration>;
 
     /// Reports that the transport broke: reading or writing failed. Nothing more is sent or received.

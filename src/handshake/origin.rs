@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use super::authority::{Authority, default_port, is_same_host, split_scheme};
+use super::authority::{Authority, default_port, eq_ignore_case, is_same_host, split_scheme};
 
 /// A server's policy on the origins whose pages may connect.
 ///
@@ -114,6 +114,8 @@ impl<'a> OriginPolicy<'a> {
         }
     }
 
+    // Inlined without an allocator, to omit the code of all policies but a constant one.
+    #[cfg_attr(not(feature = "alloc"), inline(always))]
     pub(super) fn allows(&self, origin: &[u8], authority: &Authority<'_>) -> bool {
         match self.0 {
             Policy::Any => true,
@@ -287,7 +289,7 @@ impl<'a> Pattern<'a> {
                     PortPattern::Exact(port) => origin.port == *port,
                     PortPattern::Any => true,
                 };
-                host_matches && port_matches && origin.scheme.eq_ignore_ascii_case(scheme)
+                host_matches && port_matches && eq_ignore_case(origin.scheme, scheme)
             }),
         }
     }
@@ -319,9 +321,7 @@ const fn contains_asterisk(mut text: &[u8]) -> bool {
 /// Returns whether `host` is `name "." parent`.
 fn is_subdomain(host: &[u8], parent: &[u8]) -> bool {
     let split = host.len().checked_sub(parent.len()).and_then(|at| host.split_at_checked(at));
-    split.is_some_and(|(name, end)| {
-        matches!(name, [_, .., b'.']) && end.eq_ignore_ascii_case(parent)
-    })
+    split.is_some_and(|(name, end)| matches!(name, [_, .., b'.']) && eq_ignore_case(end, parent))
 }
 
 fn is_same(origin: &[u8], authority: &Authority<'_>) -> bool {

@@ -90,6 +90,14 @@ impl<'a> ClientRequest<'a> {
         }
     }
 
+    /// Sets the scheme to `https`, which Extended CONNECT sends (RFC 8441, section 5).
+    /// [`new`](Self::new) has it from its URI.
+    #[must_use]
+    pub const fn secure(mut self) -> Self {
+        self.is_secure = true;
+        self
+    }
+
     /// Sets the subprotocols to offer, in order of preference.
     #[must_use]
     pub const fn subprotocols(mut self, subprotocols: &'a [&'a str]) -> Self {

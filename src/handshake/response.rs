@@ -57,6 +57,8 @@ impl<'a> Acceptance<'a> {
     }
 
     /// Writes the response with `accept` as its `Sec-WebSocket-Accept`. Returns its length in bytes.
+    // Inlined without an allocator, to omit the code for parts that a constant acceptance lacks.
+    #[cfg_attr(not(feature = "alloc"), inline(always))]
     pub(super) fn write<'b>(
         &self,
         accept: &[u8; 28],

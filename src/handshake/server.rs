@@ -126,7 +126,7 @@ impl ServerHandshake {
             state: State::Reading { deadline: Deadline::new(config.timeouts.opening) },
             head: Gathered::new(Parser::request(config.head_limits)),
             config,
-            output: Output::default(),
+            output: Output::empty(),
             unreported: None,
         }
     }
@@ -291,7 +291,7 @@ impl Handshake for ServerHandshake {
         }
         self.state = State::Ending(Ending::Aborted);
         self.head.bytes = Vec::new();
-        self.output = Output::default();
+        self.output = Output::empty();
     }
 }
 

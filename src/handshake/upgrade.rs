@@ -108,6 +108,8 @@ impl<'a> RequestHead<'a> {
     /// );
     /// # Ok::<(), websocket_proto::handshake::HandshakeError>(())
     /// ```
+    // Inlined without an allocator, to omit the code of all policies but a constant one.
+    #[cfg_attr(not(feature = "alloc"), inline(always))]
     pub fn upgrade(
         &self,
         policy: &OriginPolicy<'_>,
@@ -152,6 +154,8 @@ impl<'a> Upgrade<'a> {
     ///
     /// [`InvalidHead::Subprotocol`] if the client did not offer the subprotocol, the error of an
     /// invalid field, or [`InvalidHead::BufferTooSmall`].
+    // Inlined without an allocator, to omit the code for parts that a constant acceptance lacks.
+    #[cfg_attr(not(feature = "alloc"), inline(always))]
     pub fn accept<'b>(
         &self,
         acceptance: &Acceptance<'_>,
@@ -185,6 +189,8 @@ impl<'a> FieldList<'a> {
 }
 
 /// Checks an HTTP/1 request. Returns the key of an upgrade, or `None` for plain HTTP.
+// Inlined without an allocator, to omit the code of all policies but a constant one.
+#[cfg_attr(not(feature = "alloc"), inline(always))]
 fn check_upgrade<'a>(
     line: RequestLine<'_>,
     fields: &HandshakeFields<&'a [u8]>,
@@ -246,6 +252,8 @@ pub(super) fn valid_authority(authority: &[u8]) -> Result<Authority<'_>, Handsha
 }
 
 /// Checks the origin, and the syntax of the offered subprotocols and extensions.
+// Inlined without an allocator, to omit the code of all policies but a constant one.
+#[cfg_attr(not(feature = "alloc"), inline(always))]
 pub(super) fn check_offer(
     fields: &HandshakeFields<&[u8]>,
     authority: &Authority<'_>,

@@ -62,7 +62,7 @@
 //! receiving. Then the peer's own writes block: TCP carries the backpressure to the peer.
 //!
 //! ```
-//! # use websocket_proto::{Config, Connection, Event, Input, Negotiated, Unsent};
+//! # use websocket_proto::{Config, Connection, Event, Input, Negotiated};
 //! # static CONFIG: Config = Config::new();
 //! # let mut connection = Connection::server(&CONFIG, &Negotiated::default());
 //! # let mut bytes = *b"\x81\x82\0\0\0\0Hi";
@@ -71,7 +71,7 @@
 //!     if let Event::Message(message) = event
 //!         && connection.may_send()
 //!     {
-//!         connection.send(message).map_err(Unsent::into_error)?;
+//!         connection.send(message)?;
 //!     }
 //! }
 //! # assert_eq!(connection.output().len(), 4);

@@ -1,7 +1,7 @@
 //! Limits, and the memory that a peer can cost.
 //!
-//! All limits are inclusive. A peer that exceeds one receives the close code or the HTTP status in
-//! the third column.
+//! The limits on the peer are inclusive: a peer that exceeds one receives the close code or the HTTP
+//! status in the third column. The two bounds on the output apply from their value on.
 //!
 //! | limit | default | if exceeded | precedent |
 //! |---|---|---|---|

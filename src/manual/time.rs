@@ -55,9 +55,10 @@
 //! # When to report
 //!
 //! A driver may report at each wake-up, before or after `receive`, or only when `poll_timeout()` is
-//! due. An event since the previous report counts as happening at the next one. Before it waits, a
-//! driver writes the output and then reports the time while `poll_timeout()` is due, because a Ping
-//! that was just written starts a timer:
+//! due. An event since the previous report counts as happening at the next one. A
+//! driver that waits exactly until the next report is due repeats the first two steps of its loop,
+//! report and write, until no report is due and no output is queued: a report may queue a Ping, and a
+//! Ping that was just written starts a timer. This function reports:
 //!
 //! ```
 //! use std::time::{Duration, Instant};
@@ -91,8 +92,8 @@
 //! suspect again, at most three times.
 //!
 //! **A driver must read and receive within the grace after it reports the time.** Reporting several
-//! times in a row without reading can cut a live connection: for timeouts of 8 s and more, three
-//! reports within about 2 s suffice. Report in the loop that reads, not in a separate timer that
+//! times in a row without reading can cut a live connection: for timeouts of 8 s and more, a
+//! report that makes a deadline suspect and another 1 to 2 s later suffice. Report in the loop that reads, not in a separate timer that
 //! runs while that loop is busy.
 //!
 //! # What each timeout measures

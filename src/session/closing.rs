@@ -102,6 +102,7 @@ impl Closing {
 
     /// Fails the connection with a Close frame (section 7.1.7).
     #[cold]
+    #[inline(never)]
     pub(crate) fn fail(&mut self, error: ConnectionError) {
         match self.state {
             State::Open => self.state = State::Failing(error),

@@ -165,46 +165,44 @@ impl Session {
             }
         }
         let Some(Received { piece, reply }) = received else { return Ok(None) };
-        let event = match piece {
-            Piece::Data { data, fragment } => {
-                self.hold_reply(reply, 0);
-                match data {
-                    Data::Text(text) => SessionEvent::Text(text, fragment),
-                    Data::Char(character) => {
-                        SessionEvent::Text(character.encode_utf8(&mut self.character), fragment)
-                    }
-                    Data::Binary(payload) => SessionEvent::Binary(payload.unmask(), fragment),
-                }
+        let control_len = match &piece {
+            Piece::Ping(payload) | Piece::Pong(payload) | Piece::Close(payload) => {
+                self.store(payload)
             }
-            Piece::Ping(payload) => SessionEvent::Ping(self.control_payload(payload, reply)),
-            Piece::Pong(payload) => SessionEvent::Pong(self.control_payload(payload, reply)),
-            Piece::Close(payload) => {
-                let frame = CloseFrame::decode(self.control_payload(payload, reply));
+            Piece::Data { .. } | Piece::Failed(_) => 0,
+        };
+        self.hold_reply(reply, control_len);
+        let event = match piece {
+            Piece::Data { data, fragment } => match data {
+                Data::Text(text) => SessionEvent::Text(text, fragment),
+                Data::Char(character) => {
+                    SessionEvent::Text(character.encode_utf8(&mut self.character), fragment)
+                }
+                Data::Binary(payload) => SessionEvent::Binary(payload.unmask(), fragment),
+            },
+            Piece::Ping(_) => SessionEvent::Ping(self.stored(control_len)),
+            Piece::Pong(_) => SessionEvent::Pong(self.stored(control_len)),
+            Piece::Close(_) => {
+                let frame = CloseFrame::decode(self.stored(control_len));
                 debug_assert!(frame.is_ok(), "the machine reports valid Close frames only");
                 SessionEvent::Close(frame.unwrap_or_default())
             }
-            Piece::Failed(error) => {
-                self.hold_reply(reply, 0);
-                SessionEvent::Failed(error)
-            }
+            Piece::Failed(error) => SessionEvent::Failed(error),
         };
         Ok(Some(event))
     }
 
-    /// Returns the payload of a control frame from the storage. Copies it there if it is in the
-    /// input, because the reply needs it.
-    fn control_payload(&mut self, payload: ControlPayload<'_>, reply: Option<Reply>) -> &[u8] {
-        let len = match payload {
+    /// Stores the payload of a control frame, because the reply needs it. Returns its length.
+    fn store(&mut self, payload: &ControlPayload<'_>) -> usize {
+        match payload {
             ControlPayload::Whole(payload) => {
                 if let Some(to) = self.control.0.get_mut(..payload.len()) {
                     to.copy_from_slice(payload);
                 }
                 payload.len()
             }
-            ControlPayload::Stored(len) => len,
-        };
-        self.hold_reply(reply, len);
-        self.stored(len)
+            ControlPayload::Stored(len) => *len,
+        }
     }
 
     fn stored(&self, len: usize) -> &[u8] {
@@ -248,6 +246,7 @@ impl Session {
     /// # Errors
     ///
     /// - [`SendError::BufferTooSmall`] if `out` is too short. The reply remains pending.
+    /// - [`SendError::Closed`] if the connection failed in the meantime.
     ///   [`MAX_CONTROL_FRAME_LEN`](Self::MAX_CONTROL_FRAME_LEN) bytes are always enough.
     /// - [`SendError::Entropy`] if no masking key can be drawn. The connection has failed.
     pub fn take_reply(

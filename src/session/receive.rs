@@ -106,6 +106,8 @@ impl Machine {
     }
 
     /// Updates the state for a frame whose header is valid.
+    // Not inlined without an allocator, to keep a single copy.
+    #[cfg_attr(not(feature = "alloc"), inline(never))]
     fn begin_frame(&mut self, header: &FrameHeader) {
         if header.opcode().is_control() {
             return;
@@ -150,7 +152,9 @@ impl Machine {
 
     /// Adds the position within the message. Returns `None` for an empty piece that is not the
     /// last.
-    #[inline]
+    // Not inlined without an allocator, to keep a single copy.
+    #[cfg_attr(feature = "alloc", inline)]
+    #[cfg_attr(not(feature = "alloc"), inline(never))]
     fn finish_piece<'i>(&mut self, data: Data<'i>, header: FrameHeader) -> Option<Received<'i>> {
         let ends = self.frames.is_between_frames() && header.fin();
         if !ends && data.is_empty() {
@@ -174,6 +178,7 @@ impl Machine {
     /// Fails the connection for text that is not UTF-8 (RFC 6455, section 8.1). Returns the valid
     /// text before the error as a piece, or the failure if there is none.
     #[cold]
+    #[inline(never)]
     fn fail_text<'i>(&mut self, valid: &'i str) -> Option<Received<'i>> {
         self.closing.fail(Violation::InvalidUtf8.into());
         if valid.is_empty() {

@@ -104,6 +104,14 @@ fn client_writes_only_valid_requests() {
             "sec-websocket-version: 13",
         ]
     );
+    for (request, scheme) in [
+        (ClientRequest::to("a", "/"), ":scheme: http"),
+        (ClientRequest::to("a", "/").secure(), ":scheme: https"),
+        (ClientRequest::new(&Uri::parse("wss://a/").unwrap()), ":scheme: https"),
+    ] {
+        let mut sent = request.extended_connect(&mut buffer).unwrap();
+        assert!(sent.any(|field| format!("{field:?}") == scheme), "{request:?}");
+    }
     let upper = [Field::new("Origin", "a")];
     let te = [Field::new("te", "gzip")];
     let crlf = [Field::new("origin", "a\r\nb")];

@@ -28,7 +28,9 @@ impl Class {
     }
 
     /// Returns the length of the longest prefix of `bytes` that consists of this class.
-    #[inline]
+    // Not inlined without an allocator, to keep a single copy.
+    #[cfg_attr(feature = "alloc", inline)]
+    #[cfg_attr(not(feature = "alloc"), inline(never))]
     pub(crate) fn prefix_len(self, bytes: &[u8]) -> usize {
         let mut len = match self {
             Self::FieldValue => words_len(bytes, non_printable),

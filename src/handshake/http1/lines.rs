@@ -134,6 +134,8 @@ pub(crate) fn trim(value: &[u8]) -> &[u8] {
     trim_end(trim_start(value))
 }
 
+// Not inlined without an allocator, to keep a single copy.
+#[cfg_attr(not(feature = "alloc"), inline(never))]
 pub(crate) fn trim_start(mut value: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] = value {
         value = rest;
@@ -141,6 +143,8 @@ pub(crate) fn trim_start(mut value: &[u8]) -> &[u8] {
     value
 }
 
+// Not inlined without an allocator, to keep a single copy.
+#[cfg_attr(not(feature = "alloc"), inline(never))]
 pub(crate) fn trim_end(mut value: &[u8]) -> &[u8] {
     while let [rest @ .., b' ' | b'\t'] = value {
         value = rest;
@@ -194,6 +198,8 @@ impl StartLine {
     }
 }
 
+// Not inlined without an allocator, to keep a single copy.
+#[cfg_attr(not(feature = "alloc"), inline(never))]
 fn part(head: &[u8], start: u32, end: u32) -> &[u8] {
     head.get(start as usize..end as usize).unwrap_or_default()
 }

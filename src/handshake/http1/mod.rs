@@ -1,6 +1,6 @@
 //! Heads of HTTP/1.1 messages (RFC 9112): a strict incremental scanner and a writer.
 //!
-//! This module does not depend on WebSocket.
+//! The scanner and the writer know no field of WebSocket. They share its errors and limits.
 
 pub(super) mod characters;
 mod limits;

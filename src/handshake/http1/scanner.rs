@@ -292,6 +292,8 @@ impl Scanner {
     }
 
     // RFC 9112, section 2.2: a recipient must treat an element with a CR without LF as invalid.
+    // Not inlined without an allocator, to keep a single copy.
+    #[cfg_attr(not(feature = "alloc"), inline(never))]
     fn lf(&mut self, received: &[u8]) -> Step<()> {
         match self.byte(received)? {
             b'\n' => Ok(()),
@@ -300,7 +302,9 @@ impl Scanner {
     }
 
     /// Reads one byte.
-    #[inline]
+    // Not inlined without an allocator, to keep a single copy.
+    #[cfg_attr(feature = "alloc", inline)]
+    #[cfg_attr(not(feature = "alloc"), inline(never))]
     fn byte(&mut self, received: &[u8]) -> Step<u8> {
         let head = received.get(..self.limits.max_head).unwrap_or(received);
         let byte = *head.get(self.at).ok_or(Stop::MissingByte)?;
@@ -318,6 +322,8 @@ impl Scanner {
     }
 
     /// Returns the offset at which the current part must have ended.
+    // Not inlined without an allocator, to keep a single copy.
+    #[cfg_attr(not(feature = "alloc"), inline(never))]
     fn limit(&self) -> usize {
         match self.part {
             // The space after the target does not count toward the limit.

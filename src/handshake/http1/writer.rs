@@ -151,6 +151,8 @@ impl<'a> HeadWriter<'a> {
     }
 
     /// Writes bytes that the caller knows to be valid.
+    // Not inlined without an allocator, to keep a single copy.
+    #[cfg_attr(not(feature = "alloc"), inline(never))]
     pub(crate) fn write(&mut self, parts: &[&[u8]]) -> Result<(), InvalidHead> {
         parts.iter().try_for_each(|part| self.buffer.push(part))
     }
