@@ -164,8 +164,10 @@ impl FrameRules {
     }
 }
 
-/// The header of a frame (RFC 6455, section 5.2). Its length, opcode and FIN are
-/// always legal; whether reserved bits are is up to the extension that sets them.
+/// The header of a frame (RFC 6455, section 5.2).
+///
+/// Its length, opcode and FIN are always legal. Reserved bits are legal if a negotiated extension
+/// defines them.
 ///
 /// ```
 /// use websocket_proto::frame::{FrameHeader, FrameRules, Opcode};

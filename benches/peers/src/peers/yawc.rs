@@ -28,8 +28,8 @@ impl super::Peer for Peer {
                 for _ in 0..messages {
                     scene.message(next(&mut socket).await.payload());
                     if scene.case.fragments > 1 {
-                        // It writes Pongs when a read has to wait, which never happens here, or before it
-                        // sends a message.
+                        // yawc writes Pongs before it sends a message, or when no bytes can be read. Here
+                        // all bytes can be read at once.
                         poll_fn(|context| Pin::new(&mut socket).poll_ready(context))
                             .await
                             .expect("open");
