@@ -6,52 +6,16 @@
 
 mod support;
 
-use std::hint::black_box;
-use std::io::{self, IoSlice, Write};
-
 use bytes::Bytes;
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
-use support::{Random, frame, named};
+use support::connection::{self, READ, READ_WHOLE, messages, open};
+use support::{Random, named};
 use websocket_proto::frame::Opcode;
-use websocket_proto::{
-    Config, Connection, Delivery, Event, Input, Negotiated, Outgoing, Output, Role, Unsent,
-};
+use websocket_proto::{Config, Connection, Delivery, Input, Outgoing, Role};
 
 const KIB: usize = 1 << 10;
 const SIZES: [usize; 6] = [8, 125, KIB, 16 * KIB, 64 * KIB, 1024 * KIB];
-/// Bytes per read where several messages, or parts of one, fit in a read.
-const READ: usize = 16 * KIB;
-/// Bytes per read where each message is to be complete in the input.
-const READ_WHOLE: usize = 256 * KIB;
-
-fn connection(role: Role, config: Config) -> Connection {
-    match role {
-        Role::Server => Connection::server(config, &Negotiated::default()),
-        Role::Client => Connection::client(config, &Negotiated::default()).expect("entropy"),
-    }
-}
-
-/// A socket that accepts every write and copies nothing.
-struct Sink;
-
-impl Write for Sink {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        Ok(black_box(bytes).len())
-    }
-
-    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        Ok(slices.iter().map(|slice| black_box(slice).len()).sum())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-fn write(output: &mut Output) {
-    output.write_to(&mut Sink).expect("a sink");
-}
 
 fn role_name(role: Role) -> &'static str {
     match role {
@@ -72,26 +36,20 @@ fn receive(
     let mut input = Input::new(&mut storage);
     group.bench_function(name, |bencher| {
         bencher.iter(|| {
-            for mut read in wire.chunks(read) {
-                input.read_from(&mut read).expect("a slice");
-                while connection.has_room()
-                    && let Some(event) = connection.receive(&mut input)
-                {
-                    assert!(!matches!(black_box(event), Event::Failed(_)));
-                }
-                write(connection.output());
+            for bytes in wire.chunks(read) {
+                connection::receive(&mut connection, &mut input, bytes);
             }
         });
     });
 }
 
 /// The number of messages that fill a read, at least one.
-fn messages(size: usize) -> usize {
+fn per_read(size: usize) -> usize {
     (READ / (size + 14)).max(1)
 }
 
 fn throughput(size: usize) -> Throughput {
-    let count = messages(size);
+    let count = per_read(size);
     Throughput::ElementsAndBytes { elements: count as u64, bytes: (count * size) as u64 }
 }
 
@@ -99,67 +57,51 @@ fn receiving(criterion: &mut Criterion) {
     for role in [Role::Server, Role::Client] {
         let mut group = criterion.benchmark_group(format!("receive, {}", role_name(role)));
         for size in SIZES {
-            let mut wire = Vec::new();
-            for _ in 0..messages(size) {
-                frame(&mut wire, role, Opcode::Binary, true, &Random::new().bytes(size));
-            }
+            let payload = Random::new().bytes(size);
+            let wire = messages(role, Opcode::Binary, &payload, per_read(size));
             group.throughput(throughput(size));
-            receive(&mut group, &named(size), &wire, READ, connection(role, Config::new()));
+            receive(&mut group, &named(size), &wire, READ, open(role, Config::new()));
             if size == 64 * KIB {
                 let name = format!("{} whole", named(size));
-                receive(&mut group, &name, &wire, READ_WHOLE, connection(role, Config::new()));
+                receive(&mut group, &name, &wire, READ_WHOLE, open(role, Config::new()));
             }
         }
         for size in [KIB, 64 * KIB] {
             let mut random = Random::new();
             for (kind, text) in [("ASCII", random.ascii(size)), ("CJK", random.cjk(size))] {
-                let mut wire = Vec::new();
-                for _ in 0..messages(size) {
-                    frame(&mut wire, role, Opcode::Text, true, text.as_bytes());
-                }
+                let wire = messages(role, Opcode::Text, text.as_bytes(), per_read(size));
                 group.throughput(throughput(size));
                 let name = format!("{kind} {}", named(size));
-                receive(&mut group, &name, &wire, READ, connection(role, Config::new()));
+                receive(&mut group, &name, &wire, READ, open(role, Config::new()));
             }
         }
     }
 }
 
+fn payloads(size: usize) -> [(&'static str, Opcode, Vec<u8>); 2] {
+    let mut random = Random::new();
+    [
+        ("binary", Opcode::Binary, random.bytes(size)),
+        ("CJK", Opcode::Text, random.cjk(size).into_bytes()),
+    ]
+}
+
 fn fragments(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("64 fragments of 1 KiB and Pings, server");
     group.throughput(Throughput::Bytes(64 * KIB as u64));
-    let mut random = Random::new();
-    let payloads = [
-        ("binary", Opcode::Binary, random.bytes(64 * KIB)),
-        ("CJK", Opcode::Text, random.cjk(64 * KIB).into_bytes()),
-    ];
-    for (name, opcode, payload) in payloads {
-        let mut wire = Vec::new();
-        let count = payload.chunks(KIB).count();
-        for (i, piece) in payload.chunks(KIB).enumerate() {
-            let opcode = if i == 0 { opcode } else { Opcode::Continuation };
-            frame(&mut wire, Role::Server, opcode, i + 1 == count, piece);
-            if i + 1 < count {
-                frame(&mut wire, Role::Server, Opcode::Ping, true, b"are you there?");
-            }
-        }
-        receive(&mut group, name, &wire, READ, connection(Role::Server, Config::new()));
+    for (name, opcode, payload) in payloads(64 * KIB) {
+        let wire = connection::fragments(opcode, &payload);
+        receive(&mut group, name, &wire, READ, open(Role::Server, Config::new()));
     }
 }
 
 fn chunks(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("1 MiB in chunks, server");
     group.throughput(Throughput::Bytes(1024 * KIB as u64));
-    let mut random = Random::new();
-    let payloads = [
-        ("binary", Opcode::Binary, random.bytes(1024 * KIB)),
-        ("CJK", Opcode::Text, random.cjk(1024 * KIB).into_bytes()),
-    ];
-    for (name, opcode, payload) in payloads {
-        let mut wire = Vec::new();
-        frame(&mut wire, Role::Server, opcode, true, &payload);
+    for (name, opcode, payload) in payloads(1024 * KIB) {
+        let wire = messages(Role::Server, opcode, &payload, 1);
         let config = Config::new().with_delivery(Delivery::Chunks);
-        receive(&mut group, name, &wire, READ, connection(Role::Server, config));
+        receive(&mut group, name, &wire, READ, open(Role::Server, config));
     }
 }
 
@@ -185,12 +127,9 @@ fn send<'m, M: Into<Outgoing<'m>>>(
     role: Role,
     message: impl Fn() -> M,
 ) {
-    let mut connection = connection(role, Config::new());
+    let mut connection = open(role, Config::new());
     group.bench_function(name, |bencher| {
-        bencher.iter(|| {
-            connection.send(message()).map_err(Unsent::into_error).expect("room");
-            write(connection.output());
-        });
+        bencher.iter(|| connection::send(&mut connection, message()));
     });
 }
 
@@ -198,25 +137,16 @@ fn echoing(criterion: &mut Criterion) {
     for role in [Role::Server, Role::Client] {
         let mut group = criterion.benchmark_group(format!("echo, {}", role_name(role)));
         for size in SIZES {
-            let mut connection = connection(role, Config::new());
-            let mut wire = Vec::new();
-            frame(&mut wire, role, Opcode::Binary, true, &Random::new().bytes(size));
+            let mut connection = open(role, Config::new());
+            let wire = messages(role, Opcode::Binary, &Random::new().bytes(size), 1);
             let read = if size > READ { READ_WHOLE } else { READ };
             let mut storage = vec![0; read];
             let mut input = Input::new(&mut storage);
             group.throughput(Throughput::Bytes(size as u64));
             group.bench_function(named(size), |bencher| {
                 bencher.iter(|| {
-                    for mut read in wire.chunks(read) {
-                        input.read_from(&mut read).expect("a slice");
-                        while connection.has_room()
-                            && let Some(event) = connection.receive(&mut input)
-                        {
-                            if let Event::Message(message) = event {
-                                connection.send(message).map_err(Unsent::into_error).expect("room");
-                            }
-                        }
-                        write(connection.output());
+                    for bytes in wire.chunks(read) {
+                        connection::echo(&mut connection, &mut input, bytes);
                     }
                 });
             });
