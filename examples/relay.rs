@@ -167,7 +167,7 @@ fn open(
     let uri = Uri::parse(uri).map_err(Refusal::server)?;
     let mut server = connect(&uri, deadline).map_err(Refusal::server)?;
     let subprotocols: Vec<&str> = request.subprotocols().collect();
-    let offer = ClientRequest::new(&uri).subprotocols(&subprotocols);
+    let offer = ClientRequest::new(&uri).with_subprotocols(&subprotocols);
     let mut nonce = [0; 16];
     getrandom::fill(&mut nonce).map_err(Refusal::server)?;
     let key = key_from_nonce(&nonce);
@@ -189,10 +189,7 @@ fn open(
         return Err(Refusal::server(format!("status {}", response.status())));
     };
 
-    let mut acceptance = Acceptance::new();
-    if let Some(subprotocol) = choice.subprotocol() {
-        acceptance = acceptance.subprotocol(subprotocol);
-    }
+    let acceptance = Acceptance::new().with_subprotocol(choice.subprotocol());
     let mut head = Vec::new();
     upgrade.accept(&acceptance, &mut head).map_err(Refusal::server)?;
     client.write_all(&head).map_err(|error| Refusal::client(None, error))?;

@@ -378,7 +378,7 @@ struct Peer {
 impl Peer {
     /// Connects a client and completes its handshake.
     fn client(address: &str, subprotocols: &[&str]) -> Self {
-        let request = ClientRequest::to(address, "/").subprotocols(subprotocols);
+        let request = ClientRequest::to(address, "/").with_subprotocols(subprotocols);
         let mut handshake = ClientHandshake::new(Config::new(), &request).unwrap();
         let mut socket = TcpStream::connect(address).unwrap();
         socket.set_read_timeout(Some(Duration::from_secs(30))).unwrap();

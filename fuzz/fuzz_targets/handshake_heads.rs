@@ -45,7 +45,7 @@ fn client(pieces: &[&[u8]]) -> (Vec<ClientEvent>, usize, Vec<u8>) {
         out.iter_mut().zip(b"the sample nonce".iter().cycle()).for_each(|(o, b)| *o = *b);
         Ok::<_, EntropyError>(())
     };
-    let request = ClientRequest::to("a", "/").subprotocols(&["chat"]);
+    let request = ClientRequest::to("a", "/").with_subprotocols(&["chat"]);
     let config = Config::new().with_entropy(nonce);
     let mut handshake = ClientHandshake::new(config, &request).unwrap();
     let (events, unread) = receive(&mut handshake, pieces);

@@ -264,8 +264,6 @@ impl core::error::Error for HandshakeError {}
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum InvalidHead {
-    /// The method is not a token.
-    Method,
     /// The request target is empty, does not start with `/`, or has a character that must be
     /// percent-encoded.
     Target,
@@ -274,8 +272,6 @@ pub enum InvalidHead {
     /// The status code does not suit the call: to accept, it must be 101; in other responses, 200 to
     /// 999.
     Status,
-    /// The reason phrase has a control character.
-    Reason,
     /// A field name is not a token, or, in HTTP/2 and HTTP/3, not lowercase.
     FieldName,
     /// A field value has a control character, or whitespace at its start or end. Encode or trim it.
@@ -298,11 +294,9 @@ pub enum InvalidHead {
 impl fmt::Display for InvalidHead {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Method => "the method is not a token",
             Self::Target => "the request target is invalid",
             Self::Host => "the host is invalid",
             Self::Status => "the status code does not fit this response",
-            Self::Reason => "the reason phrase has a control character",
             Self::FieldName => "a field name is not a token",
             Self::FieldValue => "a field value is invalid",
             Self::ReservedField => "a field is written by the handshake itself",

@@ -32,7 +32,7 @@ use super::{Acceptance, ClientRequest, Field, Fields, HandshakeError, InvalidHea
 /// let connect = ExtendedConnect::parse(&request, &OriginPolicy::same())?.expect("has :protocol");
 /// assert_eq!(connect.path(), "/chat");
 ///
-/// let acceptance = Acceptance::new().subprotocol("chat");
+/// let acceptance = Acceptance::new().with_subprotocol("chat");
 /// let response: Vec<Field> = connect.accept(&acceptance).unwrap().collect();
 /// assert_eq!(response, [Field::new(":status", "200"), Field::new("sec-websocket-protocol", "chat")]);
 /// # Ok::<(), websocket_proto::handshake::HandshakeError>(())

@@ -188,7 +188,7 @@ pub struct Accepted {
 ///
 /// /// Returns a refused handshake, which the driver continues until `transport()` is `Close`.
 /// fn accept(handshake: ServerHandshake) -> Result<Accepted, ServerHandshake> {
-///     let acceptance = Acceptance::new().subprotocol("chat");
+///     let acceptance = Acceptance::new().with_subprotocol("chat");
 ///     handshake.accept(&acceptance).map_err(|Unaccepted { mut handshake, error, .. }| {
 ///         if let AcceptError::Response(_) = error {
 ///             // The client did not offer this subprotocol.

@@ -17,8 +17,8 @@ use super::{
 ///
 /// let fields = [Field::new("Origin", "http://example.com")];
 /// let request = ClientRequest::new(&Uri::parse("ws://server.example.com/chat")?)
-///     .subprotocols(&["chat", "superchat"])
-///     .fields(&fields);
+///     .with_subprotocols(&["chat", "superchat"])
+///     .with_fields(&fields);
 ///
 /// let key = key_from_nonce(b"the sample nonce");
 /// let mut head = [0; 512];
@@ -51,7 +51,7 @@ pub struct ClientRequest<'a> {
 ///     ClientRequest, HeadLimits, ResponseParser, key_from_nonce,
 /// };
 ///
-/// let request = ClientRequest::to("example.com", "/").subprotocols(&["chat"]);
+/// let request = ClientRequest::to("example.com", "/").with_subprotocols(&["chat"]);
 /// let key = key_from_nonce(b"the sample nonce");
 /// let head = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
 ///     Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nSec-WebSocket-Protocol: chat\r\n\r\n";
@@ -93,14 +93,14 @@ impl<'a> ClientRequest<'a> {
     /// Sets the scheme to `https`, which Extended CONNECT sends (RFC 8441, section 5).
     /// [`new`](Self::new) has it from its URI.
     #[must_use]
-    pub const fn secure(mut self) -> Self {
+    pub const fn with_https(mut self) -> Self {
         self.is_secure = true;
         self
     }
 
     /// Sets the subprotocols to offer, in order of preference.
     #[must_use]
-    pub const fn subprotocols(mut self, subprotocols: &'a [&'a str]) -> Self {
+    pub const fn with_subprotocols(mut self, subprotocols: &'a [&'a str]) -> Self {
         self.subprotocols = subprotocols;
         self
     }
@@ -108,7 +108,7 @@ impl<'a> ClientRequest<'a> {
     /// Sets further fields, such as `Origin`, `Cookie` or `Authorization`. They are written in this
     /// order and case.
     #[must_use]
-    pub const fn fields(mut self, fields: &'a [Field<'a>]) -> Self {
+    pub const fn with_fields(mut self, fields: &'a [Field<'a>]) -> Self {
         self.fields = fields;
         self
     }
@@ -313,12 +313,11 @@ pub fn write_connect<'b>(
     buffer: impl Into<HeadBuffer<'b>>,
 ) -> Result<usize, InvalidHead> {
     let mut digits = [0; 20];
-    let port = str::from_utf8(decimal(uri.port().into(), &mut digits)).unwrap_or_default();
+    let (host, port) = (uri.bracketed_host().as_bytes(), decimal(uri.port().into(), &mut digits));
+    let mut head = HeadWriter::new(buffer);
     // RFC 9112, section 3.2.3: the authority form always has a port.
-    let target = [uri.bracketed_host(), ":", port];
-    let mut head = HeadWriter::request(buffer, "CONNECT", &target)?;
-    let [host, colon, port] = target.map(str::as_bytes);
-    head.write(&[b"Host: ", host, colon, port, b"\r\n"])?;
+    head.write(&[b"CONNECT ", host, b":", port, b" HTTP/1.1\r\n"])?;
+    head.write(&[b"Host: ", host, b":", port, b"\r\n"])?;
     head.extra_fields(fields)?;
     head.finish(b"")
 }

@@ -10,7 +10,7 @@ use super::{Field, Fields, HeadBuffer, HeadWriter, InvalidHead};
 /// use websocket_proto::handshake::{Acceptance, Field};
 ///
 /// let fields = [Field::new("Set-Cookie", "seen=1")];
-/// let acceptance = Acceptance::new().subprotocol("chat").fields(&fields);
+/// let acceptance = Acceptance::new().with_subprotocol("chat").with_fields(&fields);
 /// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Acceptance<'a> {
@@ -25,16 +25,17 @@ impl<'a> Acceptance<'a> {
         Self { subprotocol: None, fields: &[] }
     }
 
-    /// Sets the subprotocol, which the client must have offered.
+    /// Sets the subprotocol, which the client must have offered. `None`, which
+    /// [`choose_subprotocol`](super::choose_subprotocol) may return, accepts without a subprotocol.
     #[must_use]
-    pub const fn subprotocol(mut self, subprotocol: &'a str) -> Self {
-        self.subprotocol = Some(subprotocol);
+    pub fn with_subprotocol(mut self, subprotocol: impl Into<Option<&'a str>>) -> Self {
+        self.subprotocol = subprotocol.into();
         self
     }
 
     /// Sets further fields. They are written in this order and case.
     #[must_use]
-    pub const fn fields(mut self, fields: &'a [Field<'a>]) -> Self {
+    pub const fn with_fields(mut self, fields: &'a [Field<'a>]) -> Self {
         self.fields = fields;
         self
     }
@@ -234,15 +235,17 @@ pub fn write_response<'a>(
     fields: &[Field<'_>],
     body: &[u8],
 ) -> Result<usize, InvalidHead> {
-    if status < 200 {
+    if !(200..=999).contains(&status) {
         return Err(InvalidHead::Status);
     }
-    let mut digits = [0; 20];
     let bodiless = matches!(status, 204 | 304);
     if bodiless && !body.is_empty() {
         return Err(InvalidHead::Body);
     }
-    let mut head = HeadWriter::response(buffer, status, reason(status))?;
+    let mut digits = [0; 20];
+    let code = decimal(status.into(), &mut digits);
+    let mut head = HeadWriter::new(buffer);
+    head.write(&[b"HTTP/1.1 ", code, b" ", reason(status).as_bytes(), b"\r\n"])?;
     head.extra_fields(fields)?;
     head.write(&[b"Connection: close\r\n"])?;
     // RFC 9110, section 8.6: 204 has no Content-Length, and 304 only that of the corresponding 200.

@@ -26,11 +26,8 @@ use super::{
 ///
 /// /// Accepts with a subprotocol that both sides support, if there is one.
 /// fn accept(upgrade: &Upgrade<'_>, response: &mut [u8]) -> Result<usize, InvalidHead> {
-///     let mut acceptance = Acceptance::new();
-///     if let Some(chosen) = choose_subprotocol(upgrade.subprotocols(), &["chat.v2", "chat"]) {
-///         acceptance = acceptance.subprotocol(chosen);
-///     }
-///     upgrade.accept(&acceptance, response)
+///     let chosen = choose_subprotocol(upgrade.subprotocols(), &["chat.v2", "chat"]);
+///     upgrade.accept(&Acceptance::new().with_subprotocol(chosen), response)
 /// }
 /// ```
 #[derive(Clone, Debug)]

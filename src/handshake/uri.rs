@@ -130,6 +130,15 @@ impl<'a> Uri<'a> {
     }
 }
 
+/// Writes the URI as it was parsed, but with the path `/` if it has none.
+impl fmt::Display for Uri<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { scheme, authority, target: Target { path, query }, .. } = self;
+        write!(f, "{scheme}://{authority}{path}")?;
+        query.map_or(Ok(()), |query| write!(f, "?{query}"))
+    }
+}
+
 /// # Redirects
 #[cfg(feature = "alloc")]
 impl Uri<'_> {

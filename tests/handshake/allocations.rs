@@ -25,7 +25,7 @@ const REQUEST: &[u8] = b"GET /chat HTTP/1.1\r\nHost: example.com\r\nUpgrade: web
 /// is set.
 fn tier_1(cut: bool) {
     let uri = Uri::parse("ws://example.com/chat").unwrap();
-    let request = ClientRequest::new(&uri).subprotocols(&["chat", "superchat"]);
+    let request = ClientRequest::new(&uri).with_subprotocols(&["chat", "superchat"]);
     let key = key_from_nonce(b"the sample nonce");
     let mut sent = [0; 512];
     let length = request.write(key, &mut sent).unwrap();
@@ -38,7 +38,8 @@ fn tier_1(cut: bool) {
     let head = parser.parse(sent).unwrap().unwrap();
     let upgrade = head.upgrade(&OriginPolicy::same()).unwrap().unwrap();
     let mut answer = [0; 512];
-    let length = upgrade.accept(&Acceptance::new().subprotocol("superchat"), &mut answer).unwrap();
+    let length =
+        upgrade.accept(&Acceptance::new().with_subprotocol("superchat"), &mut answer).unwrap();
     let answer = &answer[..length];
 
     let mut parser = ResponseParser::new(HeadLimits::DEFAULT);
@@ -130,7 +131,7 @@ fn written_requests_hold_no_more_than_the_pool_of_the_thread() {
     let mut handshakes = Vec::with_capacity(2 * MANY);
     let mut write_requests = || {
         for _ in 0..MANY {
-            let request = ClientRequest::to("example.com", "/").fields(&fields);
+            let request = ClientRequest::to("example.com", "/").with_fields(&fields);
             let mut handshake = ClientHandshake::new(&config, &request).unwrap();
             let output = handshake.output();
             output.advance(output.remaining());

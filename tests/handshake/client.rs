@@ -43,7 +43,7 @@ fn accepts_the_response_of_an_old_draft() {
         out.iter_mut().zip(nonce.iter().cycle()).for_each(|(out, byte)| *out = *byte);
         Ok::<_, EntropyError>(())
     };
-    let request = ClientRequest::to("localhost:8888", "/").subprotocols(&["sample"]);
+    let request = ClientRequest::to("localhost:8888", "/").with_subprotocols(&["sample"]);
     let mut handshake = ClientHandshake::new(Config::new().with_entropy(nonce), &request).unwrap();
     let sent = written(handshake.output());
     assert!(sent.contains("\r\nSec-WebSocket-Key: sN9cRrP/n9NdMgdcy2VJFQ==\r\n"), "{sent}");
@@ -68,7 +68,8 @@ fn request_keeps_order_and_case_of_fields() {
         Field::new("X-Bytes", &b"\xff\x80"[..]),
         Field::new("X-Empty", ""),
     ];
-    let request = ClientRequest::new(&uri).subprotocols(&["v2.chat", "chat"]).fields(&fields);
+    let request =
+        ClientRequest::new(&uri).with_subprotocols(&["v2.chat", "chat"]).with_fields(&fields);
     let mut handshake = handshake(&request);
     let output = handshake.output();
     let sent = output.copy_to_bytes(output.remaining());
@@ -100,14 +101,14 @@ fn rejects_invalid_requests() {
         (ClientRequest::to("a\r\nb", "/"), InvalidHead::Host),
         (ClientRequest::to("u@a", "/"), InvalidHead::Host),
         (ClientRequest::to("a:b", "/"), InvalidHead::Host),
-        (plain.subprotocols(&["a", "b", "a"]), InvalidHead::Subprotocol),
-        (plain.subprotocols(&["a, b"]), InvalidHead::Subprotocol),
-        (plain.subprotocols(&[""]), InvalidHead::Subprotocol),
-        (plain.subprotocols(&["a\r\n"]), InvalidHead::Subprotocol),
-        (plain.fields(&crlf), InvalidHead::FieldValue),
-        (plain.fields(&nul), InvalidHead::FieldValue),
-        (plain.fields(&blank), InvalidHead::FieldValue),
-        (plain.fields(&name), InvalidHead::FieldName),
+        (plain.with_subprotocols(&["a", "b", "a"]), InvalidHead::Subprotocol),
+        (plain.with_subprotocols(&["a, b"]), InvalidHead::Subprotocol),
+        (plain.with_subprotocols(&[""]), InvalidHead::Subprotocol),
+        (plain.with_subprotocols(&["a\r\n"]), InvalidHead::Subprotocol),
+        (plain.with_fields(&crlf), InvalidHead::FieldValue),
+        (plain.with_fields(&nul), InvalidHead::FieldValue),
+        (plain.with_fields(&blank), InvalidHead::FieldValue),
+        (plain.with_fields(&name), InvalidHead::FieldName),
     ] {
         let refused = ClientHandshake::new(client_config(), &request).unwrap_err();
         assert_eq!(refused, error, "{request:?}");
@@ -122,7 +123,7 @@ fn rejects_invalid_requests() {
         "SEC-WEBSOCKET-x",
     ] {
         let field = [Field::new(name, "a")];
-        let refused = plain.fields(&field).write(key_from_nonce(&[0; 16]), &mut Vec::new());
+        let refused = plain.with_fields(&field).write(key_from_nonce(&[0; 16]), &mut Vec::new());
         assert_eq!(refused, Err(InvalidHead::ReservedField), "{name}");
     }
     assert_eq!(

@@ -1,6 +1,6 @@
-//! Text of errors; sizes and thread safety of public types.
+//! Text of errors and URIs; sizes and thread safety of public types.
 
-use websocket_proto::handshake::{AcceptError, InvalidHead, UriError};
+use websocket_proto::handshake::{AcceptError, InvalidHead, Uri, UriError};
 
 #[test]
 fn uri_errors_display_their_cause() {
@@ -13,6 +13,17 @@ fn uri_errors_display_their_cause() {
         (UriError::Fragment, "the URI has a fragment"),
     ] {
         assert_eq!(error.to_string(), wording);
+    }
+}
+
+#[test]
+fn uris_display_as_written_with_a_path() {
+    for (uri, displayed) in [
+        ("WSS://Example.com:443/a?b?c", "WSS://Example.com:443/a?b?c"),
+        ("https://[::1]:9001", "https://[::1]:9001/"),
+        ("ws://h?", "ws://h/?"),
+    ] {
+        assert_eq!(Uri::parse(uri).unwrap().to_string(), displayed);
     }
 }
 

@@ -38,7 +38,7 @@ fn accepts_and_adopts_an_upgrade_of_another_stack() {
     let upgrade = Upgrade::from_http(&request, &OriginPolicy::same()).unwrap().unwrap();
     assert_eq!(upgrade.subprotocols().collect::<Vec<_>>(), ["chat"]);
     let cookie = [Field::new("Set-Cookie", "a=b")];
-    let acceptance = Acceptance::new().subprotocol("chat").fields(&cookie);
+    let acceptance = Acceptance::new().with_subprotocol("chat").with_fields(&cookie);
     let response = upgrade.accept_http(&acceptance).unwrap();
     assert_eq!(response.status(), StatusCode::SWITCHING_PROTOCOLS);
     let headers = response.headers();
@@ -56,10 +56,10 @@ fn accepts_and_adopts_an_upgrade_of_another_stack() {
     let padded = [Field::new("X", " a")];
     let reserved = [Field::new("sec-websocket-extensions", "permessage-deflate")];
     for (acceptance, error) in [
-        (Acceptance::new().subprotocol("soap"), InvalidHead::Subprotocol),
-        (Acceptance::new().fields(&crlf), InvalidHead::FieldValue),
-        (Acceptance::new().fields(&padded), InvalidHead::FieldValue),
-        (Acceptance::new().fields(&reserved), InvalidHead::ReservedField),
+        (Acceptance::new().with_subprotocol("soap"), InvalidHead::Subprotocol),
+        (Acceptance::new().with_fields(&crlf), InvalidHead::FieldValue),
+        (Acceptance::new().with_fields(&padded), InvalidHead::FieldValue),
+        (Acceptance::new().with_fields(&reserved), InvalidHead::ReservedField),
     ] {
         assert_eq!(upgrade.accept_http(&acceptance).unwrap_err(), error);
     }
@@ -128,12 +128,12 @@ fn client_verifies_the_response_of_another_stack() {
     let key = key_from_nonce(b"the sample nonce");
     let fields = [Field::new("Origin", "http://example.com")];
     let uri = Uri::parse("ws://example.com/chat?a=b").unwrap();
-    let client = ClientRequest::new(&uri).subprotocols(&["chat", "soap"]).fields(&fields);
+    let client = ClientRequest::new(&uri).with_subprotocols(&["chat", "soap"]).with_fields(&fields);
     let request = client.to_http(key).unwrap();
     assert_eq!(request.uri(), "/chat?a=b");
     assert_eq!(request.headers()["sec-websocket-protocol"], "chat, soap");
     let upgrade = Upgrade::from_http(&request, &OriginPolicy::same()).unwrap().unwrap();
-    let mut response = upgrade.accept_http(&Acceptance::new().subprotocol("soap")).unwrap();
+    let mut response = upgrade.accept_http(&Acceptance::new().with_subprotocol("soap")).unwrap();
     let choice = client.verify_http(&key, &response).unwrap().unwrap();
     assert_eq!(choice.subprotocol(), Some("soap"));
     response.headers_mut().append("upgrade", HeaderValue::from_static("h2c"));
@@ -145,7 +145,7 @@ fn client_verifies_the_response_of_another_stack() {
     let crlf = [Field::new("X", "a\r\nb")];
     let host = [Field::new("host", "a")];
     for (fields, error) in [(crlf, InvalidHead::FieldValue), (host, InvalidHead::ReservedField)] {
-        assert_eq!(client.fields(&fields).to_http(key).unwrap_err(), error);
+        assert_eq!(client.with_fields(&fields).to_http(key).unwrap_err(), error);
     }
 }
 
@@ -153,7 +153,7 @@ fn client_verifies_the_response_of_another_stack() {
 fn extended_connect_passes_through_another_stack() {
     let fields = [Field::new("origin", "https://example.com")];
     let uri = Uri::parse("wss://example.com/chat?a=b").unwrap();
-    let client = ClientRequest::new(&uri).subprotocols(&["chat", "soap"]).fields(&fields);
+    let client = ClientRequest::new(&uri).with_subprotocols(&["chat", "soap"]).with_fields(&fields);
     let mut request = client.extended_connect_http().unwrap();
     assert_eq!(request.method(), "CONNECT");
     assert_eq!(request.uri(), "https://example.com/chat?a=b");
@@ -168,7 +168,7 @@ fn extended_connect_passes_through_another_stack() {
     let connect = parse(&request, Some("websocket")).unwrap().unwrap();
     assert_eq!((connect.path(), connect.query()), ("/chat", Some("a=b")));
     assert_eq!(connect.authority(), "example.com");
-    let response = connect.accept_http(&Acceptance::new().subprotocol("chat")).unwrap();
+    let response = connect.accept_http(&Acceptance::new().with_subprotocol("chat")).unwrap();
     assert_eq!(response.status(), StatusCode::OK);
     let choice = client.verify_extended_connect_http(&response).unwrap().unwrap();
     assert_eq!(choice.subprotocol(), Some("chat"));

@@ -82,10 +82,8 @@ proptest! {
         } else {
             prop_assert!(handshake.output().is_empty());
         }
-        let mut acceptance = Acceptance::new().fields(&list);
-        if let Some(subprotocol) = &subprotocol {
-            acceptance = acceptance.subprotocol(subprotocol);
-        }
+        let acceptance =
+            Acceptance::new().with_subprotocol(subprotocol.as_deref()).with_fields(&list);
         if let Ok(mut accepted) = received().accept(&acceptance) {
             let answer = written(accepted.connection.output());
             let lines = 4 + usize::from(subprotocol.is_some()) + fields.len() + 1;

@@ -52,7 +52,7 @@ fn request_returns_the_whole_head_before_the_decision() {
 fn output_of_an_accepted_connection_begins_with_the_response() {
     let handshake = received(REQUEST, ServerEvent::Upgrade);
     let fields = [Field::new("Set-Cookie", "a=b"), Field::new("X-CASE", "kept")];
-    let acceptance = Acceptance::new().subprotocol("superchat").fields(&fields);
+    let acceptance = Acceptance::new().with_subprotocol("superchat").with_fields(&fields);
     let mut accepted = handshake.accept(&acceptance).unwrap();
     assert_eq!(accepted.negotiated.subprotocol(), Some("superchat"));
     let connection = &mut accepted.connection;
@@ -133,12 +133,12 @@ fn accept_returns_the_handshake_if_the_acceptance_is_invalid() {
     let name = [Field::new("X y", "a")];
     let reserved = [Field::new("sec-websocket-ACCEPT", "a")];
     for (acceptance, error) in [
-        (Acceptance::new().subprotocol("other"), InvalidHead::Subprotocol),
-        (Acceptance::new().subprotocol("Chat"), InvalidHead::Subprotocol),
-        (Acceptance::new().subprotocol(""), InvalidHead::Subprotocol),
-        (Acceptance::new().fields(&crlf), InvalidHead::FieldValue),
-        (Acceptance::new().fields(&name), InvalidHead::FieldName),
-        (Acceptance::new().fields(&reserved), InvalidHead::ReservedField),
+        (Acceptance::new().with_subprotocol("other"), InvalidHead::Subprotocol),
+        (Acceptance::new().with_subprotocol("Chat"), InvalidHead::Subprotocol),
+        (Acceptance::new().with_subprotocol(""), InvalidHead::Subprotocol),
+        (Acceptance::new().with_fields(&crlf), InvalidHead::FieldValue),
+        (Acceptance::new().with_fields(&name), InvalidHead::FieldName),
+        (Acceptance::new().with_fields(&reserved), InvalidHead::ReservedField),
     ] {
         let unaccepted = handshake.accept(&acceptance).unwrap_err();
         assert_eq!(unaccepted.error, AcceptError::Response(error), "{acceptance:?}");

@@ -56,11 +56,9 @@ fn every_error_has_its_wording_and_status() {
         assert_eq!(error.rejection().map(|rejection| rejection.status()), status);
     }
     for (error, wording) in [
-        (InvalidHead::Method, "the method is not a token"),
         (InvalidHead::Target, "the request target is invalid"),
         (InvalidHead::Host, "the host is invalid"),
         (InvalidHead::Status, "the status code does not fit this response"),
-        (InvalidHead::Reason, "the reason phrase has a control character"),
         (InvalidHead::FieldName, "a field name is not a token"),
         (InvalidHead::FieldValue, "a field value is invalid"),
         (InvalidHead::ReservedField, "a field is written by the handshake itself"),

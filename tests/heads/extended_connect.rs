@@ -46,8 +46,8 @@ fn check(fields: &[(&str, &str)], expected: Result<&str, HandshakeError>) {
 fn both_roles_handle_the_example_of_rfc_8441() {
     let fields = [Field::new("origin", "http://www.example.com")];
     let request = ClientRequest::new(&Uri::parse("wss://server.example.com/chat").unwrap())
-        .subprotocols(&["chat", "superchat"])
-        .fields(&fields);
+        .with_subprotocols(&["chat", "superchat"])
+        .with_fields(&fields);
     let mut buffer = [0; 64];
     let sent: Vec<Field<'_>> = request.extended_connect(&mut buffer).unwrap().collect();
     let mut expected = list(&without("sec-websocket-extensions"));
@@ -60,7 +60,7 @@ fn both_roles_handle_the_example_of_rfc_8441() {
     assert_eq!((connect.path(), connect.query()), ("/chat", None));
     assert_eq!(connect.subprotocols().collect::<Vec<_>>(), ["chat", "superchat"]);
 
-    let acceptance = Acceptance::new().subprotocol("chat");
+    let acceptance = Acceptance::new().with_subprotocol("chat");
     let response: Vec<Field<'_>> = connect.accept(&acceptance).unwrap().collect();
     assert_eq!(response, list(&[(":status", "200"), ("sec-websocket-protocol", "chat")]));
     let choice = request.verify_extended_connect(&response).unwrap().unwrap();
@@ -106,7 +106,7 @@ fn client_writes_only_valid_requests() {
     );
     for (request, scheme) in [
         (ClientRequest::to("a", "/"), ":scheme: http"),
-        (ClientRequest::to("a", "/").secure(), ":scheme: https"),
+        (ClientRequest::to("a", "/").with_https(), ":scheme: https"),
         (ClientRequest::new(&Uri::parse("wss://a/").unwrap()), ":scheme: https"),
     ] {
         let mut sent = request.extended_connect(&mut buffer).unwrap();
@@ -119,14 +119,14 @@ fn client_writes_only_valid_requests() {
     let pseudo = [Field::new(":path", "/")];
     let host = [Field::new("host", "a")];
     for (request, error) in [
-        (request.fields(&upper), InvalidHead::FieldName),
-        (request.fields(&te), InvalidHead::ReservedField),
-        (request.fields(&crlf), InvalidHead::FieldValue),
-        (request.fields(&padded), InvalidHead::FieldValue),
-        (request.fields(&pseudo), InvalidHead::FieldName),
-        (request.fields(&host), InvalidHead::ReservedField),
-        (request.subprotocols(&["a b"]), InvalidHead::Subprotocol),
-        (request.subprotocols(&["a-long-subprotocol"]), InvalidHead::BufferTooSmall),
+        (request.with_fields(&upper), InvalidHead::FieldName),
+        (request.with_fields(&te), InvalidHead::ReservedField),
+        (request.with_fields(&crlf), InvalidHead::FieldValue),
+        (request.with_fields(&padded), InvalidHead::FieldValue),
+        (request.with_fields(&pseudo), InvalidHead::FieldName),
+        (request.with_fields(&host), InvalidHead::ReservedField),
+        (request.with_subprotocols(&["a b"]), InvalidHead::Subprotocol),
+        (request.with_subprotocols(&["a-long-subprotocol"]), InvalidHead::BufferTooSmall),
         (ClientRequest::to("a", "x"), InvalidHead::Target),
         (ClientRequest::to("a b", "/"), InvalidHead::Host),
         (ClientRequest::to("a", "/a b"), InvalidHead::Target),
@@ -248,12 +248,12 @@ fn server_writes_only_valid_responses() {
     let crlf = [Field::new("set-cookie", "a\nb")];
     let padded = [Field::new("set-cookie", "a ")];
     for (acceptance, error) in [
-        (Acceptance::new().subprotocol("soap"), InvalidHead::Subprotocol),
-        (Acceptance::new().fields(&upper), InvalidHead::FieldName),
-        (Acceptance::new().fields(&reserved), InvalidHead::ReservedField),
-        (Acceptance::new().fields(&extensions), InvalidHead::ReservedField),
-        (Acceptance::new().fields(&crlf), InvalidHead::FieldValue),
-        (Acceptance::new().fields(&padded), InvalidHead::FieldValue),
+        (Acceptance::new().with_subprotocol("soap"), InvalidHead::Subprotocol),
+        (Acceptance::new().with_fields(&upper), InvalidHead::FieldName),
+        (Acceptance::new().with_fields(&reserved), InvalidHead::ReservedField),
+        (Acceptance::new().with_fields(&extensions), InvalidHead::ReservedField),
+        (Acceptance::new().with_fields(&crlf), InvalidHead::FieldValue),
+        (Acceptance::new().with_fields(&padded), InvalidHead::FieldValue),
     ] {
         assert_eq!(connect.accept(&acceptance).map(|_| ()).unwrap_err(), error);
     }
@@ -261,7 +261,7 @@ fn server_writes_only_valid_responses() {
 
 #[test]
 fn client_verifies_responses() {
-    let request = ClientRequest::to("example.com", "/").subprotocols(&["chat"]);
+    let request = ClientRequest::to("example.com", "/").with_subprotocols(&["chat"]);
     let status = (":status", "200");
     for (fields, expected) in [
         (vec![status], Ok(true)),

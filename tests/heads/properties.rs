@@ -101,7 +101,7 @@ proptest! {
         let subprotocols: Vec<&str> = subprotocols.iter().map(String::as_str).collect();
         let list: Vec<Field<'_>> = fields.iter().map(|(n, v)| Field::new(n, v)).collect();
         let request =
-            ClientRequest::to(&authority, &target).subprotocols(&subprotocols).fields(&list);
+            ClientRequest::to(&authority, &target).with_subprotocols(&subprotocols).with_fields(&list);
         let mut buffer = [0; 4096];
         if let Ok(length) = request.write(key_from_nonce(&[7; 16]), &mut buffer) {
             let head = &buffer[..length];
@@ -156,10 +156,8 @@ proptest! {
             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: chat\r\n\r\n";
         let request = RequestParser::new(HeadLimits::DEFAULT).parse(request).unwrap().unwrap();
         let upgrade = request.upgrade(&OriginPolicy::same()).unwrap().unwrap();
-        let mut acceptance = Acceptance::new().fields(&list);
-        if let Some(subprotocol) = &subprotocol {
-            acceptance = acceptance.subprotocol(subprotocol);
-        }
+        let acceptance =
+            Acceptance::new().with_subprotocol(subprotocol.as_deref()).with_fields(&list);
         if let Ok(length) = upgrade.accept(&acceptance, &mut buffer) {
             let lines = 4 + usize::from(subprotocol.is_some()) + fields.len() + 1;
             prop_assert_eq!(line_ends(&buffer[..length]), 2 * lines);

@@ -10,7 +10,7 @@ use crate::support::{Response, check_response};
 fn check(head: &str, expected: Result<Response, HandshakeError>, limits: HeadLimits) {
     let (bytes, at) = unmark(head);
     let expected = expected.unwrap_or_else(|error| Response::Failed(error, at));
-    let request = ClientRequest::to("example.com", "/").subprotocols(&["chat", "superchat"]);
+    let request = ClientRequest::to("example.com", "/").with_subprotocols(&["chat", "superchat"]);
     let name = head.escape_debug().to_string();
     check_response(&name, &request, &bytes, expected, limits);
 }

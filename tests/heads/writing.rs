@@ -37,9 +37,9 @@ fn rejects_fields_that_do_not_survive_a_round_trip() {
     ] {
         let fields = [Field::new(name, value)];
         let mut buffer = [0; 512];
-        let request = ClientRequest::to("a", "/").fields(&fields);
+        let request = ClientRequest::to("a", "/").with_fields(&fields);
         assert_eq!(request.write(key_from_nonce(&[0; 16]), &mut buffer), Err(error), "{name}");
-        let acceptance = Acceptance::new().fields(&fields);
+        let acceptance = Acceptance::new().with_fields(&fields);
         assert_eq!(upgrade.accept(&acceptance, &mut buffer), Err(error), "{name}");
         let response = write_response(&mut buffer, "GET", 404, &fields, b"");
         assert_eq!(response, Err(error), "{name}");
@@ -60,10 +60,10 @@ fn rejects_requests_that_would_be_malformed() {
         (ClientRequest::to("a\r\nb", "/"), InvalidHead::Host),
         (ClientRequest::to("u@a", "/"), InvalidHead::Host),
         (ClientRequest::to("a:b", "/"), InvalidHead::Host),
-        (plain.subprotocols(&["a", "b", "a"]), InvalidHead::Subprotocol),
-        (plain.subprotocols(&["a, b"]), InvalidHead::Subprotocol),
-        (plain.subprotocols(&[""]), InvalidHead::Subprotocol),
-        (plain.subprotocols(&["a\r\n"]), InvalidHead::Subprotocol),
+        (plain.with_subprotocols(&["a", "b", "a"]), InvalidHead::Subprotocol),
+        (plain.with_subprotocols(&["a, b"]), InvalidHead::Subprotocol),
+        (plain.with_subprotocols(&[""]), InvalidHead::Subprotocol),
+        (plain.with_subprotocols(&["a\r\n"]), InvalidHead::Subprotocol),
     ] {
         assert_eq!(request.write(key, &mut [0; 512]), Err(error), "{request:?}");
     }
@@ -82,12 +82,12 @@ fn accepts_only_offered_subprotocols() {
     assert_eq!(upgrade.key(), b"dGhlIHNhbXBsZSBub25jZQ==");
     let mut response = [0; 256];
     for subprotocol in ["soap", "Chat", "", "chat, superchat"] {
-        let acceptance = Acceptance::new().subprotocol(subprotocol);
+        let acceptance = Acceptance::new().with_subprotocol(subprotocol);
         assert_eq!(upgrade.accept(&acceptance, &mut response), Err(InvalidHead::Subprotocol));
     }
     let chosen = choose_subprotocol(upgrade.subprotocols(), &["wamp", "superchat", "chat"]);
     assert_eq!(chosen, Some("superchat"));
-    let acceptance = Acceptance::new().subprotocol("superchat");
+    let acceptance = Acceptance::new().with_subprotocol("superchat");
     let len = upgrade.accept(&acceptance, &mut response).unwrap();
     // The offered extension is not accepted.
     assert_eq!(

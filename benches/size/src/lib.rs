@@ -20,7 +20,7 @@ use websocket_proto::{
 
 const HEAD_LIMITS: HeadLimits = HeadLimits::DEFAULT.with_max_head(1024);
 static REQUEST: ClientRequest<'static> =
-    ClientRequest::to("example.com", "/chat").subprotocols(&["chat"]);
+    ClientRequest::to("example.com", "/chat").with_subprotocols(&["chat"]);
 const LIMITS: Limits = Limits::DEFAULT.with_max_message(4096);
 
 /// Accepts a client's opening handshake and echoes its messages.

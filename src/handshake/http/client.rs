@@ -123,7 +123,8 @@ impl ClientHandshake {
         let subprotocols: Result<Vec<&str>, _> = subprotocols.collect();
         let subprotocols = subprotocols.map_err(|_| InvalidHead::Subprotocol)?;
         let fields = own_fields(request.headers());
-        let request = ClientRequest::new(&uri).subprotocols(&subprotocols).fields(&fields);
+        let request =
+            ClientRequest::new(&uri).with_subprotocols(&subprotocols).with_fields(&fields);
         Self::new(config, &request)
     }
 }

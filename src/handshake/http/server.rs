@@ -178,12 +178,13 @@ impl ServerHandshake {
     pub fn accept_http<B>(self, response: &Response<B>) -> Result<Accepted, Unaccepted<Self>> {
         let headers = response.headers();
         let fields = own_fields(headers);
-        let acceptance = Acceptance::new().fields(&fields);
         let subprotocol = headers.get("sec-websocket-protocol").map(HeaderValue::to_str);
         let error = match subprotocol.transpose() {
             _ if response.status() != StatusCode::SWITCHING_PROTOCOLS => InvalidHead::Status,
-            Ok(Some(subprotocol)) => return self.accept(&acceptance.subprotocol(subprotocol)),
-            Ok(None) => return self.accept(&acceptance),
+            Ok(subprotocol) => {
+                let acceptance = Acceptance::new().with_subprotocol(subprotocol);
+                return self.accept(&acceptance.with_fields(&fields));
+            }
             Err(_) => InvalidHead::Subprotocol,
         };
         Err(Unaccepted { handshake: self, error: error.into() })

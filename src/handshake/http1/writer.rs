@@ -99,46 +99,6 @@ impl<'a> HeadWriter<'a> {
         Self { buffer: buffer.into() }
     }
 
-    /// Creates a writer and writes the request line. The parts of `target` are concatenated.
-    pub(crate) fn request(
-        buffer: impl Into<HeadBuffer<'a>>,
-        method: &str,
-        target: &[&str],
-    ) -> Result<Self, InvalidHead> {
-        if !Class::Token.is_all(method.as_bytes()) {
-            return Err(InvalidHead::Method);
-        }
-        if target.iter().all(|part| part.is_empty())
-            || target.iter().any(|part| Class::Target.prefix_len(part.as_bytes()) < part.len())
-        {
-            return Err(InvalidHead::Target);
-        }
-        let mut head = Self::new(buffer);
-        head.write(&[method.as_bytes(), b" "])?;
-        target.iter().try_for_each(|part| head.write(&[part.as_bytes()]))?;
-        head.write(&[b" HTTP/1.1\r\n"])?;
-        Ok(head)
-    }
-
-    /// Creates a writer and writes the status line.
-    pub(crate) fn response(
-        buffer: impl Into<HeadBuffer<'a>>,
-        status: u16,
-        reason: &str,
-    ) -> Result<Self, InvalidHead> {
-        if !(100..=999).contains(&status) {
-            return Err(InvalidHead::Status);
-        }
-        if Class::FieldValue.prefix_len(reason.as_bytes()) < reason.len() {
-            return Err(InvalidHead::Reason);
-        }
-        let mut digits = [0; 20];
-        let status = decimal(status.into(), &mut digits);
-        let mut head = Self::new(buffer);
-        head.write(&[b"HTTP/1.1 ", status, b" ", reason.as_bytes(), b"\r\n"])?;
-        Ok(head)
-    }
-
     /// Writes a field line.
     pub(crate) fn field(&mut self, field: Field<'_>) -> Result<(), InvalidHead> {
         if !Class::Token.is_all(field.name_bytes()) {

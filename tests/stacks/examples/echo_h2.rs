@@ -105,10 +105,8 @@ async fn answer(
     if !matches!(path, "/" | "/echo" | "/bye" | "/abort") {
         return refuse(StatusCode::NOT_FOUND, respond);
     }
-    let acceptance = match choose_subprotocol(connect.subprotocols(), &SUBPROTOCOLS) {
-        Some(chosen) => Acceptance::new().subprotocol(chosen),
-        None => Acceptance::new(),
-    };
+    let chosen = choose_subprotocol(connect.subprotocols(), &SUBPROTOCOLS);
+    let acceptance = Acceptance::new().with_subprotocol(chosen);
     let accepted = connect.accept_http(&acceptance).expect("the subprotocol was offered");
     let mut connection = Connection::server(&CONFIG, &Negotiated::from(&acceptance));
     if path == "/bye" {

@@ -39,10 +39,8 @@ async fn serve(socket: DuplexStream) {
                     return drop(respond.send_response(refusal, true).unwrap());
                 }
             };
-            let acceptance = match choose_subprotocol(connect.subprotocols(), &["chat", "other"]) {
-                Some(chosen) => Acceptance::new().subprotocol(chosen),
-                None => Acceptance::new(),
-            };
+            let chosen = choose_subprotocol(connect.subprotocols(), &["chat", "other"]);
+            let acceptance = Acceptance::new().with_subprotocol(chosen);
             let accepted = connect.accept_http(&acceptance).unwrap();
             let mut connection = Connection::server(&CONFIG, &Negotiated::from(&acceptance));
             let send = respond.send_response(accepted, false).unwrap();
@@ -89,7 +87,7 @@ async fn both_roles_exchange_messages_over_h2() {
     let (mut http, server) = connect().await;
     let uri = Uri::parse("wss://example.com/echo?x=1").unwrap();
     let fields = [Field::new("origin", "https://example.com")];
-    let wanted = ClientRequest::new(&uri).subprotocols(&["other", "chat"]).fields(&fields);
+    let wanted = ClientRequest::new(&uri).with_subprotocols(&["other", "chat"]).with_fields(&fields);
     let (answer, send) = http.send_request(request(&wanted), false).unwrap();
     let answer = answer.await.unwrap();
     let choice = wanted.verify_extended_connect_http(&answer).unwrap().unwrap();
@@ -139,7 +137,7 @@ async fn refuses_other_paths_origins_protocols_and_versions() {
     assert_eq!(elsewhere.verify_extended_connect_http(&answer), Ok(None));
 
     let fields = [Field::new("origin", "https://example.org")];
-    let other_origin = ClientRequest::to("example.com", "/echo").fields(&fields);
+    let other_origin = ClientRequest::to("example.com", "/echo").with_fields(&fields);
     let answer = refused(&mut http, request(&other_origin)).await;
     assert_eq!(answer.status(), StatusCode::FORBIDDEN);
 

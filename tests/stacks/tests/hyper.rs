@@ -28,7 +28,7 @@ async fn upgrade(
     request: Request<Incoming>,
     echoes: UnboundedSender<JoinHandle<()>>,
 ) -> Result<Response<Empty<Bytes>>, Infallible> {
-    let acceptance = Acceptance::new().subprotocol("chat");
+    let acceptance = Acceptance::new().with_subprotocol("chat");
     let answer = match Upgrade::from_http(&request, CONFIG.origin_policy()) {
         Ok(Some(upgrade)) => upgrade.accept_http(&acceptance).unwrap(),
         Ok(None) => return Ok(Rejection::UpgradeRequired.to_http().map(|()| Empty::new())),
@@ -103,7 +103,7 @@ fn serve() -> (DuplexStream, JoinHandle<()>, UnboundedReceiver<JoinHandle<()>>) 
 async fn upgraded_connection_receives_the_bytes_after_the_request() {
     let (mut socket, server, mut echoing) = serve();
     let fields = [Field::new("Origin", "http://example.com")];
-    let request = ClientRequest::to("example.com", "/").subprotocols(&["chat"]).fields(&fields);
+    let request = ClientRequest::to("example.com", "/").with_subprotocols(&["chat"]).with_fields(&fields);
     let mut handshake = ClientHandshake::new(&CONFIG, &request).unwrap();
     // A frame in the same write as the request; a real client may not send one so early.
     let len = handshake.output().len();
@@ -150,7 +150,7 @@ async fn upgraded_connection_receives_the_bytes_after_the_request() {
 async fn cross_origin_request_is_refused() {
     let (mut socket, server, mut echoing) = serve();
     let fields = [Field::new("Origin", "http://example.org")];
-    let request = ClientRequest::to("example.com", "/").subprotocols(&["chat"]).fields(&fields);
+    let request = ClientRequest::to("example.com", "/").with_subprotocols(&["chat"]).with_fields(&fields);
     let mut handshake = ClientHandshake::new(&CONFIG, &request).unwrap();
     socket.write_all_buf(handshake.output()).await.unwrap();
     let mut input = Input::owned(vec![0; 4096]);
