@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use super::timers::{Due, Phase, Snapshot};
+use super::timers::{Action, Phase, Snapshot};
 use super::{Connection, Statistics};
 use crate::frame::Opcode;
 use crate::{ConnectionError, Fragment, Limit, Timeout, Transport};
@@ -28,9 +28,9 @@ impl Connection {
             let Some(timers) = &mut self.timers else { return };
             match timers.handle_timeout(now, &snapshot, &self.config) {
                 None => return,
-                Some(Due::Ping(payload)) => self.queue_keepalive(&payload),
-                Some(Due::ControlRate) => self.fail(Limit::ControlFrames),
-                Some(Due::Expired(timeout)) => self.expire(timeout),
+                Some(Action::SendPing(payload)) => self.queue_keepalive(&payload),
+                Some(Action::FailControlRate) => self.fail(Limit::ControlFrames),
+                Some(Action::Expire(timeout)) => self.expire(timeout),
             }
         }
     }

@@ -64,21 +64,21 @@ pub(super) struct Snapshot {
 
 /// An action that the connection must take now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Due {
+pub(super) enum Action {
     /// Queue a Ping with this payload, regardless of the high-water mark. At most one is queued at
     /// a time.
-    Ping([u8; 4]),
+    SendPing([u8; 4]),
     /// Fail the connection: a timeout expired.
-    Expired(Timeout),
+    Expire(Timeout),
     /// Fail the connection: the peer exceeded the [`ControlRate`].
-    ControlRate,
+    FailControlRate,
 }
 
 /// The keepalive Ping.
 #[derive(Clone, Copy, Debug)]
-enum Ping {
+enum Keepalive {
     /// No Ping is outstanding.
-    None,
+    Idle,
     /// The connection must queue a Ping.
     Due { id: u32 },
     /// The Ping is queued and ends at the offset `end` of the output.
@@ -90,11 +90,11 @@ enum Ping {
     Answered { sent_at: Time },
 }
 
-/// The state of the open or the closing phase.
+/// The state that the timers store in the open or in the closing phase.
 #[derive(Clone, Copy, Debug)]
-enum Stage {
+enum PhaseState {
     Open {
-        ping: Ping,
+        ping: Keepalive,
         /// When a part of a data frame was last received or written.
         last_data: Option<Time>,
         /// The offset after the last queued data frame; 0 if none was queued.
@@ -115,7 +115,7 @@ pub(super) struct Timers {
     suspicion: Suspicion<Timeout>,
     /// When the last sign of life occurred.
     last_heard: Option<Time>,
-    stage: Stage,
+    state: PhaseState,
     /// The last measured round-trip time in nanoseconds, plus one so that `Option` has 8 bytes.
     rtt: Option<NonZeroU64>,
     /// When the write alarm last started or restarted; `None` while no requested output is unwritten.
@@ -144,7 +144,7 @@ impl Timers {
                 clock: Clock::new(),
                 suspicion: Suspicion::NONE,
                 last_heard: None,
-                stage: Stage::Open { ping: Ping::None, last_data: None, data_end: 0 },
+                state: PhaseState::Open { ping: Keepalive::Idle, last_data: None, data_end: 0 },
                 rtt: None,
                 blocked_since: None,
                 written: 0,
@@ -183,7 +183,7 @@ impl Timers {
 
     /// Records that a part of a data frame was received: at least its header.
     pub(super) fn received_data(&mut self) {
-        if let Stage::Open { last_data, .. } = &mut self.stage {
+        if let PhaseState::Open { last_data, .. } = &mut self.state {
             *last_data = None;
         }
     }
@@ -203,11 +203,11 @@ impl Timers {
     /// Records that a complete Pong was received.
     pub(super) fn received_pong(&mut self, payload: &[u8]) {
         self.control_frames = self.control_frames.saturating_add(1);
-        if let Stage::Open { ping, .. } = &mut self.stage
-            && let Ping::Sent { id, sent_at } = *ping
+        if let PhaseState::Open { ping, .. } = &mut self.state
+            && let Keepalive::Sent { id, sent_at } = *ping
             && *payload == id.to_be_bytes()
         {
-            *ping = Ping::Answered { sent_at };
+            *ping = Keepalive::Answered { sent_at };
         }
     }
 
@@ -223,7 +223,7 @@ impl Timers {
     /// Records that `len` bytes of payload were queued, at the position `fragment` within their
     /// message. Their last frame ends at the offset `end` of the output.
     pub(super) fn sent_data(&mut self, len: usize, fragment: Fragment, end: u64) {
-        if let Stage::Open { data_end, .. } = &mut self.stage {
+        if let PhaseState::Open { data_end, .. } = &mut self.state {
             *data_end = end;
         }
         self.count(|statistics| statistics.sent.count_payload(len, fragment));
@@ -236,11 +236,11 @@ impl Timers {
 
     /// Records that our Close was queued, up to the offset `end` of the output.
     pub(super) fn sent_close(&mut self, end: u64) {
-        let since = match self.stage {
-            Stage::Open { .. } => None,
-            Stage::Closing { since, .. } => since,
+        let since = match self.state {
+            PhaseState::Open { .. } => None,
+            PhaseState::Closing { since, .. } => since,
         };
-        self.stage = Stage::Closing { since, close_end: Some(end) };
+        self.state = PhaseState::Closing { since, close_end: Some(end) };
     }
 
     fn count(&mut self, add: impl FnOnce(&mut Statistics)) {
@@ -260,7 +260,7 @@ impl Timers {
         now: Duration,
         snapshot: &Snapshot,
         config: &Config,
-    ) -> Option<Due> {
+    ) -> Option<Action> {
         let before = self.clock.now();
         let now = self.clock.report(now);
         self.date_events(now, snapshot);
@@ -268,20 +268,20 @@ impl Timers {
             return None;
         }
         if config.control_rate.is_some_and(|rate| self.judge_rate(rate, before, now)) {
-            return Some(Due::ControlRate);
+            return Some(Action::FailControlRate);
         }
         let timeouts = &config.timeouts;
         if let Some(timeout) = self.suspicion.judge(&self.alarms(now, snapshot, timeouts), now) {
-            return Some(Due::Expired(timeout));
+            return Some(Action::Expire(timeout));
         }
         let is_due = self.ping_alarm(now, snapshot, timeouts).is_some_and(|at| at <= now);
-        if let Stage::Open { ping, .. } = &mut self.stage
+        if let PhaseState::Open { ping, .. } = &mut self.state
             && is_due
         {
             // The offset at which a Ping begins is unique within 4 GiB of output.
             let id = snapshot.end as u32;
-            *ping = Ping::Due { id };
-            return Some(Due::Ping(id.to_be_bytes()));
+            *ping = Keepalive::Due { id };
+            return Some(Action::SendPing(id.to_be_bytes()));
         }
         None
     }

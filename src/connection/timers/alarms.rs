@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use super::{Phase, Ping, Snapshot, Stage, Timeout, Timers};
+use super::{Keepalive, Phase, PhaseState, Snapshot, Timeout, Timers};
 use crate::clock::{Alarm, Time};
 use crate::{Config, ControlRate, Timeouts};
 
@@ -11,24 +11,24 @@ impl Timers {
     /// measurement, or judges the control frame rate.
     pub(super) fn must_start(&self, snapshot: &Snapshot, config: &Config) -> bool {
         let timeouts = &config.timeouts;
-        let needs_time = match (snapshot.phase, &self.stage) {
-            (Phase::Open, Stage::Open { ping, .. }) => match ping {
-                Ping::Queued { end, .. } if *end <= snapshot.written => true,
-                Ping::Due { .. } | Ping::Answered { .. } => true,
-                Ping::None | Ping::Queued { .. } | Ping::Sent { .. } => {
+        let needs_time = match (snapshot.phase, &self.state) {
+            (Phase::Open, PhaseState::Open { ping, .. }) => match ping {
+                Keepalive::Queued { end, .. } if *end <= snapshot.written => true,
+                Keepalive::Due { .. } | Keepalive::Answered { .. } => true,
+                Keepalive::Idle | Keepalive::Queued { .. } | Keepalive::Sent { .. } => {
                     let needs_clock = timeouts.ping.is_some()
                         || timeouts.idle.is_some()
                         || config.control_rate.is_some();
                     needs_clock && self.clock.now().is_none()
                 }
             },
-            (Phase::Closing, Stage::Open { .. } | Stage::Closing { since: None, .. }) => {
+            (Phase::Closing, PhaseState::Open { .. } | PhaseState::Closing { since: None, .. }) => {
                 timeouts.closing.is_some()
             }
-            (Phase::Open | Phase::Closing, Stage::Closing { .. }) => {
+            (Phase::Open | Phase::Closing, PhaseState::Closing { .. }) => {
                 timeouts.closing.is_some() && self.close_was_written(snapshot)
             }
-            (Phase::Over, Stage::Open { .. } | Stage::Closing { .. }) => false,
+            (Phase::Over, PhaseState::Open { .. } | PhaseState::Closing { .. }) => false,
         };
         let is_blocked = self.blocked_since.is_none() && snapshot.written < self.offered;
         let exceeds = |rate: ControlRate| self.control_frames > i32::from(rate.frames);
@@ -46,8 +46,8 @@ impl Timers {
     ) -> [Option<Alarm<Timeout>>; 3] {
         let write = self.blocked_since.zip(write_span(timeouts));
         let write = write.and_then(|(since, span)| Alarm::new(Timeout::Output, since, span));
-        match (snapshot.phase, self.stage) {
-            (Phase::Open, Stage::Open { ping, last_data, .. }) => {
+        match (snapshot.phase, self.state) {
+            (Phase::Open, PhaseState::Open { ping, last_data, .. }) => {
                 let pong = self.unanswered(ping).zip(timeouts.pong);
                 let pong =
                     pong.and_then(|(sent_at, span)| Alarm::new(Timeout::Pong, sent_at, span));
@@ -55,13 +55,13 @@ impl Timers {
                 let idle = timeouts.idle.and_then(|span| Alarm::new(Timeout::Idle, since, span));
                 [pong, write, idle]
             }
-            (Phase::Open | Phase::Closing, Stage::Closing { since, .. }) => {
+            (Phase::Open | Phase::Closing, PhaseState::Closing { since, .. }) => {
                 let alarm = |(since, span)| Alarm::new(Timeout::Closing, since, span);
                 [write, since.zip(timeouts.closing).and_then(alarm), None]
             }
             // The closing alarm starts at the next report.
-            (Phase::Closing, Stage::Open { .. }) => [write, None, None],
-            (Phase::Over, Stage::Open { .. } | Stage::Closing { .. }) => [None; 3],
+            (Phase::Closing, PhaseState::Open { .. }) => [write, None, None],
+            (Phase::Over, PhaseState::Open { .. } | PhaseState::Closing { .. }) => [None; 3],
         }
     }
 
@@ -72,11 +72,11 @@ impl Timers {
         snapshot: &Snapshot,
         timeouts: &Timeouts,
     ) -> Option<Time> {
-        let (Phase::Open, Stage::Open { ping, .. }) = (snapshot.phase, self.stage) else {
+        let (Phase::Open, PhaseState::Open { ping, .. }) = (snapshot.phase, self.state) else {
             return None;
         };
         let span = timeouts.ping?;
-        if matches!(ping, Ping::Due { .. } | Ping::Queued { .. }) {
+        if matches!(ping, Keepalive::Due { .. } | Keepalive::Queued { .. }) {
             return None;
         }
         match (self.unanswered(ping), timeouts.pong) {
@@ -91,8 +91,8 @@ impl Timers {
     ///
     /// A sign of life in the interval between reports in which the Ping was written counts as
     /// following it: their order is unknown.
-    fn unanswered(&self, ping: Ping) -> Option<Time> {
-        let (Ping::Sent { sent_at, .. }, Some(heard)) = (ping, self.last_heard) else {
+    fn unanswered(&self, ping: Keepalive) -> Option<Time> {
+        let (Keepalive::Sent { sent_at, .. }, Some(heard)) = (ping, self.last_heard) else {
             return None;
         };
         (heard < sent_at).then_some(sent_at)

@@ -17,7 +17,7 @@
 
 use core::num::NonZeroU64;
 
-use super::{Phase, Ping, Snapshot, Stage, Timers};
+use super::{Keepalive, Phase, PhaseState, Snapshot, Timers};
 use crate::clock::Time;
 
 /// The number of written bytes that count as progress of refused output.
@@ -38,9 +38,9 @@ impl Timers {
     /// Dates all events since the last report at `now`, and starts the alarms that must start.
     pub(super) fn date_events(&mut self, now: Time, snapshot: &Snapshot) {
         self.observe(snapshot);
-        let is_before_close = match self.stage {
-            Stage::Closing { close_end: Some(end), .. } => self.mark < end,
-            Stage::Closing { close_end: None, .. } | Stage::Open { .. } => true,
+        let is_before_close = match self.state {
+            PhaseState::Closing { close_end: Some(end), .. } => self.mark < end,
+            PhaseState::Closing { close_end: None, .. } | PhaseState::Open { .. } => true,
         };
         let is_progress = self.is_progress(snapshot);
         if is_progress {
@@ -56,19 +56,19 @@ impl Timers {
         } else if is_progress || self.blocked_since.is_none() {
             self.blocked_since = Some(now);
         }
-        match &mut self.stage {
-            Stage::Open { ping, last_data, .. } if snapshot.phase == Phase::Open => {
+        match &mut self.state {
+            PhaseState::Open { ping, last_data, .. } if snapshot.phase == Phase::Open => {
                 last_data.get_or_insert(now);
-                if let Ping::Answered { sent_at } = *ping {
+                if let Keepalive::Answered { sent_at } = *ping {
                     let nanos = u64::try_from(now.since(sent_at).as_nanos()).unwrap_or(u64::MAX);
                     self.rtt = Some(NonZeroU64::MIN.saturating_add(nanos));
                 }
                 *ping = ping.after_report(now, snapshot);
             }
-            Stage::Open { .. } => {
-                self.stage = Stage::Closing { since: Some(now), close_end: None };
+            PhaseState::Open { .. } => {
+                self.state = PhaseState::Closing { since: Some(now), close_end: None };
             }
-            Stage::Closing { since, .. } => {
+            PhaseState::Closing { since, .. } => {
                 if since.is_none() || (is_progress && is_before_close) {
                     *since = Some(now);
                 }
@@ -88,11 +88,11 @@ impl Timers {
 
     /// Returns whether the last byte of our Close was written since progress was last counted.
     pub(super) fn close_was_written(&self, snapshot: &Snapshot) -> bool {
-        match self.stage {
-            Stage::Closing { close_end: Some(end), .. } => {
+        match self.state {
+            PhaseState::Closing { close_end: Some(end), .. } => {
                 self.mark < end && end <= snapshot.written
             }
-            Stage::Closing { close_end: None, .. } | Stage::Open { .. } => false,
+            PhaseState::Closing { close_end: None, .. } | PhaseState::Open { .. } => false,
         }
     }
 
@@ -103,7 +103,7 @@ impl Timers {
             return;
         }
         // Some of these bytes belong to a data frame, or to control frames before one.
-        if let Stage::Open { last_data, data_end, .. } = &mut self.stage
+        if let PhaseState::Open { last_data, data_end, .. } = &mut self.state
             && self.written < *data_end
         {
             *last_data = None;
@@ -113,13 +113,13 @@ impl Timers {
     }
 }
 
-impl Ping {
+impl Keepalive {
     /// Returns the state of the Ping after a report: whether it is queued, written, or done.
     fn after_report(self, now: Time, snapshot: &Snapshot) -> Self {
         match self {
             Self::Due { id } => Self::Queued { id, end: snapshot.end },
             Self::Queued { id, end } if end <= snapshot.written => Self::Sent { id, sent_at: now },
-            Self::None | Self::Answered { .. } => Self::None,
+            Self::Idle | Self::Answered { .. } => Self::Idle,
             Self::Queued { .. } | Self::Sent { .. } => self,
         }
     }

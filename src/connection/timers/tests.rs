@@ -193,7 +193,7 @@ fn idle_lives_with_a_message_every_second() {
         sim.run(100_000);
         sim.assert_alive();
         sim.run(125_000);
-        assert_eq!(sim.failed, Some(Due::Expired(Timeout::Idle)));
+        assert_eq!(sim.failed, Some(Action::Expire(Timeout::Idle)));
     });
 }
 
@@ -502,7 +502,7 @@ fn idle_ends_although_pings_are_exchanged() {
         sim.run(60_990);
         sim.assert_alive();
         sim.run(61_010);
-        assert_eq!(sim.failed, Some(Due::Expired(Timeout::Idle)));
+        assert_eq!(sim.failed, Some(Action::Expire(Timeout::Idle)));
         sim.run(100_000);
         assert!(sim.over_at.is_some());
     });
@@ -716,7 +716,7 @@ fn flood_of_control_frames_fails_in_the_wake_up_that_reads_it() {
             sim.arrive(5_000, Frame::Ping);
         }
         sim.run(5_000);
-        assert_eq!(sim.failed, Some(Due::ControlRate));
+        assert_eq!(sim.failed, Some(Action::FailControlRate));
         assert_eq!(sim.snapshot.phase, Phase::Closing);
     }
 }

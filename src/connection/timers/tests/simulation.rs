@@ -81,7 +81,7 @@ pub(super) struct Sim {
     pub(super) pings: VecDeque<(u64, [u8; 4])>,
     pub(super) close_end: Option<u64>,
     pub(super) close_received: bool,
-    pub(super) failed: Option<Due>,
+    pub(super) failed: Option<Action>,
     pub(super) over_at: Option<u64>,
     // The transport, which accepts up to `kernel` bytes that the peer has not read.
     pub(super) kernel: u64,
@@ -240,12 +240,12 @@ impl Sim {
                 break;
             };
             match due {
-                Due::Ping(payload) => self.send_ping(payload),
-                Due::Expired(Timeout::Idle) | Due::ControlRate => {
+                Action::SendPing(payload) => self.send_ping(payload),
+                Action::Expire(Timeout::Idle) | Action::FailControlRate => {
                     self.failed.get_or_insert(due);
                     self.close();
                 }
-                Due::Expired(Timeout::Pong | Timeout::Output | Timeout::Closing) => {
+                Action::Expire(Timeout::Pong | Timeout::Output | Timeout::Closing) => {
                     self.failed.get_or_insert(due);
                     self.end();
                 }
@@ -420,7 +420,7 @@ impl Sim {
 
     #[track_caller]
     pub(super) fn assert_ended(&self, timeout: Timeout, after: core::ops::RangeInclusive<u64>) {
-        assert_eq!(self.failed, Some(Due::Expired(timeout)), "{:?}", self.style);
+        assert_eq!(self.failed, Some(Action::Expire(timeout)), "{:?}", self.style);
         let at = self.over_at.unwrap();
         assert!(after.contains(&at), "{:?} after {at} ms", self.style);
     }
