@@ -158,14 +158,19 @@ mod limits;
 #[cfg(feature = "alloc")]
 pub mod manual;
 mod mask;
+#[cfg(feature = "alloc")]
+mod message;
+mod send_error;
 pub mod session;
+#[cfg(feature = "alloc")]
+mod timeouts;
 mod transport;
 mod types;
 mod utf8;
 
 pub use close::{CloseCode, CloseFrame, CloseFrameError};
 #[cfg(feature = "alloc")]
-pub use config::{Config, ControlRate, Delivery, SharedConfig, Timeouts};
+pub use config::{Config, Delivery, SharedConfig};
 #[cfg(feature = "std")]
 pub use connection::Written;
 #[cfg(feature = "alloc")]
@@ -173,9 +178,9 @@ pub use connection::{Connection, DirectionStatistics, Next, Output, PreparedMess
 #[cfg(feature = "getrandom")]
 pub use entropy::OsEntropy;
 pub use entropy::{Entropy, EntropyError};
-pub use error::{ConnectionError, Limit, SendError, Timeout, Unsent, Violation};
+pub use error::{ConnectionError, Limit, Timeout, Violation};
 #[cfg(feature = "alloc")]
-pub use event::{Chunk, Event, Message, Outgoing};
+pub use event::Event;
 #[cfg(feature = "alloc")]
 pub use handshake::Negotiated;
 #[cfg(feature = "std")]
@@ -184,6 +189,11 @@ pub use input::Input;
 #[cfg(feature = "alloc")]
 pub use input::Rest;
 pub use limits::Limits;
+#[cfg(feature = "alloc")]
+pub use message::{Chunk, Message, Outgoing};
+pub use send_error::{SendError, Unsent};
+#[cfg(feature = "alloc")]
+pub use timeouts::{ControlRate, Timeouts};
 pub use transport::{Outcome, Transport};
 pub use types::{Fragment, MessageType, Role};
 pub use utf8::{InvalidUtf8, Utf8Validator};

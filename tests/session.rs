@@ -405,7 +405,7 @@ fn violation_is_answered_and_ends_the_session() {
     assert_eq!(run.output, b"\x88\x02\x03\xea");
     assert_eq!(run.session.transport(), Transport::Drain);
     assert_eq!(run.session.error(), Some(error));
-    assert!(!run.session.may_send());
+    assert!(!run.session.may_send_data());
 }
 
 #[test]
@@ -432,7 +432,7 @@ fn too_small_buffer_changes_nothing_and_draws_no_key() {
         assert_eq!(session.pong(&[1; 125], unused_key, short), Err(SendError::BufferTooSmall));
         let short = &mut out[..1];
         assert_eq!(session.close(None, unused_key, short), Err(SendError::BufferTooSmall));
-        assert!(session.may_send());
+        assert!(session.may_send_data());
         assert!(session.close(None, key, &mut out).is_ok());
         assert_eq!(session.close(None, unused_key, &mut out), Err(SendError::Closed));
         assert_eq!(session.ping(b"", unused_key, &mut out), Err(SendError::Closed));

@@ -6,6 +6,7 @@
 
 mod assembly;
 mod keys;
+mod next;
 mod output;
 mod pool;
 mod prepared;
@@ -18,11 +19,11 @@ mod statistics;
 mod time;
 mod timers;
 
+pub use next::Next;
 pub use output::Output;
 #[cfg(feature = "std")]
 pub use output::Written;
 pub use prepared::PreparedMessage;
-pub use receive::Next;
 pub use statistics::{DirectionStatistics, Statistics};
 
 use alloc::boxed::Box;
@@ -197,20 +198,20 @@ impl Connection {
     #[inline]
     #[must_use]
     pub fn has_room(&self) -> bool {
-        self.output.counted() < self.config.high_water_mark || !self.machine.may_send()
+        self.output.counted() < self.config.high_water_mark || !self.machine.may_send_data()
     }
 
     /// Returns whether the protocol allows a new message. It does not after this endpoint has sent
     /// a Close frame, after a failure, and while a message is being sent in pieces.
     #[must_use]
     pub fn may_send(&self) -> bool {
-        self.machine.may_send() && self.machine.outgoing().is_none()
+        self.machine.may_send_data() && self.machine.outgoing().is_none()
     }
 
     /// Returns whether the protocol allows the next piece of the outgoing message in progress.
     #[must_use]
     pub fn may_send_chunk(&self) -> bool {
-        self.machine.may_send() && self.machine.outgoing().is_some()
+        self.machine.may_send_data() && self.machine.outgoing().is_some()
     }
 
     /// Returns whether a Close frame was sent or received, or the connection failed.

@@ -6,27 +6,12 @@ use alloc::vec::Vec;
 
 use super::Connection;
 use crate::close::ClosePayload;
-use crate::frame::{Opcode, take};
+use crate::frame::Opcode;
 use crate::input::Position;
-use crate::session::{ControlPayload, Data, Piece, Preview, Received, Reply};
+use crate::session::{ControlPayload, Data, Piece, Received, Reply};
 use crate::{
-    Chunk, CloseCode, CloseFrame, ConnectionError, Delivery, Event, Fragment, Input, Limit,
-    Message, Transport,
+    Chunk, CloseCode, CloseFrame, ConnectionError, Delivery, Event, Fragment, Input, Limit, Message,
 };
-
-/// The next step of an asynchronous driver, as [`Connection::next`] returns it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Next {
-    /// Call [`receive`](Connection::receive), which returns an event.
-    Event,
-    /// Write the output. While the socket refuses it, also read into the input: a peer that writes
-    /// without reading would otherwise block both ends.
-    Write,
-    /// Read into the input. No output is pending.
-    Read,
-    /// Close the transport: the connection has ended.
-    Closed,
-}
 
 impl Connection {
     /// Consumes bytes of `input` until an event occurs. Returns `None` when the input is used up.
@@ -89,68 +74,10 @@ impl Connection {
         event
     }
 
-    /// Returns the next step of an asynchronous driver.
-    ///
-    /// The result borrows nothing, so it can be held across an `await`; an event cannot. The result
-    /// is [`Next::Event`] exactly if the following [`receive`](Self::receive) with this `input`
-    /// returns an event. The call consumes the bytes before that event. It never returns
-    /// [`Next::Read`] after the end of the stream.
-    ///
-    /// ```
-    /// use websocket_proto::{Config, Connection, Input, Negotiated, Next};
-    ///
-    /// static CONFIG: Config = Config::new();
-    /// let mut connection = Connection::server(&CONFIG, &Negotiated::default());
-    /// let mut bytes = *b"\x81\x85\0\0\0\0Hello\x81";
-    /// let mut input = Input::with_bytes(&mut bytes);
-    /// assert_eq!(connection.next(&mut input), Next::Event);
-    /// assert!(connection.receive(&mut input).is_some());
-    /// assert_eq!(connection.next(&mut input), Next::Read);
-    /// ```
-    pub fn next(&mut self, input: &mut Input<'_>) -> Next {
-        self.check_continuity(input);
-        loop {
-            let limits = &self.config.receive_limits;
-            match self.machine.preview(input.unread(), limits, self.config.delivery) {
-                Preview::Event => return Next::Event,
-                Preview::NoEvent(len) => self.consume_without_event(input, len),
-            }
-            if !input.has_unread() {
-                break;
-            }
-        }
-        if input.is_finished() {
-            self.end_of_stream();
-        }
-        // The bytes or the end of the stream that were just consumed may have failed the
-        // connection.
-        if self.machine.failure_pending() {
-            return Next::Event;
-        }
-        match self.transport() {
-            Transport::Close | Transport::Abort => Next::Closed,
-            Transport::Open | Transport::Drain if !self.output.is_empty() => Next::Write,
-            Transport::Open | Transport::Drain => Next::Read,
-        }
-    }
-
-    /// Consumes the first `len` bytes of `input`, which cause no event except possibly a failure.
-    fn consume_without_event(&mut self, input: &mut Input<'_>, len: usize) {
-        let (mut unread, position) = input.consume();
-        let mut part = take(&mut unread, len);
-        match self.receive_parts(&mut part) {
-            None => {}
-            Some(Event::Failed(_)) => self.machine.report_failure_again(),
-            Some(_) => debug_assert!(false, "the preview saw no event"),
-        }
-        self.leave_unread(unread.len(), position);
-        self.observe_input(len);
-    }
-
     /// Fails the connection if `input` does not continue the one of the previous call: bytes would
     /// be lost, or bytes of another connection received. Only the number of unread bytes is
     /// compared.
-    fn check_continuity(&mut self, input: &Input<'_>) {
+    pub(super) fn check_continuity(&mut self, input: &Input<'_>) {
         if self.unread_left != input.left_unread() {
             self.unread_left = 0;
             self.fail(ConnectionError::UnreadInput);
@@ -159,12 +86,12 @@ impl Connection {
 
     /// Records that the last `len` bytes of the input remain unread.
     #[inline(always)]
-    fn leave_unread(&mut self, len: usize, position: &mut Position) {
+    pub(super) fn leave_unread(&mut self, len: usize, position: &mut Position) {
         self.unread_left = len;
         position.leave_unread(len);
     }
 
-    fn receive_parts<'i>(&mut self, unread: &mut &'i mut [u8]) -> Option<Event<'i>> {
+    pub(super) fn receive_parts<'i>(&mut self, unread: &mut &'i mut [u8]) -> Option<Event<'i>> {
         loop {
             let limits = &self.config.receive_limits;
             let Received { piece, reply } =
@@ -301,7 +228,7 @@ impl Connection {
         self.control.0 = None;
     }
 
-    fn end_of_stream(&mut self) {
+    pub(super) fn end_of_stream(&mut self) {
         self.discard_incoming();
         let reply = self.machine.receive_eof();
         self.queue_reply_close(reply);

@@ -5,6 +5,7 @@
 
 mod decoder;
 mod header;
+mod rules;
 
 pub use crate::mask::mask;
 pub use crate::types::Opcode;
@@ -12,4 +13,5 @@ pub use crate::types::Opcode;
 pub(crate) use decoder::Remaining;
 pub use decoder::{FrameDecoder, PayloadSlice};
 pub(crate) use decoder::{Masked, take};
-pub use header::{EncodedHeader, FrameHeader, FrameRules, ReservedBits};
+pub use header::{EncodedHeader, FrameHeader};
+pub use rules::{FrameRules, ReservedBits};

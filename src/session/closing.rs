@@ -175,9 +175,9 @@ impl Closing {
         matches!(self.state, State::Open)
     }
 
-    /// Returns whether messages and Pings may be sent. Section 5.5.1 permits them between the
+    /// Returns whether data frames and Pings may be sent. Section 5.5.1 permits them between the
     /// peer's Close and ours.
-    pub(crate) const fn may_send(&self) -> bool {
+    pub(crate) const fn may_send_data(&self) -> bool {
         matches!(self.state, State::Open | State::CloseReceived(_))
     }
 
@@ -367,7 +367,7 @@ mod tests {
         }
         assert_eq!(closing.error(), model.failure, "{inputs:?}");
         let undisturbed = model.failure.is_none() && !model.sent;
-        assert_eq!(closing.may_send(), undisturbed, "{inputs:?}");
+        assert_eq!(closing.may_send_data(), undisturbed, "{inputs:?}");
         let may_receive = model.failure.is_none() && !model.received;
         assert_eq!(closing.may_receive(), may_receive, "{inputs:?}");
         assert_eq!(closing.is_open(), undisturbed && !model.received, "{inputs:?}");

@@ -1,16 +1,13 @@
-//! An endpoint without an allocator: it returns pieces of messages, and writes frames into slices.
+//! An endpoint without an allocator: its state, and its receiving half.
 
-use super::{ControlPayload, ControlStorage, Data, Machine, Piece, Received, Reply};
-use crate::close::ClosePayload;
-use crate::frame::{FrameHeader, Opcode};
-use crate::limits::ReceiveLimits;
-use crate::mask::unmask;
-use crate::{
-    CloseCode, CloseFrame, ConnectionError, EntropyError, Fragment, Input, Limits, MessageType,
-    Outcome, Role, SendError, Transport,
+use super::{
+    ControlPayload, ControlStorage, Data, Machine, Piece, Received, Reply, ReplyPending,
+    SessionEvent,
 };
-
-use core::fmt;
+use crate::limits::ReceiveLimits;
+use crate::{
+    CloseCode, CloseFrame, ConnectionError, Input, Limits, MessageType, Outcome, Role, Transport,
+};
 
 /// A complete endpoint without an allocator: the order of frames and fragments, UTF-8 across
 /// frames, limits, replies, and the closing handshake.
@@ -51,17 +48,17 @@ use core::fmt;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Session {
-    machine: Machine,
+    pub(super) machine: Machine,
     limits: ReceiveLimits,
-    reply: Option<PendingReply>,
-    control: Control,
+    pub(super) reply: Option<PendingReply>,
+    pub(super) control: Control,
     /// The character of the last event, if its bytes were split across reads.
     character: [u8; 4],
 }
 
 /// A reply that was not written yet.
 #[derive(Clone, Copy, Debug)]
-enum PendingReply {
+pub(super) enum PendingReply {
     /// A Pong with the first bytes of the session's storage, this many, as its payload.
     Pong(usize),
     Close(CloseCode),
@@ -69,45 +66,13 @@ enum PendingReply {
 
 /// Storage for the payload of a control frame.
 #[derive(Clone, Debug)]
-struct Control([u8; 125]);
+pub(super) struct Control(pub(super) [u8; 125]);
 
 impl ControlStorage for Control {
     fn bytes(&mut self) -> &mut [u8; 125] {
         &mut self.0
     }
 }
-
-/// An event of a [`Session`]. It borrows from the input or from the session.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum SessionEvent<'a> {
-    /// Whole characters of a text message arrived. Only the last piece of a message may be empty.
-    Text(&'a str, Fragment),
-    /// Bytes of a binary message arrived. Only the last piece of a message may be empty.
-    Binary(&'a [u8], Fragment),
-    /// The peer sent a Ping (RFC 6455, section 5.5.2). Send the reply.
-    Ping(&'a [u8]),
-    /// The peer sent a Pong (section 5.5.3).
-    Pong(&'a [u8]),
-    /// The peer sent a Close frame (section 5.5.1); `None` if its payload is empty. Send the reply.
-    /// None is pending if this Close is itself the reply to ours.
-    Close(Option<CloseFrame<'a>>),
-    /// The connection failed (section 7.1.7). Send the Close frame, if one is pending.
-    Failed(ConnectionError),
-}
-
-/// The error of [`Session::receive`] while a reply is pending: send it with [`Session::take_reply`]
-/// first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ReplyPending;
-
-impl fmt::Display for ReplyPending {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a reply to the peer is pending")
-    }
-}
-
-impl core::error::Error for ReplyPending {}
 
 /// # Construction
 impl Session {
@@ -226,165 +191,6 @@ impl Session {
     }
 }
 
-/// # Sending
-///
-/// The parameter `masking_key` returns four fresh unpredictable bytes (RFC 6455, section 5.3). A client
-/// calls it once for each frame; a server never calls it. If it fails, the connection fails.
-impl Session {
-    /// Returns whether a reply must be written before anything else is received.
-    #[must_use]
-    pub const fn reply_pending(&self) -> bool {
-        self.reply.is_some()
-    }
-
-    /// Writes the pending reply to the start of `out` and returns its length, or 0 if none is
-    /// pending.
-    ///
-    /// The reply is a Pong (section 5.5.2), or a Close with the code of the peer's Close or of the
-    /// failure (sections 5.5.1 and 7.1.7).
-    ///
-    /// # Errors
-    ///
-    /// - [`SendError::BufferTooSmall`] if `out` is too short. The reply remains pending.
-    /// - [`SendError::Closed`] if the connection failed in the meantime.
-    ///   [`MAX_CONTROL_FRAME_LEN`](Self::MAX_CONTROL_FRAME_LEN) bytes are always enough.
-    /// - [`SendError::Entropy`] if no masking key can be drawn. The connection has failed.
-    pub fn take_reply(
-        &mut self,
-        masking_key: impl FnOnce() -> Result<[u8; 4], EntropyError>,
-        out: &mut [u8],
-    ) -> Result<usize, SendError> {
-        let Some(reply) = self.reply else { return Ok(0) };
-        let written = match reply {
-            PendingReply::Pong(len) => {
-                let payload = self.control.clone();
-                let payload = payload.0.get(..len).unwrap_or_default();
-                self.write_ping_pong(Opcode::Pong, payload, masking_key, out)
-            }
-            PendingReply::Close(code) => self.write_close(code, "", masking_key, out),
-        };
-        if written != Err(SendError::BufferTooSmall) {
-            self.reply = None;
-        }
-        written
-    }
-
-    /// Returns the header of the next data frame.
-    ///
-    /// Write the encoded header, and then `payload_len` bytes of payload. A client masks the
-    /// payload with [`mask`](crate::frame::mask()) and the key of the header.
-    ///
-    /// # Errors
-    ///
-    /// Returns [`Closed`](SendError::Closed), [`MessageInProgress`](SendError::MessageInProgress),
-    /// [`NoMessageInProgress`](SendError::NoMessageInProgress),
-    /// [`TypeMismatch`](SendError::TypeMismatch), [`TooLong`](SendError::TooLong) or
-    /// [`Entropy`](SendError::Entropy).
-    pub fn send(
-        &mut self,
-        message_type: MessageType,
-        fragment: Fragment,
-        payload_len: u64,
-        masking_key: impl FnOnce() -> Result<[u8; 4], EntropyError>,
-    ) -> Result<FrameHeader, SendError> {
-        self.machine.check_data(message_type, fragment)?;
-        self.machine.data_header(message_type, fragment, payload_len, masking_key)
-    }
-
-    /// Writes a Ping (section 5.5.2) with at most 125 bytes of payload to the start of `out` and
-    /// returns its length.
-    ///
-    /// # Errors
-    ///
-    /// Returns [`Closed`](SendError::Closed), [`TooLong`](SendError::TooLong),
-    /// [`BufferTooSmall`](SendError::BufferTooSmall) or [`Entropy`](SendError::Entropy).
-    pub fn ping(
-        &mut self,
-        payload: &[u8],
-        masking_key: impl FnOnce() -> Result<[u8; 4], EntropyError>,
-        out: &mut [u8],
-    ) -> Result<usize, SendError> {
-        self.write_ping_pong(Opcode::Ping, payload, masking_key, out)
-    }
-
-    /// Writes an unsolicited Pong (section 5.5.3) with at most 125 bytes of payload to the start of
-    /// `out` and returns its length.
-    ///
-    /// # Errors
-    ///
-    /// Returns the errors of [`ping`](Self::ping).
-    pub fn pong(
-        &mut self,
-        payload: &[u8],
-        masking_key: impl FnOnce() -> Result<[u8; 4], EntropyError>,
-        out: &mut [u8],
-    ) -> Result<usize, SendError> {
-        self.write_ping_pong(Opcode::Pong, payload, masking_key, out)
-    }
-
-    /// Writes a Close frame (section 5.5.1) to the start of `out` and returns its length. `None`
-    /// means an empty payload.
-    ///
-    /// No data can be sent after it. The peer's messages continue to arrive until its own Close.
-    ///
-    /// # Errors
-    ///
-    /// Returns the errors of [`ping`](Self::ping). The error is [`Closed`](SendError::Closed) if a
-    /// Close was sent before or the connection has failed.
-    pub fn close(
-        &mut self,
-        frame: Option<&CloseFrame<'_>>,
-        masking_key: impl FnOnce() -> Result<[u8; 4], EntropyError>,
-        out: &mut [u8],
-    ) -> Result<usize, SendError> {
-        let (code, reason) =
-            frame.map_or((CloseCode::NO_STATUS, ""), |frame| (frame.code(), frame.reason()));
-        let written = self.write_close(code, reason, masking_key, out)?;
-        if let Some(PendingReply::Close(_)) = self.reply {
-            self.reply = None;
-        }
-        Ok(written)
-    }
-
-    fn write_ping_pong(
-        &mut self,
-        opcode: Opcode,
-        payload: &[u8],
-        masking_key: impl FnOnce() -> Result<[u8; 4], EntropyError>,
-        out: &mut [u8],
-    ) -> Result<usize, SendError> {
-        self.check_space(payload.len(), out)?;
-        let header = self.machine.ping_pong_header(opcode, payload.len(), masking_key)?;
-        write_frame(&header, payload, out)
-    }
-
-    fn write_close(
-        &mut self,
-        code: CloseCode,
-        reason: &str,
-        masking_key: impl FnOnce() -> Result<[u8; 4], EntropyError>,
-        out: &mut [u8],
-    ) -> Result<usize, SendError> {
-        let payload = ClosePayload::new(code, reason);
-        self.check_space(payload.bytes().len(), out)?;
-        let header = self.machine.close_header(payload.bytes().len(), masking_key)?;
-        write_frame(&header, payload.bytes(), out)
-    }
-
-    /// Returns an error unless a control frame fits in `out`. Called before a masking key is drawn,
-    /// so that none is lost.
-    fn check_space(&self, payload_len: usize, out: &[u8]) -> Result<(), SendError> {
-        let header_len = match self.machine.role() {
-            Role::Client => 2 + 4,
-            Role::Server => 2,
-        };
-        if payload_len <= 125 && header_len + payload_len > out.len() {
-            return Err(SendError::BufferTooSmall);
-        }
-        Ok(())
-    }
-}
-
 /// # Questions
 impl Session {
     /// Returns the role of this endpoint.
@@ -417,10 +223,11 @@ impl Session {
     }
 
     /// Returns whether the protocol allows a data frame. It does not after this endpoint has sent a
-    /// Close frame or the connection has failed.
+    /// Close frame or the connection has failed. Whether the next frame begins a message follows from
+    /// [`message_in_progress`](Self::message_in_progress).
     #[must_use]
-    pub const fn may_send(&self) -> bool {
-        self.machine.may_send()
+    pub const fn may_send_data(&self) -> bool {
+        self.machine.may_send_data()
     }
 
     /// Returns the type of the outgoing message in progress, or `None` between messages.
@@ -428,21 +235,4 @@ impl Session {
     pub const fn message_in_progress(&self) -> Option<MessageType> {
         self.machine.outgoing()
     }
-}
-
-/// Writes a frame to the start of `out`, and masks its payload there.
-fn write_frame(header: &FrameHeader, payload: &[u8], out: &mut [u8]) -> Result<usize, SendError> {
-    let encoded = header.encode();
-    let (Some((to_header, remaining)), key) =
-        (out.split_at_mut_checked(encoded.len()), header.masking_key().unwrap_or_default())
-    else {
-        return Err(SendError::BufferTooSmall);
-    };
-    let Some(to_payload) = remaining.get_mut(..payload.len()) else {
-        return Err(SendError::BufferTooSmall);
-    };
-    to_header.copy_from_slice(&encoded);
-    to_payload.copy_from_slice(payload);
-    unmask(to_payload, key, 0);
-    Ok(encoded.len() + payload.len())
 }

@@ -4,18 +4,25 @@
 //! buffers of their own.
 
 // `Machine` is the state machine of both `Session` and `Connection`. `receive.rs` contains its receive
-// path, `send.rs` its frame encoder, `closing.rs` its closing handshake. `Session` adds storage for one
-// control frame, `Connection` adds heap memory.
+// path, `control.rs` the part for control frames, `send.rs` its frame encoder, `closing.rs` its closing
+// handshake. `Session` (`endpoint.rs`, `write.rs`) adds storage for one control frame, `Connection` adds
+// heap memory.
 
 mod closing;
+mod control;
 mod endpoint;
+mod event;
 #[cfg(feature = "alloc")]
 mod preview;
 mod receive;
 mod received;
 mod send;
+#[cfg(feature = "alloc")]
+mod whole;
+mod write;
 
-pub use endpoint::{ReplyPending, Session, SessionEvent};
+pub use endpoint::Session;
+pub use event::{ReplyPending, SessionEvent};
 #[cfg(feature = "alloc")]
 pub(crate) use preview::Preview;
 pub(crate) use received::{ControlPayload, ControlStorage, Data, Piece, Received, Reply};
@@ -115,8 +122,8 @@ impl Machine {
         self.closing.is_open()
     }
 
-    pub(crate) const fn may_send(&self) -> bool {
-        self.closing.may_send()
+    pub(crate) const fn may_send_data(&self) -> bool {
+        self.closing.may_send_data()
     }
 
     /// Returns whether a failure has not been reported yet.

@@ -1,20 +1,10 @@
 //! The receive path, which converts bytes into pieces of messages and complete control frames.
 
-#[cfg(feature = "alloc")]
-use alloc::borrow::Cow;
-#[cfg(feature = "alloc")]
-use core::str::Utf8Error;
-
-use super::{ControlPayload, ControlStorage, Data, Machine, Piece, Received, Reply};
-#[cfg(feature = "alloc")]
-use crate::Message;
-use crate::close::check_payload;
+use super::{ControlStorage, Data, Machine, Piece, Received, Reply};
 use crate::extension::Extension;
 use crate::frame::{FrameHeader, FrameRules, Masked, Opcode, take};
 use crate::limits::ReceiveLimits;
-#[cfg(feature = "alloc")]
-use crate::utf8::from_utf8;
-use crate::{CloseCode, CloseFrame, ConnectionError, Fragment, MessageType, Violation};
+use crate::{ConnectionError, Fragment, MessageType, Violation};
 
 impl Machine {
     /// Consumes bytes until there is something to report. Returns `None` when `input` is used up.
@@ -190,68 +180,6 @@ impl Machine {
         Some(Received { piece, reply: self.pending_close() })
     }
 
-    /// Receives payload of a control frame. Returns `None` if the frame is incomplete.
-    fn receive_control<'i>(
-        &mut self,
-        opcode: Opcode,
-        payload: Masked<'i>,
-        control: &mut impl ControlStorage,
-    ) -> Option<Received<'i>> {
-        let complete = self.frames.is_between_frames();
-        if payload.offset() == 0 && complete {
-            let payload = &*payload.unmask();
-            return self.finish_control(opcode, payload, ControlPayload::Whole(payload));
-        }
-        if payload.len() == 0 {
-            return None;
-        }
-        // Slow path: the frame is split across reads. The rules for headers limit its payload to
-        // 125 bytes.
-        let start = payload.offset() as usize;
-        let end = start + payload.len();
-        let stored = control.bytes();
-        if let Some(to) = stored.get_mut(start..end) {
-            to.copy_from_slice(payload.unmask());
-        }
-        let stored = stored.get(..end);
-        debug_assert!(stored.is_some(), "a control frame has at most 125 bytes");
-        let stored = stored.unwrap_or_default();
-        if complete {
-            return self.finish_control(opcode, stored, ControlPayload::Stored(end));
-        }
-        if let (Opcode::Close, Err(violation)) = (opcode, check_payload(stored)) {
-            self.closing.fail(violation.into());
-        }
-        None
-    }
-
-    /// Returns a complete control frame and the reply to it.
-    fn finish_control<'i>(
-        &mut self,
-        opcode: Opcode,
-        payload: &[u8],
-        place: ControlPayload<'i>,
-    ) -> Option<Received<'i>> {
-        match opcode {
-            Opcode::Ping => Some(Received { piece: Piece::Ping(place), reply: Some(Reply::Pong) }),
-            Opcode::Pong => Some(Received { piece: Piece::Pong(place), reply: None }),
-            Opcode::Close | Opcode::Continuation | Opcode::Text | Opcode::Binary => {
-                match CloseFrame::decode(payload) {
-                    Ok(frame) => {
-                        let code = frame.as_ref().map_or(CloseCode::NO_STATUS, CloseFrame::code);
-                        self.closing.receive_close(code);
-                        let reply = self.pending_close();
-                        Some(Received { piece: Piece::Close(place), reply })
-                    }
-                    Err(violation) => {
-                        self.closing.fail(violation.into());
-                        self.report_failure()
-                    }
-                }
-            }
-        }
-    }
-
     /// Handles the end of the peer's stream. Returns the Close frame that must now be sent, if any:
     /// with manual Close, the application may not have answered the peer's Close, and no further
     /// input follows.
@@ -283,72 +211,5 @@ impl Machine {
     #[cfg(feature = "alloc")]
     pub(crate) fn take_data_arrived(&mut self) -> bool {
         core::mem::take(&mut self.data_arrived)
-    }
-}
-
-/// # Fast path for whole messages
-#[cfg(feature = "alloc")]
-impl Machine {
-    /// Consumes a message that is a single frame and whole in `input`. Returns `None`, and consumes
-    /// nothing, in all other cases: [`receive`](Self::receive) handles them. After an error,
-    /// `receive` returns the failure.
-    ///
-    /// `receive` begins with a similar branch for any frame, in both tiers. This one creates the
-    /// [`Message`] of an event directly, and leaves the state between messages unchanged.
-    // Separate from `receive`, because a result that comes from either of two branches is moved
-    // through memory (`benches/instructions`, receive-8: 226 instructions instead of 150).
-    #[inline(always)]
-    pub(crate) fn receive_whole<'i>(
-        &mut self,
-        input: &mut &'i mut [u8],
-        limits: &ReceiveLimits,
-    ) -> Option<Result<Message<'i>, Utf8Error>> {
-        let (message_type, payload) = self.take_whole_message(input, limits)?;
-        let payload = &*payload.unmask();
-        let text = match message_type {
-            MessageType::Binary => return Some(Ok(Message::Binary(Cow::Borrowed(payload)))),
-            MessageType::Text => from_utf8(payload),
-        };
-        if text.is_err() {
-            self.fail(Violation::InvalidUtf8);
-        }
-        Some(text.map(|text| Message::Text(Cow::Borrowed(text))))
-    }
-
-    /// Consumes the next frame if it is a whole message and all of it is in `input`; else consumes
-    /// nothing.
-    #[inline(always)]
-    fn take_whole_message<'i>(
-        &self,
-        input: &mut &'i mut [u8],
-        limits: &ReceiveLimits,
-    ) -> Option<(MessageType, Masked<'i>)> {
-        // FIN is set, no reserved bit is set, and the opcode is text or binary.
-        let first = *input.first()?;
-        let message_type = match first {
-            0x81 => MessageType::Text,
-            0x82 => MessageType::Binary,
-            _ => return None,
-        };
-        if self.incoming.is_some()
-            || !self.frames.is_between_frames()
-            || !self.closing.may_receive()
-        {
-            return None;
-        }
-        let rules = FrameRules {
-            max_frame: limits.max_frame,
-            message_remaining: limits.max_message,
-            ..FrameRules::new(self.role)
-        };
-        let opcode = message_type.opcode();
-        let (header, len) =
-            FrameHeader::decode_after_first(input, first, opcode, &rules).ok()??;
-        let payload_len = usize::try_from(header.payload_len()).ok()?;
-        if input.len().checked_sub(len)? < payload_len {
-            return None;
-        }
-        take(input, len);
-        Some((message_type, Masked::whole(&header, take(input, payload_len))))
     }
 }

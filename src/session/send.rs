@@ -12,7 +12,7 @@ impl Machine {
         message_type: MessageType,
         fragment: Fragment,
     ) -> Result<(), SendError> {
-        if !self.closing.may_send() {
+        if !self.closing.may_send_data() {
             return Err(SendError::Closed);
         }
         // RFC 6455, section 5.4: fragments of one message must not be interleaved with another.
@@ -55,7 +55,7 @@ impl Machine {
     pub(crate) const fn check_ping_pong(&self, opcode: Opcode) -> Result<(), SendError> {
         let allowed = match opcode {
             Opcode::Pong => self.closing.may_pong(),
-            Opcode::Ping => self.closing.may_send(),
+            Opcode::Ping => self.closing.may_send_data(),
             Opcode::Close | Opcode::Continuation | Opcode::Text | Opcode::Binary => false,
         };
         if allowed { Ok(()) } else { Err(SendError::Closed) }

@@ -1,0 +1,80 @@
+//! The next step of an asynchronous driver, which borrows nothing.
+
+use super::Connection;
+use crate::frame::take;
+use crate::session::Preview;
+use crate::{Event, Input, Transport};
+
+/// The next step of an asynchronous driver, as [`Connection::next`] returns it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Call [`receive`](Connection::receive), which returns an event.
+    Event,
+    /// Write the output. While the socket refuses it, also read into the input: a peer that writes
+    /// without reading would otherwise block both ends.
+    Write,
+    /// Read into the input. No output is pending.
+    Read,
+    /// Close the transport: the connection has ended.
+    Closed,
+}
+
+impl Connection {
+    /// Returns the next step of an asynchronous driver.
+    ///
+    /// The result borrows nothing, so it can be held across an `await`; an event cannot. The result
+    /// is [`Next::Event`] exactly if the following [`receive`](Self::receive) with this `input`
+    /// returns an event. The call consumes the bytes before that event. It never returns
+    /// [`Next::Read`] after the end of the stream.
+    ///
+    /// ```
+    /// use websocket_proto::{Config, Connection, Input, Negotiated, Next};
+    ///
+    /// static CONFIG: Config = Config::new();
+    /// let mut connection = Connection::server(&CONFIG, &Negotiated::default());
+    /// let mut bytes = *b"\x81\x85\0\0\0\0Hello\x81";
+    /// let mut input = Input::with_bytes(&mut bytes);
+    /// assert_eq!(connection.next(&mut input), Next::Event);
+    /// assert!(connection.receive(&mut input).is_some());
+    /// assert_eq!(connection.next(&mut input), Next::Read);
+    /// ```
+    pub fn next(&mut self, input: &mut Input<'_>) -> Next {
+        self.check_continuity(input);
+        loop {
+            let limits = &self.config.receive_limits;
+            match self.machine.preview(input.unread(), limits, self.config.delivery) {
+                Preview::Event => return Next::Event,
+                Preview::NoEvent(len) => self.consume_without_event(input, len),
+            }
+            if !input.has_unread() {
+                break;
+            }
+        }
+        if input.is_finished() {
+            self.end_of_stream();
+        }
+        // The bytes or the end of the stream that were just consumed may have failed the
+        // connection.
+        if self.machine.failure_pending() {
+            return Next::Event;
+        }
+        match self.transport() {
+            Transport::Close | Transport::Abort => Next::Closed,
+            Transport::Open | Transport::Drain if !self.output.is_empty() => Next::Write,
+            Transport::Open | Transport::Drain => Next::Read,
+        }
+    }
+
+    /// Consumes the first `len` bytes of `input`, which cause no event except possibly a failure.
+    fn consume_without_event(&mut self, input: &mut Input<'_>, len: usize) {
+        let (mut unread, position) = input.consume();
+        let mut part = take(&mut unread, len);
+        match self.receive_parts(&mut part) {
+            None => {}
+            Some(Event::Failed(_)) => self.machine.report_failure_again(),
+            Some(_) => debug_assert!(false, "the preview saw no event"),
+        }
+        self.leave_unread(unread.len(), position);
+        self.observe_input(len);
+    }
+}

@@ -1,0 +1,184 @@
+//! The sending half of a session: writes frames into slices of the caller.
+
+use super::Session;
+use super::endpoint::PendingReply;
+use crate::close::ClosePayload;
+use crate::frame::{FrameHeader, Opcode};
+use crate::mask::unmask;
+use crate::{CloseCode, CloseFrame, EntropyError, Fragment, MessageType, Role, SendError};
+
+/// # Sending
+///
+/// The parameter `masking_key` returns four fresh unpredictable bytes (RFC 6455, section 5.3). A client
+/// calls it once for each frame; a server never calls it. If it fails, the connection fails.
+impl Session {
+    /// Returns whether a reply must be written before anything else is received.
+    #[must_use]
+    pub const fn reply_pending(&self) -> bool {
+        self.reply.is_some()
+    }
+
+    /// Writes the pending reply to the start of `out` and returns its length, or 0 if none is
+    /// pending.
+    ///
+    /// The reply is a Pong (section 5.5.2), or a Close with the code of the peer's Close or of the
+    /// failure (sections 5.5.1 and 7.1.7).
+    ///
+    /// # Errors
+    ///
+    /// - [`SendError::BufferTooSmall`] if `out` is too short. The reply remains pending.
+    /// - [`SendError::Closed`] if the connection failed in the meantime.
+    ///   [`MAX_CONTROL_FRAME_LEN`](Self::MAX_CONTROL_FRAME_LEN) bytes are always enough.
+    /// - [`SendError::Entropy`] if no masking key can be drawn. The connection has failed.
+    pub fn take_reply(
+        &mut self,
+        masking_key: impl FnOnce() -> Result<[u8; 4], EntropyError>,
+        out: &mut [u8],
+    ) -> Result<usize, SendError> {
+        let Some(reply) = self.reply else { return Ok(0) };
+        let written = match reply {
+            PendingReply::Pong(len) => {
+                let payload = self.control.clone();
+                let payload = payload.0.get(..len).unwrap_or_default();
+                self.write_ping_pong(Opcode::Pong, payload, masking_key, out)
+            }
+            PendingReply::Close(code) => self.write_close(code, "", masking_key, out),
+        };
+        if written != Err(SendError::BufferTooSmall) {
+            self.reply = None;
+        }
+        written
+    }
+
+    /// Returns the header of the next data frame.
+    ///
+    /// Write the encoded header, and then `payload_len` bytes of payload. A client masks the
+    /// payload with [`mask`](crate::frame::mask()) and the key of the header.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`Closed`](SendError::Closed), [`MessageInProgress`](SendError::MessageInProgress),
+    /// [`NoMessageInProgress`](SendError::NoMessageInProgress),
+    /// [`TypeMismatch`](SendError::TypeMismatch), [`TooLong`](SendError::TooLong) or
+    /// [`Entropy`](SendError::Entropy).
+    pub fn send(
+        &mut self,
+        message_type: MessageType,
+        fragment: Fragment,
+        payload_len: u64,
+        masking_key: impl FnOnce() -> Result<[u8; 4], EntropyError>,
+    ) -> Result<FrameHeader, SendError> {
+        self.machine.check_data(message_type, fragment)?;
+        self.machine.data_header(message_type, fragment, payload_len, masking_key)
+    }
+
+    /// Writes a Ping (section 5.5.2) with at most 125 bytes of payload to the start of `out` and
+    /// returns its length.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`Closed`](SendError::Closed), [`TooLong`](SendError::TooLong),
+    /// [`BufferTooSmall`](SendError::BufferTooSmall) or [`Entropy`](SendError::Entropy).
+    pub fn ping(
+        &mut self,
+        payload: &[u8],
+        masking_key: impl FnOnce() -> Result<[u8; 4], EntropyError>,
+        out: &mut [u8],
+    ) -> Result<usize, SendError> {
+        self.write_ping_pong(Opcode::Ping, payload, masking_key, out)
+    }
+
+    /// Writes an unsolicited Pong (section 5.5.3) with at most 125 bytes of payload to the start of
+    /// `out` and returns its length.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of [`ping`](Self::ping).
+    pub fn pong(
+        &mut self,
+        payload: &[u8],
+        masking_key: impl FnOnce() -> Result<[u8; 4], EntropyError>,
+        out: &mut [u8],
+    ) -> Result<usize, SendError> {
+        self.write_ping_pong(Opcode::Pong, payload, masking_key, out)
+    }
+
+    /// Writes a Close frame (section 5.5.1) to the start of `out` and returns its length. `None`
+    /// means an empty payload.
+    ///
+    /// No data can be sent after it. The peer's messages continue to arrive until its own Close.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of [`ping`](Self::ping). The error is [`Closed`](SendError::Closed) if a
+    /// Close was sent before or the connection has failed.
+    pub fn close(
+        &mut self,
+        frame: Option<&CloseFrame<'_>>,
+        masking_key: impl FnOnce() -> Result<[u8; 4], EntropyError>,
+        out: &mut [u8],
+    ) -> Result<usize, SendError> {
+        let (code, reason) =
+            frame.map_or((CloseCode::NO_STATUS, ""), |frame| (frame.code(), frame.reason()));
+        let written = self.write_close(code, reason, masking_key, out)?;
+        if let Some(PendingReply::Close(_)) = self.reply {
+            self.reply = None;
+        }
+        Ok(written)
+    }
+
+    fn write_ping_pong(
+        &mut self,
+        opcode: Opcode,
+        payload: &[u8],
+        masking_key: impl FnOnce() -> Result<[u8; 4], EntropyError>,
+        out: &mut [u8],
+    ) -> Result<usize, SendError> {
+        self.check_space(payload.len(), out)?;
+        let header = self.machine.ping_pong_header(opcode, payload.len(), masking_key)?;
+        write_frame(&header, payload, out)
+    }
+
+    fn write_close(
+        &mut self,
+        code: CloseCode,
+        reason: &str,
+        masking_key: impl FnOnce() -> Result<[u8; 4], EntropyError>,
+        out: &mut [u8],
+    ) -> Result<usize, SendError> {
+        let payload = ClosePayload::new(code, reason);
+        self.check_space(payload.bytes().len(), out)?;
+        let header = self.machine.close_header(payload.bytes().len(), masking_key)?;
+        write_frame(&header, payload.bytes(), out)
+    }
+
+    /// Returns an error unless a control frame fits in `out`. Called before a masking key is drawn,
+    /// so that none is lost.
+    fn check_space(&self, payload_len: usize, out: &[u8]) -> Result<(), SendError> {
+        let header_len = match self.machine.role() {
+            Role::Client => 2 + 4,
+            Role::Server => 2,
+        };
+        if payload_len <= 125 && header_len + payload_len > out.len() {
+            return Err(SendError::BufferTooSmall);
+        }
+        Ok(())
+    }
+}
+
+/// Writes a frame to the start of `out`, and masks its payload there.
+fn write_frame(header: &FrameHeader, payload: &[u8], out: &mut [u8]) -> Result<usize, SendError> {
+    let encoded = header.encode();
+    let (Some((to_header, remaining)), key) =
+        (out.split_at_mut_checked(encoded.len()), header.masking_key().unwrap_or_default())
+    else {
+        return Err(SendError::BufferTooSmall);
+    };
+    let Some(to_payload) = remaining.get_mut(..payload.len()) else {
+        return Err(SendError::BufferTooSmall);
+    };
+    to_header.copy_from_slice(&encoded);
+    to_payload.copy_from_slice(payload);
+    unmask(to_payload, key, 0);
+    Ok(encoded.len() + payload.len())
+}
