@@ -37,10 +37,10 @@ pub(crate) struct Position {
     start: usize,
     end: usize,
     /// Whether the stream ends after the unread bytes.
-    eof: bool,
+    finished: bool,
     /// The number of bytes that the last consumer left unread; 0 if none has consumed since the
     /// last read.
-    left: usize,
+    unread_left: usize,
     /// Whether `space` returned the storage and `filled` has not been called since.
     space_given: bool,
 }
@@ -132,7 +132,7 @@ impl Input<'_> {
     ) -> std::io::Result<Filled> {
         use std::io::ErrorKind::{Interrupted, InvalidInput, TimedOut, WouldBlock};
 
-        if self.has_unread() || self.position.eof {
+        if self.has_unread() || self.position.finished {
             return Ok(Filled::Ready);
         }
         let space = self.space();
@@ -161,7 +161,7 @@ impl Input<'_> {
     /// has no storage.
     #[must_use]
     pub fn space(&mut self) -> &mut [u8] {
-        if self.has_unread() || self.position.eof || self.storage.bytes().is_empty() {
+        if self.has_unread() || self.position.finished || self.storage.bytes().is_empty() {
             return &mut [];
         }
         self.position.start = 0;
@@ -184,14 +184,14 @@ impl Input<'_> {
                 "more bytes reported than there was space for"
             );
             self.position.end = len;
-            self.position.left = 0;
-            self.position.eof = len == 0;
+            self.position.unread_left = 0;
+            self.position.finished = len == 0;
         }
     }
 
     /// Marks the end of the stream, after the unread bytes.
     pub const fn finish(&mut self) {
-        self.position.eof = true;
+        self.position.finished = true;
         self.position.space_given = false;
     }
 }
@@ -215,7 +215,7 @@ impl Input<'_> {
     /// Returns whether the stream ends after the unread bytes.
     #[must_use]
     pub const fn is_finished(&self) -> bool {
-        self.position.eof
+        self.position.finished
     }
 }
 
@@ -226,16 +226,12 @@ impl Input<'_> {
     /// so that the storage can be used for another connection.
     #[must_use]
     pub fn into_owned(self) -> Input<'static> {
-        let Self { storage, position } = self;
-        let Position { start, end, eof, left, space_given: _ } = position;
-        let (storage, start, end) = match storage {
-            Storage::Owned(storage) => (storage, start, end),
-            Storage::Borrowed(bytes) => {
-                let unread = bytes.get(start..end).unwrap_or_default();
-                (unread.to_vec(), 0, unread.len())
-            }
+        let (storage, start) = match self.storage {
+            Storage::Owned(storage) => (storage, self.position.start),
+            Storage::Borrowed(_) => (self.unread().to_vec(), 0),
         };
-        let position = Position { start, end, eof, left, space_given: false };
+        let end = start + (self.position.end - self.position.start);
+        let position = Position { start, end, space_given: false, ..self.position };
         Input { storage: Storage::Owned(storage), position }
     }
 
@@ -243,7 +239,7 @@ impl Input<'_> {
     /// this crate.
     #[must_use]
     pub fn into_rest(self) -> Rest {
-        let eof = self.position.eof;
+        let eof = self.position.finished;
         Rest { bytes: self.unread().to_vec(), eof }
     }
 
@@ -297,8 +293,8 @@ impl Input<'_> {
     /// Returns the number of bytes that the last consumer left unread, or 0 if none has consumed
     /// since the last read.
     #[cfg(feature = "alloc")]
-    pub(crate) const fn left_unread(&self) -> usize {
-        self.position.left
+    pub(crate) const fn unread_left(&self) -> usize {
+        self.position.unread_left
     }
 }
 
@@ -311,12 +307,12 @@ fn no_unread() -> &'static mut [u8] {
 impl Position {
     /// Creates the position at which the first `end` bytes are unread.
     const fn filled(end: usize) -> Self {
-        Self { start: 0, end, eof: false, left: 0, space_given: false }
+        Self { start: 0, end, finished: false, unread_left: 0, space_given: false }
     }
 
-    /// Whether the stream ends after the unread bytes.
+    /// Returns whether the stream ends after the unread bytes.
     pub(crate) const fn is_finished(&self) -> bool {
-        self.eof
+        self.finished
     }
 
     /// Records that the last `len` bytes remain unread.
@@ -324,7 +320,7 @@ impl Position {
     pub(crate) const fn leave_unread(&mut self, len: usize) {
         debug_assert!(len <= self.end - self.start);
         self.start = self.end - len;
-        self.left = len;
+        self.unread_left = len;
     }
 }
 
@@ -343,7 +339,7 @@ impl fmt::Debug for Input<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Input")
             .field("unread", &self.unread().len())
-            .field("finished", &self.position.eof)
+            .field("finished", &self.position.finished)
             .finish_non_exhaustive()
     }
 }

@@ -33,7 +33,7 @@ use assembly::Assembly;
 use keys::Keys;
 use timers::Timers;
 
-use crate::session::{ControlStorage, Machine};
+use crate::session::{AbortCause, ControlStorage, Machine};
 use crate::{
     Config, ConnectionError, EntropyError, Negotiated, Outcome, Role, SharedConfig, Transport,
 };
@@ -158,11 +158,12 @@ impl Connection {
 
     /// Fails the connection without a Close frame.
     fn abort_with(&mut self, error: ConnectionError) {
-        if self.output.close_is_pending() {
-            self.machine.abort_before_close_written(error);
+        let cause = if self.output.close_is_pending() {
+            AbortCause::CloseUnwritten
         } else {
-            self.machine.abort(error);
-        }
+            AbortCause::Transport
+        };
+        self.machine.abort(error, cause);
         self.discard_incoming();
     }
 }
@@ -228,10 +229,7 @@ impl Connection {
     /// client also waits for the end of the server's stream.
     #[must_use]
     pub fn outcome(&self) -> Option<Outcome> {
-        match self.transport() {
-            Transport::Open => None,
-            Transport::Drain | Transport::Close | Transport::Abort => self.machine.outcome(),
-        }
+        self.machine.outcome(self.transport())
     }
 
     /// Returns the failure of the connection, or `None` if it has not failed.

@@ -68,17 +68,20 @@ impl Connection {
         let finished = position.is_finished();
         self.leave_unread(unread.len(), position);
         self.observe_input(before - unread.len());
-        if event.is_none() && finished {
-            return self.receive_eof();
+        if event.is_some() {
+            return event;
         }
-        event
+        if finished && !self.machine.failure_pending() {
+            self.end_of_stream();
+        }
+        self.machine.take_failure().map(Event::Failed)
     }
 
     /// Fails the connection if `input` does not continue the one of the previous call: bytes would
     /// be lost, or bytes of another connection received. Only the number of unread bytes is
     /// compared.
     pub(super) fn check_continuity(&mut self, input: &Input<'_>) {
-        if self.unread_left != input.left_unread() {
+        if self.unread_left != input.unread_left() {
             self.unread_left = 0;
             self.fail(ConnectionError::UnreadInput);
         }
@@ -91,11 +94,17 @@ impl Connection {
         position.leave_unread(len);
     }
 
+    /// Consumes bytes until an event other than the failure of the connection occurs.
     pub(super) fn receive_parts<'i>(&mut self, unread: &mut &'i mut [u8]) -> Option<Event<'i>> {
         loop {
             let limits = &self.config.receive_limits;
-            let Received { piece, reply } =
-                self.machine.receive(unread, limits, &mut self.control)?;
+            let received = self.machine.receive(unread, limits, &mut self.control);
+            let Some(Received { piece, reply }) = received else {
+                if self.machine.failure_pending() {
+                    self.end_failed();
+                }
+                return None;
+            };
             let event = match piece {
                 Piece::Data { data, fragment } => {
                     self.count_received(data.len(), fragment);
@@ -115,11 +124,6 @@ impl Connection {
                 Piece::Ping(payload) => self.receive_ping(payload),
                 Piece::Pong(payload) => self.receive_pong(payload),
                 Piece::Close(payload) => self.receive_close(payload, reply),
-                Piece::Failed(error) => {
-                    self.discard_incoming();
-                    self.queue_reply_close(reply);
-                    Some(Event::Failed(error))
-                }
             };
             if event.is_some() {
                 return event;
@@ -210,39 +214,34 @@ impl Connection {
         exceeds
     }
 
-    /// Handles the end of the stream after its last byte.
-    #[cold]
-    fn receive_eof(&mut self) -> Option<Event<'static>> {
-        self.end_of_stream();
-        let Received { piece, reply } = self.machine.report_failure()?;
-        self.queue_reply_close(reply);
-        match piece {
-            Piece::Failed(error) => Some(Event::Failed(error)),
-            Piece::Data { .. } | Piece::Ping(_) | Piece::Pong(_) | Piece::Close(_) => None,
-        }
-    }
-
     /// Drops the incomplete message and the incomplete control frame: they will not be completed.
     pub(super) fn discard_incoming(&mut self) {
         self.assembly.clear();
         self.control.0 = None;
     }
 
+    /// Handles the end of the stream after its last byte.
+    #[cold]
     pub(super) fn end_of_stream(&mut self) {
+        self.machine.receive_eof();
         self.discard_incoming();
-        let reply = self.machine.receive_eof();
-        self.queue_reply_close(reply);
+        self.queue_reply_close(self.machine.pending_close());
     }
 
     /// Fails the connection and queues the Close frame (RFC 6455, section 7.1.7).
     #[cold]
     pub(super) fn fail(&mut self, error: impl Into<ConnectionError>) {
         self.machine.fail(error);
-        self.discard_incoming();
-        let reply = self.machine.pending_close();
         if self.machine.error().is_some() {
-            self.queue_reply_close(reply);
+            self.end_failed();
         }
+    }
+
+    /// Queues the Close frame of a failure, and drops what was incomplete.
+    #[cold]
+    fn end_failed(&mut self) {
+        self.discard_incoming();
+        self.queue_reply_close(self.machine.pending_close());
     }
 
     /// Queues the pending Close frame. RFC 6455, section 5.5.1: a reply typically echoes the code

@@ -5,6 +5,7 @@ use core::time::Duration;
 use super::timers::{Action, Phase, Snapshot};
 use super::{Connection, Statistics};
 use crate::frame::Opcode;
+use crate::session::AbortCause;
 use crate::{ConnectionError, Fragment, Limit, Timeout, Transport};
 
 /// # Time
@@ -132,7 +133,7 @@ impl Connection {
             // Our Close frame is still queued, so the peer does not read.
             Timeout::Closing if !self.output.is_empty() => self.abort_with(error),
             Timeout::Closing => {
-                self.machine.expire(error);
+                self.machine.abort(error, AbortCause::Silence);
                 self.discard_incoming();
             }
         }

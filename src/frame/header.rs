@@ -119,7 +119,7 @@ impl FrameHeader {
     ///
     /// # Errors
     ///
-    /// Returns the [`Violation`] of RFC 6455, section 5, or the [`Limit`] that the header exceeds.
+    /// Returns the [`Violation`] of RFC 6455, section 5, or the [`Limit`](crate::Limit) that the header exceeds.
     pub fn decode(input: &[u8], rules: &FrameRules) -> Result<Option<Self>, ConnectionError> {
         Ok(Self::decode_with_len(input, rules)?.map(|(header, _)| header))
     }

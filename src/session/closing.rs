@@ -13,16 +13,16 @@
 //!                     receive_close                send_close
 //!          ┌─────────────────────▶ CloseReceived ─────────────┐
 //!          │                            │                     ▼
-//!        Open                           │ abort, expire     Closed
+//!        Open                           │ abort             Closed
 //!        │ │ │  send_close              │                     ▲
 //!        │ │ └─────────────▶ CloseSent ─┼─────────────────────┘
 //!        │ │                    │       │        receive_close
 //!        │ │ fail               │       │
-//!        │ └──▶ Failing ──┐     │ fail, receive_eof, abort, expire
+//!        │ └──▶ Failing ──┐     │ fail, receive_eof, abort
 //!        │     send_close,│     │       │
-//!        │  abort, expire ▼     ▼       ▼
+//!        │  abort         ▼     ▼       ▼
 //!        └───────────────▶  F a i l e d
-//!          receive_eof, abort, expire
+//!          receive_eof, abort
 //! ```
 //!
 //! All other transitions leave the state unchanged. In `CloseReceived` and `Failing` we still have to
@@ -30,13 +30,12 @@
 //! that cannot send another, and likewise for receiving.
 //!
 //! A connection fails in two ways. [`fail`](Closing::fail) sends a Close frame first, so that the peer
-//! learns the reason (section 7.1.7). [`abort`](Closing::abort) and [`expire`](Closing::expire) send
-//! nothing: the transport failed, or the peer does not read or respond.
+//! learns the reason (section 7.1.7). [`abort`](Closing::abort) sends nothing: the transport failed, or
+//! the peer does not read or respond.
 //!
 //! `Closed` means that both Close frames were exchanged. This file counts ours as sent when it is
-//! queued. If the transport fails before our Close is written,
-//! [`abort_before_close_written`](Closing::abort_before_close_written) therefore leads from
-//! `Closed` to `Failed`.
+//! queued. If the transport fails before our Close is written
+//! ([`AbortCause::CloseUnwritten`]), `abort` therefore leads from `Closed` to `Failed`.
 
 use crate::{CloseCode, ConnectionError, Outcome, Role, Transport};
 
@@ -73,6 +72,20 @@ enum PeerStream {
     /// The stream ended, or a timeout ended the wait for its end.
     Ended,
     Broken,
+}
+
+/// The reason why a connection fails without a Close frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AbortCause {
+    /// Nothing can be sent any more.
+    Transport,
+    /// Nothing can be sent any more, and our Close frame is still queued: the closing handshake is
+    /// incomplete (section 7.1.4).
+    #[cfg(feature = "alloc")]
+    CloseUnwritten,
+    /// A timeout ended the wait for the peer's Close frame or the end of its stream.
+    #[cfg(feature = "alloc")]
+    Silence,
 }
 
 /// # Transitions
@@ -124,10 +137,20 @@ impl Closing {
         }
     }
 
-    /// Fails the connection without a Close frame, because nothing can be sent any more.
+    /// Fails the connection without a Close frame.
     #[cold]
-    pub(crate) fn abort(&mut self, error: ConnectionError) {
-        self.stream = PeerStream::Broken;
+    pub(crate) fn abort(&mut self, error: ConnectionError, cause: AbortCause) {
+        match cause {
+            AbortCause::Transport => self.stream = PeerStream::Broken,
+            #[cfg(feature = "alloc")]
+            AbortCause::CloseUnwritten => self.stream = PeerStream::Broken,
+            #[cfg(feature = "alloc")]
+            AbortCause::Silence if self.stream == PeerStream::Flowing => {
+                self.stream = PeerStream::Ended;
+            }
+            #[cfg(feature = "alloc")]
+            AbortCause::Silence => {}
+        }
         match self.state {
             State::Open | State::CloseSent => {
                 self.state = State::Failed(error, CloseCode::ABNORMAL);
@@ -135,33 +158,10 @@ impl Closing {
             State::CloseReceived(code) => self.state = State::Failed(error, code),
             // The first failure is the one that is reported.
             State::Failing(error) => self.state = State::Failed(error, CloseCode::ABNORMAL),
-            State::Closed(_) | State::Failed(..) => {}
-        }
-    }
-
-    /// Fails the connection like [`abort`](Self::abort), while our Close frame is still queued: the
-    /// closing handshake is incomplete (section 7.1.4).
-    #[cfg(feature = "alloc")]
-    pub(crate) fn abort_before_close_written(&mut self, error: ConnectionError) {
-        if let State::Closed(code) = self.state {
-            self.state = State::Failed(error, code);
-        }
-        self.abort(error);
-    }
-
-    /// Stops waiting for the peer's Close frame or the end of its stream, because a timeout
-    /// expired.
-    #[cfg(feature = "alloc")]
-    pub(crate) fn expire(&mut self, error: ConnectionError) {
-        if self.stream == PeerStream::Flowing {
-            self.stream = PeerStream::Ended;
-        }
-        match self.state {
-            State::Open | State::CloseSent => {
-                self.state = State::Failed(error, CloseCode::ABNORMAL);
+            #[cfg(feature = "alloc")]
+            State::Closed(code) if cause == AbortCause::CloseUnwritten => {
+                self.state = State::Failed(error, code);
             }
-            State::CloseReceived(code) => self.state = State::Failed(error, code),
-            State::Failing(error) => self.state = State::Failed(error, CloseCode::ABNORMAL),
             State::Closed(_) | State::Failed(..) => {}
         }
     }
@@ -258,7 +258,7 @@ mod tests {
         Fail,
         ReceiveEof,
         Abort,
-        AbortBeforeCloseWritten,
+        AbortCloseUnwritten,
         Expire,
     }
 
@@ -268,7 +268,7 @@ mod tests {
         Input::Fail,
         Input::ReceiveEof,
         Input::Abort,
-        Input::AbortBeforeCloseWritten,
+        Input::AbortCloseUnwritten,
         Input::Expire,
     ];
     const CODE: CloseCode = CloseCode(4000);
@@ -305,7 +305,7 @@ mod tests {
                     self.broken = true;
                     self.give_up(settled, ConnectionError::Aborted);
                 }
-                Input::AbortBeforeCloseWritten => {
+                Input::AbortCloseUnwritten => {
                     self.broken = true;
                     self.give_up(self.failure.is_some(), ConnectionError::Aborted);
                 }
@@ -347,11 +347,13 @@ mod tests {
                 Input::ReceiveClose => closing.receive_close(CODE),
                 Input::Fail => closing.fail(VIOLATION),
                 Input::ReceiveEof => closing.receive_eof(),
-                Input::Abort => closing.abort(ConnectionError::Aborted),
-                Input::AbortBeforeCloseWritten => {
-                    closing.abort_before_close_written(ConnectionError::Aborted)
+                Input::Abort => closing.abort(ConnectionError::Aborted, AbortCause::Transport),
+                Input::AbortCloseUnwritten => {
+                    closing.abort(ConnectionError::Aborted, AbortCause::CloseUnwritten)
                 }
-                Input::Expire => closing.expire(ConnectionError::Timeout(Timeout::Closing)),
+                Input::Expire => {
+                    closing.abort(ConnectionError::Timeout(Timeout::Closing), AbortCause::Silence);
+                }
             }
             model.apply(*input);
         }

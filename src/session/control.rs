@@ -61,7 +61,7 @@ impl Machine {
                     }
                     Err(violation) => {
                         self.closing.fail(violation.into());
-                        self.report_failure()
+                        None
                     }
                 }
             }

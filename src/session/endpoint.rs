@@ -1,8 +1,8 @@
 //! An endpoint without an allocator: its state, and its receiving half.
 
 use super::{
-    ControlPayload, ControlStorage, Data, Machine, Piece, Received, Reply, ReplyPending,
-    SessionEvent,
+    AbortCause, ControlPayload, ControlStorage, Data, Machine, Piece, Received, Reply,
+    ReplyPending, SessionEvent,
 };
 use crate::limits::ReceiveLimits;
 use crate::{
@@ -120,21 +120,20 @@ impl Session {
         }
         let (mut unread, position) = input.consume();
         let finished = position.is_finished();
-        let mut received = self.machine.receive(&mut unread, &self.limits, &mut self.control);
+        let received = self.machine.receive(&mut unread, &self.limits, &mut self.control);
         position.leave_unread(unread.len());
-        if received.is_none() && finished {
-            let reply = self.machine.receive_eof();
-            received = self.machine.report_failure();
-            if received.is_none() {
-                self.hold_reply(reply, 0);
+        let Some(Received { piece, reply }) = received else {
+            if finished && !self.machine.failure_pending() {
+                self.machine.receive_eof();
             }
-        }
-        let Some(Received { piece, reply }) = received else { return Ok(None) };
+            self.hold_reply(self.machine.pending_close(), 0);
+            return Ok(self.machine.take_failure().map(SessionEvent::Failed));
+        };
         let control_len = match &piece {
             Piece::Ping(payload) | Piece::Pong(payload) | Piece::Close(payload) => {
                 self.store(payload)
             }
-            Piece::Data { .. } | Piece::Failed(_) => 0,
+            Piece::Data { .. } => 0,
         };
         self.hold_reply(reply, control_len);
         let event = match piece {
@@ -152,7 +151,6 @@ impl Session {
                 debug_assert!(frame.is_ok(), "the machine reports valid Close frames only");
                 SessionEvent::Close(frame.unwrap_or_default())
             }
-            Piece::Failed(error) => SessionEvent::Failed(error),
         };
         Ok(Some(event))
     }
@@ -187,7 +185,7 @@ impl Session {
     /// even with an empty input.
     pub fn abort(&mut self) {
         self.reply = None;
-        self.machine.abort(ConnectionError::Aborted);
+        self.machine.abort(ConnectionError::Aborted, AbortCause::Transport);
     }
 }
 
@@ -210,10 +208,7 @@ impl Session {
     /// [`Open`](Transport::Open).
     #[must_use]
     pub fn outcome(&self) -> Option<Outcome> {
-        match self.transport() {
-            Transport::Open => None,
-            Transport::Drain | Transport::Close | Transport::Abort => self.machine.outcome(),
-        }
+        self.machine.outcome(self.transport())
     }
 
     /// Returns the failure of the connection, or `None` if it has not failed.

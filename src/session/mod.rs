@@ -27,6 +27,7 @@ pub use event::{ReplyPending, SessionEvent};
 pub(crate) use preview::Preview;
 pub(crate) use received::{ControlPayload, ControlStorage, Data, Piece, Received, Reply};
 
+pub(crate) use closing::AbortCause;
 use closing::Closing;
 
 use crate::extension::Extension;
@@ -41,8 +42,8 @@ pub(crate) struct Machine {
     role: Role,
     extension: Extension,
     closing: Closing,
-    /// Whether the failure in `closing` was reported.
-    failure_reported: bool,
+    /// Whether `take_failure` returned the failure in `closing`.
+    failure_taken: bool,
     frames: FrameDecoder,
     text: Utf8Validator,
     /// The type of the incoming message in progress.
@@ -65,7 +66,7 @@ impl Machine {
             role,
             extension: Extension::None,
             closing: Closing::new(),
-            failure_reported: false,
+            failure_taken: false,
             frames: FrameDecoder::new(),
             text: Utf8Validator::new(),
             incoming: None,
@@ -84,21 +85,9 @@ impl Machine {
         self.closing.fail(error.into());
     }
 
-    /// Fails the connection without a Close frame, because nothing can be sent any more.
-    pub(crate) fn abort(&mut self, error: ConnectionError) {
-        self.closing.abort(error);
-    }
-
-    /// Fails the connection like [`abort`](Self::abort), while our Close frame is still queued.
-    #[cfg(feature = "alloc")]
-    pub(crate) fn abort_before_close_written(&mut self, error: ConnectionError) {
-        self.closing.abort_before_close_written(error);
-    }
-
-    /// Stops waiting for the peer, because a timeout expired.
-    #[cfg(feature = "alloc")]
-    pub(crate) fn expire(&mut self, error: ConnectionError) {
-        self.closing.expire(error);
+    /// Fails the connection without a Close frame.
+    pub(crate) fn abort(&mut self, error: ConnectionError, cause: AbortCause) {
+        self.closing.abort(error, cause);
     }
 
     pub(crate) const fn role(&self) -> Role {
@@ -109,8 +98,13 @@ impl Machine {
         self.closing.transport(self.role)
     }
 
-    pub(crate) const fn outcome(&self) -> Option<Outcome> {
-        self.closing.outcome()
+    /// Returns how the connection ended, or `None` while the instruction about the transport is to
+    /// keep it open.
+    pub(crate) const fn outcome(&self, transport: Transport) -> Option<Outcome> {
+        match transport {
+            Transport::Open => None,
+            Transport::Drain | Transport::Close | Transport::Abort => self.closing.outcome(),
+        }
     }
 
     pub(crate) const fn error(&self) -> Option<ConnectionError> {
@@ -126,10 +120,9 @@ impl Machine {
         self.closing.may_send_data()
     }
 
-    /// Returns whether a failure has not been reported yet.
-    #[cfg(feature = "alloc")]
+    /// Returns whether [`take_failure`](Self::take_failure) will return a failure.
     pub(crate) const fn failure_pending(&self) -> bool {
-        !self.failure_reported && self.closing.error().is_some()
+        !self.failure_taken && self.closing.error().is_some()
     }
 
     /// Returns the type of the outgoing message in progress.

@@ -7,7 +7,7 @@ use crate::{Delivery, MessageType};
 
 /// The effect of the next call of [`Machine::receive`].
 pub(crate) enum Preview {
-    /// The call returns a piece or a failure.
+    /// The call returns a piece, or the connection has failed or fails in it.
     Event,
     /// The next bytes, this many, cause no event except possibly a failure.
     NoEvent(usize),

@@ -7,7 +7,8 @@ use crate::limits::ReceiveLimits;
 use crate::{ConnectionError, Fragment, MessageType, Violation};
 
 impl Machine {
-    /// Consumes bytes until there is something to report. Returns `None` when `input` is used up.
+    /// Consumes bytes until a piece is complete. Returns `None` when `input` is used up, and after a
+    /// failure, which [`take_failure`](Self::take_failure) returns.
     ///
     /// Payloads are unmasked in place; bytes that are not consumed stay unchanged. After the peer's
     /// Close and after a failure, all input is dropped.
@@ -20,7 +21,7 @@ impl Machine {
         loop {
             if !self.closing.may_receive() {
                 take(input, usize::MAX);
-                return self.report_failure();
+                return None;
             }
             let (header, payload) = match self.next_payload(input, limits) {
                 Ok(payload) => payload?,
@@ -166,13 +167,13 @@ impl Machine {
     }
 
     /// Fails the connection for text that is not UTF-8 (RFC 6455, section 8.1). Returns the valid
-    /// text before the error as a piece, or the failure if there is none.
+    /// text before the error as a piece, if there is any.
     #[cold]
     #[inline(never)]
     fn fail_text<'i>(&mut self, valid: &'i str) -> Option<Received<'i>> {
         self.closing.fail(Violation::InvalidUtf8.into());
         if valid.is_empty() {
-            return self.report_failure();
+            return None;
         }
         let fragment = if self.piece_delivered { Fragment::Middle } else { Fragment::First };
         self.piece_delivered = true;
@@ -180,26 +181,18 @@ impl Machine {
         Some(Received { piece, reply: self.pending_close() })
     }
 
-    /// Handles the end of the peer's stream. Returns the Close frame that must now be sent, if any:
-    /// with manual Close, the application may not have answered the peer's Close, and no further
-    /// input follows.
-    pub(crate) fn receive_eof(&mut self) -> Option<Reply> {
+    /// Handles the end of the peer's stream. A pending Close frame must then be sent: with manual
+    /// Close, the application may not have answered the peer's Close, and no further input follows.
+    pub(crate) fn receive_eof(&mut self) {
         self.closing.receive_eof();
-        self.pending_close()
     }
 
-    /// Returns the failure if it was not reported before.
+    /// Returns the failure of the connection, once.
     #[cold]
-    pub(crate) fn report_failure(&mut self) -> Option<Received<'static>> {
-        let error = self.closing.error().filter(|_| !self.failure_reported)?;
-        self.failure_reported = true;
-        Some(Received { piece: Piece::Failed(error), reply: self.pending_close() })
-    }
-
-    /// Makes [`report_failure`](Self::report_failure) return the failure once more.
-    #[cfg(feature = "alloc")]
-    pub(crate) fn report_failure_again(&mut self) {
-        self.failure_reported = false;
+    pub(crate) fn take_failure(&mut self) -> Option<ConnectionError> {
+        let error = self.closing.error().filter(|_| !self.failure_taken)?;
+        self.failure_taken = true;
+        Some(error)
     }
 
     /// Returns the Close frame that must be sent.

@@ -1,7 +1,7 @@
 //! The results of the receive path, which [`Machine`](super::Machine) returns.
 
 use crate::frame::Masked;
-use crate::{CloseCode, ConnectionError, Fragment};
+use crate::{CloseCode, Fragment};
 
 /// The result of one step: the received piece, and the pending reply.
 pub(crate) struct Received<'i> {
@@ -9,13 +9,12 @@ pub(crate) struct Received<'i> {
     pub(crate) reply: Option<Reply>,
 }
 
-/// A piece of a message, a complete control frame, or the failure of the connection.
+/// A piece of a message, or a complete control frame.
 pub(crate) enum Piece<'i> {
     Data { data: Data<'i>, fragment: Fragment },
     Ping(ControlPayload<'i>),
     Pong(ControlPayload<'i>),
     Close(ControlPayload<'i>),
-    Failed(ConnectionError),
 }
 
 /// The payload of a piece of a message.

@@ -1,6 +1,6 @@
 //! The frame encoder, which creates every header that is sent.
 
-use super::Machine;
+use super::{AbortCause, Machine};
 use crate::frame::{FrameHeader, Opcode};
 use crate::{ConnectionError, EntropyError, Fragment, MessageType, Role, SendError};
 
@@ -102,7 +102,7 @@ impl Machine {
             Role::Client => match masking_key() {
                 Ok(key) => Ok(header.with_masking_key(key)),
                 Err(EntropyError) => {
-                    self.closing.abort(ConnectionError::Entropy);
+                    self.closing.abort(ConnectionError::Entropy, AbortCause::Transport);
                     Err(SendError::Entropy)
                 }
             },
