@@ -21,7 +21,7 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use super::replies::Replies;
-use super::segment::{OwnedPayload, Segment};
+use super::segment::{OwnedPayload, Segment, drop_first};
 use crate::frame::FrameHeader;
 use crate::mask::extend_masked;
 
@@ -109,7 +109,8 @@ impl Queue {
         let mut at = written;
         let in_segments = self.segments.iter().flat_map(move |segment| {
             let len = segment.start().saturating_sub(at) as usize;
-            let (before, after) = copied.split_at_checked(len).unwrap_or_default();
+            debug_assert!(len <= copied.len(), "segments do not overlap");
+            let (before, after) = copied.split_at_checked(len).unwrap_or((copied, &[]));
             copied = after;
             let pending = segment.pending(at);
             at = segment.end();
@@ -263,7 +264,7 @@ impl Queue {
             self.push_newest_pong(end);
         }
         // Dropping a payload may run user code, which may panic, so it happens last.
-        self.segments.drain(..finished);
+        drop_first(&mut self.segments, finished);
         if self.segments.is_empty() {
             self.segments.shrink_to(MAX_POOLED_SEGMENTS);
         }
@@ -276,7 +277,8 @@ impl Queue {
         self.segments_len = 0;
         self.segments_size = 0;
         self.replies.clear();
-        self.segments.clear();
+        let count = self.segments.len();
+        drop_first(&mut self.segments, count);
         self.segments.shrink_to(MAX_POOLED_SEGMENTS);
     }
 

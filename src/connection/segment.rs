@@ -1,6 +1,8 @@
 //! Payloads that are queued without a copy.
 
+use alloc::collections::VecDeque;
 use alloc::vec::Vec;
+use core::mem;
 use core::ops::Deref;
 
 use bytes::Bytes;
@@ -81,6 +83,29 @@ impl Segment {
         let skipped = written.saturating_sub(self.start) as usize;
         debug_assert!(skipped < self.payload.len(), "a written segment is removed");
         self.payload.get(skipped..).unwrap_or_default()
+    }
+}
+
+/// Drops the first `count` segments, which may run user code.
+///
+/// If the destructor of a payload panics, the remaining ones of the `count` segments are leaked: a
+/// second panic during unwinding would abort the process.
+pub(super) fn drop_first(segments: &mut VecDeque<Segment>, count: usize) {
+    struct First<'s> {
+        segments: &'s mut VecDeque<Segment>,
+        count: usize,
+    }
+
+    impl Drop for First<'_> {
+        fn drop(&mut self) {
+            self.segments.drain(..self.count).for_each(mem::forget);
+        }
+    }
+
+    let mut first = First { segments, count };
+    while first.count > 0 {
+        first.count -= 1;
+        drop(first.segments.pop_front());
     }
 }
 

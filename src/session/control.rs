@@ -3,51 +3,24 @@
 use super::{ControlPayload, ControlStorage, Machine, Piece, Received, Reply};
 use crate::close::check_payload;
 use crate::frame::{Masked, Opcode};
-use crate::{CloseCode, CloseFrame};
+use crate::{CloseCode, CloseFrame, Violation};
 
 impl Machine {
-    /// Receives payload of a control frame. Returns `None` if the frame is incomplete.
+    /// Receives payload of a control frame. Returns the frame and the reply to it when it is
+    /// complete.
     pub(super) fn receive_control<'i>(
         &mut self,
         opcode: Opcode,
         payload: Masked<'i>,
         control: &mut impl ControlStorage,
     ) -> Option<Received<'i>> {
-        let complete = self.frames.is_between_frames();
-        if payload.offset() == 0 && complete {
+        let (payload, place) = if payload.offset() == 0 && self.frames.is_between_frames() {
             let payload = &*payload.unmask();
-            return self.finish_control(opcode, payload, ControlPayload::Whole(payload));
-        }
-        if payload.len() == 0 {
-            return None;
-        }
-        // Slow path: the frame is split across reads. The rules for headers limit its payload to
-        // 125 bytes.
-        let start = payload.offset() as usize;
-        let end = start + payload.len();
-        let stored = control.bytes();
-        if let Some(to) = stored.get_mut(start..end) {
-            to.copy_from_slice(payload.unmask());
-        }
-        let stored = stored.get(..end);
-        debug_assert!(stored.is_some(), "a control frame has at most 125 bytes");
-        let stored = stored.unwrap_or_default();
-        if complete {
-            return self.finish_control(opcode, stored, ControlPayload::Stored(end));
-        }
-        if let (Opcode::Close, Err(violation)) = (opcode, check_payload(stored)) {
-            self.closing.fail(violation.into());
-        }
-        None
-    }
-
-    /// Returns a complete control frame and the reply to it.
-    fn finish_control<'i>(
-        &mut self,
-        opcode: Opcode,
-        payload: &[u8],
-        place: ControlPayload<'i>,
-    ) -> Option<Received<'i>> {
+            (payload, ControlPayload::Whole(payload))
+        } else {
+            let stored = self.store_control(opcode, payload, control)?;
+            (stored, ControlPayload::Stored(stored.len()))
+        };
         match opcode {
             Opcode::Ping => Some(Received { piece: Piece::Ping(place), reply: Some(Reply::Pong) }),
             Opcode::Pong => Some(Received { piece: Piece::Pong(place), reply: None }),
@@ -66,5 +39,34 @@ impl Machine {
                 }
             }
         }
+    }
+
+    /// Stores payload of a control frame that is split across reads. Returns all of its payload
+    /// when the frame is complete.
+    fn store_control<'c>(
+        &mut self,
+        opcode: Opcode,
+        payload: Masked<'_>,
+        control: &'c mut impl ControlStorage,
+    ) -> Option<&'c [u8]> {
+        if payload.len() == 0 {
+            return None;
+        }
+        let start = payload.offset() as usize;
+        let Some(stored) = control.bytes().get_mut(..start + payload.len()) else {
+            debug_assert!(false, "the rules for headers limit a control frame to 125 bytes");
+            self.closing.fail(Violation::ControlTooLong(opcode).into());
+            return None;
+        };
+        if let Some((_, to)) = stored.split_at_mut_checked(start) {
+            to.copy_from_slice(payload.unmask());
+        }
+        if self.frames.is_between_frames() {
+            return Some(stored);
+        }
+        if let (Opcode::Close, Err(violation)) = (opcode, check_payload(stored)) {
+            self.closing.fail(violation.into());
+        }
+        None
     }
 }

@@ -66,7 +66,15 @@ pub(super) enum PendingReply {
 
 /// Storage for the payload of a control frame.
 #[derive(Clone, Debug)]
-pub(super) struct Control(pub(super) [u8; 125]);
+pub(super) struct Control([u8; 125]);
+
+impl Control {
+    pub(super) fn payload(&self, len: usize) -> &[u8] {
+        let payload = self.0.get(..len);
+        debug_assert!(payload.is_some(), "a control frame has at most 125 bytes");
+        payload.unwrap_or_default()
+    }
+}
 
 impl ControlStorage for Control {
     fn bytes(&mut self) -> &mut [u8; 125] {
@@ -144,13 +152,12 @@ impl Session {
                 }
                 Data::Binary(payload) => SessionEvent::Binary(payload.unmask(), fragment),
             },
-            Piece::Ping(_) => SessionEvent::Ping(self.stored(control_len)),
-            Piece::Pong(_) => SessionEvent::Pong(self.stored(control_len)),
-            Piece::Close(_) => {
-                let frame = CloseFrame::decode(self.stored(control_len));
-                debug_assert!(frame.is_ok(), "the machine reports valid Close frames only");
-                SessionEvent::Close(frame.unwrap_or_default())
-            }
+            Piece::Ping(_) => SessionEvent::Ping(self.control.payload(control_len)),
+            Piece::Pong(_) => SessionEvent::Pong(self.control.payload(control_len)),
+            Piece::Close(_) => match CloseFrame::decode(self.control.payload(control_len)) {
+                Ok(frame) => SessionEvent::Close(frame),
+                Err(violation) => SessionEvent::Failed(violation.into()),
+            },
         };
         Ok(Some(event))
     }
@@ -166,12 +173,6 @@ impl Session {
             }
             ControlPayload::Stored(len) => *len,
         }
-    }
-
-    fn stored(&self, len: usize) -> &[u8] {
-        let stored = self.control.0.get(..len);
-        debug_assert!(stored.is_some(), "a control frame has at most 125 bytes");
-        stored.unwrap_or_default()
     }
 
     fn hold_reply(&mut self, reply: Option<Reply>, payload_len: usize) {

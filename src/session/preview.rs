@@ -33,7 +33,10 @@ impl Machine {
             return Preview::Event;
         };
         let Some(header) = frames.header() else { return Preview::NoEvent(input.len()) };
-        let payload = input.get(header_len..).unwrap_or_default();
+        let Some(payload) = input.get(header_len..) else {
+            debug_assert!(false, "the header is in the input");
+            return Preview::Event;
+        };
         let missing = usize::try_from(frames.missing_payload()).unwrap_or(usize::MAX);
         let available = missing.min(payload.len());
         let complete = available == missing;

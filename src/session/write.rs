@@ -38,9 +38,8 @@ impl Session {
         let Some(reply) = self.reply else { return Ok(0) };
         let written = match reply {
             PendingReply::Pong(len) => {
-                let payload = self.control.clone();
-                let payload = payload.0.get(..len).unwrap_or_default();
-                self.write_ping_pong(Opcode::Pong, payload, masking_key, out)
+                let control = self.control.clone();
+                self.write_ping_pong(Opcode::Pong, control.payload(len), masking_key, out)
             }
             PendingReply::Close(code) => self.write_close(code, "", masking_key, out),
         };
@@ -169,9 +168,7 @@ impl Session {
 /// Writes a frame to the start of `out`, and masks its payload there.
 fn write_frame(header: &FrameHeader, payload: &[u8], out: &mut [u8]) -> Result<usize, SendError> {
     let encoded = header.encode();
-    let (Some((to_header, remaining)), key) =
-        (out.split_at_mut_checked(encoded.len()), header.masking_key().unwrap_or_default())
-    else {
+    let Some((to_header, remaining)) = out.split_at_mut_checked(encoded.len()) else {
         return Err(SendError::BufferTooSmall);
     };
     let Some(to_payload) = remaining.get_mut(..payload.len()) else {
@@ -179,6 +176,8 @@ fn write_frame(header: &FrameHeader, payload: &[u8], out: &mut [u8]) -> Result<u
     };
     to_header.copy_from_slice(&encoded);
     to_payload.copy_from_slice(payload);
-    unmask(to_payload, key, 0);
+    if let Some(key) = header.masking_key() {
+        unmask(to_payload, key, 0);
+    }
     Ok(encoded.len() + payload.len())
 }
