@@ -231,10 +231,10 @@ fn talk(uri: &str, inbox: &mut Inbox) -> Result<()> {
         if !driver::follow(connection.transport(), &socket) {
             break;
         }
-        let wait = if connection.output().is_empty() {
-            connection.poll_timeout().map(|due| due.saturating_sub(socket.now()))
-        } else {
+        let wait = if connection.has_output() {
             Some(Duration::ZERO)
+        } else {
+            connection.poll_timeout().map(|due| due.saturating_sub(socket.now()))
         };
         match inbox.next(wait)? {
             Some(Received::Bytes(bytes)) => input = bytes,

@@ -36,8 +36,8 @@ use websocket_proto::handshake::{
 };
 use websocket_proto::session::{Session, SessionEvent};
 use websocket_proto::{
-    CloseCode, CloseFrame, ConnectionError, EntropyError, Filled, Fragment, Input, MessageType,
-    Role, SendError, Transport,
+    CloseCode, CloseFrame, ConnectionError, EntropyError, Fragment, Input, Io, MessageType, Role,
+    SendError, Transport,
 };
 
 /// Size of the read buffers. A head must fit into one.
@@ -425,9 +425,9 @@ impl Relay {
         let start = Instant::now();
         while self.closing.get().is_none_or(|since| since.elapsed() < CLOSING) {
             match input.read_from(&mut &self.side(from).socket) {
-                Ok(Filled::Ready) => return true,
-                Ok(Filled::Blocked) if start.elapsed() < SILENCE => {}
-                Ok(Filled::Blocked) | Err(_) => return false,
+                Ok(Io::Done) => return true,
+                Ok(Io::Blocked) if start.elapsed() < SILENCE => {}
+                Ok(Io::Blocked) | Err(_) => return false,
             }
         }
         false

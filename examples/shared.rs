@@ -168,7 +168,7 @@ impl Shared {
                 break;
             }
             let deadline = connection.poll_timeout();
-            if connection.output().is_empty() {
+            if !connection.has_output() {
                 let wait = deadline.map_or(Duration::MAX, |due| due.saturating_sub(socket.now()));
                 let waited = self.changed.wait_timeout(connection, wait);
                 connection = waited.unwrap_or_else(PoisonError::into_inner).0;

@@ -4,6 +4,9 @@
 use alloc::vec::Vec;
 use core::fmt;
 
+#[cfg(feature = "std")]
+use crate::Io;
+
 /// The read buffer of a driver: bytes from the transport for
 /// [`Connection::receive`](crate::Connection::receive) or a handshake.
 ///
@@ -70,18 +73,6 @@ impl Storage<'_> {
     }
 }
 
-/// The result of [`Input::read_from`].
-#[cfg(feature = "std")]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Filled {
-    /// Unread bytes are available, or the stream has ended.
-    Ready,
-    /// No bytes are available now: the socket would block
-    /// ([`WouldBlock`](std::io::ErrorKind::WouldBlock)), or its read timeout expired
-    /// ([`TimedOut`](std::io::ErrorKind::TimedOut)).
-    Blocked,
-}
-
 /// # Construction
 impl<'b> Input<'b> {
     /// Creates an empty input that reads into `storage`.
@@ -103,7 +94,7 @@ impl<'b> Input<'b> {
 
     /// Creates an empty input that reads into the first `storage.len()` bytes of an owned buffer.
     ///
-    /// With an empty `Vec`, the input has no storage until [`put_storage`](Self::put_storage).
+    /// With an empty `Vec`, the input has no storage until [`replace_storage`](Self::replace_storage).
     #[cfg(feature = "alloc")]
     #[must_use]
     pub const fn owned(storage: Vec<u8>) -> Self {
@@ -118,6 +109,7 @@ impl<'b> Input<'b> {
 /// # Filling
 impl Input<'_> {
     /// Reads once from `socket`, unless bytes are unread or the stream has ended.
+    /// [`Io::Done`] means that bytes are unread or the stream has ended.
     ///
     /// A read of 0 bytes marks the end of the stream. An interrupted read is repeated.
     ///
@@ -126,14 +118,11 @@ impl Input<'_> {
     /// Returns each error of `socket` except `Interrupted`, `WouldBlock` and `TimedOut`. Returns
     /// [`InvalidInput`](std::io::ErrorKind::InvalidInput) if the input has no storage.
     #[cfg(feature = "std")]
-    pub fn read_from(
-        &mut self,
-        socket: &mut (impl std::io::Read + ?Sized),
-    ) -> std::io::Result<Filled> {
+    pub fn read_from(&mut self, socket: &mut (impl std::io::Read + ?Sized)) -> std::io::Result<Io> {
         use std::io::ErrorKind::{Interrupted, InvalidInput, TimedOut, WouldBlock};
 
         if self.has_unread() || self.position.finished {
-            return Ok(Filled::Ready);
+            return Ok(Io::Done);
         }
         let space = self.space();
         if space.is_empty() {
@@ -145,13 +134,13 @@ impl Input<'_> {
                 Err(error) if error.kind() == Interrupted => {}
                 // The system determines which of the two reports a read timeout.
                 Err(error) if matches!(error.kind(), WouldBlock | TimedOut) => {
-                    return Ok(Filled::Blocked);
+                    return Ok(Io::Blocked);
                 }
                 Err(error) => return Err(error),
             }
         };
         self.filled(len);
-        Ok(Filled::Ready)
+        Ok(Io::Done)
     }
 
     /// Returns the storage to read into. Call [`filled`](Self::filled) with the number of bytes
@@ -239,41 +228,28 @@ impl Input<'_> {
     /// this crate.
     #[must_use]
     pub fn into_rest(self) -> Rest {
-        let eof = self.position.finished;
-        Rest { bytes: self.unread().to_vec(), eof }
+        Rest { bytes: self.unread().to_vec(), finished: self.position.finished }
     }
 
-    /// Returns the owned storage and leaves the input without storage. Returns `None` if bytes are
-    /// unread, or if the input owns no storage.
+    /// Replaces the storage, and returns the owned one before it, or an empty `Vec` if there was none.
+    /// The input reads into the first `storage.len()` bytes; with an empty `Vec` it has no storage.
     ///
-    /// A driver whose idle connections share a pool of buffers takes the storage out before it
-    /// waits, and puts storage in with [`put_storage`](Self::put_storage) before it reads.
-    pub fn take_storage(&mut self) -> Option<Vec<u8>> {
-        match &mut self.storage {
-            Storage::Owned(storage)
-                if self.position.start == self.position.end && !storage.is_empty() =>
-            {
-                self.position.space_given = false;
-                (self.position.start, self.position.end) = (0, 0);
-                Some(core::mem::take(storage))
-            }
-            Storage::Owned(_) | Storage::Borrowed(_) => None,
-        }
-    }
-
-    /// Replaces the storage. The input reads into the first `storage.len()` bytes of it.
+    /// A driver whose idle connections share a pool of buffers takes the storage out before it waits
+    /// (`input.replace_storage(Vec::new())`), and puts storage in before it reads.
     ///
     /// # Errors
     ///
     /// Returns `storage` if bytes are unread in the current storage.
-    pub fn put_storage(&mut self, storage: Vec<u8>) -> Result<(), Vec<u8>> {
+    pub fn replace_storage(&mut self, storage: Vec<u8>) -> Result<Vec<u8>, Vec<u8>> {
         if self.has_unread() {
             return Err(storage);
         }
         self.position.space_given = false;
         (self.position.start, self.position.end) = (0, 0);
-        self.storage = Storage::Owned(storage);
-        Ok(())
+        match core::mem::replace(&mut self.storage, Storage::Owned(storage)) {
+            Storage::Owned(storage) => Ok(storage),
+            Storage::Borrowed(_) => Ok(Vec::new()),
+        }
     }
 }
 
@@ -332,7 +308,7 @@ pub struct Rest {
     /// The bytes that were read and not consumed.
     pub bytes: Vec<u8>,
     /// Whether the stream ends after them.
-    pub eof: bool,
+    pub finished: bool,
 }
 
 impl fmt::Debug for Input<'_> {

@@ -171,8 +171,6 @@ mod utf8;
 pub use close::{CloseCode, CloseFrame, CloseFrameError};
 #[cfg(feature = "alloc")]
 pub use config::{Config, Delivery, SharedConfig};
-#[cfg(feature = "std")]
-pub use connection::Written;
 #[cfg(feature = "alloc")]
 pub use connection::{Connection, DirectionStatistics, Next, Output, PreparedMessage, Statistics};
 #[cfg(feature = "getrandom")]
@@ -183,8 +181,6 @@ pub use error::{ConnectionError, Limit, Timeout, Violation};
 pub use event::Event;
 #[cfg(feature = "alloc")]
 pub use handshake::Negotiated;
-#[cfg(feature = "std")]
-pub use input::Filled;
 pub use input::Input;
 #[cfg(feature = "alloc")]
 pub use input::Rest;
@@ -194,6 +190,8 @@ pub use message::{Chunk, Message, Outgoing};
 pub use send_error::{SendError, Unsent};
 #[cfg(feature = "alloc")]
 pub use timeouts::{ControlRate, Timeouts};
+#[cfg(feature = "std")]
+pub use transport::Io;
 pub use transport::{Outcome, Transport};
 pub use types::{Fragment, MessageType, Role};
 pub use utf8::{InvalidUtf8, Utf8Validator};

@@ -1,4 +1,4 @@
-//! Instructions to the driver about the underlying transport.
+//! The underlying transport: instructions to the driver about it, and results of reads and writes.
 
 use crate::CloseCode;
 
@@ -40,6 +40,20 @@ pub enum Transport {
     Close,
     /// Close the transport at once. Pending output is lost.
     Abort,
+}
+
+/// The result of [`Input::read_from`](crate::Input::read_from) and
+/// [`Output::write_to`](crate::Output::write_to).
+#[cfg(feature = "std")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Io {
+    /// There is nothing more to do now: the input has unread bytes or has ended, or the output is
+    /// empty.
+    Done,
+    /// The socket has no bytes or accepts no more bytes now: it would block
+    /// ([`WouldBlock`](std::io::ErrorKind::WouldBlock)), or its timeout expired
+    /// ([`TimedOut`](std::io::ErrorKind::TimedOut)). Call again when it is ready.
+    Blocked,
 }
 
 /// The way in which a connection ended (RFC 6455, sections 7.1.4 and 7.1.5).

@@ -12,8 +12,8 @@ use std::io::{self, ErrorKind, Read, Write};
 use bytes::Bytes;
 use support::*;
 use websocket_proto::{
-    Chunk, CloseCode, Config, Connection, ConnectionError, Delivery, Event, Fragment, Input,
-    Message, PreparedMessage, Role, SendError, Transport, Violation, Written,
+    Chunk, CloseCode, Config, Connection, ConnectionError, Delivery, Event, Fragment, Input, Io,
+    Message, PreparedMessage, Role, SendError, Transport, Violation,
 };
 
 // --- The driving loop ---------------------------------------------------------------------------
@@ -321,7 +321,7 @@ fn most_memory(role: Role, mark: usize, seed: u64) -> (usize, usize) {
         if pending > 1 {
             let read = [1, below(pending.min(5000)).max(1)][below(2)].min(pending - 1);
             let mut socket = Window(read);
-            assert_eq!(connection.output().write_to(&mut socket).unwrap(), Written::Blocked);
+            assert_eq!(connection.output().write_to(&mut socket).unwrap(), Io::Blocked);
             most = most.max((memory::HELD.get() - held_before) as usize);
         }
     }

@@ -6,7 +6,7 @@ mod support;
 
 use support::*;
 #[cfg(feature = "std")]
-use websocket_proto::Filled;
+use websocket_proto::Io;
 use websocket_proto::handshake::{ClientEvent, ClientHandshake, ClientRequest, Handshake};
 use websocket_proto::{Config, Connection, ConnectionError, Event, Input, Next, Role, Transport};
 
@@ -185,34 +185,31 @@ fn into_rest_returns_the_unread_bytes() {
     let mut connection = connection(Role::Client, Config::new());
     assert_eq!(connection.receive(&mut input), Some(text("one")));
     let rest = input.into_rest();
-    assert_eq!((&rest.bytes[..], rest.eof), (&bytes[bytes.len() / 2..], true));
+    assert_eq!((&rest.bytes[..], rest.finished), (&bytes[bytes.len() / 2..], true));
     let rest = Input::new(&mut [0; 8]).into_rest();
-    assert_eq!((&rest.bytes[..], rest.eof), (&b""[..], false));
+    assert_eq!((&rest.bytes[..], rest.finished), (&b""[..], false));
 }
 
 #[test]
 fn storage_can_be_replaced_only_while_nothing_is_unread() {
     let mut input = Input::owned(vec![0; 16]);
-    let storage = input.take_storage().unwrap();
+    let storage = input.replace_storage(Vec::new()).unwrap();
     assert_eq!(storage.len(), 16);
     assert!(input.space().is_empty());
-    assert_eq!(input.take_storage(), None);
-    assert_eq!(input.put_storage(storage), Ok(()));
+    assert_eq!(input.replace_storage(storage), Ok(Vec::new()));
     input.space()[..2].copy_from_slice(b"ab");
     input.filled(2);
-    assert_eq!(input.take_storage(), None);
-    assert_eq!(input.put_storage(vec![1, 2, 3]), Err(vec![1, 2, 3]));
+    assert_eq!(input.replace_storage(vec![1, 2, 3]), Err(vec![1, 2, 3]));
     assert_eq!(input.unread(), b"ab");
     // EOF stays recorded.
     let mut input = Input::owned(vec![0; 16]);
     input.finish();
-    assert_eq!(input.take_storage().map(|storage| storage.len()), Some(16));
+    assert_eq!(input.replace_storage(Vec::new()).map(|storage| storage.len()), Ok(16));
     assert!(input.is_finished());
     // Borrowed storage cannot be taken out, but owned storage can replace it.
     let mut storage = [0; 4];
     let mut input = Input::new(&mut storage);
-    assert_eq!(input.take_storage(), None);
-    assert_eq!(input.put_storage(vec![0; 9]), Ok(()));
+    assert_eq!(input.replace_storage(vec![0; 9]), Ok(Vec::new()));
     assert_eq!(input.space().len(), 9);
 }
 
@@ -270,7 +267,7 @@ mod read_from {
         }
     }
 
-    fn kind(result: std::io::Result<Filled>) -> Option<ErrorKind> {
+    fn kind(result: std::io::Result<Io>) -> Option<ErrorKind> {
         result.err().map(|error| error.kind())
     }
 
@@ -307,10 +304,10 @@ mod read_from {
         let mut input = Input::new(&mut storage);
         let mut socket =
             Script(vec![Err(ErrorKind::WouldBlock), Err(ErrorKind::TimedOut), Ok(b"a"), Ok(b"")]);
-        assert_eq!(input.read_from(&mut socket).unwrap(), Filled::Blocked);
-        assert_eq!(input.read_from(&mut socket).unwrap(), Filled::Blocked);
+        assert_eq!(input.read_from(&mut socket).unwrap(), Io::Blocked);
+        assert_eq!(input.read_from(&mut socket).unwrap(), Io::Blocked);
         assert!(!input.has_unread() && !input.is_finished());
-        assert_eq!(input.read_from(&mut socket).unwrap(), Filled::Ready);
+        assert_eq!(input.read_from(&mut socket).unwrap(), Io::Done);
         assert_eq!(input.unread(), b"a");
     }
 
@@ -342,7 +339,7 @@ mod read_from {
         let read = input.read_from(&mut Script(vec![]));
         assert_eq!(kind(read), Some(ErrorKind::InvalidInput));
         assert!(!input.is_finished());
-        assert_eq!(input.put_storage(vec![0; 4]), Ok(()));
+        assert_eq!(input.replace_storage(vec![0; 4]), Ok(Vec::new()));
         assert_eq!(kind(input.read_from(&mut Script(vec![Ok(b"ab")]))), None);
         assert_eq!(input.unread(), b"ab");
 

@@ -200,7 +200,7 @@ fn advance_by_zero_changes_nothing() {
     server.output().advance(0);
     assert_eq!(take_output(&mut server), b"\x8a\x01x");
     server.output().advance(0);
-    assert!(server.output().is_empty());
+    assert!(!server.has_output());
 }
 
 #[test]
@@ -309,7 +309,7 @@ fn header_and_payload_fit_one_vectored_write() {
 mod sockets {
     use std::io::{self, ErrorKind, IoSlice, Write};
 
-    use websocket_proto::Written;
+    use websocket_proto::Io;
 
     use super::*;
 
@@ -361,17 +361,17 @@ mod sockets {
                 let expected = queue_everything(&mut connection);
                 let output = connection.output();
                 let len = output.len();
-                assert_eq!(output.write_to(&mut socket).unwrap(), Written::Blocked);
+                assert_eq!(output.write_to(&mut socket).unwrap(), Io::Blocked);
                 assert_eq!(output.len(), len);
                 loop {
                     socket.until_blocked = 3;
                     match output.write_to(&mut socket).unwrap() {
-                        Written::Blocked => assert!(!output.is_empty()),
-                        Written::All => break,
+                        Io::Blocked => assert!(!output.is_empty()),
+                        Io::Done => break,
                     }
                 }
                 assert!(output.is_empty());
-                assert_eq!(output.write_to(&mut socket).unwrap(), Written::All);
+                assert_eq!(output.write_to(&mut socket).unwrap(), Io::Done);
                 assert!(parse_frames(&socket.written) == expected, "{role:?} {step}");
             }
         }

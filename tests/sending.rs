@@ -246,7 +246,7 @@ fn with_manual_pong_the_application_answers_pings() {
         let mut connection = connection(role, Config::new().with_manual_pong());
         let events = receive(&mut connection, &peer_frame(role, 0x89, b"ping"));
         assert_eq!(events, [Event::Ping(b"ping".into())]);
-        assert!(connection.output().is_empty());
+        assert!(!connection.has_output());
         connection.pong(b"ping").unwrap();
         assert_eq!(parse_frames(&take_output(&mut connection)), [(0x8a, b"ping".to_vec())]);
     }

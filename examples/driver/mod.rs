@@ -8,7 +8,7 @@ use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
 
 use websocket_proto::handshake::{Handshake, Uri};
-use websocket_proto::{Connection, Input, Transport, Written};
+use websocket_proto::{Connection, Input, Io, Transport};
 
 /// A blocking socket whose calls return when a timer is due.
 pub(crate) struct Socket {
@@ -102,8 +102,8 @@ pub(crate) fn turn_handshake<H: Handshake>(
         }
         let deadline = handshake.poll_timeout();
         match handshake.output().write_to(socket.until(deadline)) {
-            Ok(Written::All) if !socket.is_due(handshake.poll_timeout()) => break,
-            Ok(Written::All | Written::Blocked) => {}
+            Ok(Io::Done) if !socket.is_due(handshake.poll_timeout()) => break,
+            Ok(Io::Done | Io::Blocked) => {}
             Err(_) => handshake.abort(),
         }
     }
@@ -130,8 +130,8 @@ pub(crate) fn turn(
         }
         let deadline = connection.poll_timeout();
         match connection.output().write_to(socket.until(deadline)) {
-            Ok(Written::All) if !socket.is_due(connection.poll_timeout()) => break,
-            Ok(Written::All | Written::Blocked) => {}
+            Ok(Io::Done) if !socket.is_due(connection.poll_timeout()) => break,
+            Ok(Io::Done | Io::Blocked) => {}
             Err(_) => connection.abort(),
         }
     }

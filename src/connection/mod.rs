@@ -21,8 +21,6 @@ mod timers;
 
 pub use next::Next;
 pub use output::Output;
-#[cfg(feature = "std")]
-pub use output::Written;
 pub use prepared::PreparedMessage;
 pub use statistics::{DirectionStatistics, Statistics};
 
@@ -134,16 +132,23 @@ impl Connection {
 
 /// # Output
 impl Connection {
-    /// Returns the queued output, for the driver to write.
+    /// Returns the queued output, for the driver to write now.
     ///
-    /// With timers, this call also records that the driver is ready to write: output that makes no
-    /// progress after it counts as blocked.
+    /// With timers, this call starts the time in which the transport must accept output. A driver
+    /// that only asks whether output is pending calls [`has_output`](Self::has_output).
     #[inline]
     pub fn output(&mut self) -> &mut Output {
         if self.timers.is_some() {
             self.observe_output();
         }
         &mut self.output
+    }
+
+    /// Returns whether output is pending.
+    #[inline]
+    #[must_use]
+    pub fn has_output(&self) -> bool {
+        !self.output.is_empty()
     }
 
     /// Reports that reading from or writing to the transport failed.
@@ -178,7 +183,7 @@ impl Connection {
     pub fn transport(&self) -> Transport {
         match self.machine.transport() {
             Transport::Abort => Transport::Abort,
-            Transport::Open | Transport::Drain | Transport::Close if !self.output.is_empty() => {
+            Transport::Open | Transport::Drain | Transport::Close if self.has_output() => {
                 Transport::Open
             }
             transport @ (Transport::Open | Transport::Drain | Transport::Close) => transport,

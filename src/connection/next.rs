@@ -60,7 +60,7 @@ impl Connection {
         }
         match self.transport() {
             Transport::Close | Transport::Abort => Next::Closed,
-            Transport::Open | Transport::Drain if !self.output.is_empty() => Next::Write,
+            Transport::Open | Transport::Drain if self.has_output() => Next::Write,
             Transport::Open | Transport::Drain => Next::Read,
         }
     }
@@ -71,6 +71,9 @@ impl Connection {
         let mut part = take(&mut unread, len);
         let event = self.receive_parts(&mut part);
         debug_assert!(event.is_none(), "the preview saw no event");
+        if self.machine.failure_pending() {
+            self.end_failed();
+        }
         self.leave_unread(unread.len(), position);
         self.observe_input(len);
     }

@@ -14,6 +14,8 @@ use bytes::{Buf, Bytes};
 use super::pool;
 use super::queue::Queue;
 use super::segment::OwnedPayload;
+#[cfg(feature = "std")]
+use crate::Io;
 use crate::frame::FrameHeader;
 
 /// Minimum length in bytes of an owned payload that is queued without a copy. A shorter one is
@@ -61,18 +63,6 @@ pub struct Output {
     written: u64,
 }
 
-/// The result of [`Output::write_to`].
-#[cfg(feature = "std")]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Written {
-    /// The output is empty: all pending bytes were written.
-    All,
-    /// The socket accepts no more bytes now: it would block
-    /// ([`WouldBlock`](io::ErrorKind::WouldBlock)), or its write timeout expired
-    /// ([`TimedOut`](io::ErrorKind::TimedOut)). Call again when it is writable.
-    Blocked,
-}
-
 /// # Writing
 impl Output {
     /// Returns whether no bytes are pending.
@@ -114,7 +104,8 @@ impl Output {
     ///
     /// # Panics
     ///
-    /// Panics if `n` exceeds [`len`](Self::len).
+    /// Panics if `n` exceeds [`len`](Self::len), and if the destructor of a written payload (the owner
+    /// of [`Bytes`]) panics: the bytes are then removed, and other written payloads may be leaked.
     #[inline]
     #[track_caller]
     pub fn advance(&mut self, n: usize) {
@@ -128,7 +119,8 @@ impl Output {
         }
     }
 
-    /// Writes to `socket` until the output is empty or the socket accepts no more bytes.
+    /// Writes to `socket` until the output is empty ([`Io::Done`]) or the socket accepts no more bytes
+    /// ([`Io::Blocked`]).
     ///
     /// An interrupted write is repeated. With a blocking socket the call returns when the output is
     /// empty, or when the write timeout of the socket expires.
@@ -139,7 +131,7 @@ impl Output {
     /// [`WriteZero`](io::ErrorKind::WriteZero) if a write accepts 0 bytes. The bytes that were written
     /// before the error are no longer pending.
     #[cfg(feature = "std")]
-    pub fn write_to(&mut self, socket: &mut (impl Write + ?Sized)) -> io::Result<Written> {
+    pub fn write_to(&mut self, socket: &mut (impl Write + ?Sized)) -> io::Result<Io> {
         while !self.is_empty() {
             match self.write_once(socket) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
@@ -153,12 +145,12 @@ impl Output {
                     ) =>
                 {
                     self.trim();
-                    return Ok(Written::Blocked);
+                    return Ok(Io::Blocked);
                 }
                 Err(error) => return Err(error),
             }
         }
-        Ok(Written::All)
+        Ok(Io::Done)
     }
 
     #[cfg(feature = "std")]
@@ -176,7 +168,7 @@ impl Output {
     fn write_slices(&self, socket: &mut (impl Write + ?Sized)) -> io::Result<usize> {
         let mut slices = [IoSlice::new(&[]); MAX_SLICES];
         let set = self.chunks_vectored(&mut slices);
-        socket.write_vectored(slices.get(..set).unwrap_or_default())
+        socket.write_vectored(slices.get(..set).unwrap_or(&slices))
     }
 }
 
@@ -609,7 +601,7 @@ mod tests {
                     let mut socket = Socket { random, received: Vec::new() };
                     let result = output.write_to(&mut socket).unwrap();
                     let received = socket.received;
-                    assert_eq!(result == Written::All, output.is_empty());
+                    assert_eq!(result == Io::Done, output.is_empty());
                     assert_eq!(output.written() - model.written, received.len() as u64);
                     assert_eq!(model.advance(received.len()), received);
                 }
@@ -749,7 +741,7 @@ mod tests {
         let mut output = Output::empty();
         text(&mut output, b"Hello");
         assert!(memory(&output) > 60_000);
-        assert_eq!(output.write_to(&mut Refusing).unwrap(), Written::Blocked);
+        assert_eq!(output.write_to(&mut Refusing).unwrap(), Io::Blocked);
         assert!(memory(&output) < 1000);
         assert_eq!(pending(&output), b"\x81\x05Hello");
         // The buffer returned to the pool.
@@ -849,6 +841,20 @@ mod tests {
     }
 
     #[test]
+    fn two_destructors_that_panic_unwind_once() {
+        for n in [0, 3004, 6008, 9012] {
+            let mut output = Output::empty();
+            [99, 99, 1].into_iter().for_each(|first| shared(&mut output, owned(first)));
+            let all = pending(&output);
+            let advance = std::panic::AssertUnwindSafe(|| output.advance(n));
+            assert_eq!(std::panic::catch_unwind(advance).is_err(), n > 0);
+            assert_eq!(pending(&output), all[n..], "{n}");
+            let drop = std::panic::AssertUnwindSafe(|| drop(output));
+            assert_eq!(std::panic::catch_unwind(drop).is_err(), n < 6008);
+        }
+    }
+
+    #[test]
     fn dropped_output_leaves_nothing_in_the_pool() {
         let mut output = Output::empty();
         text(&mut output, b"secret");
@@ -918,7 +924,7 @@ mod tests {
     #[test]
     fn empty_output_writes_nothing() {
         let mut output = Output::empty();
-        assert_eq!(output.write_to(&mut Script(VecDeque::new())).unwrap(), Written::All);
+        assert_eq!(output.write_to(&mut Script(VecDeque::new())).unwrap(), Io::Done);
         output.advance(0);
         assert_eq!(output.chunk(), b"");
     }

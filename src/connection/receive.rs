@@ -71,7 +71,9 @@ impl Connection {
         if event.is_some() {
             return event;
         }
-        if finished && !self.machine.failure_pending() {
+        if self.machine.failure_pending() {
+            self.end_failed();
+        } else if finished {
             self.end_of_stream();
         }
         self.machine.take_failure().map(Event::Failed)
@@ -94,17 +96,13 @@ impl Connection {
         position.leave_unread(len);
     }
 
-    /// Consumes bytes until an event other than the failure of the connection occurs.
+    /// Consumes bytes until an event other than a failure occurs. After `None`, the caller handles a
+    /// failure.
     pub(super) fn receive_parts<'i>(&mut self, unread: &mut &'i mut [u8]) -> Option<Event<'i>> {
         loop {
             let limits = &self.config.receive_limits;
-            let received = self.machine.receive(unread, limits, &mut self.control);
-            let Some(Received { piece, reply }) = received else {
-                if self.machine.failure_pending() {
-                    self.end_failed();
-                }
-                return None;
-            };
+            let Received { piece, reply } =
+                self.machine.receive(unread, limits, &mut self.control)?;
             let event = match piece {
                 Piece::Data { data, fragment } => {
                     self.count_received(data.len(), fragment);
@@ -180,8 +178,10 @@ impl Connection {
                 CloseFrame::decode(payload).map(|frame| frame.map(CloseFrame::into_owned))
             }
         };
-        debug_assert!(frame.is_ok(), "the machine reports valid Close frames only");
-        Some(Event::Close(frame.unwrap_or_default()))
+        Some(match frame {
+            Ok(frame) => Event::Close(frame),
+            Err(violation) => Event::Failed(violation.into()),
+        })
     }
 
     /// Returns the payload of a control frame: owned if it was split across reads, else borrowed.
@@ -239,7 +239,7 @@ impl Connection {
 
     /// Queues the Close frame of a failure, and drops what was incomplete.
     #[cold]
-    fn end_failed(&mut self) {
+    pub(super) fn end_failed(&mut self) {
         self.discard_incoming();
         self.queue_reply_close(self.machine.pending_close());
     }

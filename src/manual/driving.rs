@@ -22,9 +22,8 @@
 //! A blocking socket waits for one direction at a time. While `write_to` waits for a peer that does
 //! not read, nothing is received: two programs that both send large messages without reading block
 //! each other for ever. Set a write timeout and a read timeout on the socket
-//! (`TcpStream::set_write_timeout`, `set_read_timeout`; 1 s is usual): `write_to` then returns
-//! [`Written::Blocked`](crate::Written::Blocked) and `read_from`
-//! [`Filled::Blocked`](crate::Filled::Blocked), and the loop continues with the other direction.
+//! (`TcpStream::set_write_timeout`, `set_read_timeout`; 1 s is usual): `write_to` and `read_from`
+//! then return [`Io::Blocked`](crate::Io::Blocked), and the loop continues with the other direction.
 //!
 //! # The handshake
 //!

@@ -6,7 +6,7 @@ use std::io::{self, Read};
 
 use bytes::Buf;
 use websocket_proto::handshake::Handshake;
-use websocket_proto::{Connection, Filled, Input, Transport};
+use websocket_proto::{Connection, Input, Io, Transport};
 
 /// A peer that sends fixed bytes: each read returns one piece. After the last piece the stream ends if
 /// `ends` is set; otherwise the peer is silent.
@@ -62,7 +62,7 @@ pub(crate) fn drive<H: Handshake>(
         if let Some(event) = handshake.receive(input) {
             return Ok(Some(event));
         }
-        if filled == Filled::Blocked {
+        if filled == Io::Blocked {
             return Err(io::ErrorKind::WouldBlock.into());
         }
     }

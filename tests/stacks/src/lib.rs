@@ -65,7 +65,7 @@ pub async fn drive(
 
 /// Writes all pending output. Aborts the connection if the stream accepts no more.
 async fn write(connection: &mut Connection, send: &mut SendStream<Bytes>) -> Result<(), h2::Error> {
-    while !connection.output().is_empty() {
+    while connection.has_output() {
         let wanted = connection.output().len();
         send.reserve_capacity(wanted);
         let Some(capacity) = poll_fn(|context| send.poll_capacity(context)).await else {

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use websocket_proto::{
-    Chunk, CloseCode, CloseFrame, Connection, ConnectionError, Event, Fragment, Input, Message,
-    MessageType, Next, Outcome, Outgoing, PreparedMessage, Role, SendError, Transport, Written,
+    Chunk, CloseCode, CloseFrame, Connection, ConnectionError, Event, Fragment, Input, Io, Message,
+    MessageType, Next, Outcome, Outgoing, PreparedMessage, Role, SendError, Transport,
 };
 
 use super::setup::{Item, Ownership, Setup};
@@ -308,8 +308,8 @@ impl End {
             let output = self.connection.output();
             let written = match random.below(3) {
                 0 => match output.write_to(&mut socket)? {
-                    Written::All => continue,
-                    Written::Blocked => return Ok(()),
+                    Io::Done => continue,
+                    Io::Blocked => return Ok(()),
                 },
                 1 => {
                     let count = output.chunks_vectored(&mut slices);
