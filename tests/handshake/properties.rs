@@ -8,17 +8,7 @@ use websocket_proto::handshake::{
 use websocket_proto::{Input, Transport};
 
 use crate::driving::receive;
-use crate::support::{CONFIG, client_config, written};
-
-/// Texts that contain CR, LF, NUL and colons more often than random texts.
-fn any_text() -> impl Strategy<Value = String> {
-    prop_oneof![
-        any::<String>(),
-        "[ -~]{0,30}",
-        "[a-z/:.]{0,10}[\r\n\0 \t]{0,3}[a-zA-Z: ]{0,10}",
-        "[a-z]{1,10}",
-    ]
-}
+use crate::support::{CONFIG, any_text, client_config, written};
 
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\
     Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\

@@ -4,7 +4,9 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
-use websocket_proto::handshake::{HandshakeError, HeadLimits, RequestParser, ResponseParser};
+use websocket_proto::handshake::{
+    Field, HandshakeError, HeadLimits, RequestParser, ResponseParser,
+};
 
 /// The reason to refuse a head that `httparse` accepts.
 fn reason_to_be_stricter(error: HandshakeError) -> Option<&'static str> {
@@ -89,11 +91,43 @@ fn head(starts: &'static [&'static str]) -> impl Strategy<Value = Vec<u8>> {
     )
 }
 
-type Parts = (Vec<(String, Vec<u8>)>, usize);
+/// The start line, the fields and the length of a head.
+type Parts = (String, Vec<(String, Vec<u8>)>, usize);
 
-fn theirs(headers: &[httparse::Header<'_>], length: usize) -> Parts {
-    let fields = headers.iter().map(|header| (header.name.to_owned(), header.value.to_vec()));
-    (fields.collect(), length)
+fn ours<'a>(start: String, fields: impl Iterator<Item = Field<'a>>, head: &[u8]) -> Parts {
+    (start, fields.map(|f| (f.name().to_owned(), f.value().to_vec())).collect(), head.len())
+}
+
+fn theirs(
+    start: String,
+    headers: &[httparse::Header<'_>],
+    status: Result<httparse::Status<usize>, httparse::Error>,
+) -> Result<Option<Parts>, httparse::Error> {
+    let fields = headers.iter().map(|field| (field.name.to_owned(), field.value.to_vec()));
+    Ok(match status? {
+        httparse::Status::Complete(len) => Some((start, fields.collect(), len)),
+        httparse::Status::Partial => None,
+    })
+}
+
+fn compare(
+    head: &[u8],
+    ours: Result<Option<Parts>, HandshakeError>,
+    theirs: Result<Option<Parts>, httparse::Error>,
+) -> Result<(), TestCaseError> {
+    let head = head.escape_ascii();
+    match (ours, theirs) {
+        (Ok(ours), Ok(theirs)) => prop_assert_eq!(ours, theirs, "{}", head),
+        // `httparse` supports only HTTP/1.0 and HTTP/1.1.
+        (Ok(_), Err(httparse::Error::Version)) => {}
+        (Err(error), Ok(Some(_))) => {
+            prop_assert!(reason_to_be_stricter(error).is_some(), "{error} in {head}");
+        }
+        // `httparse` checks some parts only once they are complete.
+        (Err(_), Ok(None) | Err(_)) => {}
+        (ours, theirs) => prop_assert!(false, "{ours:?} but {theirs:?} for {head}"),
+    }
+    Ok(())
 }
 
 proptest! {
@@ -104,33 +138,18 @@ proptest! {
         let mut headers = [httparse::EMPTY_HEADER; 64];
         let mut other = httparse::Request::new(&mut headers);
         let status = other.parse(&head);
+        let start = format!("{:?}", (other.method, other.path, other.version));
+        let theirs = theirs(start, other.headers, status);
         let mut parser = RequestParser::new(HeadLimits::DEFAULT);
-        match (parser.parse(&head), status) {
-            (Ok(Some(request)), Ok(httparse::Status::Complete(length))) => {
-                let fields = request.fields().map(|f| (f.name().to_owned(), f.value().to_vec()));
-                let ours: Parts = (fields.collect(), request.as_bytes().len());
-                prop_assert_eq!(ours, theirs(other.headers, length));
-                prop_assert_eq!(Some(request.method()), other.method);
-                prop_assert_eq!(Some(request.target()), other.path);
-                prop_assert_eq!(Some(request.minor_version()), other.version);
-            }
-            (Ok(None), Ok(httparse::Status::Partial)) => {}
-            // `httparse` supports only HTTP/1.0 and HTTP/1.1.
-            (Ok(_), Err(httparse::Error::Version)) => {}
-            // `httparse` checks some parts only once they are complete.
-            (Err(error), Ok(httparse::Status::Partial)) => {
-                prop_assert!(error.status().is_some());
-            }
-            (Err(error), Ok(httparse::Status::Complete(_))) => {
-                prop_assert!(reason_to_be_stricter(error).is_some(), "{error} in {:?}", head.escape_ascii().to_string());
-            }
-            (Err(_), Err(_)) => {}
-            (ours, theirs) => prop_assert!(
-                false,
-                "{ours:?} but {theirs:?} for {:?}",
-                head.escape_ascii().to_string()
-            ),
+        let ours = parser.parse(&head).map(|request| request.map(|request| {
+            let (method, target) = (Some(request.method()), Some(request.target()));
+            let start = format!("{:?}", (method, target, Some(request.minor_version())));
+            ours(start, request.fields(), request.as_bytes())
+        }));
+        if let Err(error) = ours {
+            prop_assert!(error.status().is_some(), "{error}");
         }
+        compare(&head, ours, theirs)?;
     }
 
     #[test]
@@ -138,27 +157,13 @@ proptest! {
         let mut headers = [httparse::EMPTY_HEADER; 64];
         let mut other = httparse::Response::new(&mut headers);
         let status = other.parse(&head);
+        let start = format!("{:?}", (other.code, other.version));
+        let theirs = theirs(start, other.headers, status);
         let mut parser = ResponseParser::new(HeadLimits::DEFAULT);
-        match (parser.parse(&head), status) {
-            (Ok(Some(response)), Ok(httparse::Status::Complete(length))) => {
-                let fields = response.fields().map(|f| (f.name().to_owned(), f.value().to_vec()));
-                let ours: Parts = (fields.collect(), response.as_bytes().len());
-                prop_assert_eq!(ours, theirs(other.headers, length));
-                prop_assert_eq!(Some(response.status()), other.code);
-                prop_assert_eq!(Some(response.minor_version()), other.version);
-            }
-            (Ok(None), Ok(httparse::Status::Partial)) => {}
-            (Ok(_), Err(httparse::Error::Version)) => {}
-            (Err(_), Ok(httparse::Status::Partial)) => {}
-            (Err(error), Ok(httparse::Status::Complete(_))) => {
-                prop_assert!(reason_to_be_stricter(error).is_some(), "{error} in {:?}", head.escape_ascii().to_string());
-            }
-            (Err(_), Err(_)) => {}
-            (ours, theirs) => prop_assert!(
-                false,
-                "{ours:?} but {theirs:?} for {:?}",
-                head.escape_ascii().to_string()
-            ),
-        }
+        let ours = parser.parse(&head).map(|response| response.map(|response| {
+            let start = (Some(response.status()), Some(response.minor_version()));
+            ours(format!("{start:?}"), response.fields(), response.as_bytes())
+        }));
+        compare(&head, ours, theirs)?;
     }
 }

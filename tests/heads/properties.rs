@@ -7,6 +7,8 @@ use websocket_proto::handshake::{
     key_from_nonce, write_response,
 };
 
+use crate::support::any_text;
+
 fn token() -> impl Strategy<Value = String> {
     "[!#$%&'*+.^_`|~0-9A-Za-z-]{1,20}"
 }
@@ -32,17 +34,6 @@ fn head_of(start_line: &str, fields: &[(String, Vec<u8>)]) -> Vec<u8> {
     }
     head.extend_from_slice(b"\r\n");
     head
-}
-
-/// Strings that contain malicious characters more often than random ones.
-fn any_text() -> impl Strategy<Value = String> {
-    prop_oneof![
-        any::<String>(),
-        "[ -~]{0,30}",
-        "[a-z/:.]{0,10}[\r\n\0 \t]{0,3}[a-zA-Z: ]{0,10}",
-        "[a-z]{1,10}",
-        "/[a-z]{0,10}",
-    ]
 }
 
 proptest! {

@@ -5,25 +5,10 @@ use websocket_proto::handshake::{
     key_from_nonce,
 };
 
-/// A server's view of a head.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Request {
-    Upgrade,
-    Http,
-    /// More bytes are needed.
-    Incomplete,
-    /// Refused with this status at the byte with this index.
-    Refused(HandshakeError, u16, usize),
-}
+#[path = "../support/heads.rs"]
+mod shared;
 
-/// A client's view of a head.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Response {
-    Accepted,
-    Refused(u16),
-    Incomplete,
-    Failed(HandshakeError, usize),
-}
+pub(crate) use shared::{AFTER_HEAD, Request, Response, any_text, malformed_requests};
 
 /// Parses every prefix of `head`, in steps of `step` after the first `start` bytes, until `parse` returns
 /// an outcome. Bytes of earlier steps are overwritten: the parser must not read them again.
@@ -75,17 +60,13 @@ pub(crate) fn check_request(name: &str, head: &[u8], expected: Request, limits: 
         }
     };
     assert_eq!(outcome(0, 1), expected, "{name}: byte by byte");
-    let without_index = |outcome| match outcome {
-        Request::Refused(error, status, _) => Request::Refused(error, status, 0),
-        other => other,
-    };
     for at in 0..=head.len() {
-        let outcome = without_index(outcome(at, head.len()));
-        assert_eq!(outcome, without_index(expected), "{name}: cut at {at}");
+        let outcome = outcome(at, head.len()).without_index();
+        assert_eq!(outcome, expected.without_index(), "{name}: cut at {at}");
     }
     // Bytes after a complete head are not consumed.
     if matches!(expected, Request::Upgrade | Request::Http) {
-        let stream = [head, b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58"].concat();
+        let stream = [head, AFTER_HEAD].concat();
         assert_eq!(upgrade(&stream), expected, "{name}: bytes after the head");
     }
 }
@@ -120,12 +101,8 @@ pub(crate) fn check_response(
         }
     };
     assert_eq!(outcome(0, 1), expected, "{name}: byte by byte");
-    let without_index = |outcome| match outcome {
-        Response::Failed(error, _) => Response::Failed(error, 0),
-        other => other,
-    };
     for at in 0..=head.len() {
-        let outcome = without_index(outcome(at, head.len()));
-        assert_eq!(outcome, without_index(expected), "{name}: cut at {at}");
+        let outcome = outcome(at, head.len()).without_index();
+        assert_eq!(outcome, expected.without_index(), "{name}: cut at {at}");
     }
 }
