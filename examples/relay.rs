@@ -1,5 +1,5 @@
-//! A relay over blocking sockets between clients and an upstream server. It uses tier 1, the part of the
-//! crate that needs no allocator.
+//! A relay over blocking sockets between clients and an upstream server. It performs both opening handshakes
+//! and then relays frames with tier 1, the part of the crate that needs no allocator.
 //!
 //! `cargo run --release --example relay -- 127.0.0.1:9002 ws://127.0.0.1:9001/` listens on 127.0.0.1:9002
 //! (with port 0, the system chooses one).
@@ -21,29 +21,31 @@
 //! The relay sends no Pings. A side that is silent for [`SILENCE`] is considered lost; a keepalive of
 //! either side prevents that.
 
+mod driver;
+
 use std::error::Error;
-use std::fmt;
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Write};
 use std::net::{Shutdown, TcpListener, TcpStream, ToSocketAddrs};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use driver::Socket;
 use websocket_proto::frame::mask;
 use websocket_proto::handshake::{
-    Acceptance, ClientRequest, Field, HandshakeError, HeadLimits, InvalidHead, OriginPolicy,
-    Rejection, RequestParser, ResponseParser, Uri, key_from_nonce, write_response,
+    Acceptance, ClientEvent, ClientHandshake, ClientRequest, Field, Handshake, InvalidHead,
+    Negotiated, Rejection, ServerEvent, ServerHandshake, Uri,
 };
 use websocket_proto::session::{Session, SessionEvent};
 use websocket_proto::{
-    CloseCode, CloseFrame, ConnectionError, EntropyError, Fragment, Input, Io, MessageType, Role,
-    SendError, Transport,
+    CloseCode, CloseFrame, Config, ConnectionError, EntropyError, Fragment, Input, Io, MessageType,
+    Role, SendError, Timeouts, Transport,
 };
 
-/// Size of the read buffers. A head must fit into one.
+/// Size of the read buffers.
 const BUFFER: usize = 32 << 10;
 
-/// Time limit for both opening handshakes together.
+/// Time limit for each opening handshake, and for the TCP connection to the server.
 const OPENING: Duration = Duration::from_secs(10);
 
 /// Time limit without a received byte, and for a write that makes no progress. nginx uses 60 s as well.
@@ -54,6 +56,11 @@ const CLOSING: Duration = Duration::from_secs(10);
 
 /// Interval at which a blocked thread checks these limits.
 const TICK: Duration = Duration::from_secs(1);
+
+/// The configuration of both handshakes. The default origin policy applies to the client: the request to the
+/// server carries no Origin.
+static CONFIG: Config = Config::new()
+    .with_timeouts(Timeouts::NONE.with_opening(Some(OPENING)).with_closing(Some(CLOSING)));
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -68,7 +75,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     for client in listener.incoming() {
         let uri = uri.clone();
         let thread = thread::Builder::new().stack_size(256 << 10);
-        let started = client.and_then(|client| thread.spawn(move || serve(client, &uri)));
+        let started = client.and_then(|client| {
+            thread.spawn(move || {
+                if let Err(error) = serve(client, &uri) {
+                    eprintln!("{error}");
+                }
+            })
+        });
         if let Err(error) = started {
             // Possibly out of file descriptors or threads: other connections will end.
             eprintln!("{error}");
@@ -79,182 +92,116 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// Serves one client: both opening handshakes, then the relay.
-fn serve(client: TcpStream, uri: &str) {
-    let deadline = Instant::now() + OPENING;
-    let (mut from_client, mut from_server) = (Head::new(), Head::new());
-    let relayed = match open(&client, &mut from_client, uri, &mut from_server, deadline) {
-        Ok(server) => Relay::new(client, server)
-            .and_then(|relay| relay.run(from_client.rest(), from_server.rest())),
-        Err(refusal) => {
-            eprintln!("{refusal}");
-            refuse(&client, &refusal.response, deadline)
-        }
-    };
-    if let Err(error) = relayed {
-        eprintln!("{error}");
+fn serve(client: TcpStream, uri: &str) -> Result<(), Box<dyn Error>> {
+    let (mut client_storage, mut server_storage) = ([0; BUFFER], [0; BUFFER]);
+    let mut from_client = Input::new(&mut client_storage);
+    let mut from_server = Input::new(&mut server_storage);
+    let mut client = Socket::new(client)?;
+    if let Some(server) = open(&mut client, &mut from_client, uri, &mut from_server)? {
+        Relay::new(client, server)?.run(from_client, from_server)?;
     }
-}
-
-/// Writes the response, then reads and discards bytes until EOF: closing with unread bytes would reset the
-/// TCP connection and destroy the response in flight.
-fn refuse(mut client: &TcpStream, response: &[u8], deadline: Instant) -> io::Result<()> {
-    client.write_all(response)?;
-    client.shutdown(Shutdown::Write)?;
-    while read_before(client, &mut [0; 1024], deadline)? > 0 {}
     Ok(())
 }
 
 // --- The opening handshakes ---------------------------------------------------------------------
 
-/// The response to a client that cannot be served, and the reason.
-#[derive(Debug)]
-struct Refusal {
-    response: Vec<u8>,
-    reason: String,
-}
-
-impl Refusal {
-    /// The client's request is invalid or not a WebSocket upgrade.
-    fn client(rejection: Option<Rejection>, reason: impl ToString) -> Self {
-        let (mut response, reason) = (Vec::new(), reason.to_string());
-        if let Some(rejection) = rejection {
-            // Writing to a `Vec` cannot fail.
-            let _ = rejection.write(&mut response, &reason);
-        }
-        Self { response, reason: format!("client: {reason}") }
-    }
-
-    /// The server is unreachable or refuses. The client gets no details.
-    fn server(reason: impl fmt::Display) -> Self {
-        let mut response = Vec::new();
-        let fields = [Field::new("Content-Type", "text/plain; charset=utf-8")];
-        let _ = write_response(&mut response, "GET", 502, &fields, b"Bad gateway\n");
-        Self { response, reason: format!("server: {reason}") }
-    }
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.reason)
-    }
-}
-
-impl From<HandshakeError> for Refusal {
-    fn from(error: HandshakeError) -> Self {
-        Self::client(error.rejection(), error)
-    }
-}
-
 /// Reads the client's request, connects to the server, and accepts if the server does. The client's
-/// subprotocols are offered to the server, and the server's choice is returned to the client.
+/// subprotocols are offered to the server, and the server's choice is returned to the client. Returns `None`
+/// after plain HTTP.
 fn open(
-    mut client: &TcpStream,
-    from_client: &mut Head,
+    client: &mut Socket,
+    from_client: &mut Input<'_>,
     uri: &str,
-    from_server: &mut Head,
-    deadline: Instant,
-) -> Result<TcpStream, Refusal> {
-    let mut parser = RequestParser::new(HeadLimits::DEFAULT);
-    from_client.read(client, deadline, |bytes| {
-        Ok(parser.parse(bytes)?.map(|head| head.as_bytes().len()))
-    })?;
-    let request = parser.head(&from_client.bytes).ok_or(HandshakeError::UnexpectedEof)?;
-    // The request to the server carries no Origin, so the relay must check it.
-    let Some(upgrade) = request.upgrade(&OriginPolicy::same())? else {
-        return Err(Refusal::client(Some(Rejection::UpgradeRequired), "not a WebSocket"));
-    };
+    from_server: &mut Input<'_>,
+) -> Result<Option<Socket>, Box<dyn Error>> {
+    let mut handshake = ServerHandshake::new(&CONFIG);
+    let mut failure = None;
+    loop {
+        let is_open = driver::turn_handshake(&mut handshake, client, from_client);
+        match handshake.receive(from_client) {
+            Some(ServerEvent::Upgrade) => match connect(&handshake, uri, from_server) {
+                Ok((server, choice)) => {
+                    accept(handshake, choice.subprotocol(), client)?;
+                    return Ok(Some(server));
+                }
+                Err(error) => {
+                    refuse(&mut handshake, &*error)?;
+                    failure = Some(format!("server: {error}").into());
+                }
+            },
+            Some(ServerEvent::Http) => handshake.reject(Rejection::UpgradeRequired)?,
+            // The response is already queued.
+            Some(ServerEvent::Failed(error)) => failure = Some(format!("client: {error}").into()),
+            None if !is_open => return failure.map_or(Ok(None), Err),
+            None => {}
+        }
+    }
+}
 
-    let uri = Uri::parse(uri).map_err(Refusal::server)?;
-    let mut server = connect(&uri, deadline).map_err(Refusal::server)?;
-    let subprotocols: Vec<&str> = request.subprotocols().collect();
-    let offer = ClientRequest::new(&uri).with_subprotocols(&subprotocols);
-    let mut nonce = [0; 16];
-    getrandom::fill(&mut nonce).map_err(Refusal::server)?;
-    let key = key_from_nonce(&nonce);
-    let mut head = Vec::new();
-    offer.write(key, &mut head).map_err(|error| match error {
+/// Writes the response that accepts the upgrade.
+fn accept(
+    handshake: ServerHandshake,
+    subprotocol: Option<&str>,
+    client: &mut Socket,
+) -> Result<(), Box<dyn Error>> {
+    let acceptance = Acceptance::new().with_subprotocol(subprotocol);
+    // A session for each side replaces the connection.
+    let mut connection = handshake.accept(&acceptance)?.connection;
+    let deadline = client.now() + OPENING;
+    match connection.output().write_to(client.until(Some(deadline)))? {
+        Io::Done => Ok(()),
+        Io::Blocked => Err("client: the response could not be written".into()),
+    }
+}
+
+/// Refuses a client because the server cannot be reached or refuses. The client gets no details.
+fn refuse(
+    handshake: &mut ServerHandshake,
+    error: &(dyn Error + 'static),
+) -> Result<(), InvalidHead> {
+    if error.is::<InvalidHead>() {
         // The client offered a subprotocol twice.
-        InvalidHead::Subprotocol => Refusal::client(Some(Rejection::BadRequest), error),
-        _ => Refusal::server(error),
-    })?;
-    server.write_all(&head).map_err(Refusal::server)?;
+        return handshake.reject(Rejection::BadRequest);
+    }
+    let fields = [Field::new("Content-Type", "text/plain; charset=utf-8")];
+    handshake.respond(502, &fields, b"Bad gateway\n")
+}
 
-    let mut parser = ResponseParser::new(HeadLimits::DEFAULT);
-    from_server
-        .read(&server, deadline, |bytes| Ok(parser.parse(bytes)?.map(|head| head.as_bytes().len())))
-        .map_err(Refusal::server)?;
-    let response = parser.head(&from_server.bytes);
-    let response = response.ok_or_else(|| Refusal::server("no response"))?;
-    let Some(choice) = offer.verify(&key, &response).map_err(Refusal::server)? else {
-        return Err(Refusal::server(format!("status {}", response.status())));
-    };
-
-    let acceptance = Acceptance::new().with_subprotocol(choice.subprotocol());
-    let mut head = Vec::new();
-    upgrade.accept(&acceptance, &mut head).map_err(Refusal::server)?;
-    client.write_all(&head).map_err(|error| Refusal::client(None, error))?;
-    Ok(server)
+/// Performs the opening handshake with the server. Returns the server's choice of a subprotocol.
+fn connect(
+    client: &ServerHandshake,
+    uri: &str,
+    from_server: &mut Input<'_>,
+) -> Result<(Socket, Negotiated), Box<dyn Error>> {
+    let uri = Uri::parse(uri)?;
+    let request = client.request();
+    let subprotocols: Vec<&str> = request.iter().flat_map(|head| head.subprotocols()).collect();
+    let offer = ClientRequest::new(&uri).with_subprotocols(&subprotocols);
+    let mut handshake = ClientHandshake::new(&CONFIG, &offer)?;
+    let mut server = Socket::new(connect_tcp(&uri)?)?;
+    loop {
+        let is_open = driver::turn_handshake(&mut handshake, &mut server, from_server);
+        match handshake.receive(from_server) {
+            Some(ClientEvent::Accepted) => return Ok((server, handshake.establish()?.negotiated)),
+            Some(ClientEvent::Refused { status }) => return Err(format!("status {status}").into()),
+            Some(ClientEvent::Failed(error)) => return Err(error.into()),
+            Some(ClientEvent::BodyEnded(_)) => {}
+            None if !is_open => return Err("no response".into()),
+            None => {}
+        }
+    }
 }
 
 /// Connects to one of the host's addresses.
-fn connect(uri: &Uri<'_>, deadline: Instant) -> io::Result<TcpStream> {
+fn connect_tcp(uri: &Uri<'_>) -> io::Result<TcpStream> {
     let mut last = ErrorKind::NotFound.into();
     for address in (uri.host(), uri.port()).to_socket_addrs()? {
-        // A timeout of zero is an error.
-        let remaining = deadline.saturating_duration_since(Instant::now()).max(TICK);
-        match TcpStream::connect_timeout(&address, remaining) {
+        match TcpStream::connect_timeout(&address, OPENING) {
             Ok(socket) => return Ok(socket),
             Err(error) => last = error,
         }
     }
     Err(last)
-}
-
-/// The bytes of a head and those that followed it.
-struct Head {
-    bytes: Vec<u8>,
-    head_len: usize,
-}
-
-impl Head {
-    fn new() -> Self {
-        Self { bytes: Vec::new(), head_len: 0 }
-    }
-
-    /// Reads until `parse` returns the length of the head.
-    fn read(
-        &mut self,
-        socket: &TcpStream,
-        deadline: Instant,
-        mut parse: impl FnMut(&[u8]) -> Result<Option<usize>, HandshakeError>,
-    ) -> Result<(), HandshakeError> {
-        let mut buffer = [0; 4096];
-        loop {
-            match read_before(socket, &mut buffer, deadline) {
-                Ok(0) => return Err(HandshakeError::UnexpectedEof),
-                Ok(len) => self.bytes.extend_from_slice(&buffer[..len]),
-                Err(error) if is_timeout(&error) => return Err(HandshakeError::Timeout),
-                Err(_) => return Err(HandshakeError::Aborted),
-            }
-            if let Some(head_len) = parse(&self.bytes)? {
-                self.head_len = head_len;
-                return Ok(());
-            }
-        }
-    }
-
-    fn rest(&mut self) -> &mut [u8] {
-        &mut self.bytes[self.head_len..]
-    }
-}
-
-fn read_before(mut socket: &TcpStream, buffer: &mut [u8], deadline: Instant) -> io::Result<usize> {
-    let remaining = deadline.saturating_duration_since(Instant::now());
-    if remaining.is_zero() {
-        return Err(ErrorKind::TimedOut.into());
-    }
-    socket.set_read_timeout(Some(remaining))?;
-    socket.read(buffer)
 }
 
 // --- The relay ----------------------------------------------------------------------------------
@@ -316,7 +263,7 @@ impl Peer {
 }
 
 impl Relay {
-    fn new(client: TcpStream, server: TcpStream) -> io::Result<Self> {
+    fn new(client: Socket, server: Socket) -> io::Result<Self> {
         let end = |role| End { session: Session::new(role), output: Vec::new() };
         Ok(Self {
             ends: Mutex::new(Ends { client: end(Role::Server), server: end(Role::Client) }),
@@ -326,9 +273,8 @@ impl Relay {
         })
     }
 
-    /// Forwards in both directions until both have ended. The arguments are the bytes that followed the
-    /// heads.
-    fn run(&self, from_client: &mut [u8], from_server: &mut [u8]) -> io::Result<()> {
+    /// Forwards in both directions until both have ended.
+    fn run(&self, from_client: Input<'_>, from_server: Input<'_>) -> io::Result<()> {
         thread::scope(|scope| {
             thread::Builder::new()
                 .stack_size(256 << 10)
@@ -339,10 +285,8 @@ impl Relay {
     }
 
     /// Forwards frames from one side to the other until the last frame, then reads until EOF.
-    fn forward(&self, from: Peer, first: &mut [u8]) {
-        let mut is_open = self.forward_input(from, &mut Input::with_bytes(first));
-        let mut storage = [0; BUFFER];
-        let mut input = Input::new(&mut storage);
+    fn forward(&self, from: Peer, mut input: Input<'_>) {
+        let mut is_open = self.forward_input(from, &mut input);
         while is_open && !input.is_finished() {
             if !self.read(from, &mut input) {
                 lock(&self.ends).get(from).session.abort();
@@ -350,8 +294,11 @@ impl Relay {
             is_open = self.forward_input(from, &mut input);
         }
         // Nothing follows a Close or a failure, but the other side may not have read our last bytes yet.
-        while !input.is_finished() && self.read(from, &mut input) {
-            input = Input::new(&mut storage);
+        let mut is_finished = input.is_finished();
+        while !is_finished {
+            let mut storage = [0; 1024];
+            let mut input = Input::new(&mut storage);
+            is_finished = !self.read(from, &mut input) || input.is_finished();
         }
     }
 
@@ -451,8 +398,8 @@ impl Ends {
 }
 
 impl Side {
-    fn new(socket: TcpStream) -> io::Result<Self> {
-        socket.set_nodelay(true)?;
+    fn new(socket: Socket) -> io::Result<Self> {
+        let socket = socket.into_stream();
         socket.set_read_timeout(Some(TICK))?;
         socket.set_write_timeout(Some(SILENCE))?;
         Ok(Self { socket, writing: Mutex::new(()) })
@@ -533,9 +480,4 @@ fn masking_key() -> Result<[u8; 4], EntropyError> {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // A panic of another thread leaves the sessions consistent.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Whether a call timed out; systems report either kind.
-fn is_timeout(error: &io::Error) -> bool {
-    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
 }

@@ -40,6 +40,10 @@ impl Socket {
         &self.stream
     }
 
+    pub(crate) fn into_stream(self) -> TcpStream {
+        self.stream
+    }
+
     /// The current time, to be reported.
     pub(crate) fn now(&self) -> Duration {
         self.start.elapsed()
