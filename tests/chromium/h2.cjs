@@ -8,7 +8,7 @@
 const assert = require("node:assert/strict");
 const path = require("node:path");
 const tls = require("node:tls");
-const { MIB, assertEchoed, assertSame, check, launch, newest, open, run, startServer, state, until } = require("./support.cjs");
+const { MIB, assertEchoed, assertSame, check, exchangeMebibytes, launch, newest, open, run, startServer, state, until } = require("./support.cjs");
 
 const [program, work] = process.argv.slice(2);
 
@@ -175,24 +175,7 @@ async function main() {
     connect(server, "/nope");
   });
   await check("a dozen streams at once, a mebibyte each", async () => {
-    const wrong = await page.evaluate(async () => {
-      const exchange = (n) =>
-        new Promise((resolve, reject) => {
-          const socket = new WebSocket(`wss://${location.host}/echo?n=${n}`);
-          const data = new Uint8Array(1048576).map((_, i) => i * (n + 3) + (i >> 8));
-          socket.binaryType = "arraybuffer";
-          socket.onopen = () => socket.send(data);
-          socket.onerror = () => reject(new Error(`socket ${n} failed`));
-          socket.onmessage = (event) => {
-            const back = new Uint8Array(event.data);
-            const equal = back.length === data.length && back.every((byte, i) => byte === data[i]);
-            socket.onclose = (end) => resolve(equal && end.wasClean && end.code === 4100 + n ? [] : [n]);
-            socket.close(4100 + n, `socket ${n}`);
-          };
-        });
-      return (await Promise.all(Array.from({ length: 12 }, (_, n) => exchange(n)))).flat();
-    });
-    assert.deepEqual(wrong, []);
+    assert.deepEqual(await exchangeMebibytes(page, (n) => `/echo?n=${n}`), []);
     for (let n = 0; n < 12; n += 1) {
       assert.equal((await line(server, "closed", connect(server, `/echo?n=${n}`))).rest, `${4100 + n} socket ${n}`);
     }

@@ -10,7 +10,7 @@
 const assert = require("node:assert/strict");
 const http = require("node:http");
 const path = require("node:path");
-const { PATIENCE, MIB, assertEchoed, assertSame, check, launch, newest, open, run, startServer, state, until } = require("./support.cjs");
+const { PATIENCE, MIB, assertEchoed, assertSame, check, exchangeMebibytes, launch, newest, open, run, startServer, state, until } = require("./support.cjs");
 
 const [program, work] = process.argv.slice(2);
 
@@ -163,24 +163,7 @@ async function main() {
 
   await check("a dozen sockets at once, a mebibyte each", async () => {
     const another = await open(browser, server.url);
-    const wrong = await another.page.evaluate(async () => {
-      const exchange = (n) =>
-        new Promise((resolve, reject) => {
-          const socket = new WebSocket(`ws://${location.host}/any/path?n=${n}`);
-          const data = new Uint8Array(1048576).map((_, i) => i * (n + 3) + (i >> 8));
-          socket.binaryType = "arraybuffer";
-          socket.onopen = () => socket.send(data);
-          socket.onerror = () => reject(new Error(`socket ${n} failed`));
-          socket.onmessage = (event) => {
-            const back = new Uint8Array(event.data);
-            const equal = back.length === data.length && back.every((byte, i) => byte === data[i]);
-            socket.onclose = (end) => resolve(equal && end.wasClean && end.code === 4100 + n ? [] : [n]);
-            socket.close(4100 + n, `socket ${n}`);
-          };
-        });
-      return (await Promise.all(Array.from({ length: 12 }, (_, n) => exchange(n)))).flat();
-    });
-    assert.deepEqual(wrong, []);
+    assert.deepEqual(await exchangeMebibytes(another.page, (n) => `/any/path?n=${n}`), []);
     for (let n = 0; n < 12; n += 1) await until(`the line of ${n}`, () => closed(`${4100 + n} socket ${n}`).length === 1);
     assert.deepEqual(another.seen.problems, []);
     await another.context.close();

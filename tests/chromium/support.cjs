@@ -125,6 +125,30 @@ function assertSame(received, sent) {
   assert.ok(received.equals(sent), "the same contents");
 }
 
+// Opens a dozen sockets at once. Socket `n` connects to `target(n)`, expects its mebibyte back, and closes with
+// `4100 + n` and `socket n`. Returns the sockets where that failed.
+async function exchangeMebibytes(page, target) {
+  return page.evaluate(async (targets) => {
+    const exchange = (target, n) =>
+      new Promise((resolve, reject) => {
+        const url = new URL(target, location.href);
+        url.protocol = url.protocol.replace("http", "ws");
+        const socket = new WebSocket(url);
+        const data = new Uint8Array(1048576).map((_, i) => i * (n + 3) + (i >> 8));
+        socket.binaryType = "arraybuffer";
+        socket.onopen = () => socket.send(data);
+        socket.onerror = () => reject(new Error(`socket ${n} failed`));
+        socket.onmessage = (event) => {
+          const back = new Uint8Array(event.data);
+          const equal = back.length === data.length && back.every((byte, i) => byte === data[i]);
+          socket.onclose = (end) => resolve(equal && end.wasClean && end.code === 4100 + n ? [] : [n]);
+          socket.close(4100 + n, `socket ${n}`);
+        };
+      });
+    return (await Promise.all(targets.map(exchange))).flat();
+  }, Array.from({ length: 12 }, (_, n) => target(n)));
+}
+
 // Runs a script and ends with the counts. `work` is a directory for its files.
 function run(work, main) {
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => process.exit(1));
@@ -146,4 +170,4 @@ function run(work, main) {
     });
 }
 
-module.exports = { PATIENCE, MIB, assertEchoed, assertSame, check, launch, newest, open, run, startServer, state, until };
+module.exports = { PATIENCE, MIB, assertEchoed, assertSame, check, exchangeMebibytes, launch, newest, open, run, startServer, state, until };
