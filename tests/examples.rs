@@ -1,13 +1,16 @@
 //! Runs the examples as programs.
 #![cfg(all(feature = "std", feature = "getrandom"))]
 
+#[path = "support/example.rs"]
+mod example;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
+use example::example;
 use websocket_proto::handshake::{
     ClientEvent, ClientHandshake, ClientRequest, Handshake, accept_key,
 };
@@ -15,21 +18,6 @@ use websocket_proto::{
     Chunk, CloseCode, CloseFrame, Config, Connection, Event, Fragment, Input, Message, Negotiated,
     Outcome, Transport,
 };
-
-/// An example program, which `cargo test` builds next to this test.
-fn example(name: &str) -> Command {
-    let mut path: PathBuf = std::env::current_exe().unwrap();
-    path.pop();
-    path.pop();
-    path.push("examples");
-    path.push(format!("{name}{}", std::env::consts::EXE_SUFFIX));
-    assert!(
-        path.exists(),
-        "{} is built by `cargo test` or `cargo build --examples`",
-        path.display()
-    );
-    Command::new(path)
-}
 
 /// A running example that listens on a free port. It is killed when dropped.
 struct Server {
@@ -593,12 +581,15 @@ fn relay_reports_the_end_of_the_server_to_the_client() {
 fn relay_refuses_other_requests_and_missing_servers() {
     let upgrade = b"GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+    let repeated = std::str::from_utf8(upgrade).unwrap().trim_end();
+    let repeated = format!("{repeated}\r\nSec-WebSocket-Protocol: chat, chat\r\n\r\n");
     let refusing = scripted(|_| b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n".to_vec());
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let missing = format!("ws://{free}/");
     for (uri, request, status) in [
         (&missing, &upgrade[..], 502),
         (&refusing, upgrade, 502),
+        (&missing, repeated.as_bytes(), 400),
         (&missing, b"GET / HTTP/1.1\r\nHost: h\r\n\r\n", 426),
         (&missing, b"GET / HTTP/1.1\nHost: h\n\n", 400),
     ] {

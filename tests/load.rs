@@ -3,9 +3,11 @@
 //! to the number of connections.
 #![cfg(all(feature = "std", feature = "getrandom"))]
 
+#[path = "support/example.rs"]
+mod example;
+
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
@@ -13,6 +15,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use example::example;
 use websocket_proto::{
     CloseCode, Config, Connection, EntropyError, Event, Input, Message, Negotiated, SharedConfig,
     Transport,
@@ -119,13 +122,7 @@ struct Server {
 
 impl Server {
     fn start() -> Self {
-        let mut path: PathBuf = std::env::current_exe().unwrap();
-        path.pop();
-        path.pop();
-        path.push("examples");
-        path.push(format!("echo_server{}", std::env::consts::EXE_SUFFIX));
-        assert!(path.exists(), "{} is built by `cargo build --examples`", path.display());
-        let mut child = Command::new(path)
+        let mut child = example("echo_server")
             .args(["127.0.0.1:0", &PING.to_string()])
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -335,6 +335,14 @@ fn send(role: Role, len: usize) -> Op {
     Op::Send { role, text: false, len, ownership: Ownership::Owned }
 }
 
+#[track_caller]
+fn close_cleanly(pair: &mut Pair, within: Duration) {
+    pair.close(Role::Client, 1000);
+    assert!(pair.run(within));
+    assert_eq!(pair.outcomes(), [clean(1000), clean(1000)]);
+    pair.check();
+}
+
 #[test]
 fn peer_that_sends_eof_without_a_close_gets_all_pending_output() {
     for role in ROLES {
@@ -437,10 +445,7 @@ fn two_applications_that_send_unprompted_never_deadlock() {
         pair.settle();
         assert_eq!(lengths(&pair.client), [3000; 100]);
         assert_eq!(lengths(&pair.server), [3000; 100]);
-        pair.close(Role::Client, 1000);
-        assert!(pair.run(SECOND));
-        assert_eq!(pair.outcomes(), [clean(1000), clean(1000)]);
-        pair.check();
+        close_cleanly(&mut pair, SECOND);
     }
 }
 
@@ -468,10 +473,7 @@ fn application_that_sends_unprompted_never_deadlocks_with_one_that_replies() {
     assert_eq!(lengths(&pair.server), [3000; 100]);
     // The server's own messages and its echoes.
     assert_eq!(lengths(&pair.client), [3000; 200]);
-    pair.close(Role::Client, 1000);
-    assert!(pair.run(SECOND));
-    assert_eq!(pair.outcomes(), [clean(1000), clean(1000)]);
-    pair.check();
+    close_cleanly(&mut pair, SECOND);
 }
 
 /// While the echo of a large message is pending, the small messages after it stay unread.
@@ -492,10 +494,7 @@ fn driving_loop_of_an_application_that_replies_loses_nothing() {
         pair.recover();
         pair.advance(SECOND * 60);
         assert_eq!(lengths(&pair.client), sizes);
-        pair.close(Role::Client, 1000);
-        assert!(pair.run(SECOND * 10));
-        assert_eq!(pair.outcomes(), [clean(1000), clean(1000)]);
-        pair.check();
+        close_cleanly(&mut pair, SECOND * 10);
     }
 }
 
