@@ -97,7 +97,7 @@ fn open(uri: &str, timeouts: Timeouts) -> Result<Opened> {
         printed = handshake.body().len();
         match (event, refusal) {
             (Some(ClientEvent::Accepted), _) => {
-                let connection = handshake.establish()?.connection;
+                let connection = handshake.establish()?;
                 return Ok(Opened { connection, socket, input });
             }
             (Some(ClientEvent::Refused { status }), _) => {

@@ -86,7 +86,7 @@ fn accept(
         let is_open = driver::turn_handshake(&mut handshake, socket, input);
         match handshake.receive(input) {
             Some(ServerEvent::Upgrade) => {
-                return Ok(Some(handshake.accept(&Acceptance::new())?.connection));
+                return Ok(Some(handshake.accept(&Acceptance::new())?));
             }
             Some(ServerEvent::Http) => respond(&mut handshake)?,
             // The response is already queued.

@@ -31,7 +31,7 @@ fn serve(mut socket: TcpStream) -> Result<(), Box<dyn std::error::Error>> {
         let true = follow(handshake.transport(), &socket) else { return Ok(()) };
         input.read_from(&mut socket)?;
         match handshake.receive(&mut input) {
-            Some(ServerEvent::Upgrade) => break handshake.accept(&Acceptance::new())?.connection,
+            Some(ServerEvent::Upgrade) => break handshake.accept(&Acceptance::new())?,
             Some(ServerEvent::Http) => handshake.reject(Rejection::UpgradeRequired)?,
             Some(ServerEvent::Failed(_)) | None => {} // The response to a failure is already queued.
         }

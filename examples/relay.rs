@@ -34,7 +34,7 @@ use driver::Socket;
 use websocket_proto::frame::mask;
 use websocket_proto::handshake::{
     Acceptance, ClientEvent, ClientHandshake, ClientRequest, Field, Handshake, InvalidHead,
-    Negotiated, Rejection, ServerEvent, ServerHandshake, Uri,
+    Rejection, ServerEvent, ServerHandshake, Uri,
 };
 use websocket_proto::session::{Session, SessionEvent};
 use websocket_proto::{
@@ -120,8 +120,8 @@ fn open(
         let is_open = driver::turn_handshake(&mut handshake, client, from_client);
         match handshake.receive(from_client) {
             Some(ServerEvent::Upgrade) => match connect(&handshake, uri, from_server) {
-                Ok((server, choice)) => {
-                    accept(handshake, choice.subprotocol(), client)?;
+                Ok((server, subprotocol)) => {
+                    accept(handshake, subprotocol.as_deref(), client)?;
                     return Ok(Some(server));
                 }
                 Err(error) => {
@@ -146,7 +146,7 @@ fn accept(
 ) -> Result<(), Box<dyn Error>> {
     let acceptance = Acceptance::new().with_subprotocol(subprotocol);
     // A session for each side replaces the connection.
-    let mut connection = handshake.accept(&acceptance)?.connection;
+    let mut connection = handshake.accept(&acceptance)?;
     let deadline = client.now() + OPENING;
     match connection.output().write_to(client.until(Some(deadline)))? {
         Io::Done => Ok(()),
@@ -172,7 +172,7 @@ fn connect(
     client: &ServerHandshake,
     uri: &str,
     from_server: &mut Input<'_>,
-) -> Result<(Socket, Negotiated), Box<dyn Error>> {
+) -> Result<(Socket, Option<String>), Box<dyn Error>> {
     let uri = Uri::parse(uri)?;
     let request = client.request();
     let subprotocols: Vec<&str> = request.iter().flat_map(|head| head.subprotocols()).collect();
@@ -182,7 +182,11 @@ fn connect(
     loop {
         let is_open = driver::turn_handshake(&mut handshake, &mut server, from_server);
         match handshake.receive(from_server) {
-            Some(ClientEvent::Accepted) => return Ok((server, handshake.establish()?.negotiated)),
+            Some(ClientEvent::Accepted) => {
+                let negotiated = handshake.negotiated();
+                let chosen = negotiated.and_then(|negotiated| negotiated.subprotocol());
+                return Ok((server, chosen.map(String::from)));
+            }
             Some(ClientEvent::Refused { status }) => return Err(format!("status {status}").into()),
             Some(ClientEvent::Failed(error)) => return Err(error.into()),
             Some(ClientEvent::BodyEnded(_)) => {}

@@ -86,7 +86,7 @@ fn open(uri: &Uri<'_>, socket: &mut Socket, input: &mut Input<'_>) -> Result<Con
     loop {
         let is_open = driver::turn_handshake(&mut handshake, socket, input);
         match handshake.receive(input) {
-            Some(ClientEvent::Accepted) => return Ok(handshake.establish()?.connection),
+            Some(ClientEvent::Accepted) => return Ok(handshake.establish()?),
             Some(ClientEvent::Refused { status }) => {
                 return Err(format!("the server refused with status {status}").into());
             }

@@ -358,7 +358,7 @@ fn several_threads_share_a_connection() {
 /// One end of a connection over a blocking socket.
 struct Peer {
     connection: Connection,
-    negotiated: Negotiated,
+    subprotocol: Option<String>,
     socket: TcpStream,
     input: Input<'static>,
 }
@@ -377,9 +377,10 @@ impl Peer {
             match handshake.receive(&mut input) {
                 None => assert!(!input.is_finished()),
                 Some(ClientEvent::Accepted) => {
-                    let accepted = handshake.establish().unwrap();
-                    let (connection, negotiated) = (accepted.connection, accepted.negotiated);
-                    return Self { connection, negotiated, socket, input };
+                    let negotiated = handshake.negotiated().unwrap();
+                    let subprotocol = negotiated.subprotocol().map(String::from);
+                    let connection = handshake.establish().unwrap();
+                    return Self { connection, subprotocol, socket, input };
                 }
                 Some(event) => panic!("{event:?}"),
             }
@@ -389,9 +390,8 @@ impl Peer {
     /// Accepts a client's handshake.
     fn server(socket: TcpStream) -> Self {
         static CONFIG: Config = Config::new();
-        let negotiated = Negotiated::default();
-        let connection = Connection::server(&CONFIG, &negotiated);
-        Self { connection, negotiated, socket, input: Input::owned(vec![0; 16 << 10]) }
+        let connection = Connection::server(&CONFIG, &Negotiated::default());
+        Self { connection, subprotocol: None, socket, input: Input::owned(vec![0; 16 << 10]) }
     }
 
     fn write(&mut self) {
@@ -570,7 +570,7 @@ fn relay_reports_the_end_of_the_server_to_the_client() {
         });
         let relay = Server::relay(uri.trim_start_matches("ws://").trim_end_matches('/'));
         let mut client = Peer::client(&relay.address, &["other", "chat"]);
-        assert_eq!(client.negotiated.subprotocol(), Some("chat"));
+        assert_eq!(client.subprotocol.as_deref(), Some("chat"));
         let frame = CloseFrame::new(CloseCode(code), reason).ok();
         assert_eq!(client.next(), Event::Close(frame));
         client.finish_cleanly();

@@ -106,7 +106,7 @@ fn client_with_leftovers(storage: &mut Vec<u8>) -> (Connection, Input<'_>) {
     input.finish();
     assert_eq!(handshake.receive(&mut input), Some(ClientEvent::Accepted));
     assert!(input.has_unread());
-    (handshake.establish().unwrap().connection, input)
+    (handshake.establish().unwrap(), input)
 }
 
 #[test]

@@ -33,8 +33,8 @@ pub(crate) fn server(config: &Arc<Config>, storage: &mut [u8]) {
     input.read_from(&mut &REQUEST[..]).expect("a slice");
     let mut handshake = ServerHandshake::new(config);
     assert_eq!(handshake.receive(&mut input), Some(ServerEvent::Upgrade));
-    let mut accepted = handshake.accept(&Acceptance::new()).expect("an upgrade");
-    write(accepted.connection.output());
+    let mut connection = handshake.accept(&Acceptance::new()).expect("an upgrade");
+    write(connection.output());
 }
 
 /// Writes a request and verifies [`RESPONSE`].
@@ -45,5 +45,5 @@ pub(crate) fn client(config: &Arc<Config>, storage: &mut [u8]) {
     let mut input = Input::new(storage);
     input.read_from(&mut &RESPONSE[..]).expect("a slice");
     assert_eq!(handshake.receive(&mut input), Some(ClientEvent::Accepted));
-    black_box(handshake.establish().expect("accepted").connection);
+    black_box(handshake.establish().expect("accepted"));
 }

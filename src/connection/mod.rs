@@ -87,7 +87,7 @@ impl Connection {
     ///
     /// Pass the bytes that the stack read after the request in the first [`Input`](crate::Input).
     #[must_use]
-    pub fn server(config: impl Into<SharedConfig>, negotiated: &Negotiated) -> Self {
+    pub fn server(config: impl Into<SharedConfig>, negotiated: &Negotiated<'_>) -> Self {
         Self::new(Role::Server, config.into(), negotiated, Keys::none())
     }
 
@@ -101,7 +101,7 @@ impl Connection {
     /// fails, or none is configured and the feature `getrandom` is disabled.
     pub fn client(
         config: impl Into<SharedConfig>,
-        negotiated: &Negotiated,
+        negotiated: &Negotiated<'_>,
     ) -> Result<Self, EntropyError> {
         let config = config.into();
         let keys = Keys::draw(&config)?;
@@ -116,7 +116,7 @@ impl Connection {
         self
     }
 
-    fn new(role: Role, config: SharedConfig, _negotiated: &Negotiated, keys: Keys) -> Self {
+    fn new(role: Role, config: SharedConfig, _negotiated: &Negotiated<'_>, keys: Keys) -> Self {
         Self {
             machine: Machine::new(role),
             timers: Timers::new(&config),

@@ -1,52 +1,27 @@
 //! The client's side of the opening handshake: the state machine.
+//!
+//! ```text
+//!                  ┌──▶ Accepted
+//!   Head ── head ──┤
+//!     │            └──▶ Body ── end of the body, limit, deadline, EOF ──▶ Closed
+//!     └── failure ──▶ Closed, or Aborted if the transport must be closed at once
+//! ```
 
-use alloc::string::String;
 use alloc::vec::Vec;
+use core::mem;
 use core::time::Duration;
 
-use super::exchange::Exchange;
-use super::fields::elements;
-use super::request::verify;
+use super::body::Body;
+use super::gather::Gathered;
+use super::head::Parser;
+use super::request::Expected;
 use super::{
-    AcceptError, Accepted, BodyEnd, ClientRequest, Handshake, HandshakeError, InvalidHead,
-    Negotiated, ResponseHead, Unaccepted, accept_key, key_from_nonce,
+    AcceptError, BodyEnd, ClientEvent, ClientRequest, Field, Handshake, HandshakeError,
+    InvalidHead, Negotiated, ResponseHead, Unaccepted, Uri, accept_key, key_from_nonce,
+    write_connect,
 };
+use crate::clock::Deadline;
 use crate::{Connection, EntropyError, Input, Output, SharedConfig, Transport};
-
-/// The events of [`ClientHandshake`] and [`ProxyHandshake`](super::ProxyHandshake).
-///
-/// ```
-/// use websocket_proto::handshake::{BodyEnd, ClientEvent};
-///
-/// fn describe(event: ClientEvent) -> String {
-///     match event {
-///         ClientEvent::Accepted => "call `establish`".into(),
-///         ClientEvent::Refused { status } => format!("{status}: read `response`, continue"),
-///         ClientEvent::BodyEnded(BodyEnd::Complete) => "`body` is complete".into(),
-///         ClientEvent::BodyEnded(BodyEnd::Truncated) => "`body` is incomplete".into(),
-///         ClientEvent::Failed(error) => error.to_string(),
-///     }
-/// }
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ClientEvent {
-    /// The peer accepts the request. For [`ClientHandshake`]: call
-    /// [`establish`](ClientHandshake::establish). For [`ProxyHandshake`](super::ProxyHandshake): the
-    /// transport now leads to the server.
-    Accepted,
-    /// The peer answers with another status code: a redirect, a request for credentials, an error.
-    /// [`response()`](ClientHandshake::response) returns the head of the response; its body follows.
-    /// To follow a redirect, resolve its `Location` with [`Uri::resolve`](super::Uri::resolve) and
-    /// open another transport.
-    Refused {
-        /// The status code.
-        status: u16,
-    },
-    /// The body of a refusal has ended. [`body()`](ClientHandshake::body) returns it.
-    BodyEnded(BodyEnd),
-    /// The response is malformed, breaks a rule, or did not arrive completely.
-    Failed(HandshakeError),
-}
 
 /// The client's side of the opening handshake (RFC 6455, section 4.1).
 ///
@@ -66,21 +41,33 @@ pub enum ClientEvent {
 ///     Connection: Upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
 /// let mut input = Input::with_bytes(&mut response);
 /// assert_eq!(handshake.receive(&mut input), Some(ClientEvent::Accepted));
-/// let mut connection = handshake.establish()?.connection;
+/// let mut connection = handshake.establish()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
 pub struct ClientHandshake {
-    exchange: Exchange,
-    offered: Offered,
+    config: SharedConfig,
+    expected: Expected,
+    head: Gathered,
+    output: Output,
+    state: State,
+    /// The body of a refusal.
+    body: Body,
+    /// An event that was not caused by input and that `receive` has not returned yet.
+    unreported: Option<ClientEvent>,
+    deadline: Deadline,
 }
 
-/// The values that the response is checked against.
-#[derive(Debug)]
-struct Offered {
-    accept: [u8; 28],
-    /// The offered subprotocols, separated by commas.
-    subprotocols: String,
+#[derive(Clone, Copy, Debug)]
+enum State {
+    /// Reading a head, after `interim_len` bytes of interim responses.
+    Head {
+        interim_len: usize,
+    },
+    Accepted,
+    Body,
+    Closed,
+    Aborted,
 }
 
 impl ClientHandshake {
@@ -102,49 +89,112 @@ impl ClientHandshake {
         let key = key_from_nonce(&nonce);
         let mut head = Vec::with_capacity(512);
         request.write(key, &mut head)?;
-        let mut exchange = Exchange::new(config, head);
-        if let Err(EntropyError) = drawn {
-            exchange.fail_later(HandshakeError::Entropy);
-        }
         let subprotocols = request.offered_subprotocols().join(",");
-        let offered = Offered { accept: accept_key(&key), subprotocols };
-        Ok(Self { exchange, offered })
+        let expected = Expected::Upgrade { accept: accept_key(&key), subprotocols };
+        let mut handshake = Self::requesting(config, head, expected);
+        if let Err(EntropyError) = drawn {
+            handshake.fail_later(HandshakeError::Entropy);
+        }
+        Ok(handshake)
+    }
+
+    /// Creates the request to an HTTP proxy for a tunnel to the host and port of `uri` (RFC 6455,
+    /// section 4.1; RFC 9110, section 9.3.6), and queues it. The transport was just connected to the
+    /// proxy.
+    ///
+    /// After [`ClientEvent::Accepted`] the transport leads to the server: unread bytes in the
+    /// [`Input`] come from the server. TLS, for `wss`, and the opening handshake with the server
+    /// follow through the tunnel. If the proxy demands credentials, the event is
+    /// [`ClientEvent::Refused`] with status 407, and [`response()`](Self::response) has the field
+    /// `Proxy-Authenticate`.
+    ///
+    /// # Errors
+    ///
+    /// The first of `fields` that is invalid.
+    ///
+    /// ```
+    /// use websocket_proto::handshake::{
+    ///     ClientEvent, ClientHandshake, Field, Handshake, Uri, basic_credentials,
+    /// };
+    /// use websocket_proto::{Config, Input};
+    ///
+    /// static CONFIG: Config = Config::new();
+    /// let credentials = basic_credentials("ednamode", "nocapes!")?;
+    /// let fields = [Field::new("Proxy-Authorization", &credentials)];
+    /// let uri = Uri::parse("ws://example.com/chat")?;
+    /// let mut tunnel = ClientHandshake::tunnel(&CONFIG, &uri, &fields)?;
+    /// // Write `tunnel.output()`, then read:
+    /// let mut response = *b"HTTP/1.1 200 Connection established\r\n\r\n";
+    /// let mut input = Input::with_bytes(&mut response);
+    /// assert_eq!(tunnel.receive(&mut input), Some(ClientEvent::Accepted));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn tunnel(
+        config: impl Into<SharedConfig>,
+        uri: &Uri<'_>,
+        fields: &[Field<'_>],
+    ) -> Result<Self, InvalidHead> {
+        let mut head = Vec::with_capacity(256);
+        write_connect(uri, fields, &mut head)?;
+        Ok(Self::requesting(config.into(), head, Expected::Tunnel))
+    }
+
+    fn requesting(config: SharedConfig, request: Vec<u8>, expected: Expected) -> Self {
+        Self {
+            expected,
+            head: Gathered::new(Parser::response(config.head_limits)),
+            output: Output::from_bytes(request),
+            state: State::Head { interim_len: 0 },
+            body: Body::empty(),
+            unreported: None,
+            deadline: Deadline::new(config.timeouts.opening),
+            config,
+        }
     }
 }
 
 /// # The response
 impl ClientHandshake {
-    /// Returns the connection, after [`ClientEvent::Accepted`]. If you need the fields of the
-    /// response, read [`response`](Self::response) first.
+    /// Returns the connection, after [`ClientEvent::Accepted`]. To know the subprotocol or the fields
+    /// of the response, call [`negotiated`](Self::negotiated) or [`response`](Self::response) first.
     ///
     /// # Errors
     ///
-    /// [`AcceptError::NotReady`] before that event; [`AcceptError::Entropy`] if the configured
-    /// [`Entropy`](crate::Entropy) fails. The error returns the handshake.
+    /// [`AcceptError::NotReady`] before that event, and for a [`tunnel`](Self::tunnel);
+    /// [`AcceptError::Entropy`] if the configured [`Entropy`](crate::Entropy) fails. The error returns
+    /// the handshake.
     #[expect(clippy::result_large_err, reason = "the error gives the handshake back")]
-    pub fn establish(mut self) -> Result<Accepted, Unaccepted<Self>> {
-        let response = self.exchange.response().filter(|_| self.exchange.is_accepted());
-        let Some(negotiated) = response.map(|response| Negotiated::from_verified(&response)) else {
+    pub fn establish(mut self) -> Result<Connection, Unaccepted<Self>> {
+        let Some(negotiated) = self.negotiated() else {
             return Err(Unaccepted { handshake: self, error: AcceptError::NotReady });
         };
-        let output = core::mem::replace(self.exchange.output(), Output::empty());
-        match Connection::client(self.exchange.config.clone(), &negotiated) {
+        match Connection::client(self.config.clone(), &negotiated) {
             Ok(connection) => {
-                let connection = connection.after_handshake(output, self.exchange.unread_left());
-                Ok(Accepted { connection, negotiated })
+                let output = mem::replace(&mut self.output, Output::empty());
+                Ok(connection.after_handshake(output, self.head.unread_left))
             }
             Err(EntropyError) => {
-                self.exchange.fail_later(HandshakeError::Entropy);
+                self.fail_later(HandshakeError::Entropy);
                 Err(Unaccepted { handshake: self, error: AcceptError::Entropy })
             }
         }
+    }
+
+    /// Returns the parameters on which both sides agreed, after [`ClientEvent::Accepted`]. Returns
+    /// `None` before that event, and for a [`tunnel`](Self::tunnel).
+    #[must_use]
+    pub fn negotiated(&self) -> Option<Negotiated<'_>> {
+        let (State::Accepted, Expected::Upgrade { .. }) = (self.state, &self.expected) else {
+            return None;
+        };
+        self.expected.verify(&self.response()?).ok()?
     }
 
     /// Returns the head of the final response, or `None` until it is complete. It stays readable
     /// after a refusal.
     #[must_use]
     pub fn response(&self) -> Option<ResponseHead<'_>> {
-        self.exchange.response()
+        self.head.head().map(ResponseHead)
     }
 
     /// Returns the received part of the body of a refusal, without its transfer coding. It has at
@@ -152,7 +202,7 @@ impl ClientHandshake {
     /// end of the body.
     #[must_use]
     pub fn body(&self) -> &[u8] {
-        self.exchange.body()
+        self.body.bytes()
     }
 }
 
@@ -160,29 +210,124 @@ impl Handshake for ClientHandshake {
     type Event = ClientEvent;
 
     fn receive(&mut self, input: &mut Input<'_>) -> Option<ClientEvent> {
-        let Offered { accept, subprotocols } = &self.offered;
-        let is_offered =
-            |subprotocol: &[u8]| elements(subprotocols.as_bytes()).any(|one| one == subprotocol);
-        self.exchange.receive(input, |response| Ok(verify(response, accept, is_offered)?.is_some()))
+        if let Some(event) = self.unreported.take() {
+            return Some(event);
+        }
+        match self.state {
+            State::Head { .. } => self.read_heads(input).unwrap_or_else(|error| {
+                input.consume().1.leave_unread(0);
+                self.fail(error);
+                Some(ClientEvent::Failed(error))
+            }),
+            State::Body => {
+                let end = self.body.receive(input)?;
+                self.state = State::Closed;
+                Some(ClientEvent::BodyEnded(end))
+            }
+            State::Accepted => None,
+            State::Closed | State::Aborted => {
+                input.consume().1.leave_unread(0);
+                None
+            }
+        }
     }
 
     fn output(&mut self) -> &mut Output {
-        self.exchange.output()
+        &mut self.output
     }
 
     fn transport(&self) -> Transport {
-        self.exchange.transport()
+        match self.state {
+            State::Head { .. } | State::Accepted => Transport::Open,
+            // Only the end of the server's stream ends this body; the server may wait for the end of
+            // ours.
+            State::Body if self.output.is_empty() && self.body.is_until_eof() => Transport::Drain,
+            State::Body => Transport::Open,
+            State::Closed => Transport::Close,
+            State::Aborted => Transport::Abort,
+        }
     }
 
     fn handle_timeout(&mut self, now: Duration) {
-        self.exchange.handle_timeout(now);
+        match self.state {
+            State::Head { .. } if self.deadline.handle_timeout(now) => {
+                self.fail_later(HandshakeError::Timeout);
+            }
+            State::Body if self.deadline.handle_timeout(now) => self.truncate_body(State::Closed),
+            State::Head { .. } | State::Body => {}
+            State::Accepted | State::Closed | State::Aborted => {}
+        }
     }
 
     fn poll_timeout(&self) -> Option<Duration> {
-        self.exchange.poll_timeout()
+        match self.state {
+            State::Head { .. } | State::Body => self.deadline.poll_timeout(),
+            State::Accepted | State::Closed | State::Aborted => None,
+        }
     }
 
     fn abort(&mut self) {
-        self.exchange.abort();
+        match self.state {
+            State::Head { .. } | State::Accepted => self.fail_later(HandshakeError::Aborted),
+            State::Body => self.truncate_body(State::Aborted),
+            State::Closed | State::Aborted => self.state = State::Aborted,
+        }
+        self.output = Output::empty();
+    }
+}
+
+impl ClientHandshake {
+    /// Reads heads until one that is not an interim response is complete.
+    fn read_heads(&mut self, input: &mut Input<'_>) -> Result<Option<ClientEvent>, HandshakeError> {
+        while let State::Head { interim_len } = self.state {
+            let limits = self.config.head_limits;
+            let max_head = limits.max_head.saturating_sub(interim_len);
+            if !self.head.receive(input, max_head, 0)? {
+                return Ok(None);
+            }
+            let Some(response) = self.head.head().map(ResponseHead) else {
+                debug_assert!(false, "the head is complete");
+                return Err(HandshakeError::InvalidStatusLine);
+            };
+            let status = response.status();
+            // RFC 9110, section 15.2: a client must be able to parse interim responses. All of them
+            // and the final head together must stay within the limit for one head.
+            if matches!(status, 100 | 102..=199) {
+                let interim_len = interim_len + self.head.bytes.len();
+                let max_head = limits.max_head.saturating_sub(interim_len);
+                self.head.restart(Parser::response(limits.with_max_head(max_head)));
+                self.state = State::Head { interim_len };
+            } else if self.expected.verify(&response)?.is_some() {
+                self.state = State::Accepted;
+                return Ok(Some(ClientEvent::Accepted));
+            } else {
+                self.body = Body::new(&response, limits.max_body);
+                self.state = State::Body;
+                return Ok(Some(ClientEvent::Refused { status }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Fails the handshake. The caller reports `error`.
+    fn fail(&mut self, error: HandshakeError) {
+        self.output = Output::empty();
+        let is_unusable = matches!(
+            error,
+            HandshakeError::Aborted | HandshakeError::Entropy | HandshakeError::Timeout
+        );
+        self.state = if is_unusable { State::Aborted } else { State::Closed };
+    }
+
+    /// Fails the handshake. The next `receive` reports `error`.
+    fn fail_later(&mut self, error: HandshakeError) {
+        self.fail(error);
+        self.unreported = Some(ClientEvent::Failed(error));
+    }
+
+    fn truncate_body(&mut self, state: State) {
+        self.output = Output::empty();
+        self.state = state;
+        self.unreported = Some(ClientEvent::BodyEnded(BodyEnd::Truncated));
     }
 }

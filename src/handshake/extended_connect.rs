@@ -9,10 +9,11 @@ use super::authority::{Authority, default_port, is_same_host};
 use super::fields::{FieldName, tokens};
 use super::http1::characters::Class;
 use super::http2::{PseudoFields, check_extra, check_regular};
-use super::request::Choice;
 use super::upgrade::{FieldList, check_offer, check_version, valid_authority};
 use super::uri::Target;
-use super::{Acceptance, ClientRequest, Field, Fields, HandshakeError, InvalidHead, OriginPolicy};
+use super::{
+    Acceptance, ClientRequest, Field, Fields, HandshakeError, InvalidHead, Negotiated, OriginPolicy,
+};
 
 /// A valid Extended CONNECT request, from an allowed origin: it opens a WebSocket connection over a
 /// stream of HTTP/2 or HTTP/3.
@@ -148,14 +149,12 @@ impl<'a> ExtendedConnect<'a> {
         &self,
         acceptance: &Acceptance<'b>,
     ) -> Result<impl Iterator<Item = Field<'b>> + use<'b>, InvalidHead> {
-        acceptance.check(self.fields.iter())?;
+        acceptance.negotiated.check(self.fields.iter())?;
         check_extra(acceptance.extra_fields())?;
-        let subprotocol = acceptance.chosen_subprotocol();
-        let subprotocol = subprotocol.map(|chosen| Field::new("sec-websocket-protocol", chosen));
         // RFC 8441, section 5: 200 instead of 101, and no Sec-WebSocket-Accept.
         Ok([Field::new(":status", "200")]
             .into_iter()
-            .chain(subprotocol)
+            .chain(acceptance.negotiated.fields())
             .chain(acceptance.extra_fields().iter().copied()))
     }
 
@@ -225,7 +224,7 @@ impl<'a> ClientRequest<'a> {
     pub fn verify_extended_connect<'r>(
         &self,
         response: &'r [Field<'r>],
-    ) -> Result<Option<Choice<'r>>, HandshakeError> {
+    ) -> Result<Option<Negotiated<'r>>, HandshakeError> {
         let mut pseudo = PseudoFields::default();
         let regular = FieldList::Borrowed(Fields::of_list(pseudo.split_from(response)?));
         match pseudo {
@@ -246,7 +245,7 @@ impl<'a> ClientRequest<'a> {
         &self,
         status: &[u8],
         fields: &FieldList<'r>,
-    ) -> Result<Option<Choice<'r>>, HandshakeError> {
+    ) -> Result<Option<Negotiated<'r>>, HandshakeError> {
         check_regular(fields.iter())?;
         match status {
             // RFC 8441, section 5: any 2xx accepts.
@@ -256,7 +255,7 @@ impl<'a> ClientRequest<'a> {
             [b'1' | b'3'..=b'9', b'0'..=b'9', b'0'..=b'9'] => return Ok(None),
             _ => return Err(HandshakeError::MalformedFields),
         }
-        Choice::check(&fields.collect(), |one| self.offers(one)).map(Some)
+        Negotiated::verify(&fields.collect(), |one| self.offers(one)).map(Some)
     }
 }
 

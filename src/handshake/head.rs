@@ -5,8 +5,6 @@
 use core::str;
 
 use super::authority::Authority;
-#[cfg(feature = "alloc")]
-use super::fields::FieldName;
 use super::fields::{HandshakeFields, Span, tokens};
 use super::http1::{Scanner, StartLine};
 use super::uri::{Target, split_absolute};
@@ -322,12 +320,6 @@ impl Parser {
 }
 
 impl<'a> Head<'a> {
-    /// Returns the value of the first field of this name.
-    #[cfg(feature = "alloc")]
-    pub(super) fn first(&self, name: FieldName) -> Option<&'a [u8]> {
-        self.handshake.first(name).map(|span| span.of(self.bytes))
-    }
-
     fn fields(&self) -> Fields<'a> {
         Fields::of_lines(self.line.field_lines(self.bytes))
     }

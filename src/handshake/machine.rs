@@ -1,16 +1,13 @@
 //! The calls by which a driver runs every opening handshake, and their results.
 
-use alloc::string::String;
 use core::fmt;
-use core::str;
 use core::time::Duration;
 
-use super::fields::FieldName;
-use super::{Acceptance, Choice, InvalidHead, ResponseHead};
-use crate::{Connection, Input, Output, Transport};
+use super::InvalidHead;
+use crate::{Input, Output, Transport};
 
-/// The calls that drive an opening handshake: [`ServerHandshake`](super::ServerHandshake),
-/// [`ClientHandshake`](super::ClientHandshake) and [`ProxyHandshake`](super::ProxyHandshake).
+/// The calls that drive an opening handshake: [`ServerHandshake`](super::ServerHandshake) and
+/// [`ClientHandshake`](super::ClientHandshake).
 ///
 /// A [`Connection`](crate::Connection) has the same calls, and its loop has the same order. The
 /// following function returns the next event, or `None` when the socket must be closed. If the
@@ -94,100 +91,16 @@ pub trait Handshake {
     fn abort(&mut self);
 }
 
-/// The parameters on which the two sides agreed in the opening handshake.
-///
-/// To adopt a connection that another HTTP stack upgraded, name the subprotocol that the stack
-/// accepted, if any, and pass the bytes that it read after the request:
-///
-/// ```
-/// use websocket_proto::{Config, Connection, Event, Input, Negotiated};
-///
-/// static CONFIG: Config = Config::new();
-/// let negotiated = Negotiated::new().with_subprotocol("chat");
-/// let mut connection = Connection::server(&CONFIG, &negotiated);
-/// let mut leftover = *b"\x81\x82\0\0\0\0Hi";
-/// let mut input = Input::with_bytes(&mut leftover);
-/// assert!(matches!(connection.receive(&mut input), Some(Event::Message(_))));
-/// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Negotiated {
-    subprotocol: Option<String>,
-}
-
-impl Negotiated {
-    /// Creates parameters without a subprotocol.
-    #[must_use]
-    pub const fn new() -> Self {
-        Self { subprotocol: None }
-    }
-
-    /// Sets the subprotocol.
-    #[must_use]
-    pub fn with_subprotocol(mut self, subprotocol: impl Into<String>) -> Self {
-        self.subprotocol = Some(subprotocol.into());
-        self
-    }
-
-    /// Returns the subprotocol, or `None` if there is none.
-    #[must_use]
-    pub fn subprotocol(&self) -> Option<&str> {
-        self.subprotocol.as_deref()
-    }
-
-    /// Reads the parameters from a verified response.
-    pub(super) fn from_verified(response: &ResponseHead<'_>) -> Self {
-        let subprotocol = response.0.first(FieldName::Subprotocols);
-        let subprotocol = subprotocol.and_then(|value| str::from_utf8(value).ok());
-        Self { subprotocol: subprotocol.map(String::from) }
-    }
-}
-
-impl From<Choice<'_>> for Negotiated {
-    fn from(choice: Choice<'_>) -> Self {
-        Self { subprotocol: choice.subprotocol().map(String::from) }
-    }
-}
-
-impl From<&Acceptance<'_>> for Negotiated {
-    fn from(acceptance: &Acceptance<'_>) -> Self {
-        Self { subprotocol: acceptance.chosen_subprotocol().map(String::from) }
-    }
-}
-
-/// A connection that its opening handshake established.
-///
-/// ```
-/// use websocket_proto::Connection;
-/// use websocket_proto::handshake::Accepted;
-///
-/// fn route(accepted: Accepted) -> (Connection, &'static str) {
-///     let version = match accepted.negotiated.subprotocol() {
-///         Some("chat.v2") => "version 2",
-///         Some(_) | None => "version 1",
-///     };
-///     (accepted.connection, version)
-/// }
-/// ```
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct Accepted {
-    /// The connection. Its output begins with the bytes that the handshake queued and the driver has
-    /// not written. Bytes that follow the peer's head are in the driver's [`Input`](crate::Input), for
-    /// [`Connection::receive`].
-    pub connection: Connection,
-    /// The parameters on which both sides agreed.
-    pub negotiated: Negotiated,
-}
-
 /// A handshake that could not be turned into a connection, and the reason.
 ///
 /// ```
+/// use websocket_proto::Connection;
 /// use websocket_proto::handshake::{
-///     AcceptError, Acceptance, Accepted, Rejection, ServerHandshake, Unaccepted,
+///     AcceptError, Acceptance, Rejection, ServerHandshake, Unaccepted,
 /// };
 ///
 /// /// Returns a refused handshake, which the driver continues until `transport()` is `Close`.
-/// fn accept(handshake: ServerHandshake) -> Result<Accepted, ServerHandshake> {
+/// fn accept(handshake: ServerHandshake) -> Result<Connection, ServerHandshake> {
 ///     let acceptance = Acceptance::new().with_subprotocol("chat");
 ///     handshake.accept(&acceptance).map_err(|Unaccepted { mut handshake, error, .. }| {
 ///         if let AcceptError::Response(_) = error {

@@ -2,7 +2,7 @@
 //!
 //! # State machines
 //!
-//! With the feature `alloc`, three state machines perform the handshake. One loop drives all of them
+//! With the feature `alloc`, two state machines perform the handshake. One loop drives both
 //! ([`Handshake`]), with the calls that also drive a [`Connection`](crate::Connection). On success, a
 //! server or a client turns its machine into a `Connection`:
 //!
@@ -10,7 +10,7 @@
 //! |---|---|---|---|
 //! | server | [`ServerHandshake`] | [`ServerEvent::Upgrade`] | [`accept`](ServerHandshake::accept) |
 //! | client | [`ClientHandshake`] | [`ClientEvent::Accepted`] | [`establish`](ClientHandshake::establish) |
-//! | client, at a proxy | [`ProxyHandshake`] | [`ClientEvent::Accepted`] | none: a [`ClientHandshake`] follows over the same transport |
+//! | client, at a proxy | [`ClientHandshake::tunnel`] | [`ClientEvent::Accepted`] | none: another [`ClientHandshake`] follows over the same transport |
 //!
 //! If the peer refuses ([`ClientEvent::Refused`]), [`response()`](ClientHandshake::response) and
 //! [`body()`](ClientHandshake::body) remain readable until the machine is dropped.
@@ -41,7 +41,7 @@ mod credentials;
 mod ending;
 mod error;
 #[cfg(feature = "alloc")]
-mod exchange;
+mod event;
 mod extended_connect;
 mod extensions;
 mod fields;
@@ -54,9 +54,8 @@ mod http1;
 mod http2;
 #[cfg(feature = "alloc")]
 mod machine;
+mod negotiated;
 mod origin;
-#[cfg(feature = "alloc")]
-mod proxy;
 mod request;
 mod response;
 #[cfg(feature = "alloc")]
@@ -68,23 +67,24 @@ pub use accept_key::{accept_key, key_from_nonce};
 #[cfg(feature = "alloc")]
 pub use body::BodyEnd;
 #[cfg(feature = "alloc")]
-pub use client::{ClientEvent, ClientHandshake};
+pub use client::ClientHandshake;
 #[cfg(feature = "alloc")]
 pub use credentials::{basic_credentials, bearer_credentials};
 pub use error::{HandshakeError, InvalidHead};
+#[cfg(feature = "alloc")]
+pub use event::{ClientEvent, ServerEvent};
 pub use extended_connect::ExtendedConnect;
 pub use fields::choose_subprotocol;
 pub use head::{RequestHead, RequestParser, ResponseHead, ResponseParser};
 use http1::HeadWriter;
 pub use http1::{Field, Fields, HeadBuffer, HeadLimits};
 #[cfg(feature = "alloc")]
-pub use machine::{AcceptError, Accepted, Handshake, Negotiated, Unaccepted};
+pub use machine::{AcceptError, Handshake, Unaccepted};
+pub use negotiated::Negotiated;
 pub use origin::{InvalidOrigin, OriginPolicy};
-#[cfg(feature = "alloc")]
-pub use proxy::ProxyHandshake;
-pub use request::{Choice, ClientRequest, write_connect};
+pub use request::{ClientRequest, write_connect};
 pub use response::{Acceptance, Rejection, write_response};
 #[cfg(feature = "alloc")]
-pub use server::{ServerEvent, ServerHandshake};
+pub use server::ServerHandshake;
 pub use upgrade::Upgrade;
 pub use uri::{Uri, UriError};

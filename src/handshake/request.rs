@@ -1,13 +1,17 @@
 //! The requests that a client writes, and the checks of their responses (RFC 6455, section 4.1).
 
-use core::str;
+#[cfg(feature = "alloc")]
+use alloc::string::String;
 
 use super::authority::Authority;
+#[cfg(feature = "alloc")]
+use super::fields::elements;
 use super::fields::{FieldName, HandshakeFields};
 use super::http1::characters::Class;
 use super::http1::decimal;
 use super::{
-    Field, HandshakeError, HeadBuffer, HeadWriter, InvalidHead, ResponseHead, Uri, accept_key,
+    Field, HandshakeError, HeadBuffer, HeadWriter, InvalidHead, Negotiated, ResponseHead, Uri,
+    accept_key,
 };
 
 /// A client's request to open a WebSocket connection.
@@ -42,27 +46,6 @@ pub struct ClientRequest<'a> {
     target: [&'a str; 3],
     subprotocols: &'a [&'a str],
     fields: &'a [Field<'a>],
-}
-
-/// The choices that a server makes in the response that accepts the handshake.
-///
-/// ```
-/// use websocket_proto::handshake::{
-///     ClientRequest, HeadLimits, ResponseParser, key_from_nonce,
-/// };
-///
-/// let request = ClientRequest::to("example.com", "/").with_subprotocols(&["chat"]);
-/// let key = key_from_nonce(b"the sample nonce");
-/// let head = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-///     Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nSec-WebSocket-Protocol: chat\r\n\r\n";
-/// let response = ResponseParser::new(HeadLimits::DEFAULT).parse(head)?.unwrap();
-/// let choice = request.verify(&key, &response)?.expect("the status code is 101");
-/// assert_eq!(choice.subprotocol(), Some("chat"));
-/// # Ok::<(), websocket_proto::handshake::HandshakeError>(())
-/// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Choice<'a> {
-    subprotocol: Option<&'a str>,
 }
 
 impl<'a> ClientRequest<'a> {
@@ -160,11 +143,27 @@ impl<'a> ClientRequest<'a> {
     /// # Errors
     ///
     /// The first rule of RFC 6455, section 4.1, that a response with status 101 breaks.
+    ///
+    /// ```
+    /// use websocket_proto::handshake::{
+    ///     ClientRequest, HeadLimits, ResponseParser, key_from_nonce,
+    /// };
+    ///
+    /// let request = ClientRequest::to("example.com", "/").with_subprotocols(&["chat"]);
+    /// let key = key_from_nonce(b"the sample nonce");
+    /// let head = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
+    ///     Connection: Upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\
+    ///     Sec-WebSocket-Protocol: chat\r\n\r\n";
+    /// let response = ResponseParser::new(HeadLimits::DEFAULT).parse(head)?.unwrap();
+    /// let negotiated = request.verify(&key, &response)?.expect("the status code is 101");
+    /// assert_eq!(negotiated.subprotocol(), Some("chat"));
+    /// # Ok::<(), websocket_proto::handshake::HandshakeError>(())
+    /// ```
     pub fn verify<'r>(
         &self,
         key: &[u8; 24],
         response: &ResponseHead<'r>,
-    ) -> Result<Option<Choice<'r>>, HandshakeError> {
+    ) -> Result<Option<Negotiated<'r>>, HandshakeError> {
         verify(response, &accept_key(key), |subprotocol| self.offers(subprotocol))
     }
 
@@ -224,41 +223,50 @@ impl<'a> ClientRequest<'a> {
     }
 }
 
-impl<'a> Choice<'a> {
-    /// Returns the subprotocol, which the client offered, or `None` if the server chose none.
-    #[must_use]
-    pub const fn subprotocol(&self) -> Option<&'a str> {
-        self.subprotocol
-    }
+/// The response that a client expects.
+#[cfg(feature = "alloc")]
+#[derive(Debug)]
+pub(super) enum Expected {
+    /// An upgrade.
+    Upgrade {
+        /// The `Sec-WebSocket-Accept` that answers the request's key.
+        accept: [u8; 28],
+        /// The offered subprotocols, separated by commas.
+        subprotocols: String,
+    },
+    /// A tunnel through a proxy.
+    Tunnel,
+}
 
-    /// Checks the choices in the fields of a response.
-    pub(super) fn check(
-        fields: &HandshakeFields<&'a [u8]>,
-        is_offered: impl Fn(&[u8]) -> bool,
-    ) -> Result<Self, HandshakeError> {
-        // RFC 6455, section 4.1, item 5 of the response: the client fails the connection if the
-        // server chose an extension that was not offered. This crate offers no extension.
-        if fields.first(FieldName::Extensions).is_some() {
-            return Err(HandshakeError::UnrequestedExtension);
-        }
-        // RFC 6455, section 4.1, item 6 of the response: the client offered the subprotocol.
-        match fields.once(FieldName::Subprotocols, HandshakeError::RepeatedSubprotocol)? {
-            None => Ok(Self { subprotocol: None }),
-            Some(value) if is_offered(value) => {
-                Ok(Self { subprotocol: str::from_utf8(value).ok() })
+#[cfg(feature = "alloc")]
+impl Expected {
+    /// Verifies the final response. Returns `None` if it refuses.
+    pub(super) fn verify<'r>(
+        &self,
+        response: &ResponseHead<'r>,
+    ) -> Result<Option<Negotiated<'r>>, HandshakeError> {
+        match (self, response.status()) {
+            (Self::Upgrade { accept, subprotocols }, _) => {
+                verify(response, accept, |subprotocol| {
+                    elements(subprotocols.as_bytes()).any(|offered| offered == subprotocol)
+                })
             }
-            Some(_) => Err(HandshakeError::UnrequestedSubprotocol),
+            // RFC 9110, section 15.2.2: a server switches only to a protocol in the request's Upgrade
+            // field, and this request has none.
+            (Self::Tunnel, 101) => Err(HandshakeError::InvalidStatusLine),
+            // RFC 9110, section 9.3.6: any 2xx opens the tunnel.
+            (Self::Tunnel, status) => Ok(matches!(status, 200..=299).then_some(Negotiated::new())),
         }
     }
 }
 
 /// Verifies `response` against `accept`, the `Sec-WebSocket-Accept` that answers the request's key,
 /// and against the subprotocols that the request offers.
-pub(super) fn verify<'r>(
+fn verify<'r>(
     response: &ResponseHead<'r>,
     accept: &[u8; 28],
     is_offered: impl Fn(&[u8]) -> bool,
-) -> Result<Option<Choice<'r>>, HandshakeError> {
+) -> Result<Option<Negotiated<'r>>, HandshakeError> {
     let is_1_1 = response.minor_version() >= 1;
     check_response(response.status(), is_1_1, &response.handshake_fields(), accept, is_offered)
 }
@@ -271,7 +279,7 @@ pub(super) fn check_response<'r>(
     fields: &HandshakeFields<&'r [u8]>,
     accept: &[u8; 28],
     is_offered: impl Fn(&[u8]) -> bool,
-) -> Result<Option<Choice<'r>>, HandshakeError> {
+) -> Result<Option<Negotiated<'r>>, HandshakeError> {
     if status != 101 {
         return Ok(None);
     }
@@ -295,7 +303,7 @@ pub(super) fn check_response<'r>(
     if value.ok_or(HandshakeError::MissingAccept)? != accept {
         return Err(HandshakeError::WrongAccept);
     }
-    Choice::check(fields, is_offered).map(Some)
+    Negotiated::verify(fields, is_offered).map(Some)
 }
 
 /// Writes a CONNECT request, which asks a proxy for a tunnel to the host and port of `uri` (RFC 9110,

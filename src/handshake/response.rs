@@ -1,8 +1,7 @@
 //! The responses that a server writes (RFC 6455, section 4.2.2).
 
-use super::fields::tokens;
 use super::http1::decimal;
-use super::{Field, Fields, HeadBuffer, HeadWriter, InvalidHead};
+use super::{Field, HeadBuffer, HeadWriter, InvalidHead, Negotiated};
 
 /// The server's additions to the response that accepts a handshake: a subprotocol and further fields.
 ///
@@ -14,7 +13,7 @@ use super::{Field, Fields, HeadBuffer, HeadWriter, InvalidHead};
 /// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Acceptance<'a> {
-    subprotocol: Option<&'a str>,
+    pub(super) negotiated: Negotiated<'a>,
     fields: &'a [Field<'a>],
 }
 
@@ -22,14 +21,14 @@ impl<'a> Acceptance<'a> {
     /// Creates an acceptance without a subprotocol and further fields.
     #[must_use]
     pub const fn new() -> Self {
-        Self { subprotocol: None, fields: &[] }
+        Self { negotiated: Negotiated::new(), fields: &[] }
     }
 
     /// Sets the subprotocol, which the client must have offered. `None`, which
     /// [`choose_subprotocol`](super::choose_subprotocol) may return, accepts without a subprotocol.
     #[must_use]
     pub fn with_subprotocol(mut self, subprotocol: impl Into<Option<&'a str>>) -> Self {
-        self.subprotocol = subprotocol.into();
+        self.negotiated = self.negotiated.with_subprotocol(subprotocol);
         self
     }
 
@@ -40,21 +39,8 @@ impl<'a> Acceptance<'a> {
         self
     }
 
-    pub(super) const fn chosen_subprotocol(&self) -> Option<&'a str> {
-        self.subprotocol
-    }
-
     pub(super) const fn extra_fields(&self) -> &'a [Field<'a>] {
         self.fields
-    }
-
-    /// Checks the choices against the fields of the request.
-    pub(super) fn check(&self, request: Fields<'_>) -> Result<(), InvalidHead> {
-        // RFC 6455, section 4.2.2, item 4: the client offered the subprotocol.
-        let Some(subprotocol) = self.subprotocol else { return Ok(()) };
-        let is_offered =
-            tokens(request.values("sec-websocket-protocol")).any(|offered| offered == subprotocol);
-        if is_offered { Ok(()) } else { Err(InvalidHead::Subprotocol) }
     }
 
     /// Writes the response with `accept` as its `Sec-WebSocket-Accept`. Returns its length in bytes.
@@ -72,9 +58,7 @@ impl<'a> Acceptance<'a> {
             accept,
             b"\r\n",
         ])?;
-        if let Some(subprotocol) = self.subprotocol {
-            head.field(Field::new("Sec-WebSocket-Protocol", subprotocol))?;
-        }
+        self.negotiated.write(&mut head)?;
         head.extra_fields(self.fields)?;
         head.finish(b"")
     }

@@ -8,52 +8,11 @@ use super::ending::Ending;
 use super::gather::Gathered;
 use super::head::Parser;
 use super::{
-    AcceptError, Acceptance, Accepted, Field, Handshake, HandshakeError, InvalidHead, Negotiated,
-    Rejection, RequestHead, Unaccepted, accept_key, write_response,
+    AcceptError, Acceptance, Field, Handshake, HandshakeError, InvalidHead, Rejection, RequestHead,
+    ServerEvent, Unaccepted, accept_key, write_response,
 };
 use crate::clock::Deadline;
 use crate::{Connection, Input, Output, SharedConfig, Transport};
-
-/// The events of [`ServerHandshake`].
-///
-/// ```
-/// use websocket_proto::handshake::{
-///     Acceptance, Accepted, Rejection, ServerEvent, ServerHandshake,
-/// };
-///
-/// /// Returns a refused handshake, which the driver continues until `transport()` is `Close`.
-/// fn decide(
-///     mut handshake: ServerHandshake,
-///     event: ServerEvent,
-/// ) -> Result<Accepted, ServerHandshake> {
-///     let is_chat = handshake.request().is_some_and(|request| request.path() == "/chat");
-///     let answered = match event {
-///         ServerEvent::Upgrade if is_chat => {
-///             return handshake.accept(&Acceptance::new()).map_err(|error| error.handshake);
-///         }
-///         ServerEvent::Upgrade => handshake.reject(Rejection::NotFound),
-///         ServerEvent::Http => handshake.respond(200, &[], b"Hello"),
-///         ServerEvent::Failed(_) => Ok(()),
-///     };
-///     answered.expect("the answer is valid");
-///     Err(handshake)
-/// }
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ServerEvent {
-    /// The client requests an upgrade to WebSocket. The request is valid and its origin is allowed.
-    /// Answer with [`accept`](ServerHandshake::accept), [`reject`](ServerHandshake::reject) or
-    /// [`respond`](ServerHandshake::respond). The handshake reads nothing until then.
-    Upgrade,
-    /// The client sent a valid HTTP request that is not an upgrade to WebSocket. Answer with
-    /// [`respond`](ServerHandshake::respond) or [`reject`](ServerHandshake::reject), or pass the
-    /// request to another HTTP stack with [`into_request`](ServerHandshake::into_request).
-    Http,
-    /// The request is malformed, breaks a rule, or did not arrive completely. The response, if the
-    /// error has one, is queued. Continue to drive the handshake until
-    /// [`transport()`](Handshake::transport) ends it.
-    Failed(HandshakeError),
-}
 
 /// The server's side of the opening handshake (RFC 6455, section 4.2).
 ///
@@ -74,7 +33,7 @@ pub enum ServerEvent {
 /// assert_eq!(handshake.receive(&mut input), Some(ServerEvent::Upgrade));
 /// assert_eq!(handshake.request().unwrap().path(), "/chat");
 ///
-/// let mut connection = handshake.accept(&Acceptance::new())?.connection;
+/// let mut connection = handshake.accept(&Acceptance::new())?;
 /// assert!(connection.output().chunk().starts_with(b"HTTP/1.1 101 "));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -152,15 +111,13 @@ impl ServerHandshake {
     ///
     /// The error returns the handshake, unchanged: the request can still be answered.
     #[expect(clippy::result_large_err, reason = "the error gives the handshake back")]
-    pub fn accept(mut self, acceptance: &Acceptance<'_>) -> Result<Accepted, Unaccepted<Self>> {
+    pub fn accept(mut self, acceptance: &Acceptance<'_>) -> Result<Connection, Unaccepted<Self>> {
         if let Err(error) = self.replace_request(acceptance) {
             return Err(Unaccepted { handshake: self, error });
         }
-        let negotiated = Negotiated::from(acceptance);
         let output = Output::from_bytes(core::mem::take(&mut self.head.bytes));
-        let connection = Connection::server(self.config, &negotiated)
-            .after_handshake(output, self.head.unread_left);
-        Ok(Accepted { connection, negotiated })
+        let connection = Connection::server(self.config, &acceptance.negotiated);
+        Ok(connection.after_handshake(output, self.head.unread_left))
     }
 
     /// Refuses the request with a prepared response, whose body is the reason phrase. The transport
@@ -352,7 +309,7 @@ impl ServerHandshake {
         else {
             return Err(AcceptError::NotReady);
         };
-        acceptance.check(request.fields())?;
+        acceptance.negotiated.check(request.fields())?;
         let request_len = self.head.bytes.len();
         if let Err(error) = acceptance.write(&accept, &mut self.head.bytes) {
             self.head.bytes.truncate(request_len);

@@ -158,7 +158,7 @@ impl<'a> Upgrade<'a> {
         acceptance: &Acceptance<'_>,
         buffer: impl Into<HeadBuffer<'b>>,
     ) -> Result<usize, InvalidHead> {
-        acceptance.check(self.fields())?;
+        acceptance.negotiated.check(self.fields())?;
         acceptance.write(&accept_key(self.key), buffer)
     }
 

@@ -27,9 +27,8 @@
 //!
 //! # The handshake
 //!
-//! [`ServerHandshake`](crate::handshake::ServerHandshake),
-//! [`ClientHandshake`](crate::handshake::ClientHandshake) and
-//! [`ProxyHandshake`](crate::handshake::ProxyHandshake) have the calls of a connection
+//! [`ServerHandshake`](crate::handshake::ServerHandshake) and
+//! [`ClientHandshake`](crate::handshake::ClientHandshake) have the calls of a connection
 //! ([`Handshake`](crate::handshake::Handshake)), and the same loop drives them. An accepted
 //! handshake turns into a `Connection` whose output begins with the remainder of the handshake's
 //! output. A handshake that is refused or fails is driven until its `transport()` is `Close` or

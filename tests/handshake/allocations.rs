@@ -47,8 +47,8 @@ fn tier_1(cut: bool) {
         (0..length).for_each(|length| assert!(parser.parse(&answer[..length]).unwrap().is_none()));
     }
     let response = parser.parse(answer).unwrap().unwrap();
-    let choice = request.verify(&key, &response).unwrap().unwrap();
-    assert_eq!(choice.subprotocol(), Some("superchat"));
+    let negotiated = request.verify(&key, &response).unwrap().unwrap();
+    assert_eq!(negotiated.subprotocol(), Some("superchat"));
 }
 
 #[test]
@@ -151,7 +151,7 @@ fn requests_written_after_the_response_hold_no_more_than_the_pool_of_the_thread(
     for _ in 0..2 * MANY {
         let mut handshake = ClientHandshake::new(client_config(), &request).unwrap();
         assert_eq!(receive(&mut handshake, RESPONSE).0, Some(ClientEvent::Accepted));
-        connections.push(handshake.establish().unwrap().connection);
+        connections.push(handshake.establish().unwrap());
     }
     let write_all = |connections: &mut [websocket_proto::Connection]| {
         for connection in connections {

@@ -52,8 +52,8 @@ fn accepts_the_response_of_an_old_draft() {
         Sec-WebSocket-Origin: null\r\nSec-WebSocket-Protocol: sample\r\n\
         Sec-WebSocket-Location: ws://localhost:8888/\r\n\r\n";
     assert_eq!(receive(&mut handshake, response), (Some(ClientEvent::Accepted), 0));
-    let established = handshake.establish().unwrap();
-    assert_eq!(established.negotiated.subprotocol(), Some("sample"));
+    assert_eq!(handshake.negotiated().unwrap().subprotocol(), Some("sample"));
+    assert!(handshake.establish().is_ok());
 }
 
 const ACCEPTED: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
@@ -119,7 +119,7 @@ fn frames_after_the_response_reach_the_connection() {
         });
         assert_eq!(event, Some(ClientEvent::Accepted));
         assert_eq!(handshake.response().unwrap().as_bytes(), ACCEPTED);
-        let mut connection = handshake.establish().unwrap().connection;
+        let mut connection = handshake.establish().unwrap();
         // The request is not written yet. It precedes all frames in the output.
         connection.send("x").unwrap();
         assert!(connection.output().chunk().starts_with(b"GET / HTTP/1.1\r\n"));
@@ -152,7 +152,7 @@ fn frames_and_eof_in_the_read_of_the_response_reach_the_connection() {
             assert_eq!(handshake.transport(), Transport::Open);
         }
         handshake.handle_timeout(std::time::Duration::from_secs(1000));
-        let mut connection = handshake.establish().unwrap().connection;
+        let mut connection = handshake.establish().unwrap();
         let mut events = events_to_the_end(&mut connection, &mut input, peer.pieces);
         input.finish();
         events.extend(connection_events(&mut connection, &mut input));

@@ -134,8 +134,8 @@ fn client_verifies_the_response_of_another_stack() {
     assert_eq!(request.headers()["sec-websocket-protocol"], "chat, soap");
     let upgrade = Upgrade::from_http(&request, &OriginPolicy::same()).unwrap().unwrap();
     let mut response = upgrade.accept_http(&Acceptance::new().with_subprotocol("soap")).unwrap();
-    let choice = client.verify_http(&key, &response).unwrap().unwrap();
-    assert_eq!(choice.subprotocol(), Some("soap"));
+    let negotiated = client.verify_http(&key, &response).unwrap().unwrap();
+    assert_eq!(negotiated.subprotocol(), Some("soap"));
     response.headers_mut().append("upgrade", HeaderValue::from_static("h2c"));
     let error = client.verify_http(&key, &response).unwrap_err();
     assert_eq!(error, HandshakeError::MissingUpgrade);
@@ -170,8 +170,8 @@ fn extended_connect_passes_through_another_stack() {
     assert_eq!(connect.authority(), "example.com");
     let response = connect.accept_http(&Acceptance::new().with_subprotocol("chat")).unwrap();
     assert_eq!(response.status(), StatusCode::OK);
-    let choice = client.verify_extended_connect_http(&response).unwrap().unwrap();
-    assert_eq!(choice.subprotocol(), Some("chat"));
+    let negotiated = client.verify_extended_connect_http(&response).unwrap().unwrap();
+    assert_eq!(negotiated.subprotocol(), Some("chat"));
 
     assert!(parse(&request, None).unwrap().is_none());
     let error = parse(&request, Some("connect-udp")).unwrap_err();
@@ -210,9 +210,9 @@ fn server_answers_with_an_http_response() {
         .header("set-cookie", "a=b")
         .body(())
         .unwrap();
-    let mut established = received().accept_http(&response).unwrap();
-    assert_eq!(established.negotiated.subprotocol(), Some("chat"));
-    let sent = written(established.connection.output());
+    let mut connection = received().accept_http(&response).unwrap();
+    let sent = written(connection.output());
+    assert!(sent.contains("\r\nSec-WebSocket-Protocol: chat\r\n"), "{sent}");
     assert!(sent.contains("\r\nConnection: Upgrade\r\n"), "{sent}");
     assert!(sent.ends_with("\r\nset-cookie: a=b\r\n\r\n"), "{sent}");
 

@@ -74,8 +74,8 @@ proptest! {
         }
         let acceptance =
             Acceptance::new().with_subprotocol(subprotocol.as_deref()).with_fields(&list);
-        if let Ok(mut accepted) = received().accept(&acceptance) {
-            let answer = written(accepted.connection.output());
+        if let Ok(mut connection) = received().accept(&acceptance) {
+            let answer = written(connection.output());
             let lines = 4 + usize::from(subprotocol.is_some()) + fields.len() + 1;
             prop_assert_eq!(answer.matches(['\r', '\n']).count(), 2 * lines);
         }

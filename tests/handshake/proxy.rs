@@ -1,7 +1,7 @@
-//! Tests of `ProxyHandshake`.
+//! Tests of tunnels through a proxy.
 
 use websocket_proto::handshake::{
-    BodyEnd, ClientEvent, Field, Handshake, HandshakeError, InvalidHead, ProxyHandshake, Uri,
+    BodyEnd, ClientEvent, ClientHandshake, Field, Handshake, HandshakeError, InvalidHead, Uri,
     basic_credentials,
 };
 use websocket_proto::{Config, Transport};
@@ -9,8 +9,8 @@ use websocket_proto::{Config, Transport};
 use crate::driving::{assert_over, receive, receive_all, receive_eof};
 use crate::support::written;
 
-fn tunnel(uri: &str, fields: &[Field<'_>]) -> ProxyHandshake {
-    ProxyHandshake::new(Config::new(), &Uri::parse(uri).unwrap(), fields).unwrap()
+fn tunnel(uri: &str, fields: &[Field<'_>]) -> ClientHandshake {
+    ClientHandshake::tunnel(Config::new(), &Uri::parse(uri).unwrap(), fields).unwrap()
 }
 
 #[test]
@@ -49,7 +49,7 @@ fn rejects_invalid_fields() {
         (Field::new("Proxy Authorization", "a"), InvalidHead::FieldName),
         (Field::new("host", "a"), InvalidHead::ReservedField),
     ] {
-        assert_eq!(ProxyHandshake::new(Config::new(), &uri, &[field]).unwrap_err(), error);
+        assert_eq!(ClientHandshake::tunnel(Config::new(), &uri, &[field]).unwrap_err(), error);
     }
 }
 

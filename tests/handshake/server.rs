@@ -53,9 +53,7 @@ fn output_of_an_accepted_connection_begins_with_the_response() {
     let handshake = received(REQUEST, ServerEvent::Upgrade);
     let fields = [Field::new("Set-Cookie", "a=b"), Field::new("X-CASE", "kept")];
     let acceptance = Acceptance::new().with_subprotocol("superchat").with_fields(&fields);
-    let mut accepted = handshake.accept(&acceptance).unwrap();
-    assert_eq!(accepted.negotiated.subprotocol(), Some("superchat"));
-    let connection = &mut accepted.connection;
+    let mut connection = handshake.accept(&acceptance).unwrap();
     assert_eq!(connection.transport(), Transport::Open);
     connection.send("Hi").unwrap();
     let mut output = [0; 1024];
@@ -83,7 +81,7 @@ fn frames_after_the_request_reach_the_connection() {
         let mut input = Input::new(&mut storage);
         let event = drive(&mut handshake, &mut peer, &mut input).unwrap();
         assert_eq!(event, Some(ServerEvent::Upgrade), "{cut}");
-        let mut connection = handshake.accept(&Acceptance::new()).unwrap().connection;
+        let mut connection = handshake.accept(&Acceptance::new()).unwrap();
         let events = events_to_the_end(&mut connection, &mut input, peer.pieces);
         assert_eq!(events.len(), 1);
         assert!(events[0].contains("Message") && events[0].contains("Hello"), "{events:?}");
@@ -101,7 +99,7 @@ fn frames_and_eof_in_the_read_of_the_request_reach_the_connection() {
     assert_eq!(handshake.receive(&mut input), Some(ServerEvent::Upgrade));
     assert_eq!(handshake.receive(&mut input), None);
     assert_eq!(handshake.transport(), Transport::Open);
-    let mut connection = handshake.accept(&Acceptance::new()).unwrap().connection;
+    let mut connection = handshake.accept(&Acceptance::new()).unwrap();
     let events = connection_events(&mut connection, &mut input);
     assert!(events[0].contains("Message") && events[0].contains("Hi"), "{events:?}");
     assert!(events[1].contains("Close") && events[1].contains("1000"), "{events:?}");
@@ -116,7 +114,7 @@ fn connection_fails_if_the_input_with_unread_bytes_is_replaced() {
     let mut input = Input::with_bytes(&mut bytes);
     let mut handshake = ServerHandshake::new(&CONFIG);
     assert_eq!(handshake.receive(&mut input), Some(ServerEvent::Upgrade));
-    let mut connection = handshake.accept(&Acceptance::new()).unwrap().connection;
+    let mut connection = handshake.accept(&Acceptance::new()).unwrap();
     let mut next = *b"\x81\x82\0\0\0\0Ho";
     let event = connection.receive(&mut Input::with_bytes(&mut next)).map(|e| e.into_owned());
     assert_eq!(event, Some(Event::Failed(ConnectionError::UnreadInput)));
@@ -375,7 +373,7 @@ fn eof_during_the_decision_stays_in_the_input() {
     input.finish();
     assert_eq!(handshake.receive(&mut input), None);
     assert_eq!(handshake.transport(), Transport::Open);
-    let mut connection = handshake.accept(&Acceptance::new()).unwrap().connection;
+    let mut connection = handshake.accept(&Acceptance::new()).unwrap();
     let events = connection_events(&mut connection, &mut input);
     assert_eq!(events.len(), 1, "{events:?}");
     assert!(events[0].contains("UnexpectedEof"), "{events:?}");

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Buf;
 use websocket_proto::handshake::{
     Acceptance, BodyEnd, ClientEvent, ClientHandshake, ClientRequest, Handshake, HandshakeError,
-    ProxyHandshake, ServerEvent, ServerHandshake, Uri,
+    ServerEvent, ServerHandshake, Uri,
 };
 use websocket_proto::{Config, EntropyError, Timeouts, Transport};
 
@@ -256,7 +256,7 @@ fn slow_response_fails_the_client_and_the_tunnel() {
     assert_over(&mut client, Transport::Abort);
 
     let uri = Uri::parse("ws://h/").unwrap();
-    let mut proxy = ProxyHandshake::new(config(), &uri, &[]).unwrap();
+    let mut proxy = ClientHandshake::tunnel(config(), &uri, &[]).unwrap();
     report(&mut proxy, 1);
     assert_eq!(proxy.poll_timeout(), Some(seconds(17)));
     report(&mut proxy, 17);

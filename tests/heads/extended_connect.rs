@@ -63,8 +63,8 @@ fn both_roles_handle_the_example_of_rfc_8441() {
     let acceptance = Acceptance::new().with_subprotocol("chat");
     let response: Vec<Field<'_>> = connect.accept(&acceptance).unwrap().collect();
     assert_eq!(response, list(&[(":status", "200"), ("sec-websocket-protocol", "chat")]));
-    let choice = request.verify_extended_connect(&response).unwrap().unwrap();
-    assert_eq!(choice.subprotocol(), Some("chat"));
+    let negotiated = request.verify_extended_connect(&response).unwrap().unwrap();
+    assert_eq!(negotiated.subprotocol(), Some("chat"));
 }
 
 #[test]
@@ -292,7 +292,8 @@ fn client_verifies_responses() {
         (vec![status, ("sec-websocket-extensions", "")], Err(UnrequestedExtension)),
     ] {
         let fields = list(&fields);
-        let outcome = request.verify_extended_connect(&fields).map(|choice| choice.is_some());
+        let outcome =
+            request.verify_extended_connect(&fields).map(|negotiated| negotiated.is_some());
         assert_eq!(outcome, expected, "{fields:?}");
     }
 }

@@ -10,9 +10,9 @@ use ::http::{HeaderValue, Request, Response, Uri, Version};
 use super::{append, append_extra, fields_of, own_fields};
 use crate::SharedConfig;
 use crate::handshake::fields::{HandshakeFields, elements};
-use crate::handshake::request::{Choice, check_response};
+use crate::handshake::request::check_response;
 use crate::handshake::{
-    ClientHandshake, ClientRequest, Field, HandshakeError, InvalidHead, accept_key,
+    ClientHandshake, ClientRequest, Field, HandshakeError, InvalidHead, Negotiated, accept_key,
 };
 
 /// # Types of `http`
@@ -51,7 +51,7 @@ impl<'a> ClientRequest<'a> {
         &self,
         key: &[u8; 24],
         response: &'r Response<B>,
-    ) -> Result<Option<Choice<'r>>, HandshakeError> {
+    ) -> Result<Option<Negotiated<'r>>, HandshakeError> {
         let is_1_1 = response.version() == Version::HTTP_11;
         let fields = HandshakeFields::collect(fields_of(response.headers()));
         let is_offered = |one: &[u8]| self.offers(one);
@@ -96,7 +96,7 @@ impl<'a> ClientRequest<'a> {
     pub fn verify_extended_connect_http<'r, B>(
         &self,
         response: &'r Response<B>,
-    ) -> Result<Option<Choice<'r>>, HandshakeError> {
+    ) -> Result<Option<Negotiated<'r>>, HandshakeError> {
         let status = response.status();
         self.check_extended_response(status.as_str().as_bytes(), &response.headers().into())
     }

@@ -3,11 +3,12 @@
 use ::http::{HeaderValue, Request, Response, StatusCode, Version};
 
 use super::{append, append_extra, own_fields, response_of, with_status};
+use crate::Connection;
 use crate::handshake::http2::PseudoFields;
 use crate::handshake::upgrade::{RequestLine, RequestTarget};
 use crate::handshake::{
-    Acceptance, Accepted, ExtendedConnect, Field, HandshakeError, InvalidHead, OriginPolicy,
-    Rejection, ServerHandshake, Unaccepted, Upgrade, accept_key,
+    Acceptance, ExtendedConnect, Field, HandshakeError, InvalidHead, OriginPolicy, Rejection,
+    ServerHandshake, Unaccepted, Upgrade, accept_key,
 };
 
 /// # Types of `http`
@@ -60,16 +61,14 @@ impl<'a> Upgrade<'a> {
     ///
     /// The errors of [`accept`](Self::accept).
     pub fn accept_http(&self, acceptance: &Acceptance<'_>) -> Result<Response<()>, InvalidHead> {
-        acceptance.check(self.fields())?;
+        acceptance.negotiated.check(self.fields())?;
         let accept = accept_key(self.key());
         let mut response = with_status(StatusCode::SWITCHING_PROTOCOLS);
         let headers = response.headers_mut();
         append(headers, Field::new("upgrade", "websocket"))?;
         append(headers, Field::new("connection", "Upgrade"))?;
         append(headers, Field::new("sec-websocket-accept", &accept))?;
-        if let Some(subprotocol) = acceptance.chosen_subprotocol() {
-            append(headers, Field::new("sec-websocket-protocol", subprotocol))?;
-        }
+        acceptance.negotiated.fields().try_for_each(|field| append(headers, field))?;
         append_extra(headers, acceptance.extra_fields())?;
         Ok(response)
     }
@@ -175,7 +174,7 @@ impl ServerHandshake {
     /// The errors of [`accept`](Self::accept), and [`InvalidHead::Status`] if the status code is not
     /// 101.
     #[expect(clippy::result_large_err, reason = "the error gives the handshake back")]
-    pub fn accept_http<B>(self, response: &Response<B>) -> Result<Accepted, Unaccepted<Self>> {
+    pub fn accept_http<B>(self, response: &Response<B>) -> Result<Connection, Unaccepted<Self>> {
         let headers = response.headers();
         let fields = own_fields(headers);
         let subprotocol = headers.get("sec-websocket-protocol").map(HeaderValue::to_str);

@@ -90,10 +90,10 @@ async fn both_roles_exchange_messages_over_h2() {
     let wanted = ClientRequest::new(&uri).with_subprotocols(&["other", "chat"]).with_fields(&fields);
     let (answer, send) = http.send_request(request(&wanted), false).unwrap();
     let answer = answer.await.unwrap();
-    let choice = wanted.verify_extended_connect_http(&answer).unwrap().unwrap();
-    assert_eq!(choice.subprotocol(), Some("chat"));
+    let negotiated = wanted.verify_extended_connect_http(&answer).unwrap().unwrap();
+    assert_eq!(negotiated.subprotocol(), Some("chat"));
 
-    let mut connection = Connection::client(&CONFIG, &Negotiated::from(choice)).unwrap();
+    let mut connection = Connection::client(&CONFIG, &negotiated).unwrap();
     // More than the HTTP/2 windows hold.
     let large = vec![0xa5; 300_000];
     connection.send("Hi").unwrap();

@@ -43,7 +43,7 @@ async fn upgrade(
     Ok(answer.map(|()| Empty::new()))
 }
 
-async fn echo(upgraded: Upgraded, negotiated: Negotiated) {
+async fn echo(upgraded: Upgraded, negotiated: Negotiated<'static>) {
     let parts = upgraded.downcast::<TokioIo<DuplexStream>>().unwrap();
     let mut socket = parts.io.into_inner();
     let mut connection = Connection::server(&CONFIG, &negotiated);
@@ -112,17 +112,19 @@ async fn upgraded_connection_receives_the_bytes_after_the_request() {
     socket.write_all(&first).await.unwrap();
 
     let mut input = Input::owned(vec![0; 4096]);
-    let accepted = loop {
+    let mut connection = loop {
         let len = socket.read(input.space()).await.unwrap();
         input.filled(len);
         match handshake.receive(&mut input) {
             None => assert!(!input.is_finished()),
-            Some(ClientEvent::Accepted) => break handshake.establish().unwrap(),
+            Some(ClientEvent::Accepted) => {
+                let negotiated = handshake.negotiated().unwrap();
+                assert_eq!(negotiated.subprotocol(), Some("chat"));
+                break handshake.establish().unwrap();
+            }
             Some(other) => panic!("{other:?}"),
         }
     };
-    assert_eq!(accepted.negotiated.subprotocol(), Some("chat"));
-    let mut connection = accepted.connection;
     let mut messages = Vec::new();
     loop {
         while let Some(event) = connection.receive(&mut input) {

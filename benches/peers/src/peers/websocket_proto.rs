@@ -65,8 +65,8 @@ impl super::Peer for Peer {
                 let mut handshake = ServerHandshake::new(&*CONFIG);
                 input.read_from(&mut pipe).expect("a pipe never fails");
                 assert_eq!(handshake.receive(&mut input), Some(ServerEvent::Upgrade));
-                let mut accepted = handshake.accept(&Acceptance::new()).expect("an upgrade");
-                write(accepted.connection.output(), &mut pipe);
+                let mut connection = handshake.accept(&Acceptance::new()).expect("an upgrade");
+                write(connection.output(), &mut pipe);
             }
             handshakes
         }))

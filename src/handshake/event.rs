@@ -1,0 +1,81 @@
+//! The events of the opening handshake.
+
+use super::{BodyEnd, HandshakeError};
+
+/// The events of [`ServerHandshake`](super::ServerHandshake).
+///
+/// ```
+/// use websocket_proto::Connection;
+/// use websocket_proto::handshake::{
+///     Acceptance, Rejection, ServerEvent, ServerHandshake,
+/// };
+///
+/// /// Returns a refused handshake, which the driver continues until `transport()` is `Close`.
+/// fn decide(
+///     mut handshake: ServerHandshake,
+///     event: ServerEvent,
+/// ) -> Result<Connection, ServerHandshake> {
+///     let is_chat = handshake.request().is_some_and(|request| request.path() == "/chat");
+///     let answered = match event {
+///         ServerEvent::Upgrade if is_chat => {
+///             return handshake.accept(&Acceptance::new()).map_err(|error| error.handshake);
+///         }
+///         ServerEvent::Upgrade => handshake.reject(Rejection::NotFound),
+///         ServerEvent::Http => handshake.respond(200, &[], b"Hello"),
+///         ServerEvent::Failed(_) => Ok(()),
+///     };
+///     answered.expect("the answer is valid");
+///     Err(handshake)
+/// }
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ServerEvent {
+    /// The client requests an upgrade to WebSocket. The request is valid and its origin is allowed.
+    /// Answer with [`accept`](super::ServerHandshake::accept),
+    /// [`reject`](super::ServerHandshake::reject) or [`respond`](super::ServerHandshake::respond). The
+    /// handshake reads nothing until then.
+    Upgrade,
+    /// The client sent a valid HTTP request that is not an upgrade to WebSocket. Answer with
+    /// [`respond`](super::ServerHandshake::respond) or [`reject`](super::ServerHandshake::reject), or
+    /// pass the request to another HTTP stack with
+    /// [`into_request`](super::ServerHandshake::into_request).
+    Http,
+    /// The request is malformed, breaks a rule, or did not arrive completely. The response, if the
+    /// error has one, is queued. Continue to drive the handshake until
+    /// [`transport()`](super::Handshake::transport) ends it.
+    Failed(HandshakeError),
+}
+
+/// The events of [`ClientHandshake`](super::ClientHandshake).
+///
+/// ```
+/// use websocket_proto::handshake::{BodyEnd, ClientEvent};
+///
+/// fn describe(event: ClientEvent) -> String {
+///     match event {
+///         ClientEvent::Accepted => "call `establish`".into(),
+///         ClientEvent::Refused { status } => format!("{status}: read `response`, continue"),
+///         ClientEvent::BodyEnded(BodyEnd::Complete) => "`body` is complete".into(),
+///         ClientEvent::BodyEnded(BodyEnd::Truncated) => "`body` is incomplete".into(),
+///         ClientEvent::Failed(error) => error.to_string(),
+///     }
+/// }
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClientEvent {
+    /// The server accepts the upgrade: call [`establish`](super::ClientHandshake::establish). Or the
+    /// proxy opens the [tunnel](super::ClientHandshake::tunnel): the transport now leads to the server.
+    Accepted,
+    /// The peer answers with another status code: a redirect, a request for credentials, an error.
+    /// [`response()`](super::ClientHandshake::response) returns the head of the response; its body
+    /// follows. To follow a redirect, resolve its `Location` with
+    /// [`Uri::resolve`](super::Uri::resolve) and open another transport.
+    Refused {
+        /// The status code.
+        status: u16,
+    },
+    /// The body of a refusal has ended. [`body()`](super::ClientHandshake::body) returns it.
+    BodyEnded(BodyEnd),
+    /// The response is malformed, breaks a rule, or did not arrive completely.
+    Failed(HandshakeError),
+}
