@@ -75,6 +75,8 @@ impl Connection {
             self.end_failed();
         } else if finished {
             self.end_of_stream();
+        } else {
+            return None;
         }
         self.machine.take_failure().map(Event::Failed)
     }
