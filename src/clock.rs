@@ -130,6 +130,8 @@ struct Suspect<K> {
     kind: K,
     /// The number of renewals of the suspicion: `renewals <= MAX_RENEWALS`.
     renewals: u8,
+    /// Whether the report after the deadline, or after a grace, was later than the grace is long.
+    after_late_report: bool,
 }
 
 const MAX_RENEWALS: u8 = 3;
@@ -149,7 +151,8 @@ impl<K: Copy + PartialEq> Suspicion<K> {
             // No alarm was suspect, or the suspect one has moved or disappeared.
             self.0 = passed().min_by_key(|alarm| alarm.at).and_then(|alarm| {
                 let until = now.after(alarm.grace())?;
-                Some(Suspect { until, kind: alarm.kind, renewals: 0 })
+                let after_late_report = now.since(alarm.at) > alarm.grace();
+                Some(Suspect { until, kind: alarm.kind, renewals: 0, after_late_report })
             });
             return None;
         };
@@ -161,12 +164,19 @@ impl<K: Copy + PartialEq> Suspicion<K> {
             self.0 = now.after(alarm.grace()).map(|until| Suspect {
                 until,
                 renewals: suspect.renewals + 1,
+                after_late_report: true,
                 ..suspect
             });
             return None;
         }
         self.0 = None;
         Some(alarm.kind)
+    }
+
+    /// Returns whether an alarm is suspect whose caller did not run for longer than its grace, so
+    /// that the awaited event may not have had its full span.
+    pub(crate) fn follows_late_report(&self) -> bool {
+        self.0.is_some_and(|suspect| suspect.after_late_report)
     }
 
     /// Returns the next time to judge `alarms`. It is later than `now` if they were judged at

@@ -130,6 +130,8 @@ pub(super) struct Timers {
     was_partial: bool,
     /// Whether `was_partial` was set at the last report.
     refused: bool,
+    /// The number of times that progress was counted after a late report, since other progress.
+    late_progress: u8,
     /// The number of control frames received in the current span of the [`ControlRate`], minus the
     /// credit for spans that passed without a report.
     control_frames: i32,
@@ -152,6 +154,7 @@ impl Timers {
                 offered: 0,
                 was_partial: false,
                 refused: false,
+                late_progress: 0,
                 control_frames: 0,
                 statistics: config.statistics.then(Box::default),
             })

@@ -2,7 +2,9 @@
 //!
 //! *Progress* is any byte that the transport accepts while the output is not refused. While it is
 //! refused, only these count as progress: 16 KiB, all of the requested output, or the end of our Close.
-//! A peer that reads single bytes makes no progress.
+//! A peer that reads single bytes makes no progress. After a late report, the process did not run for a
+//! part of the span, and a grace remains in which a small send window may not take 16 KiB: until the
+//! suspicion ends, 512 bytes count, but at most three times without other progress.
 //!
 //! Output is *refused* if an `advance` removed only a part of it and the time was reported before the
 //! next `advance`. The timers are not informed of an `advance`. They observe the offsets of the output
@@ -23,6 +25,13 @@ use crate::clock::Time;
 /// The number of written bytes that count as progress of refused output.
 const PROGRESS: u64 = 16 * 1024;
 
+/// The number of written bytes that count as progress of refused output after a late report: less than
+/// one segment of TCP, whose default size is 536 bytes (RFC 9293, section 3.7.1).
+const PROGRESS_AFTER_LATE_REPORT: u64 = 512;
+
+/// The number of times in a row that fewer bytes than [`PROGRESS`] count.
+const MAX_LATE_PROGRESS: u8 = 3;
+
 impl Timers {
     /// Records that the driver requested the output that `snapshot` describes.
     pub(in crate::connection) fn output_requested(&mut self, snapshot: &Snapshot) {
@@ -42,7 +51,17 @@ impl Timers {
             PhaseState::Closing { close_end: Some(end), .. } => self.mark < end,
             PhaseState::Closing { close_end: None, .. } | PhaseState::Open { .. } => true,
         };
-        let is_progress = self.is_progress(snapshot);
+        let is_full_progress = self.is_progress(snapshot, PROGRESS);
+        let is_late_progress = !is_full_progress
+            && self.late_progress < MAX_LATE_PROGRESS
+            && self.suspicion.follows_late_report()
+            && self.is_progress(snapshot, PROGRESS_AFTER_LATE_REPORT);
+        let is_progress = is_full_progress || is_late_progress;
+        if is_full_progress {
+            self.late_progress = 0;
+        } else if is_late_progress {
+            self.late_progress += 1;
+        }
         if is_progress {
             self.mark = self.written;
             if self.refused {
@@ -76,12 +95,13 @@ impl Timers {
         }
     }
 
-    /// Returns whether the bytes written since `mark` count as progress.
-    fn is_progress(&self, snapshot: &Snapshot) -> bool {
+    /// Returns whether the bytes written since `mark` count as progress, if at least `required` bytes
+    /// count while the output is refused.
+    fn is_progress(&self, snapshot: &Snapshot, required: u64) -> bool {
         let uncounted = self.written.saturating_sub(self.mark);
         let is_enough = !self.refused
             || !self.was_partial
-            || uncounted >= PROGRESS
+            || uncounted >= required
             || self.close_was_written(snapshot);
         uncounted > 0 && is_enough
     }

@@ -247,6 +247,37 @@ fn lives_while_refused_output_drains_occasionally() {
 }
 
 #[test]
+fn lives_if_suspended_while_output_drains_through_small_windows() {
+    for (window, rate, until) in
+        [(1_000, 10_000, 60_000), (600, 2_000, 50_000), (1_000, 10_000, 42_000)]
+    {
+        each_style(KEEPALIVE, |sim| {
+            sim.kernel = window;
+            sim.peer.rate = rate;
+            sim.send(400_000);
+            sim.suspend(5_000, until);
+            sim.suspend(until + 20_000, 2 * until + 20_000);
+            sim.run(3 * until);
+            sim.assert_alive();
+        });
+    }
+}
+
+#[test]
+fn ends_if_the_peer_reads_single_bytes_although_every_call_is_late() {
+    each_style(KEEPALIVE, |sim| {
+        sim.peer.rate = 10;
+        sim.send(10_000_000);
+        for n in 0..1_000 {
+            sim.suspend(n * 5_000 + 10, (n + 1) * 5_000);
+            sim.arrive(n * 1_000, Frame::Pong(*b"none"));
+        }
+        sim.run(1_000_000);
+        sim.assert_ended(Timeout::Output, 41_000..=4 * 65_000);
+    });
+}
+
+#[test]
 fn pong_received_in_the_interval_in_which_the_ping_was_written_answers_it() {
     let mut sim = Sim::new(Style::BeforeReceive, KEEPALIVE);
     sim.now += 20_000;
