@@ -163,6 +163,8 @@ mod message;
 mod send_error;
 pub mod session;
 #[cfg(feature = "alloc")]
+mod shared_config;
+#[cfg(feature = "alloc")]
 mod timeouts;
 mod transport;
 mod types;
@@ -170,7 +172,7 @@ mod utf8;
 
 pub use close::{CloseCode, CloseFrame, CloseFrameError};
 #[cfg(feature = "alloc")]
-pub use config::{Config, Delivery, SharedConfig};
+pub use config::{Config, Delivery};
 #[cfg(feature = "alloc")]
 pub use connection::{Connection, DirectionStatistics, Next, Output, PreparedMessage, Statistics};
 #[cfg(feature = "getrandom")]
@@ -188,6 +190,8 @@ pub use limits::Limits;
 #[cfg(feature = "alloc")]
 pub use message::{Chunk, Message, Outgoing};
 pub use send_error::{SendError, Unsent};
+#[cfg(feature = "alloc")]
+pub use shared_config::SharedConfig;
 #[cfg(feature = "alloc")]
 pub use timeouts::{ControlRate, Timeouts};
 #[cfg(feature = "std")]
