@@ -4,7 +4,7 @@ use std::any::Any;
 
 use crate::Job;
 use crate::case::{Role, Work};
-use crate::scene::Scene;
+use crate::scene::{Pipe, Scene, run};
 
 mod embedded_websocket;
 mod fastwebsockets;
@@ -95,4 +95,17 @@ pub fn all() -> Vec<Box<dyn Peer>> {
 
 fn is_server(scene: &Scene) -> bool {
     scene.case.role == Role::Server
+}
+
+/// A job of asynchronous opening handshakes.
+fn handshakes(scene: &Scene, handshake: impl AsyncFn(Pipe) + 'static) -> Job {
+    let scene = scene.clone();
+    Box::new(move |count| {
+        run(async {
+            for _ in 0..count {
+                handshake(scene.pipe()).await;
+            }
+        });
+        count
+    })
 }

@@ -12,9 +12,9 @@ use sockudo_ws::handshake::{client_handshake, server_handshake};
 use sockudo_ws::protocol::Protocol;
 use sockudo_ws::{Message, Role};
 
-use super::is_server;
+use super::{handshakes, is_server};
 use crate::Job;
-use crate::scene::{Pipe, Scene, run};
+use crate::scene::{Pipe, Scene};
 
 /// Minimum length of payloads that are written beside their header.
 const BESIDE_MIN: usize = 2048;
@@ -82,14 +82,8 @@ impl<const FRAMER: bool> super::Peer for Peer<FRAMER> {
         if FRAMER {
             return None;
         }
-        let scene = scene.clone();
-        Some(Box::new(move |handshakes| {
-            run(async {
-                for _ in 0..handshakes {
-                    server_handshake(&mut scene.pipe()).await.expect("a request");
-                }
-            });
-            handshakes
+        Some(handshakes(scene, async |mut pipe| {
+            server_handshake(&mut pipe).await.expect("a request");
         }))
     }
 
@@ -97,17 +91,10 @@ impl<const FRAMER: bool> super::Peer for Peer<FRAMER> {
         if FRAMER {
             return None;
         }
-        let scene = scene.clone();
-        Some(Box::new(move |handshakes| {
-            run(async {
-                for _ in 0..handshakes {
-                    let mut pipe = scene.pipe();
-                    client_handshake(&mut pipe, "example.com", "/chat?room=1", None)
-                        .await
-                        .expect("an answer");
-                }
-            });
-            handshakes
+        Some(handshakes(scene, async |mut pipe| {
+            client_handshake(&mut pipe, "example.com", "/chat?room=1", None)
+                .await
+                .expect("an answer");
         }))
     }
 

@@ -9,7 +9,7 @@ use soketto::connection::{Builder, Mode};
 use soketto::handshake::{self, ServerResponse, server::Response};
 use soketto::{Data, Receiver, Sender};
 
-use super::is_server;
+use super::{handshakes, is_server};
 use crate::Job;
 use crate::scene::{Pipe, Scene, run};
 
@@ -64,34 +64,21 @@ impl super::Peer for Peer {
     }
 
     fn accept(&self, scene: &Scene) -> Option<Job> {
-        let scene = scene.clone();
-        Some(Box::new(move |handshakes| {
-            run(async {
-                for _ in 0..handshakes {
-                    let mut server = handshake::Server::new(scene.pipe());
-                    let key = server.receive_request().await.expect("a request").key();
-                    let response = Response::Accept { key, protocol: None };
-                    server.send_response(&response).await.expect("open");
-                    drop(server.into_builder().finish());
-                }
-            });
-            handshakes
+        Some(handshakes(scene, async |pipe| {
+            let mut server = handshake::Server::new(pipe);
+            let key = server.receive_request().await.expect("a request").key();
+            let response = Response::Accept { key, protocol: None };
+            server.send_response(&response).await.expect("open");
+            drop(server.into_builder().finish());
         }))
     }
 
     fn connect(&self, scene: &Scene) -> Option<Job> {
-        let scene = scene.clone();
-        Some(Box::new(move |handshakes| {
-            run(async {
-                for _ in 0..handshakes {
-                    let pipe = scene.pipe();
-                    let mut client = handshake::Client::new(pipe, "example.com", "/chat?room=1");
-                    let response = client.handshake().await.expect("an answer");
-                    assert!(matches!(response, ServerResponse::Accepted { .. }));
-                    drop(client.into_builder().finish());
-                }
-            });
-            handshakes
+        Some(handshakes(scene, async |pipe| {
+            let mut client = handshake::Client::new(pipe, "example.com", "/chat?room=1");
+            let response = client.handshake().await.expect("an answer");
+            assert!(matches!(response, ServerResponse::Accepted { .. }));
+            drop(client.into_builder().finish());
         }))
     }
 

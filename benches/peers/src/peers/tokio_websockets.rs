@@ -8,7 +8,7 @@ use bytes::BytesMut;
 use futures_util::{SinkExt, StreamExt};
 use tokio_websockets::{ClientBuilder, Message, Payload, ServerBuilder, WebSocketStream};
 
-use super::is_server;
+use super::{handshakes, is_server};
 use crate::Job;
 use crate::scene::{Pipe, Scene, run};
 
@@ -75,16 +75,10 @@ impl super::Peer for Peer {
     }
 
     fn connect(&self, scene: &Scene) -> Option<Job> {
-        let scene = scene.clone();
-        Some(Box::new(move |handshakes| {
-            run(async {
-                for _ in 0..handshakes {
-                    let builder = ClientBuilder::new().uri("ws://example.com/chat?room=1");
-                    let builder = builder.expect("a URI");
-                    builder.connect_on(scene.pipe()).await.expect("an answer");
-                }
-            });
-            handshakes
+        Some(handshakes(scene, async |pipe| {
+            let builder = ClientBuilder::new().uri("ws://example.com/chat?room=1");
+            let builder = builder.expect("a URI");
+            builder.connect_on(pipe).await.expect("an answer");
         }))
     }
 

@@ -13,7 +13,7 @@ use wtx::web_socket::{
     WebSocketPayloadOrigin,
 };
 
-use super::is_server;
+use super::{handshakes, is_server};
 use crate::Job;
 use crate::scene::{Pipe, Scene, run};
 
@@ -49,29 +49,17 @@ impl super::Peer for Peer {
     }
 
     fn accept(&self, scene: &Scene) -> Option<Job> {
-        let scene = scene.clone();
-        Some(Box::new(move |handshakes| {
-            run(async {
-                for _ in 0..handshakes {
-                    let acceptor = WebSocketAcceptor::default().no_masking(false);
-                    acceptor.accept(scene.pipe()).await.expect("a request");
-                }
-            });
-            handshakes
+        Some(handshakes(scene, async |pipe| {
+            let acceptor = WebSocketAcceptor::default().no_masking(false);
+            acceptor.accept(pipe).await.expect("a request");
         }))
     }
 
     fn connect(&self, scene: &Scene) -> Option<Job> {
-        let scene = scene.clone();
-        Some(Box::new(move |handshakes| {
-            run(async {
-                for _ in 0..handshakes {
-                    let uri = UriRef::new("ws://example.com/chat?room=1");
-                    let connector = WebSocketConnector::default().no_masking(false);
-                    connector.connect(scene.pipe(), &uri).await.expect("an answer");
-                }
-            });
-            handshakes
+        Some(handshakes(scene, async |pipe| {
+            let uri = UriRef::new("ws://example.com/chat?room=1");
+            let connector = WebSocketConnector::default().no_masking(false);
+            connector.connect(pipe, &uri).await.expect("an answer");
         }))
     }
 
