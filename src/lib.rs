@@ -121,6 +121,8 @@
 
 #![no_std]
 #![forbid(unsafe_code)]
+// The published documentation has all features; without them, links have no target.
+#![cfg_attr(not(feature = "std"), allow(rustdoc::broken_intra_doc_links))]
 // Peer input must never cause a panic.
 #![cfg_attr(
     not(test),

@@ -2,7 +2,7 @@
 //! body and unread bytes at any cut.
 #![no_main]
 
-use libfuzzer_sys::fuzz_target;
+use libfuzzer_sys::{Corpus, fuzz_target};
 use websocket_proto::handshake::{
     ClientEvent, ClientHandshake, ClientRequest, Handshake, HeadLimits, OriginPolicy,
     RequestParser, ResponseParser, ServerEvent, ServerHandshake,
@@ -53,7 +53,14 @@ fn client(pieces: &[&[u8]]) -> (Vec<ClientEvent>, usize, Vec<u8>) {
     (events, unread, handshake.body().to_vec())
 }
 
-fuzz_target!(|input: (u16, &[u8])| {
+/// Returns whether `bytes` begin with a start line, so that fields are read.
+fn has_start_line(bytes: &[u8]) -> bool {
+    let bytes = bytes.strip_prefix(b"\r\n").unwrap_or(bytes);
+    let line = bytes.split(|&byte| byte == b'\r').next().unwrap_or(bytes);
+    line.starts_with(b"HTTP/1.") || line.ends_with(b" HTTP/1.1") || line.ends_with(b" HTTP/1.0")
+}
+
+fuzz_target!(|input: (u16, &[u8])| -> Corpus {
     let (cut, bytes) = input;
     let (first, second) = bytes.split_at(usize::from(cut).min(bytes.len()));
     let single: Vec<&[u8]> = bytes.chunks(1).collect();
@@ -68,11 +75,13 @@ fuzz_target!(|input: (u16, &[u8])| {
     let mut parser = RequestParser::new(HeadLimits::DEFAULT);
     let _ = parser.parse(first);
     if let Ok(Some(request)) = parser.parse(bytes) {
-        assert_eq!(parser.head(bytes).map(|head| head.as_bytes()), Some(request.as_bytes()));
+        let again = parser.parse(bytes).unwrap().unwrap();
+        assert_eq!(again.as_bytes(), request.as_bytes());
         let _ = (request.method(), request.path(), request.query(), request.authority());
         let _ = (request.subprotocols().count(), request.upgrade(&OriginPolicy::same()));
     }
     let mut parser = ResponseParser::new(HeadLimits::DEFAULT);
     let _ = parser.parse(first);
     let _ = parser.parse(bytes);
+    if has_start_line(bytes) { Corpus::Keep } else { Corpus::Reject }
 });

@@ -198,15 +198,15 @@ fn framing(response: &ResponseHead<'_>) -> Framing {
     }
     // RFC 9112, section 6.3, items 3 and 4: Transfer-Encoding overrides Content-Length. If chunked is
     // not the final coding, the end of the stream ends the body.
-    if let Some(codings) = response.values("transfer-encoding").last() {
-        let last = codings.rsplit(|&byte| byte == b',').next().unwrap_or_default();
-        return if last.trim_ascii().eq_ignore_ascii_case(b"chunked") {
-            Framing::Chunked(Chunked::Start)
-        } else {
-            Framing::UntilEof
+    if let Some(codings) = response.fields().values("transfer-encoding").last() {
+        return match codings.rsplit(|&byte| byte == b',').next() {
+            Some(last) if last.trim_ascii().eq_ignore_ascii_case(b"chunked") => {
+                Framing::Chunked(Chunked::Start)
+            }
+            Some(_) | None => Framing::UntilEof,
         };
     }
-    let mut lengths = response.values("content-length");
+    let mut lengths = response.fields().values("content-length");
     match (lengths.next().and_then(parse_length), lengths.next()) {
         (Some(remaining), None) => Framing::Length { remaining },
         // RFC 9112, section 6.3, item 5, treats an invalid Content-Length as an error. The transport is

@@ -3,10 +3,9 @@
 //! Requests and responses are lists of fields that begin with the pseudo-header fields, so that any
 //! HTTP/2 or HTTP/3 stack can send and receive them.
 
-use core::str;
-
 use super::authority::{Authority, default_port, is_same_host};
 use super::fields::{FieldName, tokens};
+use super::head::text;
 use super::http1::characters::Class;
 use super::http2::{PseudoFields, check_extra, check_regular};
 use super::upgrade::{FieldList, check_offer, check_version, valid_authority};
@@ -111,9 +110,7 @@ impl<'a> ExtendedConnect<'a> {
         let valid = valid_authority(authority)?;
         check_version(&fields)?;
         check_offer(&fields, &valid, policy)?;
-        let text = |value: &'a [u8]| str::from_utf8(value).unwrap_or_default();
-        let (authority, path) = (text(authority), text(path));
-        Ok(Self { fields: list, authority, path })
+        Ok(Self { fields: list, authority: text(authority), path: text(path) })
     }
 
     /// Returns the path, without percent-decoding.

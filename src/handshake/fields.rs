@@ -107,7 +107,9 @@ pub(super) struct Span {
 impl Span {
     /// Returns the bytes of `head` in this range.
     pub(super) fn of(self, head: &[u8]) -> &[u8] {
-        head.get(self.start.get() as usize..self.end as usize).unwrap_or_default()
+        let value = head.get(self.start.get() as usize..self.end as usize);
+        debug_assert!(value.is_some(), "the scanner read this part of the head");
+        value.unwrap_or_default()
     }
 }
 
@@ -173,9 +175,14 @@ impl<'a> HandshakeFields<&'a [u8]> {
 impl HandshakeFields<Span> {
     /// Adds the complete field line `line` of `head`, if its field matters.
     pub(super) fn record(&mut self, head: &[u8], line: FieldLine) {
-        let name = head.get(line.start..line.colon).unwrap_or_default();
+        let (Some(name), Some(value)) =
+            (head.get(line.start..line.colon), head.get(line.colon + 1..line.end))
+        else {
+            debug_assert!(false, "the scanner read this part of the head");
+            return;
+        };
         let Some(name) = FieldName::of(name) else { return };
-        let value = trim_start(head.get(line.colon + 1..line.end).unwrap_or_default());
+        let value = trim_start(value);
         let start = line.end - value.len();
         let value = trim_end(value);
         let end = start + value.len();
@@ -243,7 +250,7 @@ impl<'a> Iterator for Elements<'a> {
         while !self.0.is_empty() {
             let len = self.0.iter().position(|&byte| byte == b',').unwrap_or(self.0.len());
             let (element, rest) = self.0.split_at_checked(len)?;
-            self.0 = rest.get(1..).unwrap_or_default();
+            self.0 = rest.strip_prefix(b",").unwrap_or(rest);
             if !trim(element).is_empty() {
                 return Some(trim(element));
             }

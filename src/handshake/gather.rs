@@ -72,7 +72,7 @@ impl Gathered {
         debug_assert!(before < len && len - before <= unread.len(), "parsers consume what is new");
         if before == 0 {
             self.bytes.reserve(len + room);
-            self.bytes.extend_from_slice(unread.get(..len).unwrap_or_default());
+            self.bytes.extend_from_slice(unread.get(..len).unwrap_or(unread));
         }
         self.bytes.truncate(len);
         self.unread_left = unread.len().saturating_sub(len - before);

@@ -27,7 +27,7 @@ use super::{Fields, HandshakeError, HeadLimits};
 /// let received = b"GET /chat HTTP/1.1\r\nHost: example.com\r\n\r\nbytes after the head";
 /// let request = parser.parse(received)?.expect("the head is complete");
 /// assert_eq!(request.target(), "/chat");
-/// assert_eq!(request.field("host"), Some(&b"example.com"[..]));
+/// assert_eq!(request.fields().value("host"), Some(&b"example.com"[..]));
 /// assert_eq!(&received[request.as_bytes().len()..], b"bytes after the head");
 /// # Ok::<(), websocket_proto::handshake::HandshakeError>(())
 /// ```
@@ -55,13 +55,7 @@ impl RequestParser {
         received: &'a [u8],
     ) -> Result<Option<RequestHead<'a>>, HandshakeError> {
         self.0.parse(received)?;
-        Ok(self.head(received))
-    }
-
-    /// Returns the parsed head, borrowed from `received`, or `None` if it is incomplete.
-    #[must_use]
-    pub fn head<'a>(&self, received: &'a [u8]) -> Option<RequestHead<'a>> {
-        self.0.head(received).map(RequestHead)
+        Ok(self.0.head(received).map(RequestHead))
     }
 }
 
@@ -119,13 +113,10 @@ impl<'a> RequestHead<'a> {
     /// section 3.2.2). It is empty if it is missing or is not a host with an optional port.
     #[must_use]
     pub fn authority(&self) -> &'a str {
-        let authority = match split_absolute(self.target().as_bytes()) {
-            Some((authority, _)) => authority,
-            None => self.field("host").unwrap_or_default(),
-        };
-        match Authority::parse(authority) {
-            Ok(_) => text(authority),
-            Err(_) => "",
+        let absolute = split_absolute(self.target_bytes()).map(|(authority, _)| authority);
+        match absolute.or_else(|| self.fields().value("host")) {
+            Some(authority) if Authority::parse(authority).is_ok() => text(authority),
+            Some(_) | None => "",
         }
     }
 
@@ -141,21 +132,10 @@ impl<'a> RequestHead<'a> {
         self.0.fields()
     }
 
-    /// Returns the value of the first field called `name`, ignoring case.
-    #[must_use]
-    pub fn field(&self, name: &str) -> Option<&'a [u8]> {
-        self.values(name).next()
-    }
-
-    /// Returns the values of all fields called `name`, ignoring case.
-    pub fn values(&self, name: &str) -> impl Iterator<Item = &'a [u8]> + Clone {
-        self.fields().values(name)
-    }
-
     /// Returns the subprotocols that the client offers, in its order of preference (RFC 6455, section
     /// 11.3.4).
     pub fn subprotocols(&self) -> impl Iterator<Item = &'a str> + Clone {
-        tokens(self.values("sec-websocket-protocol"))
+        tokens(self.fields().values("sec-websocket-protocol"))
     }
 
     pub(super) fn handshake_fields(&self) -> HandshakeFields<&'a [u8]> {
@@ -204,13 +184,7 @@ impl ResponseParser {
         received: &'a [u8],
     ) -> Result<Option<ResponseHead<'a>>, HandshakeError> {
         self.0.parse(received)?;
-        Ok(self.head(received))
-    }
-
-    /// Returns the parsed head, borrowed from `received`, or `None` if it is incomplete.
-    #[must_use]
-    pub fn head<'a>(&self, received: &'a [u8]) -> Option<ResponseHead<'a>> {
-        self.0.head(received).map(ResponseHead)
+        Ok(self.0.head(received).map(ResponseHead))
     }
 }
 
@@ -225,8 +199,8 @@ impl ResponseParser {
 /// let head = b"HTTP/1.1 302 Found\r\nLocation: /v2\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2\r\n\r\n";
 /// let response = ResponseParser::new(HeadLimits::DEFAULT).parse(head)?.unwrap();
 /// assert_eq!(response.status(), 302);
-/// assert_eq!(response.field("location"), Some(&b"/v2"[..]));
-/// assert_eq!(response.values("set-cookie").count(), 2);
+/// assert_eq!(response.fields().value("location"), Some(&b"/v2"[..]));
+/// assert_eq!(response.fields().values("set-cookie").count(), 2);
 /// # Ok::<(), websocket_proto::handshake::HandshakeError>(())
 /// ```
 #[derive(Clone, Copy, Debug)]
@@ -261,17 +235,6 @@ impl<'a> ResponseHead<'a> {
     #[must_use]
     pub fn fields(&self) -> Fields<'a> {
         self.0.fields()
-    }
-
-    /// Returns the value of the first field called `name`, ignoring case.
-    #[must_use]
-    pub fn field(&self, name: &str) -> Option<&'a [u8]> {
-        self.values(name).next()
-    }
-
-    /// Returns the values of all fields called `name`, ignoring case.
-    pub fn values(&self, name: &str) -> impl Iterator<Item = &'a [u8]> + Clone {
-        self.fields().values(name)
     }
 
     pub(super) fn handshake_fields(&self) -> HandshakeFields<&'a [u8]> {
@@ -325,7 +288,9 @@ impl<'a> Head<'a> {
     }
 }
 
-/// Converts a part of a head that the scanner has checked to be ASCII.
-fn text(part: &[u8]) -> &str {
-    str::from_utf8(part).unwrap_or_default()
+/// Converts a part of a head that was checked to be ASCII.
+pub(super) fn text(part: &[u8]) -> &str {
+    let text = str::from_utf8(part);
+    debug_assert!(text.is_ok(), "the part is ASCII");
+    text.unwrap_or("")
 }

@@ -275,14 +275,17 @@ impl ServerHandshake {
             self.head.bytes = Vec::new();
             return Ending::Closed;
         };
-        let body = match self.head.head().map(RequestHead) {
-            // RFC 9110, section 9.3.2: the response to HEAD has no body.
-            Some(request) if request.method() == "HEAD" => String::new(),
-            Some(request) if error == HandshakeError::ForbiddenOrigin => {
-                let origin = request.field("origin").unwrap_or_default();
-                self.config.origin_policy.refusal(origin, request.authority()).to_string()
-            }
-            Some(_) | None => String::from(error.wording()),
+        let request = self.head.head().map(RequestHead);
+        // RFC 9110, section 9.3.2: the response to HEAD has no body.
+        let body = if request.is_some_and(|request| request.method() == "HEAD") {
+            String::new()
+        } else if error == HandshakeError::ForbiddenOrigin
+            && let Some(request) = request
+            && let Some(origin) = request.fields().value("origin")
+        {
+            self.config.origin_policy.refusal(origin, request.authority()).to_string()
+        } else {
+            String::from(error.wording())
         };
         let answered = self.answer(|response| rejection.write(response, &body));
         debug_assert!(answered.is_ok(), "a Vec has room for every prepared response");

@@ -49,28 +49,27 @@ impl<'a> Uri<'a> {
     /// refused: send it in an `Authorization` field instead
     /// ([`basic_credentials`](super::basic_credentials)).
     pub fn parse(uri: &'a str) -> Result<Self, UriError> {
-        let (scheme, rest) = split_scheme(uri.as_bytes()).ok_or(UriError::Scheme)?;
-        let default_port = default_port(scheme).ok_or(UriError::Scheme)?;
-        let (authority, target) = split_authority(rest);
-        let Authority { host, port } = match Authority::parse(authority) {
-            Err(_) if authority.contains(&b'@') => return Err(UriError::UserInformation),
+        let (scheme, rest) = uri.split_once("://").ok_or(UriError::Scheme)?;
+        let default_port = default_port(scheme.as_bytes()).ok_or(UriError::Scheme)?;
+        let authority_len = split_authority(rest.as_bytes()).0.len();
+        let (authority, target) = rest.split_at_checked(authority_len).ok_or(UriError::Host)?;
+        let Authority { host, port } = match Authority::parse(authority.as_bytes()) {
+            Err(_) if authority.contains('@') => return Err(UriError::UserInformation),
             authority => authority?,
         };
-        match target.get(Class::Target.prefix_len(target)) {
+        match target.as_bytes().get(Class::Target.prefix_len(target.as_bytes())) {
             None => {}
             // RFC 6455, section 3: fragment identifiers must not be used on these URIs.
             Some(b'#') => return Err(UriError::Fragment),
             Some(_) => return Err(UriError::Path),
         }
-        let rest_of = |len: usize| uri.get(uri.len() - len..).unwrap_or_default();
-        let start_of = |text: &'a str, len: usize| text.get(..len).unwrap_or_default();
         Ok(Self {
-            scheme: start_of(uri, scheme.len()),
+            scheme,
             default_port,
-            authority: start_of(rest_of(rest.len()), authority.len()),
-            host: start_of(rest_of(rest.len()), host.len()),
+            authority,
+            host: authority.get(..host.len()).ok_or(UriError::Host)?,
             port: port.unwrap_or(default_port),
-            target: Target::split(rest_of(target.len())),
+            target: Target::split(target),
         })
     }
 
@@ -165,7 +164,7 @@ impl Uri<'_> {
     /// # Ok::<(), websocket_proto::handshake::UriError>(())
     /// ```
     pub fn resolve(&self, location: &[u8]) -> Result<String, UriError> {
-        let location = location.split(|&byte| byte == b'#').next().unwrap_or_default();
+        let location = location.split(|&byte| byte == b'#').next().unwrap_or(location);
         let location = str::from_utf8(location).map_err(|_| UriError::Path)?;
         if has_scheme(location) {
             let target = Uri::parse(location)?;
@@ -228,8 +227,9 @@ fn push_without_dot_segments(uri: &mut String, path: &str) {
         match segment {
             "." => {}
             ".." => {
-                let parent = uri.get(start..).and_then(|path| path.rfind('/')).unwrap_or_default();
-                uri.truncate(start + parent);
+                if let Some(parent) = uri.rfind('/').filter(|&slash| slash >= start) {
+                    uri.truncate(parent);
+                }
             }
             segment => {
                 uri.push('/');
@@ -297,7 +297,7 @@ impl<'a> Target<'a> {
             return Some(Self::split(target));
         }
         let (_, rest) = split_absolute(target.as_bytes())?;
-        Some(Self::split(target.get(target.len() - rest.len()..).unwrap_or_default()))
+        target.get(target.len() - rest.len()..).map(Self::split)
     }
 
     fn split(target: &'a str) -> Self {

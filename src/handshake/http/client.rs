@@ -69,21 +69,15 @@ impl<'a> ClientRequest<'a> {
         let target = self.target();
         let composed = target.iter().chain(self.offered_subprotocols());
         let mut buffer = alloc::vec![0; composed.map(|part| part.len() + 2).sum()];
+        let fields = self.extended_connect(&mut buffer)?;
+        let scheme = if self.is_secure() { "https" } else { "http" };
+        let uri = format!("{scheme}://{}{}", self.authority(), target.concat());
         let mut request = Request::new(());
-        let (mut scheme, mut authority, mut path) = ("", "", "");
-        for field in self.extended_connect(&mut buffer)? {
-            let text = field.text().unwrap_or_default();
-            match field.name() {
-                ":method" => *request.method_mut() = ::http::Method::CONNECT,
-                ":protocol" => {}
-                ":scheme" => scheme = text,
-                ":authority" => authority = text,
-                ":path" => path = text,
-                _ => append(request.headers_mut(), field)?,
-            }
+        *request.method_mut() = ::http::Method::CONNECT;
+        *request.uri_mut() = Uri::try_from(uri).map_err(|_| InvalidHead::Target)?;
+        for field in fields.filter(|field| !field.name_bytes().starts_with(b":")) {
+            append(request.headers_mut(), field)?;
         }
-        let uri = Uri::try_from(format!("{scheme}://{authority}{path}"));
-        *request.uri_mut() = uri.map_err(|_| InvalidHead::Target)?;
         Ok(request)
     }
 

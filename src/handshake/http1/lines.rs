@@ -74,13 +74,14 @@ impl fmt::Debug for Field<'_> {
     }
 }
 
-/// An iterator over fields, in the order in which they were sent.
+/// The fields of a head: an iterator in the order in which they were sent, and lookups by name.
 ///
 /// ```
 /// use websocket_proto::handshake::{HeadLimits, RequestParser};
 ///
 /// let head = b"GET / HTTP/1.1\r\nHost: example.com\r\nX-Trace: 1\r\n\r\n";
 /// let request = RequestParser::new(HeadLimits::DEFAULT).parse(head)?.unwrap();
+/// assert_eq!(request.fields().text("host"), Some("example.com"));
 /// let names: Vec<&str> = request.fields().map(|field| field.name()).collect();
 /// assert_eq!(names, ["Host", "X-Trace"]);
 /// # Ok::<(), websocket_proto::handshake::HandshakeError>(())
@@ -104,8 +105,21 @@ impl<'a> Fields<'a> {
         Self(Source::List(list.iter()))
     }
 
-    /// Returns the values of the fields called `name`, ignoring case.
-    pub(crate) fn values(self, name: &str) -> impl Iterator<Item = &'a [u8]> + Clone {
+    /// Returns the value of the first field called `name`, ignoring case.
+    #[must_use]
+    pub fn value(self, name: &str) -> Option<&'a [u8]> {
+        self.values(name).next()
+    }
+
+    /// Returns the value of the first field called `name` as text, or `None` if there is no such field
+    /// or its value is not UTF-8.
+    #[must_use]
+    pub fn text(self, name: &str) -> Option<&'a str> {
+        str::from_utf8(self.value(name)?).ok()
+    }
+
+    /// Returns the values of all fields called `name`, ignoring case.
+    pub fn values(self, name: &str) -> impl Iterator<Item = &'a [u8]> + Clone {
         self.filter(move |field| field.has_name(name)).map(|field| field.value)
     }
 }
