@@ -4,6 +4,8 @@
 use alloc::sync::Arc;
 use core::fmt;
 
+#[cfg(feature = "deflate")]
+use crate::Deflate;
 use crate::handshake::{HeadLimits, OriginPolicy};
 use crate::limits::ReceiveLimits;
 use crate::{ControlRate, Entropy, EntropyError, Limits, Timeouts};
@@ -45,6 +47,8 @@ pub struct Config {
     pub(crate) statistics: bool,
     /// At least 1.
     pub(crate) max_fragment: usize,
+    #[cfg(feature = "deflate")]
+    pub(crate) deflate: Option<Deflate>,
     pub(crate) manual_pong: bool,
     pub(crate) manual_close: bool,
     entropy: EntropySource,
@@ -79,6 +83,8 @@ impl Config {
             control_rate: None,
             statistics: false,
             max_fragment: usize::MAX,
+            #[cfg(feature = "deflate")]
+            deflate: None,
             manual_pong: false,
             manual_close: false,
             entropy: EntropySource::OperatingSystem,
@@ -167,6 +173,15 @@ impl Config {
         self
     }
 
+    /// Enables permessage-deflate (RFC 7692): a client offers it, and a server accepts it. The default
+    /// is no compression.
+    #[cfg(feature = "deflate")]
+    #[must_use]
+    pub const fn with_deflate(mut self, deflate: Deflate) -> Self {
+        self.deflate = Some(deflate);
+        self
+    }
+
     /// Disables automatic Pongs. The application answers Pings with
     /// [`Connection::pong`](crate::Connection::pong).
     #[must_use]
@@ -212,6 +227,13 @@ impl Config {
     #[must_use]
     pub const fn head_limits(&self) -> HeadLimits {
         self.head_limits
+    }
+
+    /// Returns the configuration of permessage-deflate, or `None` if it is disabled.
+    #[cfg(feature = "deflate")]
+    #[must_use]
+    pub const fn deflate(&self) -> Option<Deflate> {
+        self.deflate
     }
 
     /// Returns the origins whose pages may connect to a server.

@@ -65,6 +65,9 @@ pub enum Violation {
     LengthTooLarge,
     /// The peer sent a text message that is not UTF-8 (section 8.1).
     InvalidUtf8,
+    /// The peer sent a compressed message that is not a complete DEFLATE stream (RFC 7692, section
+    /// 7.2.2).
+    InvalidCompression,
     /// The peer sent a Close frame with a payload of one byte (section 5.5.1).
     CloseTooShort,
     /// The peer sent a Close frame with this code, which must not be sent (section 7.4).
@@ -110,9 +113,11 @@ impl ConnectionError {
     #[must_use]
     pub const fn close_code(self) -> CloseCode {
         match self {
-            Self::Protocol(Violation::InvalidUtf8 | Violation::InvalidCloseReason) => {
-                CloseCode::INVALID_PAYLOAD
-            }
+            Self::Protocol(
+                Violation::InvalidUtf8
+                | Violation::InvalidCloseReason
+                | Violation::InvalidCompression,
+            ) => CloseCode::INVALID_PAYLOAD,
             Self::Protocol(_) => CloseCode::PROTOCOL_ERROR,
             Self::Limit(Limit::Frame | Limit::Message) => CloseCode::MESSAGE_TOO_BIG,
             Self::Limit(Limit::EmptyFragments | Limit::ControlFrames) => {
@@ -177,6 +182,9 @@ impl fmt::Display for Violation {
             Self::UnexpectedMask => "the server sent a masked frame",
             Self::NonMinimalLength => "the peer did not encode a payload length minimally",
             Self::LengthTooLarge => "the peer announced a payload length of more than 63 bits",
+            Self::InvalidCompression => {
+                "the peer sent a compressed message that is not valid DEFLATE"
+            }
             Self::InvalidUtf8 => "the peer sent a text message that is not UTF-8",
             Self::CloseTooShort => "the peer sent a Close frame with a payload of one byte",
             Self::InvalidCloseCode(code) => {

@@ -183,6 +183,8 @@ pub use entropy::{Entropy, EntropyError};
 pub use error::{ConnectionError, Limit, Timeout, Violation};
 #[cfg(feature = "alloc")]
 pub use event::Event;
+#[cfg(feature = "deflate")]
+pub use extension::deflate::{Deflate, DeflateParameters};
 #[cfg(feature = "alloc")]
 pub use handshake::Negotiated;
 pub use input::Input;

@@ -128,6 +128,17 @@ impl Utf8Validator {
         }
     }
 
+    /// Moves the bytes of the partial character to the start of `out`, and returns their number, at
+    /// most 3.
+    #[cfg(feature = "deflate")]
+    pub(crate) fn take_partial(&mut self, out: &mut [u8]) -> usize {
+        let len = usize::from(core::mem::take(&mut self.len));
+        for (to, byte) in out.iter_mut().zip(self.partial.iter().take(len)) {
+            *to = *byte;
+        }
+        len
+    }
+
     /// Returns whether validating the next piece would yield a complete character or an error. If
     /// not, the whole piece would be stored in the partial character.
     ///

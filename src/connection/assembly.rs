@@ -107,7 +107,8 @@ fn additional(len: usize, capacity: usize, piece: usize, remaining: Remaining) -
     if !remaining.fin && len > 0 {
         let doubled = capacity.saturating_mul(2);
         let grown = doubled.max(capacity.saturating_mul(4).min(FIRST_RESERVE));
-        wanted = wanted.max(grown);
+        let max = usize::try_from(remaining.max).unwrap_or(usize::MAX);
+        wanted = wanted.max(grown.min(received.saturating_add(max)));
     }
     wanted - len
 }
@@ -116,12 +117,12 @@ fn additional(len: usize, capacity: usize, piece: usize, remaining: Remaining) -
 mod tests {
     use super::*;
 
-    const FIN: Remaining = Remaining { frame: 0, fin: true };
+    const FIN: Remaining = Remaining { frame: 0, fin: true, max: u64::MAX };
 
     #[test]
     fn short_fragmented_message_gets_a_short_buffer() {
         let mut assembly = Assembly::default();
-        let more = Remaining { frame: 0, fin: false };
+        let more = Remaining { frame: 0, fin: false, max: u64::MAX };
         assert_eq!(assembly.push(Data::Text("a"), Fragment::First, || more), None);
         let message = assembly.push(Data::Text("b"), Fragment::Last, || FIN).unwrap();
         let text = message.into_text().unwrap();
@@ -131,16 +132,16 @@ mod tests {
 
     #[test]
     fn trusts_an_announced_length_up_to_eight_times_the_bytes_received() {
-        let announced = Remaining { frame: 1 << 40, fin: true };
+        let announced = Remaining { frame: 1 << 40, fin: true, max: u64::MAX };
         assert_eq!(additional(0, 0, 1, announced), FIRST_RESERVE);
         assert_eq!(additional(0, 0, 100_000, announced), 800_000);
-        let remaining = Remaining { frame: 5, fin: true };
+        let remaining = Remaining { frame: 5, fin: true, max: u64::MAX };
         assert_eq!(additional(0, 0, 10, remaining), 15);
     }
 
     #[test]
     fn buffer_of_unknown_final_length_grows_fourfold_and_then_doubles() {
-        let more = Remaining { frame: 0, fin: false };
+        let more = Remaining { frame: 0, fin: false, max: u64::MAX };
         assert_eq!(additional(1000, 1000, 1, more), 3000);
         assert_eq!(additional(30_000, 30_000, 1, more), FIRST_RESERVE - 30_000);
         assert_eq!(additional(60_000, 60_000, 1, more), 60_000);

@@ -5,6 +5,8 @@
 //! `send.rs` turns messages into queued frames.
 
 mod assembly;
+#[cfg(feature = "deflate")]
+mod deflate;
 mod keys;
 mod next;
 mod output;
@@ -28,9 +30,13 @@ use alloc::boxed::Box;
 use core::fmt;
 
 use assembly::Assembly;
+#[cfg(feature = "deflate")]
+use deflate::Codecs;
 use keys::Keys;
 use timers::Timers;
 
+#[cfg(feature = "deflate")]
+use crate::DeflateParameters;
 use crate::session::{AbortCause, ControlStorage, Machine};
 use crate::{
     Config, ConnectionError, EntropyError, Negotiated, Outcome, Role, SharedConfig, Transport,
@@ -67,8 +73,13 @@ pub struct Connection {
     control: Control,
     keys: Keys,
     timers: Option<Box<Timers>>,
-    /// The number of bytes that the last call left unread in the [`Input`](crate::Input).
-    unread_left: usize,
+    #[cfg(feature = "deflate")]
+    codecs: Option<Box<Codecs>>,
+    /// The agreed parameters of permessage-deflate.
+    #[cfg(feature = "deflate")]
+    deflate: Option<DeflateParameters>,
+    /// The number of bytes that the last call left unread in the [`Input`](crate::Input), modulo 2³².
+    unread_left: u32,
 }
 
 /// Storage for a control frame that is split across reads. Allocated only for such a frame.
@@ -112,19 +123,23 @@ impl Connection {
     /// bytes in the [`Input`](crate::Input).
     pub(crate) fn after_handshake(mut self, output: Output, unread_left: usize) -> Self {
         self.output = output;
-        self.unread_left = unread_left;
+        self.unread_left = unread_left as u32;
         self
     }
 
-    fn new(role: Role, config: SharedConfig, _negotiated: &Negotiated<'_>, keys: Keys) -> Self {
+    fn new(role: Role, config: SharedConfig, negotiated: &Negotiated<'_>, keys: Keys) -> Self {
         Self {
-            machine: Machine::new(role),
+            machine: Machine::new(role, negotiated.extension()),
             timers: Timers::new(&config),
             config,
             output: Output::empty(),
             assembly: Assembly::default(),
             control: Control::default(),
             keys,
+            #[cfg(feature = "deflate")]
+            codecs: None,
+            #[cfg(feature = "deflate")]
+            deflate: negotiated.deflate(),
             unread_left: 0,
         }
     }

@@ -3,7 +3,7 @@
 use super::Connection;
 use crate::frame::take;
 use crate::session::Preview;
-use crate::{Input, Transport};
+use crate::{Event, Input, Transport};
 
 /// The next step of an asynchronous driver, as [`Connection::next`] returns it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,11 +40,25 @@ impl Connection {
     /// ```
     pub fn next(&mut self, input: &mut Input<'_>) -> Next {
         self.check_continuity(input);
+        #[cfg(feature = "deflate")]
+        if self.event_is_ready() {
+            return Next::Event;
+        }
         loop {
             let limits = &self.config.receive_limits;
             match self.machine.preview(input.unread(), limits, self.config.delivery) {
                 Preview::Event => return Next::Event,
-                Preview::NoEvent(len) => self.consume_without_event(input, len),
+                Preview::NoEvent(len) => {
+                    let event = self.consume(input, len);
+                    debug_assert!(event.is_none(), "the preview saw no event");
+                }
+                #[cfg(feature = "deflate")]
+                Preview::Transformed(len) => {
+                    if let Some(event) = self.consume(input, len).map(Event::into_owned) {
+                        self.keep_ready(event);
+                        return Next::Event;
+                    }
+                }
             }
             if !input.has_unread() {
                 break;
@@ -65,16 +79,18 @@ impl Connection {
         }
     }
 
-    /// Consumes the first `len` bytes of `input`, which cause no event except possibly a failure.
-    fn consume_without_event(&mut self, input: &mut Input<'_>, len: usize) {
+    /// Consumes at most the first `len` bytes of `input`.
+    fn consume<'i>(&mut self, input: &'i mut Input<'_>, len: usize) -> Option<Event<'i>> {
         let (mut unread, position) = input.consume();
+        let before = unread.len();
         let mut part = take(&mut unread, len);
         let event = self.receive_parts(&mut part);
-        debug_assert!(event.is_none(), "the preview saw no event");
-        if self.machine.failure_pending() {
+        if event.is_none() && self.machine.failure_pending() {
             self.end_failed();
         }
-        self.leave_unread(unread.len(), position);
-        self.observe_input(len);
+        let left = unread.len() + part.len();
+        self.leave_unread(left, position);
+        self.observe_input(before - left);
+        event
     }
 }

@@ -1,8 +1,15 @@
 //! Messages that are encoded once and sent to many connections.
 
+#[cfg(feature = "deflate")]
+use alloc::sync::Arc;
+#[cfg(feature = "deflate")]
+use std::sync::OnceLock;
+
 use bytes::{BufMut, Bytes, BytesMut};
 
-use crate::frame::FrameHeader;
+#[cfg(feature = "deflate")]
+use crate::extension::deflate::{FLUSH_END, Setting, pool, without_flush_end};
+use crate::frame::{FrameHeader, ReservedBits};
 use crate::{Message, MessageType};
 
 /// A message that is encoded once and sent to any number of connections.
@@ -24,12 +31,43 @@ use crate::{Message, MessageType};
 /// }
 /// # Ok::<(), websocket_proto::SendError>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct PreparedMessage {
     message_type: MessageType,
-    payload: Bytes,
-    /// The encoded frame of a server: the header and the payload. `payload` is a slice of it.
+    encoded: Encoded,
+    /// The compressed encodings, by window bits from 9 on; `None` if they are not smaller.
+    #[cfg(feature = "deflate")]
+    compressed: Arc<[OnceLock<Option<Encoded>>; 7]>,
+}
+
+/// An encoding of a message.
+#[derive(Clone, Debug)]
+pub(super) struct Encoded {
+    /// The frame of a server: the header and the payload.
     frame: Bytes,
+    header_len: usize,
+}
+
+impl Encoded {
+    fn new(message_type: MessageType, reserved_bits: ReservedBits, payload: &[u8]) -> Self {
+        let header = FrameHeader::new(message_type.opcode(), payload.len() as u64);
+        debug_assert!(header.is_some(), "no buffer exceeds 63 bits of length");
+        let mut frame = BytesMut::with_capacity(FrameHeader::MAX_LEN + payload.len());
+        if let Some(header) = header {
+            frame.put_slice(&header.with_reserved_bits(reserved_bits).encode());
+        }
+        let header_len = frame.len();
+        frame.put_slice(payload);
+        Self { frame: frame.freeze(), header_len }
+    }
+
+    pub(super) const fn frame(&self) -> &Bytes {
+        &self.frame
+    }
+
+    pub(super) fn payload(&self) -> &[u8] {
+        self.frame.get(self.header_len..).unwrap_or_default()
+    }
 }
 
 impl PreparedMessage {
@@ -38,23 +76,18 @@ impl PreparedMessage {
     pub fn new<'m>(message: impl Into<Message<'m>>) -> Self {
         let message = message.into();
         let message_type = message.message_type();
-        let payload = message.as_bytes();
-        let header = FrameHeader::new(message_type.opcode(), payload.len() as u64);
-        debug_assert!(header.is_some(), "no buffer exceeds 63 bits of length");
-        let mut frame = BytesMut::with_capacity(FrameHeader::MAX_LEN + payload.len());
-        if let Some(header) = header {
-            frame.put_slice(&header.encode());
+        Self {
+            message_type,
+            encoded: Encoded::new(message_type, ReservedBits::NONE, message.as_bytes()),
+            #[cfg(feature = "deflate")]
+            compressed: Arc::default(),
         }
-        let header_len = frame.len();
-        frame.put_slice(payload);
-        let frame = frame.freeze();
-        Self { message_type, payload: frame.slice(header_len..), frame }
     }
 
     /// Returns the payload.
     #[must_use]
     pub fn payload(&self) -> &[u8] {
-        &self.payload
+        self.encoded.payload()
     }
 
     /// Returns the type of the message.
@@ -63,7 +96,36 @@ impl PreparedMessage {
         self.message_type
     }
 
-    pub(super) const fn frame(&self) -> &Bytes {
-        &self.frame
+    pub(super) const fn encoded(&self) -> &Encoded {
+        &self.encoded
+    }
+
+    /// Returns the compressed encoding with this setting, or `None` if it is not smaller. The first
+    /// call for a window compresses the message, without context.
+    #[cfg(feature = "deflate")]
+    pub(super) fn compressed(&self, setting: Setting) -> Option<&Encoded> {
+        let slot = self.compressed.get(usize::from(setting.window_bits()).checked_sub(9)?)?;
+        slot.get_or_init(|| self.compress(setting)).as_ref()
+    }
+
+    #[cfg(feature = "deflate")]
+    fn compress(&self, setting: Setting) -> Option<Encoded> {
+        let (mut compressor, mut scratch) = (pool::take_compressor(setting), pool::take_scratch());
+        let max = self.payload().len() + FLUSH_END.len() - 1;
+        let compressed = compressor.compress(self.payload(), &mut scratch, max);
+        let encoded = compressed
+            .map(without_flush_end)
+            .map(|payload| Encoded::new(self.message_type, ReservedBits::RSV1, &payload));
+        pool::give_scratch(scratch);
+        pool::give_compressor(compressor);
+        encoded
     }
 }
+
+impl PartialEq for PreparedMessage {
+    fn eq(&self, other: &Self) -> bool {
+        self.encoded.frame == other.encoded.frame
+    }
+}
+
+impl Eq for PreparedMessage {}

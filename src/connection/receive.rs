@@ -28,6 +28,10 @@ impl Connection {
     pub fn receive<'i>(&mut self, input: &'i mut Input<'_>) -> Option<Event<'i>> {
         // Fast path for the last call of nearly every receive loop: no bytes, and nothing to
         // report.
+        #[cfg(feature = "deflate")]
+        if self.event_is_ready() {
+            return self.take_ready();
+        }
         if !input.has_unread()
             && !input.is_finished()
             && self.unread_left == 0
@@ -85,7 +89,7 @@ impl Connection {
     /// be lost, or bytes of another connection received. Only the number of unread bytes is
     /// compared.
     pub(super) fn check_continuity(&mut self, input: &Input<'_>) {
-        if self.unread_left != input.unread_left() {
+        if self.unread_left != input.unread_left() as u32 {
             self.unread_left = 0;
             self.fail(ConnectionError::UnreadInput);
         }
@@ -94,7 +98,7 @@ impl Connection {
     /// Records that the last `len` bytes of the input remain unread.
     #[inline(always)]
     pub(super) fn leave_unread(&mut self, len: usize, position: &mut Position) {
-        self.unread_left = len;
+        self.unread_left = len as u32;
         position.leave_unread(len);
     }
 
@@ -106,27 +110,36 @@ impl Connection {
             let Received { piece, reply } =
                 self.machine.receive(unread, limits, &mut self.control)?;
             let event = match piece {
-                Piece::Data { data, fragment } => {
-                    self.count_received(data.len(), fragment);
-                    let failed = reply.is_some();
-                    self.queue_reply_close(reply);
-                    match self.config.delivery {
-                        Delivery::Chunks => Some(Event::Chunk(chunk(data, fragment))),
-                        // The piece is valid text before an invalid byte: the message never
-                        // completes.
-                        Delivery::Messages if failed => None,
-                        Delivery::Messages => {
-                            let remaining = || self.machine.remaining();
-                            self.assembly.push(data, fragment, remaining).map(Event::Message)
-                        }
-                    }
-                }
+                Piece::Data { data, fragment } => self.receive_data(data, fragment, reply),
+                #[cfg(feature = "deflate")]
+                Piece::Transformed => self.receive_compressed(unread),
                 Piece::Ping(payload) => self.receive_ping(payload),
                 Piece::Pong(payload) => self.receive_pong(payload),
                 Piece::Close(payload) => self.receive_close(payload, reply),
             };
             if event.is_some() {
                 return event;
+            }
+        }
+    }
+
+    #[inline]
+    pub(super) fn receive_data<'i>(
+        &mut self,
+        data: Data<'i>,
+        fragment: Fragment,
+        reply: Option<Reply>,
+    ) -> Option<Event<'i>> {
+        self.count_received(data.len(), fragment);
+        let failed = reply.is_some();
+        self.queue_reply_close(reply);
+        match self.config.delivery {
+            Delivery::Chunks => Some(Event::Chunk(chunk(data, fragment))),
+            // The piece is valid text before an invalid byte: the message never completes.
+            Delivery::Messages if failed => None,
+            Delivery::Messages => {
+                let remaining = || self.machine.remaining(&self.config.receive_limits);
+                self.assembly.push(data, fragment, remaining).map(Event::Message)
             }
         }
     }
@@ -220,6 +233,8 @@ impl Connection {
     pub(super) fn discard_incoming(&mut self) {
         self.assembly.clear();
         self.control.0 = None;
+        #[cfg(feature = "deflate")]
+        self.discard_inflater();
     }
 
     /// Handles the end of the stream after its last byte.

@@ -8,11 +8,14 @@ use super::Connection;
 use super::output::ZERO_COPY_MIN;
 use super::segment::OwnedPayload;
 use crate::close::ClosePayload;
-use crate::frame::Opcode;
+use crate::frame::{Opcode, ReservedBits};
 use crate::{
     Chunk, CloseCode, CloseFrame, Fragment, Message, MessageType, Outgoing, PreparedMessage, Role,
     SendError, Unsent,
 };
+
+/// The reserved bits of a message that no extension transforms.
+const UNCOMPRESSED: ReservedBits = ReservedBits::NONE;
 
 /// # Messages
 impl Connection {
@@ -35,7 +38,10 @@ impl Connection {
         let message = message.into();
         let (message_type, payload) = (message.message_type(), message.as_bytes());
         // Fast path: copies the payload without moving the message.
-        if self.is_copied(payload.len()) && payload.len() <= self.config.max_fragment {
+        if self.is_copied(payload.len())
+            && payload.len() <= self.config.max_fragment
+            && !self.is_compressed(payload.len())
+        {
             return match self.send_copy(message_type, Fragment::Whole, payload) {
                 Ok(()) => Ok(()),
                 Err(error) => Err(Unsent { message, error }),
@@ -69,6 +75,20 @@ impl Connection {
     /// # Ok::<(), websocket_proto::SendError>(())
     /// ```
     pub fn send_chunk<'m>(&mut self, chunk: Chunk<'m>) -> Result<(), Unsent<Chunk<'m>>> {
+        #[cfg(feature = "deflate")]
+        match self.try_send_compressed_chunk(&chunk) {
+            Ok(true) => return Ok(()),
+            Ok(false) => {}
+            Err(error) => return Err(Unsent { message: chunk, error }),
+        }
+        self.send_chunk_as_is(chunk)
+    }
+
+    /// Queues one piece of a message without compressing it.
+    pub(super) fn send_chunk_as_is<'m>(
+        &mut self,
+        chunk: Chunk<'m>,
+    ) -> Result<(), Unsent<Chunk<'m>>> {
         let Chunk { payload, fragment } = chunk;
         let sent = if self.is_copied(payload.len()) {
             self.send_copy(payload.message_type(), fragment, payload.as_bytes())
@@ -81,6 +101,20 @@ impl Connection {
 
     #[inline(never)]
     fn send_large<'m>(&mut self, message: Outgoing<'m>) -> Result<(), Unsent<Outgoing<'m>>> {
+        #[cfg(feature = "deflate")]
+        match self.try_send_compressed(&message) {
+            Ok(true) => return Ok(()),
+            Ok(false) => {}
+            Err(error) => return Err(Unsent { message, error }),
+        }
+        self.send_as_is(message)
+    }
+
+    /// Queues a message without compressing it.
+    pub(super) fn send_as_is<'m>(
+        &mut self,
+        message: Outgoing<'m>,
+    ) -> Result<(), Unsent<Outgoing<'m>>> {
         match message {
             Outgoing::Prepared(prepared) => self
                 .send_prepared(prepared)
@@ -112,16 +146,32 @@ impl Connection {
         len < ZERO_COPY_MIN || self.machine.role() == Role::Client
     }
 
+    /// Returns whether a payload of `len` bytes is compressed, if that makes it smaller.
+    #[inline(always)]
+    fn is_compressed(&self, len: usize) -> bool {
+        #[cfg(feature = "deflate")]
+        {
+            self.compresses(len)
+        }
+        #[cfg(not(feature = "deflate"))]
+        {
+            let _ = len;
+            false
+        }
+    }
+
     /// Queues a prepared message in one frame, never in fragments. A server queues the encoded
     /// frame, a long one without a copy; a client masks a copy.
     fn send_prepared(&mut self, prepared: &PreparedMessage) -> Result<(), SendError> {
         let (message_type, len) = (prepared.message_type(), prepared.payload().len());
         self.check_send(message_type, Fragment::Whole)?;
         match self.machine.role() {
-            Role::Client => self.queue_copy(message_type, Fragment::Whole, prepared.payload())?,
+            Role::Client => {
+                self.queue_copy(message_type, Fragment::Whole, UNCOMPRESSED, prepared.payload())?;
+            }
             // The frame already has the header that the machine would create, and a whole message
             // leaves the state of the machine unchanged.
-            Role::Server => self.output.push_prepared(prepared.frame().clone()),
+            Role::Server => self.output.push_prepared(prepared.encoded().frame().clone()),
         }
         self.count_sent(len, Fragment::Whole);
         Ok(())
@@ -150,7 +200,7 @@ impl Connection {
         Ok(())
     }
 
-    /// Queues a copy of a payload, in one frame or in several.
+    /// Sends a copy of a payload.
     #[inline(never)]
     fn send_copy(
         &mut self,
@@ -159,13 +209,25 @@ impl Connection {
         payload: &[u8],
     ) -> Result<(), SendError> {
         self.check_send(message_type, fragment)?;
-        if payload.len() <= self.config.max_fragment {
-            self.queue_copy(message_type, fragment, payload)?;
-        } else {
-            self.queue_fragments(message_type, fragment, payload)?;
-        }
+        self.queue_payload(message_type, fragment, UNCOMPRESSED, payload)?;
         self.count_sent(payload.len(), fragment);
         Ok(())
+    }
+
+    /// Queues a copy of a payload, in one frame or in several.
+    #[inline(always)]
+    pub(super) fn queue_payload(
+        &mut self,
+        message_type: MessageType,
+        fragment: Fragment,
+        reserved_bits: ReservedBits,
+        payload: &[u8],
+    ) -> Result<(), SendError> {
+        if payload.len() <= self.config.max_fragment {
+            self.queue_copy(message_type, fragment, reserved_bits, payload)
+        } else {
+            self.queue_fragments(message_type, fragment, reserved_bits, payload)
+        }
     }
 
     #[cold]
@@ -173,16 +235,17 @@ impl Connection {
         &mut self,
         message_type: MessageType,
         fragment: Fragment,
+        reserved_bits: ReservedBits,
         payload: &[u8],
     ) -> Result<(), SendError> {
         let mut pieces = payload.chunks(self.config.max_fragment);
         let last = pieces.next_back().unwrap_or_default();
         let mut position = fragment.first_part();
         for piece in pieces {
-            self.queue_copy(message_type, position, piece)?;
+            self.queue_copy(message_type, position, reserved_bits, piece)?;
             position = Fragment::Middle;
         }
-        self.queue_copy(message_type, fragment.last_part(), last)
+        self.queue_copy(message_type, fragment.last_part(), reserved_bits, last)
     }
 
     /// Queues one frame with a copy of its payload, which a client masks.
@@ -191,15 +254,17 @@ impl Connection {
         &mut self,
         message_type: MessageType,
         fragment: Fragment,
+        reserved_bits: ReservedBits,
         payload: &[u8],
     ) -> Result<(), SendError> {
         if payload.is_empty() && fragment == Fragment::Middle {
             return Ok(());
         }
         let len = payload.len() as u64;
-        let header = self
-            .machine
-            .data_header(message_type, fragment, len, || self.keys.next(&self.config))?;
+        let header =
+            self.machine.data_header(message_type, fragment, reserved_bits, len, || {
+                self.keys.next(&self.config)
+            })?;
         self.output.push_frame(&header, payload);
         Ok(())
     }
@@ -243,8 +308,9 @@ impl Connection {
         payload: OwnedPayload,
     ) {
         let len = payload.len() as u64;
-        let header =
-            self.machine.data_header(message_type, fragment, len, || self.keys.next(&self.config));
+        let header = self.machine.data_header(message_type, fragment, UNCOMPRESSED, len, || {
+            self.keys.next(&self.config)
+        });
         debug_assert!(header.is_ok(), "the frame was checked, and a server needs no key");
         if let Ok(header) = header {
             self.output.push_shared(&header, payload);
@@ -253,12 +319,16 @@ impl Connection {
 
     /// Returns an error unless this piece may be sent now and there is room for it.
     #[inline]
-    fn check_send(&self, message_type: MessageType, fragment: Fragment) -> Result<(), SendError> {
+    pub(super) fn check_send(
+        &self,
+        message_type: MessageType,
+        fragment: Fragment,
+    ) -> Result<(), SendError> {
         self.machine.check_data(message_type, fragment)?;
         if self.has_room() { Ok(()) } else { Err(SendError::Full) }
     }
 
-    fn count_sent(&mut self, payload_len: usize, fragment: Fragment) {
+    pub(super) fn count_sent(&mut self, payload_len: usize, fragment: Fragment) {
         if let Some(timers) = &mut self.timers {
             timers.sent_data(payload_len, fragment, self.output.end());
         }

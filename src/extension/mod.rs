@@ -1,8 +1,10 @@
 //! The integration point of extensions (RFC 6455, section 9): the reserved bits that they use. The
-//! receive path of [`Machine`](crate::session::Machine) selects the extension that transforms a
-//! payload.
+//! receive path of [`Machine`](crate::session::Machine) returns the payload of a message that an
+//! extension transformed untouched, and a [`Connection`](crate::Connection) transforms it back.
 
-use crate::Fragment;
+#[cfg(feature = "deflate")]
+pub(crate) mod deflate;
+
 use crate::frame::ReservedBits;
 
 /// The extension that was negotiated in the opening handshake.
@@ -10,6 +12,8 @@ use crate::frame::ReservedBits;
 pub(crate) enum Extension {
     #[default]
     None,
+    #[cfg(feature = "deflate")]
+    Deflate,
 }
 
 impl Extension {
@@ -17,13 +21,9 @@ impl Extension {
     pub(crate) const fn received_bits(self) -> ReservedBits {
         match self {
             Self::None => ReservedBits::NONE,
-        }
-    }
-
-    /// Returns the reserved bits to set on an outgoing frame.
-    pub(crate) const fn sent_bits(self, _fragment: Fragment) -> ReservedBits {
-        match self {
-            Self::None => ReservedBits::NONE,
+            // RFC 7692, section 6: RSV1 marks a compressed message.
+            #[cfg(feature = "deflate")]
+            Self::Deflate => ReservedBits::RSV1,
         }
     }
 }

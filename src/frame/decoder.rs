@@ -201,6 +201,32 @@ impl FrameDecoder {
         Some((header, Masked { payload, masking_key, offset: start }))
     }
 
+    /// Passes the next payload bytes of the current frame, at most `max`, unmasked to `consume`, which
+    /// returns the number of bytes that it consumed. The others remain in `input`, masked. Consumes
+    /// nothing between frames.
+    #[cfg(feature = "deflate")]
+    pub(crate) fn consume_payload(
+        &mut self,
+        input: &mut &mut [u8],
+        max: usize,
+        consume: impl FnOnce(&[u8]) -> usize,
+    ) {
+        let State::Payload { header, offset } = &mut self.state else { return };
+        let missing = usize::try_from(header.payload_len() - *offset).unwrap_or(usize::MAX);
+        let len = input.len().min(missing).min(max);
+        let Some(payload) = input.get_mut(..len) else { return };
+        let masking_key = header.masking_key().unwrap_or_default();
+        unmask(payload, masking_key, *offset);
+        let consumed = consume(payload).min(len);
+        *offset += consumed as u64;
+        unmask(payload.get_mut(consumed..).unwrap_or_default(), masking_key, *offset);
+        let complete = *offset == header.payload_len();
+        take(input, consumed);
+        if complete {
+            *self = Self::new();
+        }
+    }
+
     /// Copies the next payload bytes of the current frame to `out`, as many as fit, and unmasks
     /// them there.
     #[cfg(feature = "alloc")]
@@ -248,6 +274,12 @@ impl<'i> Masked<'i> {
         Self { payload, masking_key: header.masking_key().unwrap_or_default(), offset: 0 }
     }
 
+    /// Creates a payload that is not masked.
+    #[cfg(feature = "deflate")]
+    pub(crate) const fn unmasked(payload: &'i mut [u8]) -> Self {
+        Self { payload, masking_key: [0; 4], offset: 0 }
+    }
+
     pub(crate) const fn len(&self) -> usize {
         self.payload.len()
     }
@@ -278,6 +310,8 @@ pub(crate) struct Remaining {
     pub(crate) frame: u64,
     /// Whether the message ends with the current frame.
     pub(crate) fin: bool,
+    /// The maximum number of further payload bytes of the message.
+    pub(crate) max: u64,
 }
 
 /// Removes the first `len` bytes from `input`, or all bytes if there are fewer, and returns them.

@@ -177,7 +177,7 @@ impl FrameHeader {
             len => (u64::from(len), 2),
         };
         if !opcode.is_control() {
-            rules.check_limits(fin, payload_len)?;
+            rules.check_limits(fin, reserved_bits, payload_len)?;
         }
 
         let (masking_key, len) = if second & MASK != 0 {

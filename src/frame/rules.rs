@@ -66,7 +66,8 @@ pub struct FrameRules {
     pub message_in_progress: bool,
     /// The maximum payload length of a data frame in bytes.
     pub max_frame: u64,
-    /// The maximum number of further payload bytes of the message.
+    /// The maximum number of further payload bytes of the message. It does not apply to a frame with
+    /// a reserved bit, whose payload an extension transforms.
     pub message_remaining: u64,
     /// The maximum number of further empty fragments of the message. The last fragment does not count.
     pub empty_fragments_remaining: u32,
@@ -150,12 +151,18 @@ impl FrameRules {
     }
 
     /// Checks the limits of a data frame.
-    pub(super) fn check_limits(&self, fin: bool, payload_len: u64) -> Result<(), Limit> {
+    pub(super) fn check_limits(
+        &self,
+        fin: bool,
+        reserved_bits: ReservedBits,
+        payload_len: u64,
+    ) -> Result<(), Limit> {
         // RFC 6455, section 10.4: limits apply before anything is buffered.
         if payload_len > self.max_frame {
             return Err(Limit::Frame);
         }
-        if payload_len > self.message_remaining {
+        // The payload of a message has another length after an extension has transformed it.
+        if payload_len > self.message_remaining && reserved_bits == ReservedBits::NONE {
             return Err(Limit::Message);
         }
         if !fin && payload_len == 0 && self.empty_fragments_remaining == 0 {

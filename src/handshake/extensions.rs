@@ -27,16 +27,16 @@ pub(super) fn is_extension_list(list: &[u8]) -> bool {
 
 /// The error of a list that breaks the grammar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Malformed;
+pub(crate) struct Malformed;
 
 /// An iterator over the extensions of one list, in order. If the list breaks the grammar, the last
 /// item is an error.
 #[derive(Clone, Debug)]
-pub(super) struct Extensions<'a>(Cursor<'a>);
+pub(crate) struct Extensions<'a>(Cursor<'a>);
 
 /// One extension: an offer in a request, or a choice in a response.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Extension<'a> {
+pub(crate) struct Extension<'a> {
     name: &'a [u8],
     /// The parameters, from the first `;`.
     parameters: &'a [u8],
@@ -44,7 +44,7 @@ pub(super) struct Extension<'a> {
 
 /// One parameter of an extension.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Parameter<'a> {
+pub(crate) struct Parameter<'a> {
     name: &'a [u8],
     /// The value without the quotes of a quoted string, but with its backslashes; `None` if the
     /// parameter has no value.
@@ -52,7 +52,7 @@ pub(super) struct Parameter<'a> {
 }
 
 impl<'a> Extensions<'a> {
-    pub(super) const fn new(list: &'a [u8]) -> Self {
+    pub(crate) const fn new(list: &'a [u8]) -> Self {
         Self(Cursor(list))
     }
 }
@@ -77,12 +77,12 @@ impl<'a> Iterator for Extensions<'a> {
 // The negotiation of permessage-deflate reads offers through these.
 #[cfg_attr(not(test), allow(dead_code))]
 impl<'a> Extension<'a> {
-    pub(super) fn name(&self) -> &'a str {
+    pub(crate) fn name(&self) -> &'a str {
         str::from_utf8(self.name).unwrap_or_default()
     }
 
     /// Returns the parameters, in order.
-    pub(super) fn parameters(&self) -> impl Iterator<Item = Parameter<'a>> + Clone {
+    pub(crate) fn parameters(&self) -> impl Iterator<Item = Parameter<'a>> + Clone {
         let mut cursor = Cursor(self.parameters);
         core::iter::from_fn(move || if cursor.skip(b';') { cursor.parameter() } else { None })
     }
@@ -90,13 +90,13 @@ impl<'a> Extension<'a> {
 
 #[cfg_attr(not(test), allow(dead_code))]
 impl<'a> Parameter<'a> {
-    pub(super) fn name(&self) -> &'a str {
+    pub(crate) fn name(&self) -> &'a str {
         str::from_utf8(self.name).unwrap_or_default()
     }
 
     /// Returns the characters of the value, without quotes and escapes, or `None` if the parameter has
     /// no value.
-    pub(super) fn value(&self) -> Option<impl Iterator<Item = u8> + Clone + 'a> {
+    pub(crate) fn value(&self) -> Option<impl Iterator<Item = u8> + Clone + 'a> {
         // The value is a token, which has no backslash; so each backslash here is an escape.
         self.value.map(|value| value.iter().copied().filter(|&byte| byte != b'\\'))
     }

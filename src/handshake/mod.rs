@@ -43,7 +43,7 @@ mod error;
 #[cfg(feature = "alloc")]
 mod event;
 mod extended_connect;
-mod extensions;
+pub(crate) mod extensions;
 mod fields;
 #[cfg(feature = "alloc")]
 mod gather;

@@ -4,6 +4,10 @@ use core::str;
 
 use super::fields::{FieldName, HandshakeFields, tokens};
 use super::{Acceptance, Field, Fields, HandshakeError, HeadWriter, InvalidHead};
+#[cfg(feature = "deflate")]
+use crate::DeflateParameters;
+#[cfg(feature = "alloc")]
+use crate::extension::Extension;
 
 /// The parameters on which the two sides agreed in the opening handshake.
 ///
@@ -24,13 +28,19 @@ use super::{Acceptance, Field, Fields, HandshakeError, HeadWriter, InvalidHead};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Negotiated<'a> {
     subprotocol: Option<&'a str>,
+    #[cfg(feature = "deflate")]
+    deflate: Option<DeflateParameters>,
 }
 
 impl<'a> Negotiated<'a> {
     /// Creates parameters without a subprotocol.
     #[must_use]
     pub const fn new() -> Self {
-        Self { subprotocol: None }
+        Self {
+            subprotocol: None,
+            #[cfg(feature = "deflate")]
+            deflate: None,
+        }
     }
 
     /// Sets the subprotocol.
@@ -46,6 +56,31 @@ impl<'a> Negotiated<'a> {
         self.subprotocol
     }
 
+    /// Sets the parameters of permessage-deflate.
+    #[cfg(feature = "deflate")]
+    #[must_use]
+    pub fn with_deflate(mut self, parameters: impl Into<Option<DeflateParameters>>) -> Self {
+        self.deflate = parameters.into();
+        self
+    }
+
+    /// Returns the parameters of permessage-deflate, or `None` if it was not agreed.
+    #[cfg(feature = "deflate")]
+    #[must_use]
+    pub const fn deflate(&self) -> Option<DeflateParameters> {
+        self.deflate
+    }
+
+    /// Returns the extension that transforms messages.
+    #[cfg(feature = "alloc")]
+    pub(crate) const fn extension(&self) -> Extension {
+        #[cfg(feature = "deflate")]
+        if self.deflate.is_some() {
+            return Extension::Deflate;
+        }
+        Extension::None
+    }
+
     /// Reads the parameters from the fields of a response, and verifies that the client offered them.
     pub(super) fn verify(
         response: &HandshakeFields<&'a [u8]>,
@@ -58,9 +93,9 @@ impl<'a> Negotiated<'a> {
         }
         // RFC 6455, section 4.1, item 6 of the response: the client offered the subprotocol.
         match response.once(FieldName::Subprotocols, HandshakeError::RepeatedSubprotocol)? {
-            None => Ok(Self { subprotocol: None }),
+            None => Ok(Self::new()),
             Some(value) if is_offered(value) => {
-                Ok(Self { subprotocol: str::from_utf8(value).ok() })
+                Ok(Self::new().with_subprotocol(str::from_utf8(value).ok()))
             }
             Some(_) => Err(HandshakeError::UnrequestedSubprotocol),
         }

@@ -44,6 +44,8 @@ use crate::{CloseCode, ConnectionError, Outcome, Role, Transport};
 pub(crate) struct Closing {
     state: State,
     stream: PeerStream,
+    /// Whether `take_failure` returned the failure.
+    failure_taken: bool,
 }
 
 // The discriminant is one byte, because it is tested for every frame.
@@ -91,7 +93,7 @@ pub(crate) enum AbortCause {
 /// # Transitions
 impl Closing {
     pub(crate) const fn new() -> Self {
-        Self { state: State::Open, stream: PeerStream::Flowing }
+        Self { state: State::Open, stream: PeerStream::Flowing, failure_taken: false }
     }
 
     /// Records that we sent a Close frame.
@@ -164,6 +166,22 @@ impl Closing {
             }
             State::Closed(_) | State::Failed(..) => {}
         }
+    }
+}
+
+/// # The failure
+impl Closing {
+    /// Returns the failure of the connection, once.
+    #[cold]
+    pub(crate) fn take_failure(&mut self) -> Option<ConnectionError> {
+        let error = self.error().filter(|_| !self.failure_taken)?;
+        self.failure_taken = true;
+        Some(error)
+    }
+
+    /// Returns whether [`take_failure`](Self::take_failure) will return a failure.
+    pub(crate) const fn failure_pending(&self) -> bool {
+        !self.failure_taken && self.error().is_some()
     }
 }
 

@@ -4,6 +4,7 @@ use super::{
     AbortCause, ControlPayload, ControlStorage, Data, Machine, Piece, Received, Reply,
     ReplyPending, SessionEvent,
 };
+use crate::extension::Extension;
 use crate::limits::ReceiveLimits;
 use crate::{
     CloseCode, CloseFrame, ConnectionError, Input, Limits, MessageType, Outcome, Role, Transport,
@@ -99,7 +100,7 @@ impl Session {
     #[must_use]
     pub const fn with_limits(role: Role, limits: Limits) -> Self {
         Self {
-            machine: Machine::new(role),
+            machine: Machine::new(role, Extension::None),
             limits: limits.for_pieces(),
             reply: None,
             control: Control([0; 125]),
@@ -142,9 +143,17 @@ impl Session {
                 self.store(payload)
             }
             Piece::Data { .. } => 0,
+            #[cfg(feature = "deflate")]
+            Piece::Transformed => 0,
         };
         self.hold_reply(reply, control_len);
         let event = match piece {
+            #[cfg(feature = "deflate")]
+            Piece::Transformed => {
+                debug_assert!(false, "a session negotiates no extension");
+                self.abort();
+                return Ok(self.machine.take_failure().map(SessionEvent::Failed));
+            }
             Piece::Data { data, fragment } => match data {
                 Data::Text(text) => SessionEvent::Text(text, fragment),
                 Data::Char(character) => {

@@ -17,6 +17,8 @@ mod preview;
 mod receive;
 mod received;
 mod send;
+#[cfg(feature = "deflate")]
+mod transformed;
 #[cfg(feature = "alloc")]
 mod whole;
 mod write;
@@ -31,7 +33,9 @@ pub(crate) use closing::AbortCause;
 use closing::Closing;
 
 use crate::extension::Extension;
-use crate::frame::FrameDecoder;
+#[cfg(feature = "deflate")]
+use crate::frame::ReservedBits;
+use crate::frame::{FrameDecoder, FrameHeader};
 use crate::{ConnectionError, MessageType, Outcome, Role, Transport, Utf8Validator};
 
 /// The protocol state of one endpoint: the order of frames and fragments, UTF-8 across frames,
@@ -42,15 +46,14 @@ pub(crate) struct Machine {
     role: Role,
     extension: Extension,
     closing: Closing,
-    /// Whether `take_failure` returned the failure in `closing`.
-    failure_taken: bool,
     frames: FrameDecoder,
     text: Utf8Validator,
-    /// The type of the incoming message in progress.
-    incoming: Option<MessageType>,
+    /// The incoming message in progress.
+    incoming: Option<Incoming>,
     /// Whether a piece of the incoming message was delivered.
     piece_delivered: bool,
-    /// The payload length of the incoming message that its frame headers announced so far.
+    /// The payload length of the incoming message so far: announced by its frame headers, or, if an
+    /// extension transformed the payload, the original payload received.
     message_len: u64,
     /// The number of empty fragments of the incoming message so far, without the last fragment.
     empty_fragments: u32,
@@ -60,13 +63,60 @@ pub(crate) struct Machine {
     outgoing: Option<MessageType>,
 }
 
+/// The type of an incoming message, and whether an extension transformed its payload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Incoming {
+    Text,
+    Binary,
+    #[cfg(feature = "deflate")]
+    TransformedText,
+    #[cfg(feature = "deflate")]
+    TransformedBinary,
+}
+
+impl Incoming {
+    /// Returns the message that begins with this header, or `None` if none does.
+    fn begin(header: &FrameHeader) -> Option<Self> {
+        let message_type = header.opcode().message_type()?;
+        #[cfg(feature = "deflate")]
+        if header.reserved_bits() != ReservedBits::NONE {
+            return Some(match message_type {
+                MessageType::Text => Self::TransformedText,
+                MessageType::Binary => Self::TransformedBinary,
+            });
+        }
+        Some(match message_type {
+            MessageType::Text => Self::Text,
+            MessageType::Binary => Self::Binary,
+        })
+    }
+
+    const fn message_type(self) -> MessageType {
+        match self {
+            Self::Text => MessageType::Text,
+            Self::Binary => MessageType::Binary,
+            #[cfg(feature = "deflate")]
+            Self::TransformedText => MessageType::Text,
+            #[cfg(feature = "deflate")]
+            Self::TransformedBinary => MessageType::Binary,
+        }
+    }
+
+    const fn is_transformed(self) -> bool {
+        match self {
+            Self::Text | Self::Binary => false,
+            #[cfg(feature = "deflate")]
+            Self::TransformedText | Self::TransformedBinary => true,
+        }
+    }
+}
+
 impl Machine {
-    pub(crate) const fn new(role: Role) -> Self {
+    pub(crate) const fn new(role: Role, extension: Extension) -> Self {
         Self {
             role,
-            extension: Extension::None,
+            extension,
             closing: Closing::new(),
-            failure_taken: false,
             frames: FrameDecoder::new(),
             text: Utf8Validator::new(),
             incoming: None,
@@ -122,7 +172,7 @@ impl Machine {
 
     /// Returns whether [`take_failure`](Self::take_failure) will return a failure.
     pub(crate) const fn failure_pending(&self) -> bool {
-        !self.failure_taken && self.closing.error().is_some()
+        self.closing.failure_pending()
     }
 
     /// Returns the type of the outgoing message in progress.

@@ -1,6 +1,6 @@
 //! A preview of the next step of the receive path, which consumes nothing.
 
-use super::Machine;
+use super::{Incoming, Machine};
 use crate::frame::{FrameHeader, Remaining};
 use crate::limits::ReceiveLimits;
 use crate::{Delivery, MessageType};
@@ -11,6 +11,10 @@ pub(crate) enum Preview {
     Event,
     /// The next bytes, this many, cause no event except possibly a failure.
     NoEvent(usize),
+    /// The next bytes, this many, are payload that an extension transformed, with its frame header.
+    /// Whether they cause an event shows only when they are transformed back.
+    #[cfg(feature = "deflate")]
+    Transformed(usize),
 }
 
 impl Machine {
@@ -40,11 +44,18 @@ impl Machine {
         let missing = usize::try_from(frames.missing_payload()).unwrap_or(usize::MAX);
         let available = missing.min(payload.len());
         let complete = available == missing;
+        #[cfg(feature = "deflate")]
+        if delivery == Delivery::Chunks
+            && !header.opcode().is_control()
+            && Incoming::begin(header).or(self.incoming).is_some_and(Incoming::is_transformed)
+        {
+            return Preview::Transformed(header_len + available);
+        }
         let is_event = if header.opcode().is_control() {
             complete
         } else {
             let message_type = begun.and_then(|header| header.opcode().message_type());
-            match (delivery, message_type.or(self.incoming)) {
+            match (delivery, message_type.or(self.incoming.map(Incoming::message_type))) {
                 _ if complete && header.fin() => true,
                 (Delivery::Messages, _) | (Delivery::Chunks, None) => false,
                 (Delivery::Chunks, Some(MessageType::Binary)) => available > 0,
@@ -59,8 +70,13 @@ impl Machine {
     }
 
     /// Returns the announced payload of the current message that has not arrived.
-    pub(crate) fn remaining(&self) -> Remaining {
+    pub(crate) fn remaining(&self, limits: &ReceiveLimits) -> Remaining {
+        #[cfg(feature = "deflate")]
+        if self.incoming.is_some_and(Incoming::is_transformed) {
+            // The announced lengths are not those of the original payload.
+            return Remaining { frame: 0, fin: false, max: self.original_remaining(limits) };
+        }
         let fin = self.frames.header().map_or(self.incoming.is_none(), FrameHeader::fin);
-        Remaining { frame: self.frames.missing_payload(), fin }
+        Remaining { frame: self.frames.missing_payload(), fin, max: limits.max_message }
     }
 }

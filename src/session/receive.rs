@@ -1,6 +1,6 @@
 //! The receive path, which converts bytes into pieces of messages and complete control frames.
 
-use super::{ControlStorage, Data, Machine, Piece, Received, Reply};
+use super::{ControlStorage, Data, Incoming, Machine, Piece, Received, Reply};
 use crate::extension::Extension;
 use crate::frame::{FrameHeader, FrameRules, Masked, Opcode, take};
 use crate::limits::ReceiveLimits;
@@ -24,7 +24,11 @@ impl Machine {
                 return None;
             }
             let (header, payload) = match self.next_payload(input, limits) {
-                Ok(payload) => payload?,
+                Ok(Some(payload)) => payload,
+                #[cfg(feature = "deflate")]
+                Ok(None) => return self.transformed_piece(input),
+                #[cfg(not(feature = "deflate"))]
+                Ok(None) => return None,
                 Err(error) => {
                     self.closing.fail(error);
                     continue;
@@ -36,11 +40,10 @@ impl Machine {
                 }
                 Opcode::Text | Opcode::Binary | Opcode::Continuation => {
                     self.data_arrived = true;
-                    match (self.incoming?, self.extension) {
-                        (MessageType::Text, Extension::None) => self.receive_text(header, payload),
-                        (MessageType::Binary, Extension::None) => {
-                            self.finish_piece(Data::Binary(payload), header)
-                        }
+                    let ends = self.frames.is_between_frames() && header.fin();
+                    match self.incoming?.message_type() {
+                        MessageType::Text => self.receive_text(payload.unmask(), ends),
+                        MessageType::Binary => self.finish_piece(Data::Binary(payload), ends),
                     }
                 }
             };
@@ -60,8 +63,11 @@ impl Machine {
     ) -> Result<Option<(FrameHeader, Masked<'i>)>, ConnectionError> {
         let rules = self.rules(limits);
         let partial_char = self.text.has_partial_char();
-        // Fast path: the frame is whole in the input.
-        if !partial_char && let Some((header, payload)) = self.frames.decode_whole(input, &rules)? {
+        // Fast path: the frame is whole in the input, and no extension transforms its payload.
+        if !partial_char
+            && self.extension == Extension::None
+            && let Some((header, payload)) = self.frames.decode_whole(input, &rules)?
+        {
             self.begin_frame(&header);
             return Ok(Some((header, payload)));
         }
@@ -77,6 +83,9 @@ impl Machine {
         }
         // A partial character is completed first, as a piece of its own.
         let is_data = self.frames.header().is_some_and(|header| !header.opcode().is_control());
+        if is_data && self.incoming.is_some_and(Incoming::is_transformed) {
+            return Ok(None);
+        }
         let max = if partial_char && is_data { self.text.needed() } else { usize::MAX };
         Ok(self.frames.decode_payload(input, max))
     }
@@ -87,12 +96,20 @@ impl Machine {
             reserved_bits: self.extension.received_bits(),
             message_in_progress: self.incoming.is_some(),
             max_frame: limits.max_frame,
-            message_remaining: limits.max_message.saturating_sub(self.message_len),
+            message_remaining: self.announced_remaining(limits),
             empty_fragments_remaining: limits
                 .max_empty_fragments
                 .saturating_sub(self.empty_fragments),
             // RFC 6455, section 5.1: the masking direction follows from the role.
             ..FrameRules::new(self.role)
+        }
+    }
+
+    /// Returns the number of further payload bytes that the headers of the message may announce.
+    fn announced_remaining(&self, limits: &ReceiveLimits) -> u64 {
+        match self.incoming {
+            Some(incoming) if incoming.is_transformed() => u64::MAX,
+            Some(_) | None => limits.max_message.saturating_sub(self.message_len),
         }
     }
 
@@ -103,22 +120,23 @@ impl Machine {
         if header.opcode().is_control() {
             return;
         }
-        if let Some(message_type) = header.opcode().message_type() {
-            self.incoming = Some(message_type);
+        if let Some(incoming) = Incoming::begin(header) {
+            self.incoming = Some(incoming);
         }
-        self.message_len += header.payload_len();
+        if !self.incoming.is_some_and(Incoming::is_transformed) {
+            self.message_len += header.payload_len();
+        }
         if header.payload_len() == 0 && !header.fin() {
             self.empty_fragments += 1;
         }
     }
 
     /// Validates payload of a text message. Returns `None` if it contains no complete character.
-    fn receive_text<'i>(
+    pub(super) fn receive_text<'i>(
         &mut self,
-        header: FrameHeader,
-        payload: Masked<'i>,
+        payload: &'i [u8],
+        ends: bool,
     ) -> Option<Received<'i>> {
-        let payload = &*payload.unmask();
         let data = if self.text.has_partial_char() {
             match self.text.push_partial(payload) {
                 Ok(Some(character)) => Data::Char(character),
@@ -131,14 +149,13 @@ impl Machine {
                 Err(error) => return self.fail_text(error.valid),
             }
         };
-        let ends = self.frames.is_between_frames() && header.fin();
         if ends && self.text.has_partial_char() {
             return match data {
                 Data::Text(text) => self.fail_text(text),
                 Data::Char(_) | Data::Binary(_) => self.fail_text(""),
             };
         }
-        self.finish_piece(data, header)
+        self.finish_piece(data, ends)
     }
 
     /// Adds the position within the message. Returns `None` for an empty piece that is not the
@@ -146,8 +163,7 @@ impl Machine {
     // Not inlined without an allocator, to keep a single copy.
     #[cfg_attr(feature = "alloc", inline)]
     #[cfg_attr(not(feature = "alloc"), inline(never))]
-    fn finish_piece<'i>(&mut self, data: Data<'i>, header: FrameHeader) -> Option<Received<'i>> {
-        let ends = self.frames.is_between_frames() && header.fin();
+    pub(super) fn finish_piece<'i>(&mut self, data: Data<'i>, ends: bool) -> Option<Received<'i>> {
         if !ends && data.is_empty() {
             return None;
         }
@@ -190,9 +206,7 @@ impl Machine {
     /// Returns the failure of the connection, once.
     #[cold]
     pub(crate) fn take_failure(&mut self) -> Option<ConnectionError> {
-        let error = self.closing.error().filter(|_| !self.failure_taken)?;
-        self.failure_taken = true;
-        Some(error)
+        self.closing.take_failure()
     }
 
     /// Returns the Close frame that must be sent.

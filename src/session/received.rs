@@ -9,9 +9,26 @@ pub(crate) struct Received<'i> {
     pub(crate) reply: Option<Reply>,
 }
 
+#[cfg(feature = "deflate")]
+impl<'i> Received<'i> {
+    /// Returns the parts of a piece of a message.
+    pub(crate) fn into_data(self) -> Option<(Data<'i>, Fragment, Option<Reply>)> {
+        match self.piece {
+            Piece::Data { data, fragment } => Some((data, fragment, self.reply)),
+            Piece::Transformed | Piece::Ping(_) | Piece::Pong(_) | Piece::Close(_) => None,
+        }
+    }
+}
+
 /// A piece of a message, or a complete control frame.
 pub(crate) enum Piece<'i> {
-    Data { data: Data<'i>, fragment: Fragment },
+    Data {
+        data: Data<'i>,
+        fragment: Fragment,
+    },
+    /// Payload that an extension transformed is next in the input. It was not consumed.
+    #[cfg(feature = "deflate")]
+    Transformed,
     Ping(ControlPayload<'i>),
     Pong(ControlPayload<'i>),
     Close(ControlPayload<'i>),

@@ -1,7 +1,7 @@
 //! The frame encoder, which creates every header that is sent.
 
 use super::{AbortCause, Machine};
-use crate::frame::{FrameHeader, Opcode};
+use crate::frame::{FrameHeader, Opcode, ReservedBits};
 use crate::{ConnectionError, EntropyError, Fragment, MessageType, Role, SendError};
 
 impl Machine {
@@ -29,12 +29,14 @@ impl Machine {
         }
     }
 
-    /// Returns the header of a data frame. [`check_data`](Self::check_data) must have succeeded.
+    /// Returns the header of a data frame. `reserved_bits` are those of the message.
+    /// [`check_data`](Self::check_data) must have succeeded.
     #[inline]
     pub(crate) fn data_header(
         &mut self,
         message_type: MessageType,
         fragment: Fragment,
+        reserved_bits: ReservedBits,
         payload_len: u64,
         masking_key: impl FnOnce() -> Result<[u8; 4], EntropyError>,
     ) -> Result<FrameHeader, SendError> {
@@ -43,9 +45,9 @@ impl Machine {
         let header = FrameHeader::new(opcode, payload_len);
         let header =
             if fragment.ends() { header } else { header.and_then(FrameHeader::without_fin) };
-        let header = header
-            .ok_or(SendError::TooLong)?
-            .with_reserved_bits(self.extension.sent_bits(fragment));
+        // RFC 7692, section 6: only the first frame of a message has the bits of an extension.
+        let reserved_bits = if fragment.begins() { reserved_bits } else { ReservedBits::NONE };
+        let header = header.ok_or(SendError::TooLong)?.with_reserved_bits(reserved_bits);
         let header = self.mask_header(header, masking_key)?;
         self.outgoing = if fragment.ends() { None } else { Some(message_type) };
         Ok(header)

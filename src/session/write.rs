@@ -3,7 +3,7 @@
 use super::Session;
 use super::endpoint::PendingReply;
 use crate::close::ClosePayload;
-use crate::frame::{FrameHeader, Opcode};
+use crate::frame::{FrameHeader, Opcode, ReservedBits};
 use crate::mask::unmask;
 use crate::{CloseCode, CloseFrame, EntropyError, Fragment, MessageType, Role, SendError};
 
@@ -68,7 +68,13 @@ impl Session {
         masking_key: impl FnOnce() -> Result<[u8; 4], EntropyError>,
     ) -> Result<FrameHeader, SendError> {
         self.machine.check_data(message_type, fragment)?;
-        self.machine.data_header(message_type, fragment, payload_len, masking_key)
+        self.machine.data_header(
+            message_type,
+            fragment,
+            ReservedBits::NONE,
+            payload_len,
+            masking_key,
+        )
     }
 
     /// Writes a Ping (section 5.5.2) with at most 125 bytes of payload to the start of `out` and

@@ -1,0 +1,436 @@
+//! Compressed messages (RFC 7692): the payload of received frames through an inflater to the state
+//! machine, and sent messages through a compressor to the frame encoder.
+//!
+//! # Receiving
+//!
+//! The inflater writes into an output buffer of the thread, piece by piece. Each piece continues like
+//! the payload of an uncompressed frame: the machine counts and validates it, and it becomes a chunk
+//! or a part of the message. If the output buffer is full, more output may be pending, although all
+//! input was consumed. The last byte then stays unread in the input until the output is complete, so
+//! that a driver calls again before it reads more.
+//!
+//! # Sending
+//!
+//! The peer's inflater refers to the messages that it received. If a compressor with context makes a
+//! message that is not sent, or if a compressed message is sent that it did not make, it is reset: it
+//! then refers to nothing before the next message, which is valid in any context.
+
+use alloc::borrow::Cow;
+use alloc::boxed::Box;
+use core::mem;
+
+use super::Connection;
+use crate::extension::deflate::{
+    Compressor, EMPTY, FLUSH_END, Inflater, Setting, Window, pool, without_flush_end,
+};
+use crate::frame::ReservedBits;
+use crate::{
+    Chunk, Deflate, DeflateParameters, Event, Fragment, Limit, MessageType, Outgoing,
+    PreparedMessage, Role, SendError, Unsent, Violation,
+};
+
+/// The compressed payload bytes that are unmasked at once. Those that do not fit into one chunk are
+/// masked again.
+const MAX_INPUT: usize = 16 << 10;
+
+/// RFC 7692, section 6: the first frame of a compressed message has RSV1.
+const COMPRESSED: ReservedBits = ReservedBits::RSV1;
+
+/// The parts of permessage-deflate that a connection owns within a message, and with context takeover
+/// between messages.
+#[derive(Default)]
+pub(super) struct Codecs {
+    /// The inflater of the incoming message in progress.
+    inflater: Option<Box<Inflater>>,
+    /// The context of the peer between its messages.
+    window: Window,
+    /// The compressor with context, or that of the outgoing message in progress.
+    compressor: Option<Box<Compressor>>,
+    /// Whether the outgoing message in progress is compressed.
+    is_compressing: bool,
+    /// An event that `next` has found and `receive` has not returned.
+    ready: Option<Event<'static>>,
+}
+
+impl Drop for Codecs {
+    fn drop(&mut self) {
+        self.discard_inflater();
+    }
+}
+
+impl Codecs {
+    fn is_needed(&self) -> bool {
+        self.inflater.is_some()
+            || self.compressor.is_some()
+            || self.ready.is_some()
+            || !self.window.is_empty()
+    }
+
+    fn discard_inflater(&mut self) {
+        if let Some(inflater) = self.inflater.take() {
+            pool::give_inflater(inflater);
+        }
+    }
+}
+
+/// # Receiving
+impl Connection {
+    /// Inflates payload from `unread` until an event or a failure occurs, or all payload of the frame
+    /// is consumed.
+    #[inline(never)]
+    pub(super) fn receive_compressed(&mut self, unread: &mut &mut [u8]) -> Option<Event<'static>> {
+        let mut inflater = self.take_inflater();
+        let mut scratch = pool::take_scratch();
+        let event = loop {
+            let event = self.receive_inflated(unread, &mut inflater, &mut scratch);
+            if event.is_some() || !self.machine.is_transformed_next(unread) {
+                break event;
+            }
+        };
+        pool::give_scratch(scratch);
+        self.give_inflater(inflater);
+        event
+    }
+
+    /// Inflates one piece of the message in progress.
+    fn receive_inflated(
+        &mut self,
+        unread: &mut &mut [u8],
+        inflater: &mut Inflater,
+        scratch: &mut [u8],
+    ) -> Option<Event<'static>> {
+        let partial = self.machine.take_partial_char(scratch);
+        let remaining = self.machine.original_remaining(&self.config.receive_limits);
+        // One byte more than allowed shows that the message is too long.
+        let room = usize::try_from(remaining).unwrap_or(usize::MAX).saturating_add(1);
+        let end = partial.saturating_add(room).min(scratch.len());
+        let output = scratch.get_mut(partial..end)?;
+        let (mut produced, mut is_corrupt) = (0, false);
+        let mut ends = self.machine.consume_transformed(unread, MAX_INPUT, |payload| {
+            let progress = inflater.inflate_ahead(payload, output);
+            (produced, is_corrupt) = (progress.produced, progress.corrupt);
+            progress.consumed
+        });
+        if produced as u64 > remaining {
+            self.machine.fail(Limit::Message);
+            return None;
+        }
+        if ends && !is_corrupt {
+            is_corrupt = inflater.finish().is_err();
+        }
+        ends &= !is_corrupt;
+        let payload = scratch.get_mut(..partial + produced)?;
+        if !ends || self.takes_context_over() {
+            inflater.remember(payload.get(partial..)?);
+        }
+        let mut received = self.machine.receive_original(payload, partial, ends);
+        if is_corrupt {
+            self.machine.fail(Violation::InvalidCompression);
+            if let Some(received) = &mut received {
+                received.reply = self.machine.pending_close();
+            }
+        }
+        let (data, fragment, reply) = received?.into_data()?;
+        self.receive_data(data, fragment, reply).map(Event::into_owned)
+    }
+
+    /// Returns whether the peer may refer to its previous messages.
+    fn takes_context_over(&self) -> bool {
+        self.deflate.is_some_and(|agreed| agreed.has_context_takeover(self.peer()))
+    }
+
+    fn take_inflater(&mut self) -> Box<Inflater> {
+        if let Some(inflater) = self.codecs.as_mut().and_then(|codecs| codecs.inflater.take()) {
+            return inflater;
+        }
+        let mut inflater = pool::take_inflater();
+        let window = self.codecs.as_mut().map(|codecs| mem::take(&mut codecs.window));
+        inflater.begin(window.filter(|window| !window.is_empty()));
+        inflater
+    }
+
+    /// Keeps the inflater within a message. After a message, keeps the context if the peer may refer to
+    /// it.
+    fn give_inflater(&mut self, mut inflater: Box<Inflater>) {
+        if self.machine.error().is_some() {
+            pool::give_inflater(inflater);
+        } else if self.machine.is_receiving_transformed() {
+            self.codecs().inflater = Some(inflater);
+            return;
+        } else {
+            if self.takes_context_over() {
+                let bits = self.deflate.map_or(15, |agreed| agreed.window_bits(self.peer()));
+                self.codecs().window = inflater.take_window(1 << bits);
+            }
+            pool::give_inflater(inflater);
+        }
+        self.release_codecs();
+    }
+
+    /// Drops the incomplete message and the context of the peer.
+    pub(super) fn discard_inflater(&mut self) {
+        if let Some(codecs) = &mut self.codecs {
+            codecs.discard_inflater();
+            codecs.window = Window::default();
+            self.release_codecs();
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn event_is_ready(&self) -> bool {
+        self.codecs.as_ref().is_some_and(|codecs| codecs.ready.is_some())
+    }
+
+    /// Returns the event that `next` has found.
+    #[cold]
+    pub(super) fn take_ready(&mut self) -> Option<Event<'static>> {
+        let event = self.codecs.as_mut()?.ready.take();
+        self.release_codecs();
+        event
+    }
+
+    /// Keeps an event for the next call of `receive`.
+    pub(super) fn keep_ready(&mut self, event: Event<'static>) {
+        self.codecs().ready = Some(event);
+    }
+}
+
+/// # Compression
+impl Connection {
+    /// Returns the parameters of permessage-deflate (RFC 7692), or `None` if it was not agreed.
+    #[must_use]
+    pub const fn deflate(&self) -> Option<DeflateParameters> {
+        self.deflate
+    }
+
+    /// Queues a message as [`send`](Self::send) does, but never compresses it: for payloads that are
+    /// compressed already, and for secrets beside text that an attacker chose
+    /// ([`manual`](crate::manual)).
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of [`send`](Self::send).
+    pub fn send_uncompressed<'m>(
+        &mut self,
+        message: impl Into<Outgoing<'m>>,
+    ) -> Result<(), Unsent<Outgoing<'m>>> {
+        self.send_as_is(message.into())
+    }
+
+    /// Queues one piece of a message as [`send_chunk`](Self::send_chunk) does. If it is the first piece
+    /// of its message, the message is not compressed; all other pieces follow the first.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of [`send_chunk`](Self::send_chunk).
+    pub fn send_chunk_uncompressed<'m>(
+        &mut self,
+        chunk: Chunk<'m>,
+    ) -> Result<(), Unsent<Chunk<'m>>> {
+        if self.is_compressing() { self.send_chunk(chunk) } else { self.send_chunk_as_is(chunk) }
+    }
+
+    /// Queues a message compressed, if it is long enough and becomes smaller. Returns whether it was
+    /// queued.
+    pub(super) fn try_send_compressed(
+        &mut self,
+        message: &Outgoing<'_>,
+    ) -> Result<bool, SendError> {
+        match message {
+            Outgoing::Prepared(prepared) => self.try_send_prepared(prepared),
+            Outgoing::Message(_) | Outgoing::Shared(_) => {
+                self.try_send_payload(message.message_type(), message.as_bytes())
+            }
+        }
+    }
+
+    fn try_send_payload(
+        &mut self,
+        message_type: MessageType,
+        payload: &[u8],
+    ) -> Result<bool, SendError> {
+        if !self.compresses(payload.len()) {
+            return Ok(false);
+        }
+        self.check_send(message_type, Fragment::Whole)?;
+        let mut compressor = self.take_compressor(Some(payload.len()));
+        let mut scratch = pool::take_scratch();
+        let max = payload.len() + FLUSH_END.len() - 1;
+        let compressed = compressor.compress(payload, &mut scratch, max).map(without_flush_end);
+        let sent = match compressed {
+            Some(compressed) => self
+                .queue_payload(message_type, Fragment::Whole, COMPRESSED, &compressed)
+                .map(|()| true),
+            None => Ok(false),
+        };
+        pool::give_scratch(scratch);
+        if sent != Ok(true) {
+            compressor.reset();
+        }
+        self.give_compressor(compressor);
+        if sent == Ok(true) {
+            self.count_sent(payload.len(), Fragment::Whole);
+        }
+        sent
+    }
+
+    /// Queues a prepared message in a compressed encoding that all connections with the same window
+    /// share.
+    fn try_send_prepared(&mut self, prepared: &PreparedMessage) -> Result<bool, SendError> {
+        let len = prepared.payload().len();
+        if !self.compresses(len) {
+            return Ok(false);
+        }
+        self.check_send(prepared.message_type(), Fragment::Whole)?;
+        let setting =
+            Setting::for_message(&self.deflate_config(), self.outgoing_window_bits(), len);
+        let Some(encoded) = prepared.compressed(setting) else { return Ok(false) };
+        match self.machine.role() {
+            Role::Server => self.output.push_prepared(encoded.frame().clone()),
+            Role::Client => {
+                let message_type = prepared.message_type();
+                let payload = encoded.payload();
+                self.queue_payload(message_type, Fragment::Whole, COMPRESSED, payload)?;
+            }
+        }
+        // The peer's context now has a message that the compressor did not make.
+        if let Some(compressor) = self.codecs.as_mut().and_then(|codecs| codecs.compressor.as_mut())
+        {
+            compressor.reset();
+        }
+        self.count_sent(len, Fragment::Whole);
+        Ok(true)
+    }
+
+    /// Queues a piece of a compressed message, if its first piece is or can be compressed. Returns
+    /// whether it was queued.
+    pub(super) fn try_send_compressed_chunk(
+        &mut self,
+        chunk: &Chunk<'_>,
+    ) -> Result<bool, SendError> {
+        let Chunk { payload, fragment } = chunk;
+        let (message_type, fragment) = (payload.message_type(), *fragment);
+        let payload = payload.as_bytes();
+        match fragment {
+            Fragment::Whole => return self.try_send_payload(message_type, payload),
+            Fragment::First if !self.compresses(usize::MAX) => return Ok(false),
+            Fragment::First => {
+                self.check_send(message_type, fragment)?;
+                let compressor = self.take_compressor(None);
+                let codecs = self.codecs();
+                codecs.compressor = Some(compressor);
+                codecs.is_compressing = true;
+            }
+            Fragment::Middle | Fragment::Last if !self.is_compressing() => return Ok(false),
+            Fragment::Middle | Fragment::Last => self.check_send(message_type, fragment)?,
+        }
+        let sent = self.queue_compressed_chunk(message_type, fragment, payload);
+        if fragment.ends()
+            && let Some(codecs) = &mut self.codecs
+        {
+            codecs.is_compressing = false;
+            if let Some(compressor) = codecs.compressor.take() {
+                self.give_compressor(compressor);
+            }
+        }
+        sent?;
+        self.count_sent(payload.len(), fragment);
+        Ok(true)
+    }
+
+    fn queue_compressed_chunk(
+        &mut self,
+        message_type: MessageType,
+        fragment: Fragment,
+        payload: &[u8],
+    ) -> Result<(), SendError> {
+        if payload.is_empty() {
+            // A second flush without new input has no output.
+            let payload: &[u8] = if fragment.ends() { &EMPTY } else { &[] };
+            return self.queue_payload(message_type, fragment, COMPRESSED, payload);
+        }
+        let compressor = self.codecs.as_mut().and_then(|codecs| codecs.compressor.take());
+        debug_assert!(compressor.is_some(), "a message in progress has its compressor");
+        let mut compressor = compressor.ok_or(SendError::NoMessageInProgress)?;
+        let mut scratch = pool::take_scratch();
+        let compressed = compressor.compress(payload, &mut scratch, usize::MAX);
+        let compressed = match compressed {
+            Some(compressed) if fragment.ends() => without_flush_end(compressed),
+            Some(compressed) => compressed,
+            None => Cow::Borrowed(&[][..]),
+        };
+        let sent = self.queue_payload(message_type, fragment, COMPRESSED, &compressed);
+        pool::give_scratch(scratch);
+        self.codecs().compressor = Some(compressor);
+        sent
+    }
+
+    /// Returns whether a message of `len` bytes is compressed.
+    #[inline]
+    pub(super) fn compresses(&self, len: usize) -> bool {
+        // The codec cannot produce a window of 8 bits.
+        self.deflate.is_some()
+            && len >= self.deflate_config().min_len()
+            && self.outgoing_window_bits() > 8
+    }
+
+    fn is_compressing(&self) -> bool {
+        self.codecs.as_ref().is_some_and(|codecs| codecs.is_compressing)
+    }
+
+    /// Returns whether the compressor is kept between messages.
+    fn keeps_context(&self) -> bool {
+        self.deflate_config().outgoing_context_takeover()
+            && self.deflate.is_some_and(|agreed| agreed.has_context_takeover(self.machine.role()))
+    }
+
+    /// Returns the compressor with context, or one without for a message of `len` bytes; `None` if the
+    /// length is unknown.
+    fn take_compressor(&mut self, len: Option<usize>) -> Box<Compressor> {
+        if let Some(compressor) = self.codecs.as_mut().and_then(|codecs| codecs.compressor.take()) {
+            return compressor;
+        }
+        let (deflate, max_bits) = (self.deflate_config(), self.outgoing_window_bits());
+        pool::take_compressor(match len {
+            Some(len) if !self.keeps_context() => Setting::for_message(&deflate, max_bits, len),
+            Some(_) | None => Setting::for_context(&deflate, max_bits),
+        })
+    }
+
+    fn give_compressor(&mut self, compressor: Box<Compressor>) {
+        if self.keeps_context() {
+            self.codecs().compressor = Some(compressor);
+        } else {
+            pool::give_compressor(compressor);
+            self.release_codecs();
+        }
+    }
+}
+
+impl Connection {
+    fn deflate_config(&self) -> Deflate {
+        self.config.deflate.unwrap_or_default()
+    }
+
+    fn outgoing_window_bits(&self) -> u8 {
+        let agreed = self.deflate.map_or(15, |agreed| agreed.window_bits(self.machine.role()));
+        agreed.min(self.deflate_config().outgoing_window_bits())
+    }
+
+    const fn peer(&self) -> Role {
+        match self.machine.role() {
+            Role::Client => Role::Server,
+            Role::Server => Role::Client,
+        }
+    }
+
+    fn codecs(&mut self) -> &mut Codecs {
+        self.codecs.get_or_insert_default()
+    }
+
+    fn release_codecs(&mut self) {
+        if self.codecs.as_ref().is_some_and(|codecs| !codecs.is_needed()) {
+            self.codecs = None;
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! The compressor: payloads into blocks of a DEFLATE stream (RFC 7692, section 7.2.1).
+
+use alloc::borrow::Cow;
+use alloc::vec::Vec;
+
+use zlib_rs::{DeflateConfig, DeflateFlush, Method, Strategy};
+
+use super::Deflate;
+
+/// The end of each flush: an empty stored block, without its first byte. It is removed from the end of
+/// a message.
+pub(crate) const FLUSH_END: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
+
+/// The compressed form of nothing, if the stream was flushed before.
+pub(crate) const EMPTY: [u8; 1] = [0x00];
+
+/// The parameters of a codec.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Setting {
+    /// 9 to 15.
+    window_bits: u8,
+    /// 1 to 9.
+    level: u8,
+    /// 1 to 9.
+    memory_level: u8,
+}
+
+impl Setting {
+    /// The distance that the codec keeps between the end of its window and the current byte.
+    const LOOKAHEAD: usize = 262;
+
+    /// Returns the setting for one message of `len` bytes without context. A smaller one than that of
+    /// a [context](Self::for_context) costs less to clear, at the same compressed size.
+    pub(crate) fn for_message(deflate: &Deflate, max_window_bits: u8, len: usize) -> Self {
+        let needed = len.saturating_add(Self::LOOKAHEAD).checked_next_power_of_two();
+        let needed = needed.map_or(u8::MAX, |size| size.trailing_zeros() as u8);
+        let memory_level = match len {
+            0..=1024 => 4,
+            1025..=4096 => 7,
+            _ => 8,
+        };
+        Self {
+            window_bits: needed.max(9).min(max_window_bits),
+            level: deflate.level(),
+            memory_level: deflate.memory_level().unwrap_or(memory_level),
+        }
+    }
+
+    /// Returns the setting for a message of unknown length, and for several messages with context.
+    pub(crate) fn for_context(deflate: &Deflate, max_window_bits: u8) -> Self {
+        Self {
+            window_bits: max_window_bits,
+            level: deflate.level(),
+            memory_level: deflate.memory_level().unwrap_or(8),
+        }
+    }
+
+    pub(crate) const fn window_bits(self) -> u8 {
+        self.window_bits
+    }
+}
+
+/// A compressor.
+pub(crate) struct Compressor {
+    codec: zlib_rs::Deflate,
+    setting: Setting,
+}
+
+impl Compressor {
+    pub(crate) fn new(setting: Setting) -> Self {
+        debug_assert!((9..=15).contains(&setting.window_bits), "the codec panics");
+        let codec = zlib_rs::Deflate::new_with_config(DeflateConfig {
+            level: setting.level.into(),
+            method: Method::Deflated,
+            // Negative: without a header of zlib.
+            window_bits: -i32::from(setting.window_bits),
+            mem_level: setting.memory_level.into(),
+            strategy: Strategy::Default,
+        });
+        Self { codec, setting }
+    }
+
+    pub(crate) const fn setting(&self) -> Setting {
+        self.setting
+    }
+
+    /// Forgets the context.
+    pub(crate) fn reset(&mut self) {
+        self.codec.reset();
+    }
+
+    /// Compresses `input` and flushes, so that the peer can inflate all of it. The result ends with
+    /// [`FLUSH_END`]; it is in `scratch` if it fits there. Returns `None` if it exceeds `max` bytes;
+    /// the compressor must then be [reset](Self::reset).
+    ///
+    /// `input` must not be empty after another flush: the codec would produce nothing.
+    pub(crate) fn compress<'s>(
+        &mut self,
+        input: &[u8],
+        scratch: &'s mut [u8],
+        max: usize,
+    ) -> Option<Cow<'s, [u8]>> {
+        let (mut remaining, mut output) = (input, Vec::new());
+        loop {
+            let (consumed, produced) = (self.codec.total_in(), self.codec.total_out());
+            let status = self.codec.compress(remaining, scratch, DeflateFlush::SyncFlush);
+            debug_assert!(status.is_ok(), "the codec has no invalid states");
+            status.ok()?;
+            let consumed = (self.codec.total_in() - consumed) as usize;
+            let produced = (self.codec.total_out() - produced) as usize;
+            remaining = remaining.get(consumed..)?;
+            if output.len() + produced > max {
+                return None;
+            }
+            // Output that fills the buffer exactly is flushed once more, which adds an empty block.
+            let complete = produced < scratch.len();
+            if complete && output.is_empty() {
+                return scratch.get(..produced).map(Cow::Borrowed);
+            }
+            output.extend_from_slice(scratch.get(..produced)?);
+            if complete {
+                return Some(Cow::Owned(output));
+            }
+        }
+    }
+}
+
+/// Removes [`FLUSH_END`] from the end of a compressed message (RFC 7692, section 7.2.1).
+pub(crate) fn without_flush_end(mut compressed: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
+    let len = compressed.len().saturating_sub(FLUSH_END.len());
+    debug_assert!(compressed.ends_with(&FLUSH_END), "a flush ends with an empty block");
+    match &mut compressed {
+        Cow::Borrowed(bytes) => *bytes = bytes.get(..len).unwrap_or_default(),
+        Cow::Owned(bytes) => bytes.truncate(len),
+    }
+    compressed
+}

@@ -1,0 +1,195 @@
+//! permessage-deflate (RFC 7692): messages compressed with DEFLATE.
+//!
+//! `negotiation.rs` agrees on the parameters in the opening handshake. `inflater.rs` and
+//! `compressor.rs` transform payloads with the codecs of `zlib-rs`, and `pool.rs` shares the codecs
+//! among the connections of a thread. `connection/deflate.rs` connects them to messages and frames.
+
+mod compressor;
+mod inflater;
+#[allow(dead_code, reason = "the handshakes use it next")]
+mod negotiation;
+pub(crate) mod pool;
+
+pub(crate) use compressor::{Compressor, EMPTY, FLUSH_END, Setting, without_flush_end};
+pub(crate) use inflater::{Inflater, Window};
+pub use negotiation::DeflateParameters;
+#[allow(unused_imports, reason = "the handshakes use them next")]
+pub(crate) use negotiation::{Fault, Offer};
+
+/// The configuration of permessage-deflate (RFC 7692), for
+/// [`Config::with_deflate`](crate::Config::with_deflate).
+///
+/// "Outgoing" is the direction of the messages that this endpoint sends, "incoming" the direction of
+/// those that it receives. The page [`manual`](crate::manual::deflate) explains when
+/// compression pays, what it costs, and what it can reveal about secrets.
+///
+/// | setting | default |
+/// |---|---|
+/// | windows | 15 bits (32 KiB) in each direction |
+/// | context takeover | none in either direction |
+/// | level | 6 |
+/// | memory level | by the length of the message |
+/// | shortest compressed message | 128 bytes |
+///
+/// ```
+/// use websocket_proto::{Config, Deflate};
+///
+/// static CONFIG: Config = Config::new().with_deflate(Deflate::new().with_level(3));
+/// assert_eq!(CONFIG.deflate().unwrap().min_len(), 128);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Deflate {
+    /// 9 to 15.
+    outgoing_window_bits: u8,
+    /// 8 to 15.
+    incoming_window_bits: u8,
+    outgoing_context_takeover: bool,
+    incoming_context_takeover: bool,
+    /// 1 to 9.
+    level: u8,
+    /// 1 to 9, or `None` for a choice by length.
+    memory_level: Option<u8>,
+    min_len: usize,
+}
+
+impl Deflate {
+    /// Creates the default configuration.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            outgoing_window_bits: 15,
+            incoming_window_bits: 15,
+            outgoing_context_takeover: false,
+            incoming_context_takeover: false,
+            level: 6,
+            memory_level: None,
+            min_len: 128,
+        }
+    }
+
+    /// Sets the maximum LZ77 window of outgoing messages, as the logarithm to base 2 of its bytes.
+    ///
+    /// Values below 9 count as 9, and values above 15 as 15. If the peer demands a window of 8 bits,
+    /// which the codec cannot produce, messages are sent uncompressed.
+    #[must_use]
+    pub const fn with_outgoing_window_bits(mut self, bits: u8) -> Self {
+        self.outgoing_window_bits = clamp(bits, 9, 15);
+        self
+    }
+
+    /// Sets the maximum LZ77 window of incoming messages, as the logarithm to base 2 of its bytes.
+    ///
+    /// Values below 8 count as 8, and values above 15 as 15. The window bounds the memory that
+    /// [context takeover](Self::with_incoming_context_takeover) keeps. A server whose client does not
+    /// accept a window below 15 bits allows it no context takeover instead.
+    #[must_use]
+    pub const fn with_incoming_window_bits(mut self, bits: u8) -> Self {
+        self.incoming_window_bits = clamp(bits, 8, 15);
+        self
+    }
+
+    /// Keeps the compressor between outgoing messages, if the peer agrees: a message can then refer
+    /// to those before it, which makes short messages much smaller (RFC 7692, section 7.1.1).
+    ///
+    /// A connection then owns a compressor of 137 to 380 KB from its first compressed message on.
+    #[must_use]
+    pub const fn with_outgoing_context_takeover(mut self) -> Self {
+        self.outgoing_context_takeover = true;
+        self
+    }
+
+    /// Allows the peer to refer to its previous messages (RFC 7692, section 7.1.1).
+    ///
+    /// A connection then keeps the last bytes of the messages that it received, at most 32 KiB (the
+    /// [window](Self::with_incoming_window_bits)).
+    #[must_use]
+    pub const fn with_incoming_context_takeover(mut self) -> Self {
+        self.incoming_context_takeover = true;
+        self
+    }
+
+    /// Sets the compression level, from 1 (fast) to 9 (small). Other values are clamped.
+    #[must_use]
+    pub const fn with_level(mut self, level: u8) -> Self {
+        self.level = clamp(level, 1, 9);
+        self
+    }
+
+    /// Sets the memory level of the compressor, from 1 to 9. Other values are clamped.
+    ///
+    /// The default is 8 with context takeover, and else 4 for messages of up to 1 KiB, 7 for up to
+    /// 4 KiB, and 8 for longer ones.
+    #[must_use]
+    pub const fn with_memory_level(mut self, level: u8) -> Self {
+        self.memory_level = Some(clamp(level, 1, 9));
+        self
+    }
+
+    /// Sets the length in bytes from which messages are compressed. Shorter ones are sent
+    /// uncompressed.
+    ///
+    /// It does not apply to messages that are sent [piece by piece](crate::Connection::send_chunk).
+    #[must_use]
+    pub const fn with_min_len(mut self, bytes: usize) -> Self {
+        self.min_len = bytes;
+        self
+    }
+
+    /// Returns the maximum window of outgoing messages in bits.
+    #[must_use]
+    pub const fn outgoing_window_bits(&self) -> u8 {
+        self.outgoing_window_bits
+    }
+
+    /// Returns the maximum window of incoming messages in bits.
+    #[must_use]
+    pub const fn incoming_window_bits(&self) -> u8 {
+        self.incoming_window_bits
+    }
+
+    /// Returns whether the compressor is kept between outgoing messages.
+    #[must_use]
+    pub const fn outgoing_context_takeover(&self) -> bool {
+        self.outgoing_context_takeover
+    }
+
+    /// Returns whether the peer may refer to its previous messages.
+    #[must_use]
+    pub const fn incoming_context_takeover(&self) -> bool {
+        self.incoming_context_takeover
+    }
+
+    /// Returns the compression level.
+    #[must_use]
+    pub const fn level(&self) -> u8 {
+        self.level
+    }
+
+    /// Returns the memory level, or `None` if it depends on the message.
+    #[must_use]
+    pub const fn memory_level(&self) -> Option<u8> {
+        self.memory_level
+    }
+
+    /// Returns the length in bytes from which messages are compressed.
+    #[must_use]
+    pub const fn min_len(&self) -> usize {
+        self.min_len
+    }
+}
+
+impl Default for Deflate {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+const fn clamp(value: u8, min: u8, max: u8) -> u8 {
+    if value < min {
+        min
+    } else if value > max {
+        max
+    } else {
+        value
+    }
+}

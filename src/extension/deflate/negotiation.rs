@@ -1,0 +1,610 @@
+//! The negotiation of permessage-deflate in the opening handshake (RFC 7692, section 7.1).
+//!
+//! An offer that is invalid, or whose parameters are unknown, is declined; it never fails a handshake.
+//! A response with any fault fails it.
+
+use core::fmt;
+use core::num::NonZeroU8;
+use core::str;
+
+use super::Deflate;
+use crate::Role;
+use crate::handshake::extensions::{Extension, Extensions};
+
+const NAME: &str = "permessage-deflate";
+const SERVER_NO_CONTEXT_TAKEOVER: &str = "server_no_context_takeover";
+const CLIENT_NO_CONTEXT_TAKEOVER: &str = "client_no_context_takeover";
+const SERVER_MAX_WINDOW_BITS: &str = "server_max_window_bits";
+const CLIENT_MAX_WINDOW_BITS: &str = "client_max_window_bits";
+
+/// The parameters of permessage-deflate on which both sides agreed (RFC 7692, section 7.1).
+///
+/// `Display` formats the value of `Sec-WebSocket-Extensions` in a response.
+///
+/// ```
+/// use websocket_proto::DeflateParameters;
+///
+/// let agreed = DeflateParameters::new().with_server_max_window_bits(10);
+/// assert_eq!(agreed.to_string(), "permessage-deflate; server_max_window_bits=10");
+/// assert!(!agreed.server_no_context_takeover());
+/// assert_eq!(agreed.client_max_window_bits(), None);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct DeflateParameters {
+    server_no_context_takeover: bool,
+    client_no_context_takeover: bool,
+    /// 8 to 15.
+    server_max_window_bits: Option<NonZeroU8>,
+    /// 8 to 15.
+    client_max_window_bits: Option<NonZeroU8>,
+}
+
+impl DeflateParameters {
+    /// Creates the agreement without parameters: windows of 15 bits, and context takeover in both
+    /// directions.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            server_no_context_takeover: false,
+            client_no_context_takeover: false,
+            server_max_window_bits: None,
+            client_max_window_bits: None,
+        }
+    }
+
+    /// Forbids the server to refer to its previous messages (section 7.1.1.1).
+    #[must_use]
+    pub const fn with_server_no_context_takeover(mut self) -> Self {
+        self.server_no_context_takeover = true;
+        self
+    }
+
+    /// Forbids the client to refer to its previous messages (section 7.1.1.2).
+    #[must_use]
+    pub const fn with_client_no_context_takeover(mut self) -> Self {
+        self.client_no_context_takeover = true;
+        self
+    }
+
+    /// Sets the maximum window of the server's messages (section 7.1.2.1). Values below 8 count as 8,
+    /// and values above 15 as 15.
+    #[must_use]
+    pub const fn with_server_max_window_bits(mut self, bits: u8) -> Self {
+        self.server_max_window_bits = NonZeroU8::new(super::clamp(bits, 8, 15));
+        self
+    }
+
+    /// Sets the maximum window of the client's messages (section 7.1.2.2). Values below 8 count as 8,
+    /// and values above 15 as 15.
+    #[must_use]
+    pub const fn with_client_max_window_bits(mut self, bits: u8) -> Self {
+        self.client_max_window_bits = NonZeroU8::new(super::clamp(bits, 8, 15));
+        self
+    }
+
+    /// Returns whether the server must not refer to its previous messages.
+    #[must_use]
+    pub const fn server_no_context_takeover(&self) -> bool {
+        self.server_no_context_takeover
+    }
+
+    /// Returns whether the client must not refer to its previous messages.
+    #[must_use]
+    pub const fn client_no_context_takeover(&self) -> bool {
+        self.client_no_context_takeover
+    }
+
+    /// Returns the maximum window of the server's messages in bits, or `None` if the parameter was not
+    /// agreed; the maximum is then 15.
+    #[must_use]
+    pub const fn server_max_window_bits(&self) -> Option<u8> {
+        match self.server_max_window_bits {
+            Some(bits) => Some(bits.get()),
+            None => None,
+        }
+    }
+
+    /// Returns the maximum window of the client's messages in bits, or `None` if the parameter was not
+    /// agreed; the maximum is then 15.
+    #[must_use]
+    pub const fn client_max_window_bits(&self) -> Option<u8> {
+        match self.client_max_window_bits {
+            Some(bits) => Some(bits.get()),
+            None => None,
+        }
+    }
+
+    /// Returns the maximum window of the messages that `sender` sends, in bits.
+    pub(crate) fn window_bits(self, sender: Role) -> u8 {
+        let agreed = match sender {
+            Role::Server => self.server_max_window_bits,
+            Role::Client => self.client_max_window_bits,
+        };
+        agreed.map_or(15, NonZeroU8::get)
+    }
+
+    /// Returns whether `sender` may refer to its previous messages.
+    pub(crate) const fn has_context_takeover(self, sender: Role) -> bool {
+        match sender {
+            Role::Server => !self.server_no_context_takeover,
+            Role::Client => !self.client_no_context_takeover,
+        }
+    }
+
+    /// Returns the value of `Sec-WebSocket-Extensions`.
+    pub(crate) fn text(&self) -> ParameterText {
+        ParameterText::new(format_args!("{self}"))
+    }
+}
+
+impl fmt::Display for DeflateParameters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(NAME)?;
+        for (is_set, name) in [
+            (self.server_no_context_takeover, SERVER_NO_CONTEXT_TAKEOVER),
+            (self.client_no_context_takeover, CLIENT_NO_CONTEXT_TAKEOVER),
+        ] {
+            if is_set {
+                write!(f, "; {name}")?;
+            }
+        }
+        for (bits, name) in [
+            (self.server_max_window_bits, SERVER_MAX_WINDOW_BITS),
+            (self.client_max_window_bits, CLIENT_MAX_WINDOW_BITS),
+        ] {
+            if let Some(bits) = bits {
+                write!(f, "; {name}={bits}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The value of a `Sec-WebSocket-Extensions` that this crate writes.
+#[derive(Clone, Copy)]
+pub(crate) struct ParameterText {
+    bytes: [u8; Self::MAX_LEN],
+    len: usize,
+}
+
+impl ParameterText {
+    /// The length of [`NAME`] with all parameters.
+    const MAX_LEN: usize = 132;
+
+    fn new(text: fmt::Arguments<'_>) -> Self {
+        let mut result = Self { bytes: [0; Self::MAX_LEN], len: 0 };
+        let written = fmt::Write::write_fmt(&mut result, text);
+        debug_assert!(written.is_ok(), "all parameters fit");
+        result
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        self.bytes.get(..self.len).and_then(|text| str::from_utf8(text).ok()).unwrap_or_default()
+    }
+}
+
+impl fmt::Write for ParameterText {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let end = self.len + text.len();
+        let free = self.bytes.get_mut(self.len..end).ok_or(fmt::Error)?;
+        free.copy_from_slice(text.as_bytes());
+        self.len = end;
+        Ok(())
+    }
+}
+
+impl fmt::Debug for ParameterText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.as_str().fmt(f)
+    }
+}
+
+/// The client's offer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Offer(Deflate);
+
+/// A fault in a server's response (RFC 7692, section 5.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// The list breaks the grammar of RFC 6455, section 9.1.
+    Malformed,
+    /// The list has another extension, or the same one twice.
+    Unrequested,
+    /// A parameter is unknown, repeated, invalid, missing, or does not fit the offer.
+    Parameters,
+}
+
+impl Offer {
+    pub(crate) const fn new(deflate: Deflate) -> Self {
+        Self(deflate)
+    }
+
+    /// Returns the value of `Sec-WebSocket-Extensions`.
+    pub(crate) fn text(&self) -> ParameterText {
+        ParameterText::new(format_args!("{self}"))
+    }
+
+    /// Checks the lists of extensions in a response. Returns the agreement, or `None` if the server
+    /// declined.
+    pub(crate) fn verify<'l>(
+        &self,
+        lists: impl Iterator<Item = &'l [u8]>,
+    ) -> Result<Option<DeflateParameters>, Fault> {
+        let mut agreed = None;
+        for extension in lists.flat_map(Extensions::new) {
+            let extension = extension.map_err(|_| Fault::Malformed)?;
+            if agreed.is_some() || extension.name() != NAME {
+                return Err(Fault::Unrequested);
+            }
+            let received = Received::parse(&extension).and_then(|received| self.agree(received));
+            agreed = Some(received.ok_or(Fault::Parameters)?);
+        }
+        Ok(agreed)
+    }
+
+    fn agree(&self, received: Received) -> Option<DeflateParameters> {
+        let Self(deflate) = self;
+        let client_max_window_bits = match received.client_max_window_bits {
+            // RFC 7692, section 7.1.2.2: at most the value in the offer.
+            Some(Some(bits)) if bits <= deflate.outgoing_window_bits => Some(bits),
+            // That section: a response has a value.
+            Some(_) => return None,
+            None => None,
+        };
+        // RFC 7692, section 7.1.2.1: a server that accepts the parameter answers it with at most the
+        // value in the offer. It may send the parameter without an offer.
+        let offered = (deflate.incoming_window_bits < 15).then_some(deflate.incoming_window_bits);
+        if let Some(offered) = offered
+            && received.server_max_window_bits.is_none_or(|bits| bits > offered)
+        {
+            return None;
+        }
+        // RFC 7692, section 7.1.1.1: a server that accepts the parameter answers it.
+        if !deflate.incoming_context_takeover && !received.server_no_context_takeover {
+            return None;
+        }
+        Some(DeflateParameters {
+            server_no_context_takeover: received.server_no_context_takeover,
+            client_no_context_takeover: received.client_no_context_takeover,
+            server_max_window_bits: received.server_max_window_bits.and_then(NonZeroU8::new),
+            client_max_window_bits: client_max_window_bits.and_then(NonZeroU8::new),
+        })
+    }
+}
+
+impl fmt::Display for Offer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(deflate) = self;
+        let asked = DeflateParameters {
+            server_no_context_takeover: !deflate.incoming_context_takeover,
+            client_no_context_takeover: !deflate.outgoing_context_takeover,
+            server_max_window_bits: restriction(deflate.incoming_window_bits),
+            client_max_window_bits: restriction(deflate.outgoing_window_bits),
+        };
+        asked.fmt(f)?;
+        // RFC 7692, section 7.1.2.2: without the parameter, the server could not limit our window.
+        match asked.client_max_window_bits {
+            Some(_) => Ok(()),
+            None => write!(f, "; {CLIENT_MAX_WINDOW_BITS}"),
+        }
+    }
+}
+
+impl Deflate {
+    /// Answers the offers in a request's values of `Sec-WebSocket-Extensions`, for a server. Returns
+    /// the parameters of the first acceptable offer, or `None` if there is none.
+    ///
+    /// A [`ServerHandshake`](crate::handshake::ServerHandshake) whose
+    /// [configuration](crate::Config::with_deflate) has permessage-deflate does this itself.
+    ///
+    /// ```
+    /// use websocket_proto::Deflate;
+    ///
+    /// let offers = "permessage-deflate; client_max_window_bits, x-other";
+    /// let agreed = Deflate::new().accept_offer([offers.as_bytes()]).unwrap();
+    /// assert!(agreed.server_no_context_takeover() && agreed.client_no_context_takeover());
+    /// assert_eq!(agreed.client_max_window_bits(), None);
+    /// ```
+    #[must_use]
+    pub fn accept_offer<'l>(
+        &self,
+        lists: impl IntoIterator<Item = &'l [u8]>,
+    ) -> Option<DeflateParameters> {
+        lists
+            .into_iter()
+            .flat_map(Extensions::new)
+            .filter_map(Result::ok)
+            .filter(|extension| extension.name() == NAME)
+            // RFC 7692, section 7.1: an offer with an invalid or unknown parameter is declined.
+            .find_map(|extension| Received::parse(&extension))
+            .map(|offer| self.answer(offer))
+    }
+
+    fn answer(&self, offer: Received) -> DeflateParameters {
+        // RFC 7692, section 7.1.2.1: the answer to the parameter has at most its value, and may be
+        // sent without an offer.
+        let server_max_window_bits = match offer.server_max_window_bits {
+            Some(bits) => NonZeroU8::new(bits.min(self.outgoing_window_bits)),
+            None => restriction(self.outgoing_window_bits),
+        };
+        // RFC 7692, section 7.1.2.2: the parameter may be sent only if it was offered.
+        let client_max_window_bits = match offer.client_max_window_bits {
+            Some(bits) => restriction(bits.unwrap_or(15).min(self.incoming_window_bits)),
+            None => None,
+        };
+        let exceeds = offer.client_max_window_bits.is_none() && self.incoming_window_bits < 15;
+        DeflateParameters {
+            server_no_context_takeover: offer.server_no_context_takeover
+                || !self.outgoing_context_takeover,
+            client_no_context_takeover: offer.client_no_context_takeover
+                || !self.incoming_context_takeover
+                || exceeds,
+            server_max_window_bits,
+            client_max_window_bits,
+        }
+    }
+}
+
+/// Returns a window of these bits as a parameter, which the maximum of 15 does not need.
+fn restriction(bits: u8) -> Option<NonZeroU8> {
+    NonZeroU8::new(bits).filter(|bits| bits.get() < 15)
+}
+
+/// The parameters of an offer or a response.
+#[derive(Clone, Copy, Default)]
+struct Received {
+    server_no_context_takeover: bool,
+    client_no_context_takeover: bool,
+    server_max_window_bits: Option<u8>,
+    /// The inner `Option` is `None` if the parameter has no value.
+    client_max_window_bits: Option<Option<u8>>,
+}
+
+impl Received {
+    /// Returns `None` if a parameter is unknown, repeated or invalid.
+    fn parse(extension: &Extension<'_>) -> Option<Self> {
+        let mut received = Self::default();
+        for parameter in extension.parameters() {
+            let bits = match parameter.value() {
+                Some(value) => Some(window_bits(value)?),
+                None => None,
+            };
+            match (parameter.name(), bits) {
+                (SERVER_NO_CONTEXT_TAKEOVER, None) if !received.server_no_context_takeover => {
+                    received.server_no_context_takeover = true;
+                }
+                (CLIENT_NO_CONTEXT_TAKEOVER, None) if !received.client_no_context_takeover => {
+                    received.client_no_context_takeover = true;
+                }
+                (SERVER_MAX_WINDOW_BITS, Some(_)) if received.server_max_window_bits.is_none() => {
+                    received.server_max_window_bits = bits;
+                }
+                (CLIENT_MAX_WINDOW_BITS, _) if received.client_max_window_bits.is_none() => {
+                    received.client_max_window_bits = Some(bits);
+                }
+                _ => return None,
+            }
+        }
+        Some(received)
+    }
+}
+
+/// Parses a number from 8 to 15 without leading zeros.
+fn window_bits(mut digits: impl Iterator<Item = u8>) -> Option<u8> {
+    match (digits.next()?, digits.next(), digits.next()) {
+        (digit @ b'8'..=b'9', None, None) => Some(digit - b'0'),
+        (b'1', Some(digit @ b'0'..=b'5'), None) => Some(digit - b'0' + 10),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::string::ToString;
+
+    use super::*;
+
+    fn accept(deflate: Deflate, lists: &[&str]) -> Option<std::string::String> {
+        let lists = lists.iter().map(|list| list.as_bytes());
+        deflate.accept_offer(lists).map(|agreed| agreed.to_string())
+    }
+
+    const TAKEOVER: Deflate =
+        Deflate::new().with_outgoing_context_takeover().with_incoming_context_takeover();
+
+    #[test]
+    fn server_answers_the_first_acceptable_offer() {
+        for (deflate, offer, expected) in [
+            (TAKEOVER, "permessage-deflate", ""),
+            (TAKEOVER, "permessage-deflate; client_max_window_bits", ""),
+            (TAKEOVER, "x-other, permessage-deflate", ""),
+            (
+                TAKEOVER,
+                "permessage-deflate; server_no_context_takeover",
+                "; server_no_context_takeover",
+            ),
+            (
+                TAKEOVER,
+                "permessage-deflate; client_no_context_takeover",
+                "; client_no_context_takeover",
+            ),
+            (
+                Deflate::new(),
+                "permessage-deflate",
+                "; server_no_context_takeover; client_no_context_takeover",
+            ),
+            (
+                TAKEOVER,
+                "permessage-deflate; server_max_window_bits=10",
+                "; server_max_window_bits=10",
+            ),
+            (
+                TAKEOVER,
+                "permessage-deflate; server_max_window_bits=\"10\"",
+                "; server_max_window_bits=10",
+            ),
+            (
+                TAKEOVER,
+                "permessage-deflate; server_max_window_bits=8",
+                "; server_max_window_bits=8",
+            ),
+            (
+                TAKEOVER,
+                "permessage-deflate; server_max_window_bits=15",
+                "; server_max_window_bits=15",
+            ),
+            (
+                TAKEOVER.with_outgoing_window_bits(9),
+                "permessage-deflate; server_max_window_bits=15",
+                "; server_max_window_bits=9",
+            ),
+            (
+                TAKEOVER.with_outgoing_window_bits(9),
+                "permessage-deflate",
+                "; server_max_window_bits=9",
+            ),
+            (
+                TAKEOVER.with_incoming_window_bits(9),
+                "permessage-deflate; client_max_window_bits",
+                "; client_max_window_bits=9",
+            ),
+            (
+                TAKEOVER.with_incoming_window_bits(12),
+                "permessage-deflate; client_max_window_bits=10",
+                "; client_max_window_bits=10",
+            ),
+            // Without the parameter in the offer, only the context can be limited.
+            (
+                TAKEOVER.with_incoming_window_bits(9),
+                "permessage-deflate",
+                "; client_no_context_takeover",
+            ),
+            // Declined offers before an acceptable one.
+            (
+                TAKEOVER,
+                "permessage-deflate; server_max_window_bits=16, \
+                permessage-deflate; server_max_window_bits=12, permessage-deflate",
+                "; server_max_window_bits=12",
+            ),
+        ] {
+            let expected = std::format!("permessage-deflate{expected}");
+            assert_eq!(accept(deflate, &[offer]), Some(expected), "{offer}");
+        }
+    }
+
+    #[test]
+    fn server_reads_offers_from_several_fields() {
+        let lists = ["permessage-deflate; unknown", "x-other", "permessage-deflate"];
+        assert_eq!(accept(TAKEOVER, &lists), Some("permessage-deflate".to_string()));
+    }
+
+    #[test]
+    fn server_declines_invalid_offers() {
+        for parameters in [
+            "unknown",
+            "server_no_context_takeover=1",
+            "server_no_context_takeover; server_no_context_takeover",
+            "client_no_context_takeover=true",
+            "server_max_window_bits",
+            "server_max_window_bits=7",
+            "server_max_window_bits=16",
+            "server_max_window_bits=010",
+            "server_max_window_bits=09",
+            "server_max_window_bits=1",
+            "server_max_window_bits=100",
+            "server_max_window_bits=x",
+            "server_max_window_bits=10; server_max_window_bits=10",
+            "client_max_window_bits=7",
+            "client_max_window_bits=16",
+            "client_max_window_bits=08",
+            "client_max_window_bits; client_max_window_bits",
+            "client_max_window_bits=10; client_max_window_bits",
+            "Server_No_Context_Takeover",
+        ] {
+            let offer = std::format!("permessage-deflate; {parameters}");
+            assert_eq!(accept(TAKEOVER, &[&offer]), None, "{offer}");
+        }
+        assert_eq!(accept(TAKEOVER, &["x-webkit-deflate-frame"]), None);
+        assert_eq!(accept(TAKEOVER, &[]), None);
+    }
+
+    #[test]
+    fn offer_names_every_restriction() {
+        let offer = |deflate| Offer::new(deflate).to_string();
+        assert_eq!(offer(TAKEOVER), "permessage-deflate; client_max_window_bits");
+        assert_eq!(
+            offer(Deflate::new()),
+            "permessage-deflate; server_no_context_takeover; client_no_context_takeover; \
+            client_max_window_bits"
+        );
+        let longest = Deflate::new().with_incoming_window_bits(10).with_outgoing_window_bits(12);
+        assert_eq!(
+            Offer::new(longest).text().as_str(),
+            "permessage-deflate; server_no_context_takeover; client_no_context_takeover; \
+            server_max_window_bits=10; client_max_window_bits=12"
+        );
+    }
+
+    #[test]
+    fn client_checks_the_response_against_its_offer() {
+        let narrow = TAKEOVER.with_incoming_window_bits(10).with_outgoing_window_bits(12);
+        for (deflate, response, expected) in [
+            (TAKEOVER, "permessage-deflate", Ok(true)),
+            (TAKEOVER, "", Ok(false)),
+            (TAKEOVER, "permessage-deflate; server_max_window_bits=8", Ok(true)),
+            (TAKEOVER, "permessage-deflate; client_max_window_bits=8", Ok(true)),
+            (TAKEOVER, "permessage-deflate; client_no_context_takeover", Ok(true)),
+            (TAKEOVER, "permessage-deflate; server_no_context_takeover", Ok(true)),
+            (narrow, "permessage-deflate; server_max_window_bits=10", Ok(true)),
+            (narrow, "permessage-deflate; server_max_window_bits=9", Ok(true)),
+            (narrow, "permessage-deflate; server_max_window_bits=11", Err(Fault::Parameters)),
+            (narrow, "permessage-deflate", Err(Fault::Parameters)),
+            (
+                narrow,
+                "permessage-deflate; server_max_window_bits=10; client_max_window_bits=13",
+                Err(Fault::Parameters),
+            ),
+            (Deflate::new(), "permessage-deflate", Err(Fault::Parameters)),
+            (TAKEOVER, "permessage-deflate; client_max_window_bits", Err(Fault::Parameters)),
+            (TAKEOVER, "permessage-deflate; unknown", Err(Fault::Parameters)),
+            (TAKEOVER, "permessage-deflate; server_max_window_bits=08", Err(Fault::Parameters)),
+            (TAKEOVER, "permessage-deflate, permessage-deflate", Err(Fault::Unrequested)),
+            (TAKEOVER, "permessage-deflate, x-other", Err(Fault::Unrequested)),
+            (TAKEOVER, "x-other", Err(Fault::Unrequested)),
+            (TAKEOVER, "permessage-deflate;", Err(Fault::Malformed)),
+        ] {
+            let agreed = Offer::new(deflate).verify([response.as_bytes()].into_iter());
+            assert_eq!(agreed.map(|agreed| agreed.is_some()), expected, "{response}");
+        }
+    }
+
+    #[test]
+    fn each_side_accepts_the_answer_of_the_other() {
+        for client in [9, 12, 15].into_iter().flat_map(settings) {
+            for server in [9, 12, 15].into_iter().flat_map(settings) {
+                let offer = Offer::new(client).to_string();
+                let agreed = server.accept_offer([offer.as_bytes()]).unwrap();
+                let response = agreed.to_string();
+                let verified = Offer::new(client).verify([response.as_bytes()].into_iter());
+                assert_eq!(verified, Ok(Some(agreed)), "{offer}, {response}");
+                assert!(agreed.window_bits(Role::Server) <= client.incoming_window_bits);
+                assert!(
+                    agreed.window_bits(Role::Client)
+                        <= client.outgoing_window_bits.max(server.incoming_window_bits)
+                );
+            }
+        }
+    }
+
+    fn settings(bits: u8) -> impl Iterator<Item = Deflate> {
+        let base =
+            Deflate::new().with_incoming_window_bits(bits).with_outgoing_window_bits(24 - bits);
+        [
+            base,
+            base.with_incoming_context_takeover(),
+            base.with_outgoing_context_takeover(),
+            base.with_incoming_context_takeover().with_outgoing_context_takeover(),
+        ]
+        .into_iter()
+    }
+}

@@ -1,0 +1,117 @@
+//! The codecs of each thread, shared by all connections that are used on that thread.
+//!
+//! A connection takes a codec for a call or for a message in progress, and returns it afterwards. An
+//! idle connection therefore owns no codec.
+//!
+//! # Bounds
+//!
+//! The pool of a thread keeps at most 4 inflaters (80 KB each), 4 compressors (137 to 380 KB each),
+//! and one output buffer of 64 KiB: less than 2 MiB. A thread frees its pool when it ends.
+
+use alloc::boxed::Box;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::cell::Cell;
+
+use super::{Compressor, Inflater, Setting};
+
+const INFLATERS: usize = 4;
+const COMPRESSORS: usize = 4;
+
+/// The size in bytes of the output buffer of one step of a codec.
+pub(crate) const SCRATCH: usize = 64 << 10;
+
+std::thread_local! {
+    static POOL: Pool = const {
+        Pool {
+            scratch: Cell::new(None),
+            inflaters: Cell::new(Vec::new()),
+            compressors: Cell::new(Vec::new()),
+        }
+    };
+}
+
+#[expect(clippy::vec_box, reason = "codecs move between the pool and the connections")]
+struct Pool {
+    scratch: Cell<Option<Box<[u8]>>>,
+    inflaters: Cell<Vec<Box<Inflater>>>,
+    /// The one that was used last is at the end.
+    compressors: Cell<Vec<Box<Compressor>>>,
+}
+
+/// Takes the output buffer, or creates one. Its content is unspecified.
+pub(crate) fn take_scratch() -> Box<[u8]> {
+    let pooled = POOL.try_with(|pool| pool.scratch.take()).ok().flatten();
+    pooled.unwrap_or_else(|| vec![0; SCRATCH].into_boxed_slice())
+}
+
+/// Returns the output buffer.
+pub(crate) fn give_scratch(scratch: Box<[u8]>) {
+    debug_assert_eq!(scratch.len(), SCRATCH);
+    // A thread that is ending drops the buffer.
+    let _ = POOL.try_with(|pool| pool.scratch.set(Some(scratch)));
+}
+
+/// Takes an inflater, or creates one.
+pub(crate) fn take_inflater() -> Box<Inflater> {
+    with(|pool| &pool.inflaters, Vec::pop).flatten().unwrap_or_else(|| Box::new(Inflater::new()))
+}
+
+/// Returns an inflater.
+pub(crate) fn give_inflater(inflater: Box<Inflater>) {
+    with(
+        |pool| &pool.inflaters,
+        |inflaters| {
+            if inflaters.len() < INFLATERS {
+                inflaters.push(inflater);
+            }
+        },
+    );
+}
+
+/// Takes a compressor with this setting and without context, or creates one.
+pub(crate) fn take_compressor(setting: Setting) -> Box<Compressor> {
+    let pooled = with(
+        |pool| &pool.compressors,
+        |compressors| {
+            let index = compressors.iter().rposition(|one| one.setting() == setting)?;
+            Some(compressors.remove(index))
+        },
+    );
+    match pooled.flatten() {
+        Some(mut compressor) => {
+            compressor.reset();
+            compressor
+        }
+        None => Box::new(Compressor::new(setting)),
+    }
+}
+
+/// Returns a compressor. The one that was not used for the longest time is freed if there are too
+/// many.
+pub(crate) fn give_compressor(compressor: Box<Compressor>) {
+    with(
+        |pool| &pool.compressors,
+        |compressors| {
+            if compressors.len() == COMPRESSORS {
+                drop(compressors.remove(0));
+            }
+            compressors.push(compressor);
+        },
+    );
+}
+
+/// Changes a shelf of the pool. Returns `None` if the thread is ending.
+fn with<T, R>(
+    shelf: impl FnOnce(&Pool) -> &Cell<Vec<T>>,
+    change: impl FnOnce(&mut Vec<T>) -> R,
+) -> Option<R> {
+    POOL.try_with(|pool| {
+        let shelf = shelf(pool);
+        let mut content = shelf.take();
+        let result = change(&mut content);
+        shelf.set(content);
+        result
+    })
+    .ok()
+}

@@ -1,0 +1,8 @@
+//! permessage-deflate (RFC 7692) over the public API.
+#![cfg(feature = "deflate")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod messages;
