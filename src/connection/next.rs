@@ -64,11 +64,11 @@ impl Connection {
                 break;
             }
         }
-        if input.is_finished() {
+        // The bytes that were just consumed may have failed the connection. `receive` reports that
+        // before it handles the end of the stream.
+        if input.is_finished() && !self.machine.failure_pending() {
             self.end_of_stream();
         }
-        // The bytes or the end of the stream that were just consumed may have failed the
-        // connection.
         if self.machine.failure_pending() {
             return Next::Event;
         }
@@ -92,5 +92,32 @@ impl Connection {
         self.leave_unread(left, position);
         self.observe_input(before - left);
         event
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Config, Event, Negotiated};
+
+    #[test]
+    fn preview_of_a_failure_leaves_the_end_of_the_stream_to_receive() {
+        static CONFIG: Config = Config::new();
+        for previews in [0, 1, 2] {
+            let mut connection = Connection::server(&CONFIG, &Negotiated::default());
+            // The peer begins a text message with an invalid byte, and its stream ends.
+            let mut bytes = *b"\x01\x81\0\0\0\0\xff";
+            let mut input = Input::with_bytes(&mut bytes);
+            input.finish();
+            for _ in 0..previews {
+                assert_eq!(connection.next(&mut input), Next::Event);
+            }
+            assert!(matches!(connection.receive(&mut input), Some(Event::Failed(_))));
+            let len = connection.output().len();
+            connection.output().advance(len);
+            assert_eq!(connection.transport(), Transport::Drain, "{previews}");
+            assert_eq!(connection.receive(&mut input), None);
+            assert_eq!(connection.transport(), Transport::Close, "{previews}");
+        }
     }
 }

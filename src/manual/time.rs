@@ -80,7 +80,8 @@
 //! `poll_timeout()` is `None` and `transport()` is `Abort`. The result is never zero. It suits
 //! `TcpStream::set_read_timeout`, a timer of an async runtime
 //! (`sleep_until(origin + due)`), and the timeout of `poll` in mio. `handle_timeout` may queue a
-//! Ping or a Close frame: if the output is not empty afterwards, write it before waiting.
+//! Ping or a Close frame: if [`has_output()`](crate::Connection::has_output) returns `true` afterwards,
+//! write before waiting.
 //!
 //! # Read after each report
 //!
