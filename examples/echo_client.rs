@@ -100,7 +100,7 @@ fn open(uri: &str, timeouts: Timeouts) -> Result<Opened> {
                 let connection = handshake.establish()?;
                 return Ok(Opened { connection, socket, input });
             }
-            (Some(ClientEvent::Refused { status }), _) => {
+            (Some(ClientEvent::Rejected { status }), _) => {
                 refusal = Some(Ended::Refused(status));
                 handshake.response().iter().for_each(print_head);
             }

@@ -187,7 +187,7 @@ fn connect(
                 let chosen = negotiated.and_then(|negotiated| negotiated.subprotocol());
                 return Ok((server, chosen.map(String::from)));
             }
-            Some(ClientEvent::Refused { status }) => return Err(format!("status {status}").into()),
+            Some(ClientEvent::Rejected { status }) => return Err(format!("status {status}").into()),
             Some(ClientEvent::Failed(error)) => return Err(error.into()),
             Some(ClientEvent::BodyEnded(_)) => {}
             None if !is_open => return Err("no response".into()),

@@ -87,7 +87,7 @@ fn open(uri: &Uri<'_>, socket: &mut Socket, input: &mut Input<'_>) -> Result<Con
         let is_open = driver::turn_handshake(&mut handshake, socket, input);
         match handshake.receive(input) {
             Some(ClientEvent::Accepted) => return Ok(handshake.establish()?),
-            Some(ClientEvent::Refused { status }) => {
+            Some(ClientEvent::Rejected { status }) => {
                 return Err(format!("the server refused with status {status}").into());
             }
             Some(ClientEvent::Failed(error)) => return Err(error.into()),

@@ -1,4 +1,4 @@
-//! The body of a response that refuses the handshake (RFC 9112, sections 6 and 7).
+//! The body of a response that rejects the handshake (RFC 9112, sections 6 and 7).
 
 use alloc::vec::Vec;
 use core::str;
@@ -6,7 +6,7 @@ use core::str;
 use super::ResponseHead;
 use crate::Input;
 
-/// How the body of a refusal ended, as [`ClientEvent::BodyEnded`](super::ClientEvent::BodyEnded)
+/// How the body of a rejection ended, as [`ClientEvent::BodyEnded`](super::ClientEvent::BodyEnded)
 /// reports it.
 ///
 /// ```

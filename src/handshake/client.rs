@@ -51,7 +51,7 @@ pub struct ClientHandshake {
     head: Gathered,
     output: Output,
     state: State,
-    /// The body of a refusal.
+    /// The body of a rejection.
     body: Body,
     /// An event that was not caused by input and that `receive` has not returned yet.
     unreported: Option<ClientEvent>,
@@ -105,7 +105,7 @@ impl ClientHandshake {
     /// After [`ClientEvent::Accepted`] the transport leads to the server: unread bytes in the
     /// [`Input`] come from the server. TLS, for `wss`, and the opening handshake with the server
     /// follow through the tunnel. If the proxy demands credentials, the event is
-    /// [`ClientEvent::Refused`] with status 407, and [`response()`](Self::response) has the field
+    /// [`ClientEvent::Rejected`] with status 407, and [`response()`](Self::response) has the field
     /// `Proxy-Authenticate`.
     ///
     /// # Errors
@@ -191,13 +191,13 @@ impl ClientHandshake {
     }
 
     /// Returns the head of the final response, or `None` until it is complete. It stays readable
-    /// after a refusal.
+    /// after a rejection.
     #[must_use]
     pub fn response(&self) -> Option<ResponseHead<'_>> {
         self.head.head().map(ResponseHead)
     }
 
-    /// Returns the received part of the body of a refusal, without its transfer coding. It has at
+    /// Returns the received part of the body of a rejection, without its transfer coding. It has at
     /// most [`HeadLimits::max_body`](super::HeadLimits::max_body) bytes, and stays readable after the
     /// end of the body.
     #[must_use]
@@ -303,7 +303,7 @@ impl ClientHandshake {
             } else {
                 self.body = Body::new(&response, limits.max_body);
                 self.state = State::Body;
-                return Ok(Some(ClientEvent::Refused { status }));
+                return Ok(Some(ClientEvent::Rejected { status }));
             }
         }
         Ok(None)

@@ -1,14 +1,12 @@
 //! The states of a server's handshake that ends without a connection.
 //!
-//! The *answer* is the response after which the transport closes.
-//!
 //! ```text
-//!   Answering ── written, then the peer's end ──▶ Closed
-//!       │ peer's end                                ▲
-//!       └──────────▶ AnsweringAfterEof ── written ──┘
+//!   Responding ── written, then the peer's end ──▶ Closed
+//!       │ peer's end                                  ▲
+//!       └──────────▶ RespondingAfterEof ── written ───┘
 //! ```
 //!
-//! If the deadline expires before the answer is written, or if the transport breaks, the state is
+//! If the deadline expires before the response is written, or if the transport breaks, the state is
 //! `Aborted`. If the deadline expires after that, while the peer does not end its stream, the state is
 //! `Closed`.
 
@@ -19,49 +17,49 @@ use crate::{Input, Output, Transport};
 
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Ending {
-    /// The answer is being written; then the peer's bytes are read and dropped.
-    Answering {
-        /// The deadline for the next `PROGRESS` bytes of the answer, then for the end of the peer's
-        /// stream.
+    /// The response is being written; then the peer's bytes are read and dropped.
+    Responding {
+        /// The deadline for the next `PROGRESS` bytes of the response, then for the end of the
+        /// peer's stream.
         deadline: Deadline,
         closing: Option<Duration>,
         /// The length of the output when the deadline was last restarted.
         marked: usize,
     },
-    /// The answer is being written. The peer's stream has ended.
-    AnsweringAfterEof {
+    /// The response is being written. The peer's stream has ended.
+    RespondingAfterEof {
         deadline: Deadline,
     },
     Closed,
     Aborted,
 }
 
-/// The number of bytes of the answer that must be written to restart the deadline.
+/// The number of bytes of the response that must be written to restart the deadline.
 const PROGRESS: usize = 16 << 10;
 
 impl Ending {
-    /// Creates the state in which an answer of `len` bytes is queued. `closing` bounds each step.
-    pub(super) const fn answering(len: usize, closing: Option<Duration>) -> Self {
-        Self::Answering { deadline: Deadline::new(closing), closing, marked: len }
+    /// Creates the state in which a response of `len` bytes is queued. `closing` bounds each step.
+    pub(super) const fn responding(len: usize, closing: Option<Duration>) -> Self {
+        Self::Responding { deadline: Deadline::new(closing), closing, marked: len }
     }
 
     /// Consumes and drops the input, and records the end of the stream.
     pub(super) fn receive(&mut self, input: &mut Input<'_>) {
         input.consume().1.leave_unread(0);
         if input.is_finished()
-            && let Self::Answering { deadline, .. } = *self
+            && let Self::Responding { deadline, .. } = *self
         {
-            *self = Self::AnsweringAfterEof { deadline };
+            *self = Self::RespondingAfterEof { deadline };
         }
     }
 
     pub(super) fn transport(&self, output: &Output) -> Transport {
         match self {
-            Self::Answering { .. } | Self::AnsweringAfterEof { .. } if !output.is_empty() => {
+            Self::Responding { .. } | Self::RespondingAfterEof { .. } if !output.is_empty() => {
                 Transport::Open
             }
-            Self::Answering { .. } => Transport::Drain,
-            Self::AnsweringAfterEof { .. } | Self::Closed => Transport::Close,
+            Self::Responding { .. } => Transport::Drain,
+            Self::RespondingAfterEof { .. } | Self::Closed => Transport::Close,
             Self::Aborted => Transport::Abort,
         }
     }
@@ -69,7 +67,7 @@ impl Ending {
     pub(super) fn handle_timeout(&mut self, now: Duration, output: &mut Output) {
         let is_written = output.is_empty();
         let expired = match self {
-            Self::Answering { deadline, closing, marked } => {
+            Self::Responding { deadline, closing, marked } => {
                 let len = output.len();
                 if len + PROGRESS <= *marked || (is_written && *marked > 0) {
                     deadline.restart(*closing);
@@ -77,8 +75,8 @@ impl Ending {
                 }
                 deadline.handle_timeout(now)
             }
-            Self::AnsweringAfterEof { deadline } if !is_written => deadline.handle_timeout(now),
-            Self::AnsweringAfterEof { .. } | Self::Closed | Self::Aborted => false,
+            Self::RespondingAfterEof { deadline } if !is_written => deadline.handle_timeout(now),
+            Self::RespondingAfterEof { .. } | Self::Closed | Self::Aborted => false,
         };
         if expired {
             *self = if is_written { Self::Closed } else { Self::Aborted };
@@ -88,9 +86,9 @@ impl Ending {
 
     pub(super) fn poll_timeout(&self, output: &Output) -> Option<Duration> {
         match self {
-            Self::Answering { deadline, .. } => deadline.poll_timeout(),
-            Self::AnsweringAfterEof { deadline } if !output.is_empty() => deadline.poll_timeout(),
-            Self::AnsweringAfterEof { .. } | Self::Closed | Self::Aborted => None,
+            Self::Responding { deadline, .. } => deadline.poll_timeout(),
+            Self::RespondingAfterEof { deadline } if !output.is_empty() => deadline.poll_timeout(),
+            Self::RespondingAfterEof { .. } | Self::Closed | Self::Aborted => None,
         }
     }
 }

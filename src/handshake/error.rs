@@ -7,9 +7,8 @@ use super::Rejection;
 
 /// The reason why an opening handshake failed: the peer broke a rule, or its head did not arrive.
 ///
-/// Each rule has one variant. A server answers with the [`rejection`](Self::rejection), if there is
-/// one; a client closes the transport. Section numbers without an RFC refer to RFC
-/// 6455.
+/// Each rule has one variant. A server responds with the [`rejection`](Self::rejection), if there
+/// is one; a client closes the transport. Section numbers without an RFC refer to RFC 6455.
 ///
 /// ```
 /// use websocket_proto::handshake::HandshakeError;
@@ -132,7 +131,7 @@ pub enum HandshakeError {
 }
 
 impl HandshakeError {
-    /// Returns the response with which a server answers. Returns `None` for errors that only a client
+    /// Returns the response of a server. Returns `None` for errors that only a client
     /// meets, and if the stream has ended or the transport broke.
     #[must_use]
     pub const fn rejection(self) -> Option<Rejection> {
@@ -287,7 +286,7 @@ pub enum InvalidHead {
     Body,
     /// The head does not fit in the caller's buffer. Pass a larger one.
     BufferTooSmall,
-    /// No request awaits an answer: it has not arrived, or it was answered already.
+    /// No request awaits a response: it has not arrived, or it has its response already.
     NoRequest,
 }
 

@@ -10,13 +10,13 @@ use super::{BodyEnd, HandshakeError};
 ///     Acceptance, Rejection, ServerEvent, ServerHandshake,
 /// };
 ///
-/// /// Returns a refused handshake, which the driver continues until `transport()` is `Close`.
+/// /// Returns a rejected handshake, which the driver continues until `transport()` is `Close`.
 /// fn decide(
 ///     mut handshake: ServerHandshake,
 ///     event: ServerEvent,
 /// ) -> Result<Connection, ServerHandshake> {
 ///     let is_chat = handshake.request().is_some_and(|request| request.path() == "/chat");
-///     let answered = match event {
+///     let responded = match event {
 ///         ServerEvent::Upgrade if is_chat => {
 ///             return handshake.accept(&Acceptance::new()).map_err(|error| error.handshake);
 ///         }
@@ -24,18 +24,18 @@ use super::{BodyEnd, HandshakeError};
 ///         ServerEvent::Http => handshake.respond(200, &[], b"Hello"),
 ///         ServerEvent::Failed(_) => Ok(()),
 ///     };
-///     answered.expect("the answer is valid");
+///     responded.expect("the response is valid");
 ///     Err(handshake)
 /// }
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ServerEvent {
     /// The client requests an upgrade to WebSocket. The request is valid and its origin is allowed.
-    /// Answer with [`accept`](super::ServerHandshake::accept),
+    /// Respond with [`accept`](super::ServerHandshake::accept),
     /// [`reject`](super::ServerHandshake::reject) or [`respond`](super::ServerHandshake::respond). The
     /// handshake reads nothing until then.
     Upgrade,
-    /// The client sent a valid HTTP request that is not an upgrade to WebSocket. Answer with
+    /// The client sent a valid HTTP request that is not an upgrade to WebSocket. Respond with
     /// [`respond`](super::ServerHandshake::respond) or [`reject`](super::ServerHandshake::reject), or
     /// pass the request to another HTTP stack with
     /// [`into_request`](super::ServerHandshake::into_request).
@@ -54,7 +54,7 @@ pub enum ServerEvent {
 /// fn describe(event: ClientEvent) -> String {
 ///     match event {
 ///         ClientEvent::Accepted => "call `establish`".into(),
-///         ClientEvent::Refused { status } => format!("{status}: read `response`, continue"),
+///         ClientEvent::Rejected { status } => format!("{status}: read `response`, continue"),
 ///         ClientEvent::BodyEnded(BodyEnd::Complete) => "`body` is complete".into(),
 ///         ClientEvent::BodyEnded(BodyEnd::Truncated) => "`body` is incomplete".into(),
 ///         ClientEvent::Failed(error) => error.to_string(),
@@ -66,15 +66,15 @@ pub enum ClientEvent {
     /// The server accepts the upgrade: call [`establish`](super::ClientHandshake::establish). Or the
     /// proxy opens the [tunnel](super::ClientHandshake::tunnel): the transport now leads to the server.
     Accepted,
-    /// The peer answers with another status code: a redirect, a request for credentials, an error.
+    /// The peer responds with another status code: a redirect, a request for credentials, an error.
     /// [`response()`](super::ClientHandshake::response) returns the head of the response; its body
     /// follows. To follow a redirect, resolve its `Location` with
     /// [`Uri::resolve`](super::Uri::resolve) and open another transport.
-    Refused {
+    Rejected {
         /// The status code.
         status: u16,
     },
-    /// The body of a refusal has ended. [`body()`](super::ClientHandshake::body) returns it.
+    /// The body of a rejection has ended. [`body()`](super::ClientHandshake::body) returns it.
     BodyEnded(BodyEnd),
     /// The response is malformed, breaks a rule, or did not arrive completely.
     Failed(HandshakeError),

@@ -57,8 +57,8 @@ impl<'a> ExtendedConnect<'a> {
     /// # Errors
     ///
     /// The first rule that the request breaks. On [`HandshakeError::MalformedFields`], reset the stream
-    /// with `PROTOCOL_ERROR` (HTTP/3: `H3_MESSAGE_ERROR`). Answer all other errors with
-    /// [`refusal`](Self::refusal).
+    /// with `PROTOCOL_ERROR` (HTTP/3: `H3_MESSAGE_ERROR`). Respond to all other errors with
+    /// [`rejection`](Self::rejection).
     pub fn parse(
         list: &'a [Field<'a>],
         policy: &OriginPolicy<'_>,
@@ -156,7 +156,7 @@ impl<'a> ExtendedConnect<'a> {
     }
 
     /// Returns the fields of the response to a request that breaks a rule.
-    pub fn refusal(error: HandshakeError) -> impl Iterator<Item = Field<'static>> {
+    pub fn rejection(error: HandshakeError) -> impl Iterator<Item = Field<'static>> {
         let status = match error.status() {
             Some(403) => "403",
             Some(501) => "501",
@@ -211,8 +211,8 @@ impl<'a> ClientRequest<'a> {
 
     /// Verifies that the fields of a response accept this request.
     ///
-    /// Returns `None` if the status code is not 2xx: the server refuses, or the response is an interim
-    /// one.
+    /// Returns `None` if the status code is not 2xx: the server rejects the request, or the response is
+    /// an interim one.
     ///
     /// # Errors
     ///

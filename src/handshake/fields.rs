@@ -220,7 +220,7 @@ impl Field<'_> {
 }
 
 impl HeadWriter<'_> {
-    /// Writes the caller's fields in their order and case. Refuses fields that the handshake writes
+    /// Writes the caller's fields in their order and case. Rejects fields that the handshake writes
     /// itself.
     pub(super) fn extra_fields(&mut self, fields: &[Field<'_>]) -> Result<(), InvalidHead> {
         for field in fields {

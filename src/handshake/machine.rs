@@ -55,10 +55,10 @@ pub trait Handshake {
     type Event;
 
     /// Reads from `input` up to the end of the peer's head, or up to the end of the body if the peer
-    /// refuses.
+    /// rejects the request.
     ///
     /// Returns `None` if more bytes must arrive, if the application must decide, or if the handshake
-    /// is over. After a refusal or a failure, it consumes and drops all input.
+    /// is over. After a rejection or a failure, it consumes and drops all input.
     fn receive(&mut self, input: &mut Input<'_>) -> Option<Self::Event>;
 
     /// Returns the output queue.
@@ -68,7 +68,7 @@ pub trait Handshake {
     /// application must decide.
     ///
     /// In [`Transport::Drain`], continue to pass bytes to [`receive`](Self::receive): they may be the
-    /// body of a refusal.
+    /// body of a rejection.
     fn transport(&self) -> Transport;
 
     /// Reports the time since an origin of the caller's choice.
@@ -99,7 +99,7 @@ pub trait Handshake {
 ///     AcceptError, Acceptance, Rejection, ServerHandshake, Unaccepted,
 /// };
 ///
-/// /// Returns a refused handshake, which the driver continues until `transport()` is `Close`.
+/// /// Returns a rejected handshake, which the driver continues until `transport()` is `Close`.
 /// fn accept(handshake: ServerHandshake) -> Result<Connection, ServerHandshake> {
 ///     let acceptance = Acceptance::new().with_subprotocol("chat");
 ///     handshake.accept(&acceptance).map_err(|Unaccepted { mut handshake, error, .. }| {

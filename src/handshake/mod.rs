@@ -12,8 +12,9 @@
 //! | client | [`ClientHandshake`] | [`ClientEvent::Accepted`] | [`establish`](ClientHandshake::establish) |
 //! | client, at a proxy | [`ClientHandshake::tunnel`] | [`ClientEvent::Accepted`] | none: another [`ClientHandshake`] follows over the same transport |
 //!
-//! If the peer refuses ([`ClientEvent::Refused`]), [`response()`](ClientHandshake::response) and
-//! [`body()`](ClientHandshake::body) remain readable until the machine is dropped.
+//! If the peer rejects the request ([`ClientEvent::Rejected`]),
+//! [`response()`](ClientHandshake::response) and [`body()`](ClientHandshake::body) remain readable until
+//! the machine is dropped.
 //!
 //! # Parts
 //!

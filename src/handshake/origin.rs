@@ -130,18 +130,18 @@ impl<'a> OriginPolicy<'a> {
     }
 
     /// Returns the body of a 403 response, which explains to the operator of the server why the origin
-    /// was refused and which setting to change.
+    /// was rejected and which setting to change.
     ///
     /// ```
     /// use websocket_proto::handshake::OriginPolicy;
     ///
-    /// let refusal = OriginPolicy::same().refusal(b"https://example.com", "10.0.0.7:8080");
-    /// assert!(refusal.to_string().starts_with(
+    /// let rejection = OriginPolicy::same().rejection(b"https://example.com", "10.0.0.7:8080");
+    /// assert!(rejection.to_string().starts_with(
     ///     "The page's Origin \"https://example.com\" is not the requested host \"10.0.0.7:8080\"."
     /// ));
     /// ```
     #[must_use]
-    pub fn refusal<'r>(
+    pub fn rejection<'r>(
         &self,
         origin: &'r [u8],
         authority: &'r str,
@@ -149,7 +149,7 @@ impl<'a> OriginPolicy<'a> {
     where
         'a: 'r,
     {
-        Refusal { policy: self.0, origin, authority }
+        RejectedOrigin { policy: self.0, origin, authority }
     }
 }
 
@@ -175,14 +175,14 @@ impl fmt::Display for InvalidOrigin {
 
 impl core::error::Error for InvalidOrigin {}
 
-/// The text that [`OriginPolicy::refusal`] returns.
-struct Refusal<'a> {
+/// The text that [`OriginPolicy::rejection`] returns.
+struct RejectedOrigin<'a> {
     policy: Policy<'a>,
     origin: &'a [u8],
     authority: &'a str,
 }
 
-impl fmt::Display for Refusal<'_> {
+impl fmt::Display for RejectedOrigin<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (origin, authority) = (self.origin.escape_ascii(), self.authority);
         match self.policy {

@@ -137,8 +137,8 @@ impl<'a> ClientRequest<'a> {
 
     /// Verifies that `response` accepts this request, which was written with `key`.
     ///
-    /// Returns `None` if the status code is not 101: the server refuses, or the response is an interim
-    /// one.
+    /// Returns `None` if the status code is not 101: the server rejects the request, or the response is
+    /// an interim one.
     ///
     /// # Errors
     ///
@@ -240,7 +240,7 @@ pub(super) enum Expected {
 
 #[cfg(feature = "alloc")]
 impl Expected {
-    /// Verifies the final response. Returns `None` if it refuses.
+    /// Verifies the final response. Returns `None` if it rejects the request.
     pub(super) fn verify<'r>(
         &self,
         response: &ResponseHead<'r>,

@@ -64,7 +64,7 @@ impl<'a> Acceptance<'a> {
     }
 }
 
-/// A prepared response that refuses a request.
+/// A prepared response that rejects a request.
 ///
 /// It has `Connection: close`: a server must not read bytes after the request as another request.
 ///
@@ -192,7 +192,7 @@ impl Rejection {
     }
 }
 
-/// Writes a response that closes the connection: an error page, a redirect, or the answer to a
+/// Writes a response that closes the connection: an error page, a redirect, or the response to a
 /// plain HTTP request. Returns the length of head and body in bytes.
 ///
 /// `Connection: close` and `Content-Length` are added. `method` is the method of the request. If it is

@@ -57,9 +57,9 @@ enum State {
     Reading {
         deadline: Deadline,
     },
-    /// The request is complete, and the application must answer it.
+    /// The request is complete, and the application must respond to it.
     Deciding(Requested),
-    /// The request was answered without a connection, or the handshake failed.
+    /// The handshake has responded without a connection, or the handshake failed.
     Ending(Ending),
 }
 
@@ -93,7 +93,7 @@ impl ServerHandshake {
 
 /// # The decision
 impl ServerHandshake {
-    /// Returns the request, or `None` unless the application must answer one.
+    /// Returns the request, or `None` unless the application must respond to one.
     #[must_use]
     pub fn request(&self) -> Option<RequestHead<'_>> {
         match self.state {
@@ -109,7 +109,7 @@ impl ServerHandshake {
     /// - [`AcceptError::NotReady`] unless [`ServerEvent::Upgrade`] was the last event.
     /// - [`AcceptError::Response`] with the errors of [`Upgrade::accept`](super::Upgrade::accept).
     ///
-    /// The error returns the handshake, unchanged: the request can still be answered.
+    /// The error returns the handshake, unchanged: the application can still respond.
     #[expect(clippy::result_large_err, reason = "the error gives the handshake back")]
     pub fn accept(mut self, acceptance: &Acceptance<'_>) -> Result<Connection, Unaccepted<Self>> {
         if let Err(error) = self.replace_request(acceptance) {
@@ -120,28 +120,29 @@ impl ServerHandshake {
         Ok(connection.after_handshake(output, self.head.unread_left))
     }
 
-    /// Refuses the request with a prepared response, whose body is the reason phrase. The transport
+    /// Rejects the request with a prepared response, whose body is the reason phrase. The transport
     /// closes after the response.
     ///
     /// # Errors
     ///
-    /// [`InvalidHead::NoRequest`] if no request awaits an answer.
+    /// [`InvalidHead::NoRequest`] if no request awaits a response.
     pub fn reject(&mut self, rejection: Rejection) -> Result<(), InvalidHead> {
         let request = self.request().ok_or(InvalidHead::NoRequest)?;
         // RFC 9110, section 9.3.2: the response to HEAD has no body.
         let body = if request.method() == "HEAD" { "" } else { rejection.reason() };
-        self.state = State::Ending(self.answer(|response| rejection.write(response, body))?);
+        self.state =
+            State::Ending(self.queue_response(|response| rejection.write(response, body))?);
         Ok(())
     }
 
-    /// Answers the request with a response of the application: a page, a redirect, a request for
+    /// Sends a response of the application: a page, a redirect, a request for
     /// credentials. The transport closes after the response. `Connection: close` and
     /// `Content-Length` are added.
     ///
     /// # Errors
     ///
-    /// - [`InvalidHead::NoRequest`] if no request awaits an answer.
-    /// - The errors of [`write_response`]. The request can then still be answered.
+    /// - [`InvalidHead::NoRequest`] if no request awaits a response.
+    /// - The errors of [`write_response`]. The application can then still respond.
     pub fn respond(
         &mut self,
         status: u16,
@@ -149,18 +150,18 @@ impl ServerHandshake {
         body: &[u8],
     ) -> Result<(), InvalidHead> {
         let method = self.request().ok_or(InvalidHead::NoRequest)?.method().to_string();
-        let ending =
-            self.answer(|response| write_response(response, &method, status, fields, body))?;
+        let ending = self
+            .queue_response(|response| write_response(response, &method, status, fields, body))?;
         self.state = State::Ending(ending);
         Ok(())
     }
 
-    /// Returns the bytes of the request, for another HTTP stack to answer.
+    /// Returns the bytes of the request, for another HTTP stack to respond to.
     /// [`Input::into_rest`] returns the bytes after them.
     ///
     /// # Errors
     ///
-    /// [`AcceptError::NotReady`], with the handshake, if no request awaits an answer.
+    /// [`AcceptError::NotReady`], with the handshake, if no request awaits a response.
     #[expect(clippy::result_large_err, reason = "the error gives the handshake back")]
     pub fn into_request(self) -> Result<Vec<u8>, Unaccepted<Self>> {
         match self.state {
@@ -185,7 +186,7 @@ impl Handshake for ServerHandshake {
                 Ok(Some(Requested::Upgrade { .. })) => Some(ServerEvent::Upgrade),
                 Ok(Some(Requested::Http)) => Some(ServerEvent::Http),
                 Err(error) => {
-                    let mut ending = self.refuse(error);
+                    let mut ending = self.reject_for(error);
                     ending.receive(input);
                     self.state = State::Ending(ending);
                     Some(ServerEvent::Failed(error))
@@ -211,7 +212,7 @@ impl Handshake for ServerHandshake {
     }
 
     /// Reports the time. A request that takes longer than
-    /// [`Timeouts::opening`](crate::Timeouts::opening) is answered with 408.
+    /// [`Timeouts::opening`](crate::Timeouts::opening) is rejected with 408.
     /// After any response except 101, [`Timeouts::closing`](crate::Timeouts::closing) bounds the time
     /// to write each 16 KiB of it, and then the time until the client's stream ends. The application's
     /// decision is not bounded.
@@ -219,7 +220,7 @@ impl Handshake for ServerHandshake {
         match &mut self.state {
             State::Reading { deadline } => {
                 if deadline.handle_timeout(now) {
-                    let mut ending = self.refuse(HandshakeError::Timeout);
+                    let mut ending = self.reject_for(HandshakeError::Timeout);
                     ending.handle_timeout(now, &mut self.output);
                     self.state = State::Ending(ending);
                     self.unreported = Some(HandshakeError::Timeout);
@@ -243,7 +244,7 @@ impl Handshake for ServerHandshake {
             State::Reading { .. } | State::Deciding(_) => {
                 self.unreported = Some(HandshakeError::Aborted);
             }
-            // The application already knows the failure, or has answered the request.
+            // The application already knows the failure, or has responded.
             State::Ending(_) => {}
         }
         self.state = State::Ending(Ending::Aborted);
@@ -270,7 +271,7 @@ impl ServerHandshake {
     }
 
     /// Queues the response to `error`, if there is one.
-    fn refuse(&mut self, error: HandshakeError) -> Ending {
+    fn reject_for(&mut self, error: HandshakeError) -> Ending {
         let Some(rejection) = error.rejection() else {
             self.head.bytes = Vec::new();
             return Ending::Closed;
@@ -283,17 +284,17 @@ impl ServerHandshake {
             && let Some(request) = request
             && let Some(origin) = request.fields().value("origin")
         {
-            self.config.origin_policy.refusal(origin, request.authority()).to_string()
+            self.config.origin_policy.rejection(origin, request.authority()).to_string()
         } else {
             String::from(error.wording())
         };
-        let answered = self.answer(|response| rejection.write(response, &body));
-        debug_assert!(answered.is_ok(), "a Vec has room for every prepared response");
-        answered.unwrap_or(Ending::Closed)
+        let queued = self.queue_response(|response| rejection.write(response, &body));
+        debug_assert!(queued.is_ok(), "a Vec has room for every prepared response");
+        queued.unwrap_or(Ending::Closed)
     }
 
     /// Queues the response that `write` writes. The transport closes after it.
-    fn answer(
+    fn queue_response(
         &mut self,
         write: impl FnOnce(&mut Vec<u8>) -> Result<usize, InvalidHead>,
     ) -> Result<Ending, InvalidHead> {
@@ -301,7 +302,7 @@ impl ServerHandshake {
         let len = write(&mut response)?;
         self.output = Output::from_bytes(response);
         self.head.bytes = Vec::new();
-        Ok(Ending::answering(len, self.config.timeouts.closing))
+        Ok(Ending::responding(len, self.config.timeouts.closing))
     }
 
     /// Replaces the request in its buffer by the response that accepts it. Keeps the request if that

@@ -46,7 +46,7 @@ impl<'a> Uri<'a> {
     /// # Errors
     ///
     /// The first part that breaks RFC 6455, section 3. A URI with user information (`user@`) is
-    /// refused: send it in an `Authorization` field instead
+    /// rejected: send it in an `Authorization` field instead
     /// ([`basic_credentials`](super::basic_credentials)).
     pub fn parse(uri: &'a str) -> Result<Self, UriError> {
         let (scheme, rest) = uri.split_once("://").ok_or(UriError::Scheme)?;
@@ -147,7 +147,7 @@ impl Uri<'_> {
     ///
     /// # Errors
     ///
-    /// The error with which [`parse`](Self::parse) refuses the target URI.
+    /// The error with which [`parse`](Self::parse) rejects the target URI.
     ///
     /// ```
     /// use websocket_proto::handshake::{Field, Uri};

@@ -14,7 +14,7 @@
 //! | field line of a head | 16 KiB | 431 | Node: 16 KiB of fields |
 //! | fields of a head | 128 | 431 | websockets for Python |
 //! | request target | 8 KiB | 414 | RFC 9112, section 3: at least 8,000 |
-//! | body of a refusal | 64 KiB | the remainder is dropped | websockets for Python: 1 MiB |
+//! | body of a rejection | 64 KiB | the remainder is dropped | websockets for Python: 1 MiB |
 //! | Pings and Pongs ([`ControlRate`](crate::ControlRate)) | none | 1008 | |
 //!
 //! # Memory

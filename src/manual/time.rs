@@ -100,7 +100,7 @@
 //! # What each timeout measures
 //!
 //! - [`opening`](crate::Timeouts::opening) runs from the first report of a handshake until the
-//!   peer's head is complete, and for a client until the body of a refusal is complete. Progress
+//!   peer's head is complete, and for a client until the body of a rejection is complete. Progress
 //!   does not extend it. The application's decision about a request is not bounded.
 //! - [`ping`](crate::Timeouts::ping) runs from the last *sign of life*: any received byte, whatever
 //!   frame it belongs to, or progress of output that the transport had refused before (16 KiB of
@@ -114,7 +114,7 @@
 //!   Control frames do not count.
 //! - [`closing`](crate::Timeouts::closing) runs from the first Close frame in either direction, or
 //!   from a failure. Progress of the output restarts it until our Close frame is written; after
-//!   that nothing extends it. It also bounds a server's refusal of a request.
+//!   that nothing extends it. It also bounds a server's rejection of a request.
 //!
 //! A driver that reports after each read detects a dead peer at most `ping` + `pong` + 1 s after its
 //! last sign of life: 41 s with the recommended timeouts. Any other driver, the loop above included,

@@ -194,7 +194,7 @@ fn reports_a_refusal_when_its_head_is_complete() {
     for fields in ["", "Content-Length: 5\r\n", "Transfer-Encoding: chunked\r\n"] {
         let mut handshake = plain_handshake();
         written(handshake.output());
-        let refused = ClientEvent::Refused { status: 401 };
+        let refused = ClientEvent::Rejected { status: 401 };
         let head = format!("{UNAUTHORIZED}{fields}\r\n");
         assert_eq!(receive_all(&mut handshake, head.as_bytes()), [refused], "{fields}");
         let response = handshake.response().unwrap();
@@ -259,7 +259,7 @@ fn reads_the_body_of_a_refusal() {
             written(handshake.output());
             let mut events = receive_all(&mut handshake, &bytes[..cut]);
             events.extend(receive_all(&mut handshake, &bytes[cut..]));
-            let mut expected = vec![ClientEvent::Refused { status: 401 }];
+            let mut expected = vec![ClientEvent::Rejected { status: 401 }];
             if at_eof {
                 assert_eq!(events, expected, "{fields}{body}");
                 assert_eq!(handshake.transport(), transport, "{fields}{body}");
@@ -300,7 +300,7 @@ fn keeps_the_received_body_if_the_server_does_not_close() {
         let mut input = Input::new(&mut storage);
         let mut peer = Peer::new(response.chunks(7), false);
         let event = drive(&mut handshake, &mut peer, &mut input).unwrap();
-        assert!(matches!(event, Some(ClientEvent::Refused { status: 401 | 403 })), "{event:?}");
+        assert!(matches!(event, Some(ClientEvent::Rejected { status: 401 | 403 })), "{event:?}");
         match drive(&mut handshake, &mut peer, &mut input) {
             Ok(event) => {
                 assert_eq!(event, Some(ClientEvent::BodyEnded(BodyEnd::Complete)));
@@ -341,7 +341,7 @@ fn keeps_a_body_up_to_the_limit() {
         let mut handshake = ClientHandshake::new(config, &request).unwrap();
         let response = format!("HTTP/1.1 500 x\r\n{length}\r\n{body}");
         let events = receive_all(&mut handshake, response.as_bytes());
-        let expected = [ClientEvent::Refused { status: 500 }, ClientEvent::BodyEnded(end)];
+        let expected = [ClientEvent::Rejected { status: 500 }, ClientEvent::BodyEnded(end)];
         assert_eq!(events, expected, "{length}");
         assert_eq!(handshake.body(), b"bbbbbbbbbb");
     }
@@ -354,7 +354,7 @@ fn expects_no_body_after_204_and_304() {
         let response = format!("HTTP/1.1 {status} x\r\nContent-Length: 9\r\n\r\n");
         let ended = ClientEvent::BodyEnded(BodyEnd::Complete);
         let events = receive_all(&mut handshake, response.as_bytes());
-        assert_eq!(events, [ClientEvent::Refused { status }, ended]);
+        assert_eq!(events, [ClientEvent::Rejected { status }, ended]);
     }
 }
 

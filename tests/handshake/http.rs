@@ -176,7 +176,7 @@ fn extended_connect_passes_through_another_stack() {
     assert!(parse(&request, None).unwrap().is_none());
     let error = parse(&request, Some("connect-udp")).unwrap_err();
     assert_eq!(error, HandshakeError::UnsupportedProtocol);
-    assert_eq!(ExtendedConnect::refusal_http(error).status(), StatusCode::NOT_IMPLEMENTED);
+    assert_eq!(ExtendedConnect::rejection_http(error).status(), StatusCode::NOT_IMPLEMENTED);
     for (name, value, error) in [
         ("host", "other.com", HandshakeError::MalformedFields),
         ("connection", "upgrade", HandshakeError::MalformedFields),
@@ -189,7 +189,7 @@ fn extended_connect_passes_through_another_stack() {
         assert_eq!(parse(&request, Some("websocket")).unwrap_err(), error, "{name}");
         *request.headers_mut() = before;
     }
-    let response = ExtendedConnect::refusal_http(HandshakeError::UnsupportedVersion);
+    let response = ExtendedConnect::rejection_http(HandshakeError::UnsupportedVersion);
     assert_eq!(response.status(), StatusCode::BAD_REQUEST);
     assert_eq!(response.headers()["sec-websocket-version"], "13");
     assert_eq!(client.verify_extended_connect_http(&response), Ok(None));
@@ -256,7 +256,7 @@ fn client_sends_an_http_request() {
     );
     let refusal = b"HTTP/1.1 302 Found\r\nLocation: /other\r\nContent-Length: 0\r\n\r\n";
     let event = receive(&mut handshake, refusal).0;
-    assert_eq!(event, Some(ClientEvent::Refused { status: 302 }));
+    assert_eq!(event, Some(ClientEvent::Rejected { status: 302 }));
     let response = handshake.response().unwrap().to_http().unwrap();
     assert_eq!(response.headers()["location"], "/other");
 

@@ -75,7 +75,7 @@ fn reports_a_refusal_with_its_body() {
         Proxy-Authenticate: Basic realm=\"x\"\r\nContent-Length: 2\r\n\r\nno";
     let events = receive_all(&mut proxy, response);
     let ended = ClientEvent::BodyEnded(BodyEnd::Complete);
-    assert_eq!(events, [ClientEvent::Refused { status: 407 }, ended]);
+    assert_eq!(events, [ClientEvent::Rejected { status: 407 }, ended]);
     let wanted = proxy.response().unwrap().fields().value("proxy-authenticate");
     assert_eq!(wanted, Some(&b"Basic realm=\"x\""[..]));
     assert_eq!(proxy.body(), b"no");

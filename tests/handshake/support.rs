@@ -108,7 +108,7 @@ pub(crate) fn check_response(
             assert_eq!(outcome, Response::Incomplete, "{name}: two events");
             outcome = match event {
                 ClientEvent::Accepted => Response::Accepted,
-                ClientEvent::Refused { status } => Response::Refused(status),
+                ClientEvent::Rejected { status } => Response::Refused(status),
                 ClientEvent::Failed(error) => Response::Failed(error, 0),
                 ClientEvent::BodyEnded(_) => unreachable!("the body is not read"),
             };

@@ -107,7 +107,7 @@ fn response_in_the_socket_survives_a_late_wake_up() {
     report(&mut client, 41);
     let ended = ClientEvent::BodyEnded(BodyEnd::Complete);
     let events = receive_all(&mut client, response);
-    assert_eq!(events, [ClientEvent::Refused { status: 403 }, ended]);
+    assert_eq!(events, [ClientEvent::Rejected { status: 403 }, ended]);
 }
 
 #[test]
@@ -274,7 +274,7 @@ fn timeout_keeps_the_received_part_of_the_body() {
         report(&mut client, 0);
         let response = format!("HTTP/1.1 403 Forbidden\r\n{fields}begun");
         let events = receive_all(&mut client, response.as_bytes());
-        assert_eq!(events, [ClientEvent::Refused { status: 403 }], "{fields}");
+        assert_eq!(events, [ClientEvent::Rejected { status: 403 }], "{fields}");
         report(&mut client, 16);
         report(&mut client, 17);
         let ended = ClientEvent::BodyEnded(BodyEnd::Truncated);

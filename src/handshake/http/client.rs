@@ -105,7 +105,7 @@ impl ClientHandshake {
     /// # Errors
     ///
     /// The errors of [`new`](Self::new), and [`InvalidHead::Target`] if
-    /// [`Uri`](crate::handshake::Uri) refuses the URI.
+    /// [`Uri`](crate::handshake::Uri) rejects the URI.
     pub fn from_http<B>(
         config: impl Into<SharedConfig>,
         request: &Request<B>,

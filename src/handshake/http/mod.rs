@@ -93,7 +93,7 @@ pub(super) fn response_of<'a>(
     Ok(response)
 }
 
-/// Appends the caller's fields. Refuses fields that the handshake writes itself.
+/// Appends the caller's fields. Rejects fields that the handshake writes itself.
 pub(super) fn append_extra(
     headers: &mut HeaderMap,
     fields: &[Field<'_>],

@@ -21,7 +21,7 @@ impl<'a> Upgrade<'a> {
     ///
     /// # Errors
     ///
-    /// The first rule that the request breaks. Answer with
+    /// The first rule that the request breaks. Respond with
     /// [`rejection`](HandshakeError::rejection), which [`Rejection::to_http`] converts.
     ///
     /// ```
@@ -99,7 +99,7 @@ impl<'a> ExtendedConnect<'a> {
     ///         assert_eq!(response.status(), 200);
     ///     }
     ///     Ok(None) => { /* not an Extended CONNECT */ }
-    ///     Err(error) => { let response = ExtendedConnect::refusal_http(error); }
+    ///     Err(error) => { let response = ExtendedConnect::rejection_http(error); }
     /// }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -131,11 +131,11 @@ impl<'a> ExtendedConnect<'a> {
     }
 
     /// Returns the response to a request that breaks a rule, with the fields of
-    /// [`refusal`](Self::refusal).
+    /// [`rejection`](Self::rejection).
     #[must_use]
-    pub fn refusal_http(error: HandshakeError) -> Response<()> {
-        let response = response_of(Self::refusal(error));
-        debug_assert!(response.is_ok(), "the fields of a refusal are valid");
+    pub fn rejection_http(error: HandshakeError) -> Response<()> {
+        let response = response_of(Self::rejection(error));
+        debug_assert!(response.is_ok(), "the fields of a rejection are valid");
         response.unwrap_or_else(|_| with_status(StatusCode::BAD_REQUEST))
     }
 }
@@ -189,7 +189,7 @@ impl ServerHandshake {
         Err(Unaccepted { handshake: self, error: error.into() })
     }
 
-    /// Answers the request, as [`respond`](Self::respond) does, with the status code, the fields and
+    /// Sends a response, as [`respond`](Self::respond) does, with the status code, the fields and
     /// the body of `response`. Fields that the handshake writes itself are omitted.
     ///
     /// # Errors

@@ -28,7 +28,7 @@ pub struct HeadLimits {
     pub max_fields: usize,
     /// The length of the request target.
     pub max_target: usize,
-    /// The length of the body of a refusal that a client keeps; it drops the remainder.
+    /// The length of the body of a rejection that a client keeps; it drops the remainder.
     pub max_body: usize,
 }
 

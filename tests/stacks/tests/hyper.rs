@@ -159,7 +159,7 @@ async fn cross_origin_request_is_refused() {
     let len = socket.read(input.space()).await.unwrap();
     input.filled(len);
     let status = HandshakeError::ForbiddenOrigin.status().unwrap();
-    assert_eq!(handshake.receive(&mut input), Some(ClientEvent::Refused { status }));
+    assert_eq!(handshake.receive(&mut input), Some(ClientEvent::Rejected { status }));
     drop(socket);
     server.await.unwrap();
     assert!(echoing.recv().await.is_none(), "unexpected connection");
