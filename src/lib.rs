@@ -98,7 +98,7 @@
 //! The example `minimal` is a complete program with the handshake, keepalive and timeouts;
 //! `echo_server` also answers plain HTTP. The [`manual`] has a page on each subject:
 //! [`driving`](manual::driving), [`time`](manual::time), [`limits`](manual::limits),
-//! [`choices`](manual::choices) and [`performance`](manual::performance).
+//! [`choices`](manual::choices), `deflate` and [`performance`](manual::performance).
 //!
 //! # Two tiers
 //!
@@ -117,6 +117,7 @@
 //! | `getrandom` (default) | the operating system's entropy, the default source of masking keys and nonces |
 //! | `simd` (default) | UTF-8 validation and masking with SIMD instructions, selected at run time; implies `std` |
 //! | `alloc` | tier 2, and the dependency `bytes` |
+//! | `deflate` | permessage-deflate (RFC 7692), over the dependency `zlib-rs`; implies `std` |
 //! | `http` | conversions from and to the types of the crate `http`; implies `std` |
 
 #![no_std]

@@ -205,7 +205,7 @@ impl Connection {
 
     /// Queues a message as [`send`](Self::send) does, but never compresses it: for payloads that are
     /// compressed already, and for secrets beside text that an attacker chose
-    /// ([`manual`](crate::manual)).
+    /// ([`manual::deflate`](crate::manual::deflate#secrets)).
     ///
     /// # Errors
     ///

@@ -24,7 +24,9 @@ impl Connection {
     ///
     /// While [`has_room`](Self::has_room) returns `true`, a message of any size is accepted. A
     /// server queues an owned payload (`Vec`, `String`, `Bytes`) of at least 2 KiB without a copy.
-    /// A client copies every payload, and masks it in the same pass.
+    /// A client copies every payload, and masks it in the same pass. If permessage-deflate was agreed,
+    /// the message is compressed if that makes it smaller; a prepared one is compressed once for all
+    /// connections with the same window.
     ///
     /// # Errors
     ///
@@ -55,7 +57,8 @@ impl Connection {
     /// Each piece becomes at least one fragment (section 5.4); an empty middle piece is skipped.
     /// Between two pieces, Pings, Pongs and a Close may be sent, but no other message. An
     /// application that cannot finish a message can only [`close`](Self::close) the connection. The
-    /// receiving counterpart is [`Delivery::Chunks`](crate::Delivery::Chunks).
+    /// receiving counterpart is [`Delivery::Chunks`](crate::Delivery::Chunks). If permessage-deflate was
+    /// agreed, each piece is compressed and flushed, so that the peer can inflate it at once.
     ///
     /// # Errors
     ///

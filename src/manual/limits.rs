@@ -24,7 +24,8 @@
 //!   64 bytes.
 //! - A message that is whole in the input is borrowed from it. A message that is reassembled uses
 //!   at most twice the bytes received plus 64 KiB. The length in a frame header reserves at most 64
-//!   KiB, or eight times the bytes received if that is more.
+//!   KiB, or eight times the bytes received if that is more. A compressed message uses at most twice
+//!   the message limit plus 64 KiB.
 //! - The output holds at most twice the high-water mark, two messages and 5 KiB, because `send`
 //!   accepts a message of any size while less than the mark is queued. Its buffer may come from the
 //!   thread's pool with up to 96 KiB more.

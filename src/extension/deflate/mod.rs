@@ -20,7 +20,7 @@ pub(crate) use negotiation::{Fault, Offer};
 /// [`Config::with_deflate`](crate::Config::with_deflate).
 ///
 /// "Outgoing" is the direction of the messages that this endpoint sends, "incoming" the direction of
-/// those that it receives. The page [`manual`](crate::manual::deflate) explains when
+/// those that it receives. The page [`manual::deflate`](crate::manual::deflate) explains when
 /// compression pays, what it costs, and what it can reveal about secrets.
 ///
 /// | setting | default |

@@ -1,0 +1,68 @@
+//! permessage-deflate: when to compress, what it costs, and what it can reveal.
+//!
+//! The feature `deflate` adds the extension of RFC 7692. It is off until
+//! [`Config::with_deflate`](crate::Config::with_deflate) enables it. A client then offers it, a server
+//! accepts it, and each message is compressed if that makes it smaller:
+//!
+#![cfg_attr(feature = "deflate", doc = "```")]
+#![cfg_attr(not(feature = "deflate"), doc = "```ignore")]
+//! use websocket_proto::{Config, Connection, Deflate, DeflateParameters, Event, Input, Negotiated};
+//!
+//! static CONFIG: Config = Config::new().with_deflate(Deflate::new());
+//!
+//! // The handshakes negotiate the parameters. Here they were negotiated elsewhere:
+//! let agreed = DeflateParameters::new().with_server_no_context_takeover();
+//! let negotiated = Negotiated::new().with_deflate(agreed);
+//! let mut connection = Connection::server(&CONFIG, &negotiated);
+//! connection.send("{\"id\":1,\"name\":\"a\"},".repeat(50))?;
+//! assert!(connection.output().len() < 100);
+//! # Ok::<(), websocket_proto::SendError>(())
+//! ```
+//!
+//! # When to use it
+//!
+//! Compression exchanges processor time for bytes. JSON and other text of 1 KiB and more shrinks to
+//! 60 % or less, at about 15 µs for each KiB. It pays on slow or metered paths, and where
+//! the same state is sent to many clients ([`PreparedMessage`](crate::PreparedMessage) compresses once
+//! for all of them). It does not pay on a fast local network, for messages that are compressed already
+//! (images, video, archives), and for very short messages:
+//! [`with_min_len`](crate::Deflate::with_min_len) excludes those.
+//! [`send_uncompressed`](crate::Connection::send_uncompressed) excludes a single message.
+//!
+//! # What it costs
+//!
+//! The codecs belong to the thread and are shared by all its connections. A connection owns one only
+//! within a message, or between messages with context takeover:
+//!
+//! | state of the connection | memory of its own |
+//! |---|---|
+//! | idle, no context takeover (the default) | none |
+//! | idle, [incoming context takeover](crate::Deflate::with_incoming_context_takeover) | the last bytes received, at most the window: 32 KiB |
+//! | idle, [outgoing context takeover](crate::Deflate::with_outgoing_context_takeover) | a compressor, 137 to 380 KB |
+//! | in the middle of an incoming compressed message | an inflater, 48 KB, and its window, 32 KiB |
+//! | in the middle of an outgoing message that is sent in pieces | a compressor, 137 to 380 KB |
+//!
+//! The pool of a thread keeps less than 2 MiB of codecs. `benches/README.md` has the cost of each window
+//! and memory level, and the times beside other implementations.
+//!
+//! Context takeover lets a message refer to those before it. It helps with short messages that resemble
+//! each other: 128 bytes of JSON shrink to 40 % with context and to 86 % without. Each direction has its
+//! own context. Allowing the peer's costs little; keeping our own costs a compressor for each connection.
+//!
+//! # Limits
+//!
+//! The [message limit](crate::Limits::with_max_message) applies to inflated bytes, before they are
+//! allocated: a compressed message of any ratio fails with 1009 at the first byte beyond the limit. The
+//! [frame limit](crate::Limits::with_max_frame) applies to frames as they are on the wire. With
+//! [`Delivery::Chunks`](crate::Delivery::Chunks), a message of any length is inflated in constant
+//! memory.
+//!
+//! # Secrets
+//!
+//! The length of compressed data depends on its content. If a message contains both a secret and text
+//! that an attacker can choose, and the attacker can observe the length of the encrypted messages, then
+//! the attacker can guess the secret piece by piece: a guess that repeats a part of the secret makes
+//! the message shorter (the attacks CRIME and BREACH on TLS and HTTP). Context takeover extends this to
+//! secrets and chosen text in different messages of one connection. Send secrets such as session
+//! tokens with [`send_uncompressed`](crate::Connection::send_uncompressed), or on a connection without
+//! compression.
