@@ -25,8 +25,8 @@ use crate::extension::deflate::{
 };
 use crate::frame::ReservedBits;
 use crate::{
-    Chunk, Deflate, DeflateParameters, Event, Fragment, Limit, MessageType, Outgoing,
-    PreparedMessage, Role, SendError, Unsent, Violation,
+    Chunk, ConnectionError, Deflate, DeflateParameters, Event, Fragment, Limit, MessageType,
+    Outgoing, PreparedMessage, Role, SendError, Unsent, Violation,
 };
 
 /// The compressed payload bytes that are unmasked at once. Those that do not fit into one chunk are
@@ -111,21 +111,23 @@ impl Connection {
             (produced, is_corrupt) = (progress.produced, progress.corrupt);
             progress.consumed
         });
-        if produced as u64 > remaining {
-            self.machine.fail(Limit::Message);
-            return None;
-        }
         if ends && !is_corrupt {
             is_corrupt = inflater.finish().is_err();
         }
-        ends &= !is_corrupt;
+        let mut failure = is_corrupt.then_some(Violation::InvalidCompression.into());
+        if produced as u64 > remaining {
+            produced -= 1;
+            failure = Some(ConnectionError::from(Limit::Message));
+        }
+        ends &= failure.is_none();
         let payload = scratch.get_mut(..partial + produced)?;
         if !ends || self.takes_context_over() {
             inflater.remember(payload.get(partial..)?);
         }
         let mut received = self.machine.receive_original(payload, partial, ends);
-        if is_corrupt {
-            self.machine.fail(Violation::InvalidCompression);
+        if let Some(error) = failure {
+            self.machine.fail(error);
+            // The valid bytes before the error are a piece of their own.
             if let Some(received) = &mut received {
                 received.reply = self.machine.pending_close();
             }
@@ -144,8 +146,10 @@ impl Connection {
             return inflater;
         }
         let mut inflater = pool::take_inflater();
-        let window = self.codecs.as_mut().map(|codecs| mem::take(&mut codecs.window));
-        inflater.begin(window.filter(|window| !window.is_empty()));
+        inflater.begin(self.takes_context_over().then(|| match &mut self.codecs {
+            Some(codecs) => mem::take(&mut codecs.window),
+            None => Window::default(),
+        }));
         inflater
     }
 
