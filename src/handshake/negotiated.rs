@@ -102,6 +102,8 @@ impl<'a> Negotiated<'a> {
     }
 
     /// Checks that the client offered these parameters in the fields of its request.
+    // Inlined without an allocator, to omit the code for parts that a constant acceptance lacks.
+    #[cfg_attr(not(feature = "alloc"), inline(always))]
     pub(super) fn check(&self, request: Fields<'_>) -> Result<(), InvalidHead> {
         // RFC 6455, section 4.2.2, item 4: the client offered the subprotocol.
         let Some(subprotocol) = self.subprotocol else { return Ok(()) };
@@ -111,6 +113,8 @@ impl<'a> Negotiated<'a> {
     }
 
     /// Writes the fields of an HTTP/1.1 response that state these parameters.
+    // Inlined without an allocator, to omit the code for parts that a constant acceptance lacks.
+    #[cfg_attr(not(feature = "alloc"), inline(always))]
     pub(super) fn write(&self, head: &mut HeadWriter<'_>) -> Result<(), InvalidHead> {
         if let Some(subprotocol) = self.subprotocol {
             head.field(Field::new("Sec-WebSocket-Protocol", subprotocol))?;
