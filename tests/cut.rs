@@ -162,7 +162,7 @@ impl Echo {
                 Call::Read(len) => echo.read(&mut input, &mut rest, len),
                 Call::Receive(count) => drop((0..count).find(|_| !echo.receive(&mut input))),
                 Call::Peek => {
-                    let event = echo.connection.next(&mut input) == Next::Event;
+                    let event = echo.connection.next(&mut input).is_event();
                     assert_eq!(echo.receive(&mut input), event);
                 }
                 Call::Write(len) => {
@@ -305,7 +305,7 @@ fn failing_entropy_source_is_reported_at_the_same_event_at_any_cut() {
             loop {
                 let next = (0..peeks).map(|_| client.next(&mut input)).last();
                 let Some(event) = client.receive(&mut input) else { break };
-                assert!(next.is_none_or(|next| next == Next::Event));
+                assert!(next.is_none_or(Next::is_event));
                 events.push(event.into_owned());
             }
         }

@@ -180,9 +180,10 @@ impl Connection {
         }
     }
 
+    /// Returns the event that `next` has found and `receive` has not returned.
     #[inline(always)]
-    pub(super) fn event_is_ready(&self) -> bool {
-        self.codecs.as_ref().is_some_and(|codecs| codecs.ready.is_some())
+    pub(super) fn ready_event(&self) -> Option<&Event<'static>> {
+        self.codecs.as_ref()?.ready.as_ref()
     }
 
     /// Returns the event that `next` has found.

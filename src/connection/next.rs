@@ -8,8 +8,11 @@ use crate::{Event, Input, Transport};
 /// The next step of an asynchronous driver, as [`Connection::next`] returns it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
-    /// Call [`receive`](Connection::receive), which returns an event.
+    /// Call [`receive`](Connection::receive), which returns a message, a chunk or the failure.
     Event,
+    /// Call [`receive`](Connection::receive), which returns a Ping, a Pong, a Close or the failure. A
+    /// driver that returns messages only continues after it.
+    Control,
     /// Write the output. While the socket refuses it, also read into the input: a peer that writes
     /// without reading would otherwise block both ends.
     Write,
@@ -19,11 +22,19 @@ pub enum Next {
     Closed,
 }
 
+impl Next {
+    /// Returns whether [`receive`](Connection::receive) returns an event.
+    #[must_use]
+    pub const fn is_event(self) -> bool {
+        matches!(self, Self::Event | Self::Control)
+    }
+}
+
 impl Connection {
     /// Returns the next step of an asynchronous driver.
     ///
     /// The result borrows nothing, so it can be held across an `await`; an event cannot. The result
-    /// is [`Next::Event`] exactly if the following [`receive`](Self::receive) with this `input`
+    /// is [`Next::Event`] or [`Next::Control`] exactly if the following [`receive`](Self::receive) with this `input`
     /// returns an event. The call consumes the bytes before that event. It never returns
     /// [`Next::Read`] after the end of the stream.
     ///
@@ -41,13 +52,14 @@ impl Connection {
     pub fn next(&mut self, input: &mut Input<'_>) -> Next {
         self.check_continuity(input);
         #[cfg(feature = "deflate")]
-        if self.event_is_ready() {
-            return Next::Event;
+        if let Some(event) = self.ready_event() {
+            return step_of(event);
         }
         loop {
             let limits = &self.config.receive_limits;
             match self.machine.preview(input.unread(), limits, self.config.delivery) {
                 Preview::Event => return Next::Event,
+                Preview::Control => return Next::Control,
                 Preview::NoEvent(len) => {
                     let event = self.consume(input, len);
                     debug_assert!(event.is_none(), "the preview saw no event");
@@ -55,8 +67,9 @@ impl Connection {
                 #[cfg(feature = "deflate")]
                 Preview::Transformed(len) => {
                     if let Some(event) = self.consume(input, len).map(Event::into_owned) {
+                        let step = step_of(&event);
                         self.keep_ready(event);
-                        return Next::Event;
+                        return step;
                     }
                 }
             }
@@ -95,6 +108,15 @@ impl Connection {
     }
 }
 
+/// Returns the step that returns `event`.
+#[cfg(feature = "deflate")]
+const fn step_of(event: &Event<'_>) -> Next {
+    match event {
+        Event::Message(_) | Event::Chunk(_) | Event::Failed(_) => Next::Event,
+        Event::Ping(_) | Event::Pong(_) | Event::Close(_) => Next::Control,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -110,7 +132,7 @@ mod tests {
             let mut input = Input::with_bytes(&mut bytes);
             input.finish();
             for _ in 0..previews {
-                assert_eq!(connection.next(&mut input), Next::Event);
+                assert!(connection.next(&mut input).is_event());
             }
             assert!(matches!(connection.receive(&mut input), Some(Event::Failed(_))));
             let len = connection.output().len();

@@ -29,7 +29,7 @@ impl Connection {
         // Fast path for the last call of nearly every receive loop: no bytes, and nothing to
         // report.
         #[cfg(feature = "deflate")]
-        if self.event_is_ready() {
+        if self.ready_event().is_some() {
             return self.take_ready();
         }
         if !input.has_unread()

@@ -112,7 +112,9 @@
 //! The borrow checker rejects a loop that returns a borrowed event in one branch and awaits the
 //! socket in another. [`Connection::next`](crate::Connection::next) borrows nothing and returns the
 //! next step: call `receive`, write, read, or close. It returns [`Next::Event`](crate::Next::Event)
-//! exactly if the following `receive` returns an event.
+//! or [`Next::Control`](crate::Next::Control) exactly if the following `receive` returns an event. A
+//! driver that returns messages only calls `receive` for `Control` in its loop, and for `Event` after
+//! it.
 //!
 //! ```
 //! # use websocket_proto::{Connection, Event, Input, Next};
@@ -121,7 +123,7 @@
 //! async fn recv<'a>(connection: &mut Connection, input: &'a mut Input<'_>) -> Option<Event<'a>> {
 //!     loop {
 //!         match connection.next(input) {
-//!             Next::Event => break,
+//!             Next::Event | Next::Control => break,
 //!             Next::Write => write(connection).await,
 //!             Next::Read => read(input).await,
 //!             Next::Closed => return None,

@@ -7,8 +7,10 @@ use crate::{Delivery, MessageType};
 
 /// The effect of the next call of [`Machine::receive`].
 pub(crate) enum Preview {
-    /// The call returns a piece, or the connection has failed or fails in it.
+    /// The call returns a piece of a message, or the connection has failed or fails in it.
     Event,
+    /// The call returns a control frame, or the connection fails in it.
+    Control,
     /// The next bytes, this many, cause no event except possibly a failure.
     NoEvent(usize),
     /// The next bytes, this many, are payload that an extension transformed, with its frame header.
@@ -52,7 +54,10 @@ impl Machine {
             return Preview::Transformed(header_len + available);
         }
         let is_event = if header.opcode().is_control() {
-            complete
+            if complete {
+                return Preview::Control;
+            }
+            false
         } else {
             let message_type = begun.and_then(|header| header.opcode().message_type());
             match (delivery, message_type.or(self.incoming.map(Incoming::message_type))) {

@@ -340,7 +340,7 @@ impl End {
     pub fn receive(&mut self) {
         let echo = self.setup.echo;
         while !echo || self.connection.has_room() {
-            let announced = self.connection.next(&mut self.input) == Next::Event;
+            let announced = self.connection.next(&mut self.input).is_event();
             let before = self.connection.output().len();
             let event = self.connection.receive(&mut self.input);
             assert_eq!(announced, event.is_some(), "`next` predicted another result");
