@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use websocket_proto::{
     Chunk, CloseCode, CloseFrame, Connection, ConnectionError, Event, Fragment, Input, Io, Message,
-    MessageType, Next, Outcome, Outgoing, PreparedMessage, Role, SendError, Transport,
+    MessageType, Outcome, Outgoing, PreparedMessage, Role, SendError, Transport,
 };
 
 use super::setup::{Item, Ownership, Setup};
