@@ -145,10 +145,9 @@ impl<'a> CloseFrame<'a> {
         let Some((code, reason)) = payload.split_first_chunk() else {
             return Ok(None);
         };
+        debug_assert!(reason.len() <= MAX_REASON, "no control frame is longer");
         let reason = str::from_utf8(reason).map_err(|_| Violation::InvalidCloseReason)?;
-        let frame = Self::new(CloseCode(u16::from_be_bytes(*code)), reason);
-        debug_assert!(frame.is_ok(), "the payload was checked, and no control frame is longer");
-        Ok(frame.ok())
+        Ok(Some(Self { code: CloseCode(u16::from_be_bytes(*code)), reason: reason.into() }))
     }
 
     /// Converts into a frame that owns its reason. Copies only a borrowed reason.

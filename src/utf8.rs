@@ -112,13 +112,23 @@ impl Utf8Validator {
     ///
     /// [`InvalidUtf8`] if a byte cannot continue the character.
     pub fn push_partial(&mut self, piece: &[u8]) -> Result<Option<char>, InvalidUtf8<'static>> {
+        let character = self.complete_partial(piece)?;
+        Ok(character.and_then(|character| character.text().chars().next()))
+    }
+
+    /// Works as [`push_partial`](Self::push_partial), but returns the encoded character.
+    pub(crate) fn complete_partial(
+        &mut self,
+        piece: &[u8],
+    ) -> Result<Option<Character>, InvalidUtf8<'static>> {
         let mut buffer = [0; 4];
         let needed = piece.get(..self.needed()).unwrap_or(piece);
         let sequence = self.append_to_partial(needed, &mut buffer);
         match str::from_utf8(sequence) {
-            Ok(text) => {
+            Ok("") => Ok(None),
+            Ok(_) => {
                 self.len = 0;
-                Ok(text.chars().next())
+                Ok(Some(Character(buffer)))
             }
             Err(error) if error.error_len().is_none() => {
                 self.store(sequence);
@@ -173,6 +183,21 @@ impl Utf8Validator {
             *to = *from;
         }
         self.len = partial.len() as u8;
+    }
+}
+
+/// The UTF-8 encoding of a character, followed by zeros.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Character([u8; 4]);
+
+impl Character {
+    /// No character.
+    pub(crate) const NONE: Self = Self([0; 4]);
+
+    pub(crate) fn text(&self) -> &str {
+        let Self(bytes @ [first, ..]) = self;
+        let text = bytes.get(..sequence_len(*first)).unwrap_or_default();
+        str::from_utf8(text).unwrap_or_default()
     }
 }
 

@@ -48,9 +48,7 @@ impl Assembly {
     fn append(&mut self, data: Data<'_>, remaining: Remaining) {
         match data {
             Data::Text(text) => self.push_str(text, remaining),
-            Data::Char(character) => {
-                self.push_str(character.encode_utf8(&mut [0; 4]), remaining);
-            }
+            Data::Char(character) => self.push_str(character.text(), remaining),
             Data::Binary(payload) => self.push_bytes(&payload, remaining),
         }
     }

@@ -85,7 +85,13 @@ pub(super) fn is_same_host(a: &[u8], b: &[u8]) -> bool {
 // Not inlined without an allocator, to keep a single copy.
 #[cfg_attr(not(feature = "alloc"), inline(never))]
 pub(super) const fn eq_ignore_case(a: &[u8], b: &[u8]) -> bool {
-    a.eq_ignore_ascii_case(b)
+    let (mut a, mut b) = (a, b);
+    while let ([first, a_rest @ ..], [other, b_rest @ ..]) = (a, b)
+        && first.eq_ignore_ascii_case(other)
+    {
+        (a, b) = (a_rest, b_rest);
+    }
+    a.is_empty() && b.is_empty()
 }
 
 /// Returns the length of an `IP-literal` with its brackets, or 0 if the closing bracket is missing.

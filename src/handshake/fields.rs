@@ -195,12 +195,17 @@ impl HandshakeFields<Span> {
 
     /// Returns the fields with their values in `head`.
     pub(super) fn resolve<'a>(&self, head: &'a [u8]) -> HandshakeFields<&'a [u8]> {
-        let Self { values, repeated, lists_websocket, lists_upgrade, .. } = *self;
+        let mut values = [None; _];
+        for (value, span) in values.iter_mut().zip(&self.values) {
+            if let Some(span) = span {
+                *value = Some(span.of(head));
+            }
+        }
         HandshakeFields {
-            values: values.map(|value| value.map(|span| span.of(head))),
-            repeated,
-            lists_websocket,
-            lists_upgrade,
+            values,
+            repeated: self.repeated,
+            lists_websocket: self.lists_websocket,
+            lists_upgrade: self.lists_upgrade,
             has_malformed_subprotocols: self.has_malformed_subprotocols,
             has_malformed_extensions: self.has_malformed_extensions,
         }
@@ -222,6 +227,7 @@ impl Field<'_> {
 impl HeadWriter<'_> {
     /// Writes the caller's fields in their order and case. Rejects fields that the handshake writes
     /// itself.
+    #[inline]
     pub(super) fn extra_fields(&mut self, fields: &[Field<'_>]) -> Result<(), InvalidHead> {
         for field in fields {
             if field.is_reserved() {

@@ -123,7 +123,7 @@ impl<'a> RequestHead<'a> {
     /// Returns the minor version of HTTP/1.
     #[must_use]
     pub const fn minor_version(&self) -> u8 {
-        self.0.line.minor_version
+        self.0.line.minor_version()
     }
 
     /// Returns all fields, in the order in which they were sent.
@@ -216,13 +216,13 @@ impl<'a> ResponseHead<'a> {
     /// Returns the minor version of HTTP/1.
     #[must_use]
     pub const fn minor_version(&self) -> u8 {
-        self.0.line.minor_version
+        self.0.line.minor_version()
     }
 
     /// Returns the status code, 100 to 999.
     #[must_use]
     pub const fn status(&self) -> u16 {
-        self.0.line.status
+        self.0.line.status()
     }
 
     /// Returns the reason phrase, which may be empty. Programs should ignore it (RFC 9112, section 4).

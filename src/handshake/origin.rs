@@ -325,11 +325,11 @@ fn is_subdomain(host: &[u8], parent: &[u8]) -> bool {
 }
 
 fn is_same(origin: &[u8], authority: &Authority<'_>) -> bool {
-    Origin::parse(origin).is_some_and(|origin| {
-        // A scheme without a default port is not a scheme of web pages.
-        default_port(origin.scheme).is_some_and(|default| {
-            origin.port == Some(authority.port.unwrap_or(default))
-                && is_same_host(origin.host, authority.host)
-        })
+    let Some((scheme, origin)) = split_scheme(origin) else { return false };
+    // A scheme without a default port is not a scheme of web pages.
+    let Some(default) = default_port(scheme) else { return false };
+    Authority::parse(origin).is_ok_and(|origin| {
+        origin.port.unwrap_or(default) == authority.port.unwrap_or(default)
+            && is_same_host(origin.host, authority.host)
     })
 }

@@ -1,6 +1,5 @@
 //! The responses that a server writes (RFC 6455, section 4.2.2).
 
-use super::http1::decimal;
 use super::{Field, HeadBuffer, HeadWriter, InvalidHead, Negotiated};
 
 /// The server's additions to the response that accepts a handshake: a subprotocol and further fields.
@@ -142,22 +141,15 @@ impl Rejection {
         buffer: impl Into<HeadBuffer<'a>>,
         body: &str,
     ) -> Result<usize, InvalidHead> {
-        let (mut seconds, mut len) = ([0; 20], [0; 20]);
-        let seconds = if let Self::Unavailable { retry_after } = self {
-            decimal(usize::try_from(retry_after).unwrap_or(usize::MAX), &mut seconds)
-        } else {
-            b""
-        };
         let mut head = HeadWriter::new(buffer);
-        head.write(&[
-            self.lines().as_bytes(),
-            seconds,
-            b"\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: ",
-            decimal(body.len(), &mut len),
-            b"\r\n\r\n",
-            body.as_bytes(),
-        ])?;
-        Ok(head.written())
+        head.write(&[self.lines().as_bytes()])?;
+        if let Self::Unavailable { retry_after } = self {
+            head.number(usize::try_from(retry_after).unwrap_or(usize::MAX))?;
+        }
+        head.write(&[b"\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: "])?;
+        head.number(body.len())?;
+        head.write(&[b"\r\n"])?;
+        head.finish(body.as_bytes())
     }
 
     /// Returns the status line and the fields that differ between responses, up to the value of
@@ -226,16 +218,17 @@ pub fn write_response<'a>(
     if bodiless && !body.is_empty() {
         return Err(InvalidHead::Body);
     }
-    let mut digits = [0; 20];
-    let code = decimal(status.into(), &mut digits);
     let mut head = HeadWriter::new(buffer);
-    head.write(&[b"HTTP/1.1 ", code, b" ", reason(status).as_bytes(), b"\r\n"])?;
+    head.write(&[b"HTTP/1.1 "])?;
+    head.number(status.into())?;
+    head.write(&[b" ", reason(status).as_bytes(), b"\r\n"])?;
     head.extra_fields(fields)?;
     head.write(&[b"Connection: close\r\n"])?;
     // RFC 9110, section 8.6: 204 has no Content-Length, and 304 only that of the corresponding 200.
     if !bodiless {
-        let len = decimal(body.len(), &mut digits);
-        head.write(&[b"Content-Length: ", len, b"\r\n"])?;
+        head.write(&[b"Content-Length: "])?;
+        head.number(body.len())?;
+        head.write(&[b"\r\n"])?;
     }
     // RFC 9110, section 9.3.2: the response to HEAD has no body.
     head.finish(if method == "HEAD" { b"" } else { body })

@@ -6,6 +6,7 @@ use super::{
 };
 use crate::extension::Extension;
 use crate::limits::ReceiveLimits;
+use crate::utf8::Character;
 use crate::{
     CloseCode, CloseFrame, ConnectionError, Input, Limits, MessageType, Outcome, Role, Transport,
 };
@@ -54,7 +55,7 @@ pub struct Session {
     pub(super) reply: Option<PendingReply>,
     pub(super) control: Control,
     /// The character of the last event, if its bytes were split across reads.
-    character: [u8; 4],
+    character: Character,
 }
 
 /// A reply that was not written yet.
@@ -104,7 +105,7 @@ impl Session {
             limits: limits.for_pieces(),
             reply: None,
             control: Control([0; 125]),
-            character: [0; 4],
+            character: Character::NONE,
         }
     }
 }
@@ -157,7 +158,8 @@ impl Session {
             Piece::Data { data, fragment } => match data {
                 Data::Text(text) => SessionEvent::Text(text, fragment),
                 Data::Char(character) => {
-                    SessionEvent::Text(character.encode_utf8(&mut self.character), fragment)
+                    self.character = character;
+                    SessionEvent::Text(self.character.text(), fragment)
                 }
                 Data::Binary(payload) => SessionEvent::Binary(payload.unmask(), fragment),
             },

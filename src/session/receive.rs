@@ -138,7 +138,7 @@ impl Machine {
         ends: bool,
     ) -> Option<Received<'i>> {
         let data = if self.text.has_partial_char() {
-            match self.text.push_partial(payload) {
+            match self.text.complete_partial(payload) {
                 Ok(Some(character)) => Data::Char(character),
                 Ok(None) => Data::Text(""),
                 Err(_) => return self.fail_text(""),

@@ -1,6 +1,7 @@
 //! The results of the receive path, which [`Machine`](super::Machine) returns.
 
 use crate::frame::Masked;
+use crate::utf8::Character;
 use crate::{CloseCode, Fragment};
 
 /// The result of one step: the received piece, and the pending reply.
@@ -39,7 +40,7 @@ pub(crate) enum Data<'i> {
     /// Whole characters, unmasked in place.
     Text(&'i str),
     /// A character whose bytes were split across reads or frames.
-    Char(char),
+    Char(Character),
     /// Masked bytes, to be unmasked in place or in the same pass as a copy.
     Binary(Masked<'i>),
 }
@@ -68,10 +69,10 @@ pub(crate) trait ControlStorage {
 
 impl Data<'_> {
     #[cfg(feature = "alloc")]
-    pub(crate) const fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         match self {
             Self::Text(text) => text.len(),
-            Self::Char(character) => character.len_utf8(),
+            Self::Char(character) => character.text().len(),
             Self::Binary(payload) => payload.len(),
         }
     }

@@ -4,6 +4,7 @@ use core::fmt;
 use core::str;
 
 use super::characters::Class;
+use super::scanner::Part;
 
 /// A header field: a name in the case in which it was sent, and a value without the whitespace
 /// around it (RFC 9110, section 5).
@@ -166,56 +167,57 @@ pub(crate) fn trim_end(mut value: &[u8]) -> &[u8] {
     value
 }
 
-/// A complete start line: the offsets of its parts in the head, and decoded values. Parts that the
-/// line does not have are 0.
+/// A complete start line.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct StartLine {
-    pub(super) method: u32,
-    pub(super) target: u32,
-    pub(super) version: u32,
-    pub(super) reason: u32,
-    /// The offset of the first field line, after the start line.
-    pub(super) fields: u32,
-    pub(crate) status: u16,
-    /// The minor version of HTTP/1.
-    pub(crate) minor_version: u8,
+    /// The offset of each [`Part`] of the start line, or 0 if the line does not have the part.
+    pub(super) starts: [u32; Part::EmptyLineLf as usize + 1],
+    /// The minor version of a request; the minor version and the status code of a response.
+    pub(super) digits: u16,
 }
 
 impl StartLine {
-    pub(super) const EMPTY: Self = Self {
-        method: 0,
-        target: 0,
-        version: 0,
-        reason: 0,
-        fields: 0,
-        status: 0,
-        minor_version: 0,
-    };
+    pub(super) const EMPTY: Self = Self { starts: [0; _], digits: 0 };
+
+    /// Returns the minor version of HTTP/1.
+    pub(crate) const fn minor_version(&self) -> u8 {
+        // A status code has three digits, and is at least 100.
+        (if self.digits < 100 { self.digits } else { self.digits / 1000 }) as u8
+    }
+
+    /// Returns the status code of a response.
+    pub(crate) const fn status(&self) -> u16 {
+        self.digits % 1000
+    }
 
     pub(crate) fn method<'a>(&self, head: &'a [u8]) -> &'a [u8] {
         // A space ends the method and the target.
-        part(head, self.method, self.target - 1)
+        self.part(head, Part::Method, self.start(Part::Target) - 1)
     }
 
     pub(crate) fn target<'a>(&self, head: &'a [u8]) -> &'a [u8] {
-        part(head, self.target, self.version - 1)
+        self.part(head, Part::Target, self.start(Part::RequestVersion) - 1)
     }
 
     pub(crate) fn reason<'a>(&self, head: &'a [u8]) -> &'a [u8] {
         // CRLF ends the reason phrase.
-        part(head, self.reason, self.fields - 2)
+        self.part(head, Part::Reason, self.start(Part::StartLineLf) - 1)
     }
 
     /// Returns the field lines and the empty line after them.
     pub(crate) fn field_lines<'a>(&self, head: &'a [u8]) -> &'a [u8] {
-        head.get(self.fields as usize..).unwrap_or_default()
+        head.get(self.start(Part::StartLineLf) as usize + 1..).unwrap_or_default()
     }
-}
 
-// Not inlined without an allocator, to keep a single copy.
-#[cfg_attr(not(feature = "alloc"), inline(never))]
-fn part(head: &[u8], start: u32, end: u32) -> &[u8] {
-    head.get(start as usize..end as usize).unwrap_or_default()
+    // Not inlined without an allocator, to keep a single copy.
+    #[cfg_attr(not(feature = "alloc"), inline(never))]
+    fn part<'a>(&self, head: &'a [u8], part: Part, end: u32) -> &'a [u8] {
+        head.get(self.start(part) as usize..end as usize).unwrap_or_default()
+    }
+
+    fn start(&self, part: Part) -> u32 {
+        self.starts.get(part as usize).copied().unwrap_or_default()
+    }
 }
 
 /// The offsets of a complete field line in its head: `start < colon < end`.

@@ -20,29 +20,126 @@ use crate::handshake::HandshakeError;
 /// The longest head that any limit allows, so that offsets fit in 32 bits.
 const MAX_HEAD: usize = u32::MAX as usize;
 
-const VERSION_PREFIX: &[u8; 7] = b"HTTP/1.";
-
-/// The part of a head that is read next.
+/// The part of a head that is read next. A [`StartLine`] keeps the offsets of the parts up to
+/// [`EmptyLineLf`](Self::EmptyLineLf).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Part {
-    /// The method, or an empty line before it.
-    RequestStart,
-    EmptyLineLf,
+pub(super) enum Part {
     Method,
     Target,
     RequestVersion,
-    /// The version, with which a response starts.
-    ResponseVersion,
-    Status,
     Reason,
     StartLineLf,
+    /// The method, or an empty line before it.
+    RequestStart,
+    EmptyLineLf,
+    /// The start of a response.
+    VersionAndStatus,
+    EndLf,
     /// The name of a field line, or the CR of the empty line after the last one.
     FieldName,
     FieldValue,
     FieldLf,
-    EndLf,
     Complete,
 }
+
+/// The syntax of a part that is not in a field line.
+struct Syntax {
+    characters: Characters,
+    /// The minimum number of characters.
+    min: usize,
+    /// The byte after the characters.
+    end: u8,
+    next: Part,
+    /// The error of any other byte.
+    error: HandshakeError,
+}
+
+/// The characters of a part.
+enum Characters {
+    /// Characters of a class.
+    Of(Class),
+    /// One character of each range.
+    Pattern(&'static [Range]),
+}
+
+/// Returns the ranges from the bytes of `lowest` to those of `highest`.
+const fn ranges<const N: usize>(lowest: &[u8; N], highest: &[u8; N]) -> [Range; N] {
+    let mut ranges = [const { Range { lowest: 0, width: 0 } }; N];
+    let (mut to, mut low, mut high): (&mut [Range], &[u8], &[u8]) = (&mut ranges, lowest, highest);
+    while let ([range, ranges @ ..], [lowest, lows @ ..], [highest, highs @ ..]) = (to, low, high) {
+        *range = Range { lowest: *lowest, width: *highest - *lowest };
+        (to, low, high) = (ranges, lows, highs);
+    }
+    ranges
+}
+
+/// A range of characters: one character, or digits.
+struct Range {
+    lowest: u8,
+    /// The difference between the highest and the lowest character.
+    width: u8,
+}
+
+/// The syntax of all parts before [`Part::FieldName`], in the order of [`Part`].
+const SYNTAX: &[Syntax; Part::FieldName as usize] = {
+    use Characters::{Of, Pattern};
+    use HandshakeError as Error;
+
+    // RFC 9110, section 9.1: method = token.
+    const METHOD: Syntax = Syntax {
+        characters: Of(Class::Token),
+        min: 1,
+        end: b' ',
+        next: Part::Target,
+        error: Error::InvalidMethod,
+    };
+    // RFC 9112, section 3.2: request-target. Its form is checked once the head is complete.
+    const TARGET: Syntax = Syntax {
+        characters: Of(Class::Target),
+        min: 1,
+        end: b' ',
+        next: Part::RequestVersion,
+        error: Error::InvalidTarget,
+    };
+    // RFC 9112, section 2.3: HTTP-version = "HTTP/" DIGIT "." DIGIT.
+    const REQUEST_VERSION: Syntax = Syntax {
+        characters: Pattern(&ranges(b"HTTP/1.0", b"HTTP/1.9")),
+        min: 8,
+        end: b'\r',
+        next: Part::StartLineLf,
+        error: Error::InvalidHttpVersion,
+    };
+    // RFC 9112, section 4: status-code = 3DIGIT.
+    const VERSION_AND_STATUS: Syntax = Syntax {
+        characters: Pattern(&ranges(b"HTTP/1.0 100", b"HTTP/1.9 999")),
+        min: 12,
+        end: b' ',
+        next: Part::Reason,
+        error: Error::InvalidHttpVersion,
+    };
+    const REASON: Syntax = Syntax {
+        characters: Of(Class::FieldValue),
+        min: 0,
+        end: b'\r',
+        next: Part::StartLineLf,
+        error: Error::InvalidStatusLine,
+    };
+    // RFC 9112, section 2.2: a recipient must treat an element with a CR without LF as invalid.
+    const fn lf(next: Part) -> Syntax {
+        Syntax { characters: Pattern(&[]), min: 0, end: b'\n', next, error: Error::LoneCr }
+    }
+    &[
+        METHOD,
+        TARGET,
+        REQUEST_VERSION,
+        REASON,
+        lf(Part::FieldName), // StartLineLf
+        METHOD,              // RequestStart
+        lf(Part::Method),    // EmptyLineLf
+        VERSION_AND_STATUS,
+        lf(Part::Complete), // EndLf
+    ]
+};
 
 /// Why a call of [`Scanner::scan`] stops before the head is complete.
 enum Stop {
@@ -80,7 +177,7 @@ impl Scanner {
     }
 
     pub(crate) const fn response(limits: HeadLimits) -> Self {
-        Self::new(limits, Part::ResponseVersion)
+        Self::new(limits, Part::VersionAndStatus)
     }
 
     const fn new(mut limits: HeadLimits, part: Part) -> Self {
@@ -124,104 +221,58 @@ impl Scanner {
 
     /// Reads the current part as far as it has arrived, and returns the next part.
     fn next_part(&mut self, received: &[u8], on_field: &mut impl FnMut(FieldLine)) -> Step {
-        match self.part {
-            Part::RequestStart | Part::Method => self.method(received),
-            Part::EmptyLineLf => {
-                self.lf(received)?;
-                self.line.method = self.begin();
-                Ok(Part::Method)
-            }
-            Part::Target => self.target(received),
-            Part::RequestVersion => self.version(received, b'\r', Part::StartLineLf),
-            Part::ResponseVersion => self.version(received, b' ', Part::Status),
-            Part::Status => self.status(received),
-            Part::Reason => self.reason(received),
-            Part::StartLineLf => {
-                self.lf(received)?;
-                self.line.fields = self.begin();
-                Ok(Part::FieldName)
-            }
-            Part::FieldName | Part::FieldValue | Part::FieldLf => self.fields(received, on_field),
-            Part::EndLf => self.lf(received).map(|()| Part::Complete),
-            Part::Complete => Ok(Part::Complete),
-        }
-    }
-
-    // RFC 9110, section 9.1: method = token.
-    fn method(&mut self, received: &[u8]) -> Step {
-        match self.run(received, Class::Token)? {
-            b' ' if self.at - self.start > 1 => {
-                self.line.target = self.begin();
-                Ok(Part::Target)
-            }
-            // RFC 9112, section 2.2: a server should ignore at least one empty line before the
-            // request line.
-            b'\r' if self.part == Part::RequestStart && self.at == 1 => Ok(Part::EmptyLineLf),
-            b'\n' => failed(HandshakeError::BareLf),
-            _ => failed(HandshakeError::InvalidMethod),
-        }
-    }
-
-    // RFC 9112, section 3.2: request-target. Its form is checked once the head is complete.
-    fn target(&mut self, received: &[u8]) -> Step {
-        match self.run(received, Class::Target)? {
-            b' ' if self.at - self.start > 1 => {
-                self.line.version = self.begin();
-                Ok(Part::RequestVersion)
-            }
-            b'\n' => failed(HandshakeError::BareLf),
+        let Some(syntax) = SYNTAX.get(self.part as usize) else {
+            return self.fields(received, on_field);
+        };
+        let received = received.get(..self.limit()).unwrap_or(received);
+        let rest = received.get(self.at..).unwrap_or_default();
+        self.at += match syntax.characters {
+            Characters::Of(class) => class.prefix_len(rest),
+            Characters::Pattern(pattern) => self.pattern_len(pattern, rest),
+        };
+        let byte = *received.get(self.at).ok_or(Stop::MissingByte)?;
+        let len = self.at - self.start;
+        self.at += 1;
+        let next = match (self.part, byte, len) {
+            (_, byte, len) if byte == syntax.end && len >= syntax.min => syntax.next,
+            // RFC 9112, section 2.2: a server should ignore at least one empty line before the request
+            // line.
+            (Part::RequestStart, b'\r', 0) => Part::EmptyLineLf,
+            // RFC 9112, section 4: a server must send the space after the status code even without a
+            // reason phrase. Many servers do not, so that the space is optional here.
+            (Part::VersionAndStatus, b'\r', 12) => Part::StartLineLf,
+            (_, b'\n', _) => return failed(HandshakeError::BareLf),
             // An HTTP/0.9 request line ends with the target.
-            b'\r' if self.at - self.start > 1 => failed(HandshakeError::InvalidHttpVersion),
-            _ => failed(HandshakeError::InvalidTarget),
-        }
-    }
-
-    // RFC 9112, section 2.3: HTTP-version = "HTTP/" DIGIT "." DIGIT.
-    fn version(&mut self, received: &[u8], end: u8, next: Part) -> Step {
-        loop {
-            match (self.at - self.start, self.byte(received)?) {
-                (index, byte) if VERSION_PREFIX.get(index) == Some(&byte) => {}
-                (7, byte @ b'0'..=b'9') => self.line.minor_version = byte - b'0',
-                (8, byte) if byte == end => {
-                    self.begin();
-                    return Ok(next);
-                }
-                (_, b'\n') => return failed(HandshakeError::BareLf),
-                // The major version is not 1.
-                (5, b'0'..=b'9') => return failed(HandshakeError::UnsupportedHttpVersion),
-                _ => return failed(HandshakeError::InvalidHttpVersion),
+            (Part::Target, b'\r', 1..) => return failed(HandshakeError::InvalidHttpVersion),
+            // The major version is not 1.
+            (Part::RequestVersion | Part::VersionAndStatus, b'0'..=b'9', 5) => {
+                return failed(HandshakeError::UnsupportedHttpVersion);
             }
+            (Part::VersionAndStatus, _, 9..) => return failed(HandshakeError::InvalidStatusLine),
+            _ => return failed(syntax.error),
+        };
+        self.start = self.at;
+        if let Some(start) = self.line.starts.get_mut(next as usize) {
+            *start = self.at as u32;
         }
+        Ok(next)
     }
 
-    // RFC 9112, section 4: status-code = 3DIGIT. A server must send the space after it even without a
-    // reason phrase. Many servers do not, so that the space is optional here.
-    fn status(&mut self, received: &[u8]) -> Step {
-        loop {
-            match (self.at - self.start, self.byte(received)?) {
-                (0, byte @ b'1'..=b'9') | (1 | 2, byte @ b'0'..=b'9') => {
-                    self.line.status = self.line.status * 10 + u16::from(byte - b'0');
-                }
-                (3, b' ') => {
-                    self.line.reason = self.begin();
-                    return Ok(Part::Reason);
-                }
-                (3, b'\r') => {
-                    self.line.reason = (self.at - 1) as u32;
-                    return Ok(Part::StartLineLf);
-                }
-                (_, b'\n') => return failed(HandshakeError::BareLf),
-                _ => return failed(HandshakeError::InvalidStatusLine),
+    /// Reads the characters of the current part that fit `pattern`. Returns their number.
+    fn pattern_len(&mut self, pattern: &[Range], rest: &[u8]) -> usize {
+        let pattern = pattern.get(self.at - self.start..).unwrap_or_default();
+        let mut len = 0;
+        for (byte, range) in rest.iter().zip(pattern) {
+            let above = byte.wrapping_sub(range.lowest);
+            if above > range.width {
+                break;
             }
+            if range.width > 0 {
+                self.line.digits = self.line.digits * 10 + u16::from(byte - b'0');
+            }
+            len += 1;
         }
-    }
-
-    fn reason(&mut self, received: &[u8]) -> Step {
-        match self.run(received, Class::FieldValue)? {
-            b'\r' => Ok(Part::StartLineLf),
-            b'\n' => failed(HandshakeError::BareLf),
-            _ => failed(HandshakeError::InvalidStatusLine),
-        }
+        len
     }
 
     /// Reads field lines up to the empty line that ends the head. Most bytes of a head are field lines,
@@ -285,42 +336,6 @@ impl Scanner {
         end
     }
 
-    /// Begins the next part, or the next field line, at the next byte. Returns its offset.
-    fn begin(&mut self) -> u32 {
-        self.start = self.at;
-        self.at as u32
-    }
-
-    // RFC 9112, section 2.2: a recipient must treat an element with a CR without LF as invalid.
-    // Not inlined without an allocator, to keep a single copy.
-    #[cfg_attr(not(feature = "alloc"), inline(never))]
-    fn lf(&mut self, received: &[u8]) -> Step<()> {
-        match self.byte(received)? {
-            b'\n' => Ok(()),
-            _ => failed(HandshakeError::LoneCr),
-        }
-    }
-
-    /// Reads one byte.
-    // Not inlined without an allocator, to keep a single copy.
-    #[cfg_attr(feature = "alloc", inline)]
-    #[cfg_attr(not(feature = "alloc"), inline(never))]
-    fn byte(&mut self, received: &[u8]) -> Step<u8> {
-        let head = received.get(..self.limits.max_head).unwrap_or(received);
-        let byte = *head.get(self.at).ok_or(Stop::MissingByte)?;
-        self.at += 1;
-        Ok(byte)
-    }
-
-    /// Reads a run of characters of `class` and the byte after it, which it returns.
-    // Not inlined, to keep a single copy.
-    #[inline(never)]
-    fn run(&mut self, received: &[u8], class: Class) -> Step<u8> {
-        let received = received.get(..self.limit()).unwrap_or(received);
-        self.at += class.prefix_len(received.get(self.at..).unwrap_or_default());
-        self.byte(received)
-    }
-
     /// Returns the offset at which the current part must have ended.
     // Not inlined without an allocator, to keep a single copy.
     #[cfg_attr(not(feature = "alloc"), inline(never))]
@@ -336,8 +351,7 @@ impl Scanner {
             | Part::EmptyLineLf
             | Part::Method
             | Part::RequestVersion
-            | Part::ResponseVersion
-            | Part::Status
+            | Part::VersionAndStatus
             | Part::Reason
             | Part::StartLineLf
             | Part::EndLf

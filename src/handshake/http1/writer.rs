@@ -117,6 +117,11 @@ impl<'a> HeadWriter<'a> {
         parts.iter().try_for_each(|part| self.buffer.push(part))
     }
 
+    /// Writes `number` in decimal.
+    pub(crate) fn number(&mut self, number: usize) -> Result<(), InvalidHead> {
+        self.write(&[decimal(number, &mut [0; 20])])
+    }
+
     /// Ends the head and writes `body` after it. Returns the length of head and body in bytes.
     pub(crate) fn finish(mut self, body: &[u8]) -> Result<usize, InvalidHead> {
         self.write(&[b"\r\n", body])?;
