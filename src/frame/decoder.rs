@@ -126,6 +126,7 @@ impl FrameDecoder {
 
     /// Consumes the next frame if all of it is in `input` and no frame is in progress; else
     /// consumes nothing.
+    #[cfg(feature = "alloc")]
     #[inline]
     pub(crate) fn decode_whole<'i>(
         &self,
@@ -269,6 +270,7 @@ pub(crate) struct Masked<'i> {
 
 impl<'i> Masked<'i> {
     /// Creates the whole payload of a frame with this header.
+    #[cfg(feature = "alloc")]
     #[inline]
     pub(crate) fn whole(header: &FrameHeader, payload: &'i mut [u8]) -> Self {
         Self { payload, masking_key: header.masking_key().unwrap_or_default(), offset: 0 }

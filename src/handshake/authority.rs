@@ -66,12 +66,15 @@ pub(super) const fn is_scheme_byte(byte: u8) -> bool {
 
 /// Returns the default port of `http`, `https`, `ws` and `wss`, or `None` for other schemes.
 pub(super) const fn default_port(scheme: &[u8]) -> Option<u16> {
-    // The `s` of `ws` does not stand for TLS.
-    let (name, port) = match scheme {
-        [name @ .., b's' | b'S'] if name.len() != 1 => (name, 443),
-        name => (name, 80),
-    };
-    if eq_ignore_case(name, b"http") || eq_ignore_case(name, b"ws") { Some(port) } else { None }
+    let mut schemes: &[(&[u8], u16)] =
+        &[(b"http", 80), (b"https", 443), (b"ws", 80), (b"wss", 443)];
+    while let [(name, port), rest @ ..] = schemes {
+        if eq_ignore_case(scheme, name) {
+            return Some(*port);
+        }
+        schemes = rest;
+    }
+    None
 }
 
 /// Compares host names ignoring case, and IPv6 addresses by value.

@@ -148,8 +148,8 @@ impl Rejection {
         }
         head.write(&[b"\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: "])?;
         head.number(body.len())?;
-        head.write(&[b"\r\n"])?;
-        head.finish(body.as_bytes())
+        head.write(&[b"\r\n\r\n", body.as_bytes()])?;
+        Ok(head.written())
     }
 
     /// Returns the status line and the fields that differ between responses, up to the value of

@@ -198,7 +198,10 @@ fn check_upgrade<'a>(
     let host = match fields.once(FieldName::Host, HandshakeError::RepeatedHost)? {
         None if line.is_1_1 => return Err(HandshakeError::MissingHost),
         None | Some(b"") => None,
-        Some(host) => Some(valid_authority(host)?),
+        Some(host) => match Authority::parse(host) {
+            Ok(host) => Some(host),
+            Err(_) => return Err(HandshakeError::InvalidHost),
+        },
     };
     // RFC 9110, section 7.8: a server must ignore Upgrade in an HTTP/1.0 request.
     if !line.is_1_1 || !fields.lists_websocket {
@@ -213,7 +216,10 @@ fn check_upgrade<'a>(
         RequestTarget::Origin => host.ok_or(HandshakeError::InvalidHost)?,
         // RFC 9112, section 3.2.2: the authority of an absolute target replaces Host.
         RequestTarget::Absolute { authority } => {
-            valid_authority(authority).map_err(|_| HandshakeError::InvalidTarget)?
+            let Ok(authority) = Authority::parse(authority) else {
+                return Err(HandshakeError::InvalidTarget);
+            };
+            authority
         }
         RequestTarget::Other => return Err(HandshakeError::InvalidTarget),
     };

@@ -7,9 +7,7 @@ use super::{
 use crate::extension::Extension;
 use crate::limits::ReceiveLimits;
 use crate::utf8::Character;
-use crate::{
-    CloseCode, CloseFrame, ConnectionError, Input, Limits, MessageType, Outcome, Role, Transport,
-};
+use crate::{CloseFrame, ConnectionError, Input, Limits, MessageType, Outcome, Role, Transport};
 
 /// A complete endpoint without an allocator: the order of frames and fragments, UTF-8 across
 /// frames, limits, replies, and the closing handshake.
@@ -52,35 +50,45 @@ use crate::{
 pub struct Session {
     pub(super) machine: Machine,
     limits: ReceiveLimits,
-    pub(super) reply: Option<PendingReply>,
+    pub(super) reply: Option<Reply>,
     pub(super) control: Control,
     /// The character of the last event, if its bytes were split across reads.
     character: Character,
 }
 
-/// A reply that was not written yet.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum PendingReply {
-    /// A Pong with the first bytes of the session's storage, this many, as its payload.
-    Pong(usize),
-    Close(CloseCode),
-}
-
 /// Storage for the payload of a control frame.
 #[derive(Clone, Debug)]
-pub(super) struct Control([u8; 125]);
+pub(super) struct Control {
+    bytes: [u8; 125],
+    /// The length of the payload of the last complete frame; `len <= bytes.len()`.
+    len: usize,
+}
 
 impl Control {
-    pub(super) fn payload(&self, len: usize) -> &[u8] {
-        let payload = self.0.get(..len);
+    pub(super) fn payload(&self) -> &[u8] {
+        let payload = self.bytes.get(..self.len);
         debug_assert!(payload.is_some(), "a control frame has at most 125 bytes");
         payload.unwrap_or_default()
+    }
+
+    /// Stores the payload of a complete frame, because the reply needs it.
+    fn store(&mut self, payload: ControlPayload<'_>) -> &[u8] {
+        self.len = match payload {
+            ControlPayload::Whole(payload) => {
+                if let Some(to) = self.bytes.get_mut(..payload.len()) {
+                    to.copy_from_slice(payload);
+                }
+                payload.len()
+            }
+            ControlPayload::Stored(len) => len,
+        };
+        self.payload()
     }
 }
 
 impl ControlStorage for Control {
     fn bytes(&mut self) -> &mut [u8; 125] {
-        &mut self.0
+        &mut self.bytes
     }
 }
 
@@ -104,7 +112,7 @@ impl Session {
             machine: Machine::new(role, Extension::None),
             limits: limits.for_pieces(),
             reply: None,
-            control: Control([0; 125]),
+            control: Control { bytes: [0; 125], len: 0 },
             character: Character::NONE,
         }
     }
@@ -136,18 +144,10 @@ impl Session {
             if finished && !self.machine.failure_pending() {
                 self.machine.receive_eof();
             }
-            self.hold_reply(self.machine.pending_close(), 0);
+            self.reply = self.machine.pending_close();
             return Ok(self.machine.take_failure().map(SessionEvent::Failed));
         };
-        let control_len = match &piece {
-            Piece::Ping(payload) | Piece::Pong(payload) | Piece::Close(payload) => {
-                self.store(payload)
-            }
-            Piece::Data { .. } => 0,
-            #[cfg(feature = "deflate")]
-            Piece::Transformed => 0,
-        };
-        self.hold_reply(reply, control_len);
+        self.reply = reply;
         let event = match piece {
             #[cfg(feature = "deflate")]
             Piece::Transformed => {
@@ -163,34 +163,14 @@ impl Session {
                 }
                 Data::Binary(payload) => SessionEvent::Binary(payload.unmask(), fragment),
             },
-            Piece::Ping(_) => SessionEvent::Ping(self.control.payload(control_len)),
-            Piece::Pong(_) => SessionEvent::Pong(self.control.payload(control_len)),
-            Piece::Close(_) => match CloseFrame::decode(self.control.payload(control_len)) {
+            Piece::Ping(payload) => SessionEvent::Ping(self.control.store(payload)),
+            Piece::Pong(payload) => SessionEvent::Pong(self.control.store(payload)),
+            Piece::Close(payload) => match CloseFrame::decode(self.control.store(payload)) {
                 Ok(frame) => SessionEvent::Close(frame),
                 Err(violation) => SessionEvent::Failed(violation.into()),
             },
         };
         Ok(Some(event))
-    }
-
-    /// Stores the payload of a control frame, because the reply needs it. Returns its length.
-    fn store(&mut self, payload: &ControlPayload<'_>) -> usize {
-        match payload {
-            ControlPayload::Whole(payload) => {
-                if let Some(to) = self.control.0.get_mut(..payload.len()) {
-                    to.copy_from_slice(payload);
-                }
-                payload.len()
-            }
-            ControlPayload::Stored(len) => *len,
-        }
-    }
-
-    fn hold_reply(&mut self, reply: Option<Reply>, payload_len: usize) {
-        self.reply = reply.map(|reply| match reply {
-            Reply::Pong => PendingReply::Pong(payload_len),
-            Reply::Close(code) => PendingReply::Close(code),
-        });
     }
 
     /// Reports that the transport failed. The next [`receive`](Self::receive) returns the failure,

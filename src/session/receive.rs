@@ -1,6 +1,7 @@
 //! The receive path, which converts bytes into pieces of messages and complete control frames.
 
 use super::{ControlStorage, Data, Incoming, Machine, Piece, Received, Reply};
+#[cfg(feature = "alloc")]
 use crate::extension::Extension;
 use crate::frame::{FrameHeader, FrameRules, Masked, Opcode, take};
 use crate::limits::ReceiveLimits;
@@ -63,7 +64,9 @@ impl Machine {
     ) -> Result<Option<(FrameHeader, Masked<'i>)>, ConnectionError> {
         let rules = self.rules(limits);
         let partial_char = self.text.has_partial_char();
-        // Fast path: the frame is whole in the input, and no extension transforms its payload.
+        // Fast path: the frame is whole in the input, and no extension transforms its payload. Without
+        // an allocator the code is small instead.
+        #[cfg(feature = "alloc")]
         if !partial_char
             && self.extension == Extension::None
             && let Some((header, payload)) = self.frames.decode_whole(input, &rules)?

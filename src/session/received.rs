@@ -54,6 +54,7 @@ pub(crate) enum ControlPayload<'i> {
 }
 
 /// A frame that must be sent to the peer.
+#[derive(Clone, Copy, Debug)]
 #[must_use]
 pub(crate) enum Reply {
     /// A Pong with the payload of the Ping (RFC 6455, section 5.5.2).

@@ -1,7 +1,6 @@
 //! The sending half of a session: writes frames into slices of the caller.
 
-use super::Session;
-use super::endpoint::PendingReply;
+use super::{Reply, Session};
 use crate::close::ClosePayload;
 use crate::frame::{FrameHeader, Opcode, ReservedBits};
 use crate::mask::unmask;
@@ -37,11 +36,11 @@ impl Session {
     ) -> Result<usize, SendError> {
         let Some(reply) = self.reply else { return Ok(0) };
         let written = match reply {
-            PendingReply::Pong(len) => {
+            Reply::Pong => {
                 let control = self.control.clone();
-                self.write_ping_pong(Opcode::Pong, control.payload(len), masking_key, out)
+                self.write_ping_pong(Opcode::Pong, control.payload(), masking_key, out)
             }
-            PendingReply::Close(code) => self.write_close(code, "", masking_key, out),
+            Reply::Close(code) => self.write_close(code, "", masking_key, out),
         };
         if written != Err(SendError::BufferTooSmall) {
             self.reply = None;
@@ -126,7 +125,7 @@ impl Session {
         let (code, reason) =
             frame.map_or((CloseCode::NO_STATUS, ""), |frame| (frame.code(), frame.reason()));
         let written = self.write_close(code, reason, masking_key, out)?;
-        if let Some(PendingReply::Close(_)) = self.reply {
+        if let Some(Reply::Close(_)) = self.reply {
             self.reply = None;
         }
         Ok(written)
