@@ -147,7 +147,9 @@ impl<'a> CloseFrame<'a> {
         };
         debug_assert!(reason.len() <= MAX_REASON, "no control frame is longer");
         let reason = str::from_utf8(reason).map_err(|_| Violation::InvalidCloseReason)?;
-        Ok(Some(Self { code: CloseCode(u16::from_be_bytes(*code)), reason: reason.into() }))
+        #[allow(clippy::useless_conversion, reason = "with `alloc`, the reason is a `Cow`")]
+        let reason = reason.into();
+        Ok(Some(Self { code: CloseCode(u16::from_be_bytes(*code)), reason }))
     }
 
     /// Converts into a frame that owns its reason. Copies only a borrowed reason.

@@ -85,8 +85,6 @@ pub(super) fn is_same_host(a: &[u8], b: &[u8]) -> bool {
 }
 
 /// Returns whether the texts are equal, ignoring case.
-// Not inlined without an allocator, to keep a single copy.
-#[cfg_attr(not(feature = "alloc"), inline(never))]
 pub(super) const fn eq_ignore_case(a: &[u8], b: &[u8]) -> bool {
     let (mut a, mut b) = (a, b);
     while let ([first, a_rest @ ..], [other, b_rest @ ..]) = (a, b)

@@ -117,8 +117,6 @@ impl Machine {
     }
 
     /// Updates the state for a frame whose header is valid.
-    // Not inlined without an allocator, to keep a single copy.
-    #[cfg_attr(not(feature = "alloc"), inline(never))]
     fn begin_frame(&mut self, header: &FrameHeader) {
         if header.opcode().is_control() {
             return;
@@ -163,9 +161,7 @@ impl Machine {
 
     /// Adds the position within the message. Returns `None` for an empty piece that is not the
     /// last.
-    // Not inlined without an allocator, to keep a single copy.
     #[cfg_attr(feature = "alloc", inline)]
-    #[cfg_attr(not(feature = "alloc"), inline(never))]
     pub(super) fn finish_piece<'i>(&mut self, data: Data<'i>, ends: bool) -> Option<Received<'i>> {
         if !ends && data.is_empty() {
             return None;

@@ -209,8 +209,6 @@ impl StartLine {
         head.get(self.start(Part::StartLineLf) as usize + 1..).unwrap_or_default()
     }
 
-    // Not inlined without an allocator, to keep a single copy.
-    #[cfg_attr(not(feature = "alloc"), inline(never))]
     fn part<'a>(&self, head: &'a [u8], part: Part, end: u32) -> &'a [u8] {
         head.get(self.start(part) as usize..end as usize).unwrap_or_default()
     }

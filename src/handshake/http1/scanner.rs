@@ -378,7 +378,6 @@ impl Scanner {
 
 /// Returns the error of `byte`, which is invalid after `len` bytes of a field name.
 #[cold]
-#[inline(never)]
 fn invalid_field_name(byte: u8, len: usize) -> HandshakeError {
     match byte {
         b'\n' => HandshakeError::BareLf,
