@@ -1,0 +1,305 @@
+//! The driver of one connection: moves bytes between the transport and the state machine.
+//!
+//! # One turn
+//!
+//! A turn returns the events of the bytes that were read. When none is left, it writes all output in
+//! one vectored write, reports the time, and reads again. What a program sends while it handles the
+//! messages of one read therefore leaves in one write.
+//!
+//! # Reading while a write waits
+//!
+//! Two peers that only write would block each other. A write that waits for the transport therefore
+//! also reads, and keeps the messages for later, up to [`MAX_BACKLOG`] bytes and one message.
+
+use std::collections::VecDeque;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use websocket_proto::{CloseFrame, Connection, ConnectionError, Event, Input, Next, Transport};
+
+use crate::buffer;
+use crate::error::Error;
+use crate::timer::Timer;
+
+/// The bytes of messages that are kept while a write waits, before the last one.
+const MAX_BACKLOG: usize = 1 << 20;
+
+/// The number of buffers of one vectored write.
+const MAX_SLICES: usize = 64;
+
+/// The transport and the state machine.
+pub(crate) struct Engine<IO> {
+    io: IO,
+    pub(crate) connection: Connection,
+    timer: Timer,
+    /// Whether bytes were written that the transport may still buffer, as TLS does.
+    is_unflushed: bool,
+    /// Whether the writing direction of the transport is shut down.
+    is_shut_down: bool,
+    io_error: Option<io::Error>,
+    failure: Option<ConnectionError>,
+    peer_close: Option<CloseFrame<'static>>,
+}
+
+/// The receiving side: unread bytes and messages that were kept.
+pub(crate) struct Reading {
+    pub(crate) input: Input<'static>,
+    pub(crate) backlog: VecDeque<Event<'static>>,
+    /// The payload bytes in `backlog`.
+    backlog_len: usize,
+}
+
+impl Reading {
+    pub(crate) fn new(input: Input<'static>) -> Self {
+        Self { input, backlog: VecDeque::new(), backlog_len: 0 }
+    }
+
+    fn keep(&mut self, event: Event<'static>) {
+        self.backlog_len += len(&event);
+        self.backlog.push_back(event);
+    }
+
+    pub(crate) fn take_kept(&mut self) -> Option<Event<'static>> {
+        let event = self.backlog.pop_front()?;
+        self.backlog_len -= len(&event);
+        if self.backlog.is_empty() {
+            self.backlog = VecDeque::new();
+        }
+        Some(event)
+    }
+}
+
+fn len(event: &Event<'_>) -> usize {
+    match event {
+        Event::Message(message) => message.len(),
+        Event::Chunk(chunk) => chunk.payload.len(),
+        _ => 0,
+    }
+}
+
+impl<IO> Engine<IO> {
+    pub(crate) fn new(io: IO, connection: Connection) -> Self {
+        Self {
+            io,
+            connection,
+            timer: Timer::new(),
+            is_unflushed: false,
+            is_shut_down: false,
+            io_error: None,
+            failure: None,
+            peer_close: None,
+        }
+    }
+
+    pub(crate) fn io(&self) -> &IO {
+        &self.io
+    }
+
+    pub(crate) fn peer_close(&self) -> Option<&CloseFrame<'static>> {
+        self.peer_close.as_ref()
+    }
+
+    /// Returns the error that ended the connection, once.
+    pub(crate) fn take_error(&mut self) -> Option<Error> {
+        let failure = self.failure.take();
+        match self.io_error.take() {
+            Some(error) => Some(Error::Io(error)),
+            None => failure.map(Error::Connection),
+        }
+    }
+
+    /// Handles an event that is not returned to the program.
+    pub(crate) fn note(&mut self, event: Event<'_>) {
+        match event {
+            Event::Close(frame) => self.peer_close = frame.map(CloseFrame::into_owned),
+            Event::Failed(error) => self.failure = Some(error),
+            _ => {}
+        }
+    }
+
+    /// Returns whether the armed timer is later than the next deadline.
+    pub(crate) fn must_arm(&self) -> bool {
+        self.connection.poll_timeout().is_some_and(|due| !self.timer.fires_by(due))
+    }
+
+    fn fail(&mut self, error: io::Error) {
+        self.connection.abort();
+        self.io_error.get_or_insert(error);
+    }
+}
+
+impl<IO: AsyncRead + AsyncWrite + Unpin> Engine<IO> {
+    /// Reads the clock and reports the time.
+    pub(crate) fn begin_turn(&mut self) {
+        self.timer.tick();
+        self.connection.handle_timeout(self.timer.now());
+    }
+
+    /// Completes with `true` when an event is kept or `receive` returns a message, a chunk or the
+    /// failure, and with `false` when the connection has ended.
+    pub(crate) fn poll_event(&mut self, reading: &mut Reading, cx: &mut Context<'_>) -> Poll<bool> {
+        if !reading.backlog.is_empty() {
+            return Poll::Ready(true);
+        }
+        self.begin_turn();
+        loop {
+            match self.connection.next(&mut reading.input) {
+                Next::Event => return Poll::Ready(true),
+                Next::Control => self.receive_control(reading),
+                Next::Closed => {
+                    self.end(reading, cx);
+                    return Poll::Ready(false);
+                }
+                Next::Write | Next::Read => {
+                    let _ = self.poll_write(cx);
+                    ready!(self.poll_wait(reading, cx));
+                }
+            }
+        }
+    }
+
+    /// Writes and flushes all output. While the transport accepts none, reads and keeps messages.
+    ///
+    /// Completes when the output is written or the connection has failed.
+    pub(crate) fn poll_flush(
+        &mut self,
+        mut reading: Option<&mut Reading>,
+        cx: &mut Context<'_>,
+    ) -> Poll<()> {
+        loop {
+            if self.poll_write(cx).is_ready() {
+                return Poll::Ready(());
+            }
+            let Some(reading) = &mut reading else { return Poll::Pending };
+            if reading.backlog_len >= MAX_BACKLOG {
+                return self.poll_timers(cx);
+            }
+            match self.connection.next(&mut reading.input) {
+                Next::Event => {
+                    if let Some(event) = self.connection.receive(&mut reading.input) {
+                        let event = event.into_owned();
+                        reading.keep(event);
+                    }
+                }
+                Next::Control => self.receive_control(reading),
+                Next::Closed => return Poll::Ready(()),
+                Next::Write | Next::Read => ready!(self.poll_wait(reading, cx)),
+            }
+        }
+    }
+
+    fn receive_control(&mut self, reading: &mut Reading) {
+        if let Some(event) = self.connection.receive(&mut reading.input) {
+            self.note(event);
+        }
+    }
+
+    /// Writes the output. Completes when all of it is written and flushed, or when the connection has
+    /// failed.
+    pub(crate) fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        while self.connection.has_output() {
+            match ready!(self.poll_write_once(cx)) {
+                Ok(0) => self.fail(io::ErrorKind::WriteZero.into()),
+                Ok(n) => {
+                    self.is_unflushed = true;
+                    self.connection.output().advance(n);
+                }
+                Err(error) => self.fail(error),
+            }
+            if self.io_error.is_some() {
+                return Poll::Ready(());
+            }
+        }
+        if self.is_unflushed {
+            match ready!(Pin::new(&mut self.io).poll_flush(cx)) {
+                Ok(()) => self.is_unflushed = false,
+                Err(error) => self.fail(error),
+            }
+        }
+        Poll::Ready(())
+    }
+
+    fn poll_write_once(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let output = self.connection.output();
+        let io = Pin::new(&mut self.io);
+        let chunk = output.chunk();
+        if chunk.len() == output.len() || !io.is_write_vectored() {
+            return io.poll_write(cx, chunk);
+        }
+        let mut slices = [io::IoSlice::new(&[]); MAX_SLICES];
+        let set = output.chunks_vectored(&mut slices);
+        io.poll_write_vectored(cx, slices.get(..set).unwrap_or(&slices))
+    }
+
+    /// Waits for bytes or for a timer. Completes when the state machine may have changed.
+    fn poll_wait(&mut self, reading: &mut Reading, cx: &mut Context<'_>) -> Poll<()> {
+        if self.connection.transport() == Transport::Drain && !self.is_shut_down {
+            match Pin::new(&mut self.io).poll_shutdown(cx) {
+                Poll::Ready(Ok(())) => self.is_shut_down = true,
+                Poll::Ready(Err(error)) => {
+                    self.fail(error);
+                    return Poll::Ready(());
+                }
+                Poll::Pending => {}
+            }
+        }
+        if self.poll_timers(cx).is_ready() {
+            return Poll::Ready(());
+        }
+        self.poll_read(reading, cx)
+    }
+
+    /// Waits for the next deadline. Completes when one has passed.
+    fn poll_timers(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(due) = self.connection.poll_timeout() else { return Poll::Pending };
+        if due > self.timer.now() {
+            ready!(self.timer.poll(due, cx));
+        }
+        self.connection.handle_timeout(self.timer.now());
+        Poll::Ready(())
+    }
+
+    fn poll_read(&mut self, reading: &mut Reading, cx: &mut Context<'_>) -> Poll<()> {
+        let input = &mut reading.input;
+        if input.is_finished() {
+            // Only the output or a timer can change anything.
+            return Poll::Pending;
+        }
+        if input.space().is_empty() {
+            // There is nothing unread, so that the storage can be replaced.
+            let _ = input.replace_storage(buffer::take());
+        }
+        let mut space = ReadBuf::new(input.space());
+        match Pin::new(&mut self.io).poll_read(cx, &mut space) {
+            Poll::Ready(Ok(())) => {
+                let len = space.filled().len();
+                input.filled(len);
+                Poll::Ready(())
+            }
+            Poll::Ready(Err(error)) => {
+                self.fail(error);
+                Poll::Ready(())
+            }
+            Poll::Pending => {
+                // No connection owns a buffer while it waits.
+                if let Ok(storage) = input.replace_storage(Vec::new()) {
+                    buffer::give(storage);
+                }
+                Poll::Pending
+            }
+        }
+    }
+
+    /// Ends the transport: shuts down what is still open, without waiting.
+    fn end(&mut self, reading: &mut Reading, cx: &mut Context<'_>) {
+        if !self.is_shut_down && self.connection.transport() == Transport::Close {
+            self.is_shut_down = true;
+            let _ = Pin::new(&mut self.io).poll_shutdown(cx);
+        }
+        if let Ok(storage) = reading.input.replace_storage(Vec::new()) {
+            buffer::give(storage);
+        }
+    }
+}

@@ -1,0 +1,335 @@
+//! The opening handshake over an asynchronous transport, in both roles.
+
+use std::fmt;
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use websocket_proto::handshake::{
+    Acceptance, ClientEvent, ClientHandshake, ClientRequest, Field, Handshake, Rejection,
+    RequestHead, ServerEvent, ServerHandshake,
+};
+use websocket_proto::{Config, Input, SharedConfig, Timeouts, Transport};
+
+use crate::buffer;
+use crate::error::Error;
+use crate::timer::Timer;
+use crate::websocket::WebSocket;
+
+/// The configuration of [`accept`] and [`client`]: the default one of `websocket-proto` with
+/// [`Timeouts::RECOMMENDED`], so that each connection has keepalive and a deadline for each step.
+pub static DEFAULT_CONFIG: Config = Config::new().with_timeouts(Timeouts::RECOMMENDED);
+
+/// Accepts a WebSocket connection over `io`, on which a client has just connected.
+///
+/// Every valid upgrade from the server's own origin is accepted. To see the request first, to
+/// configure the connection, or to answer plain HTTP, use [`Incoming`].
+///
+/// # Errors
+///
+/// Returns an error if the client's request is not an upgrade to WebSocket, breaks a rule, or does not
+/// come in time. It was then answered.
+pub async fn accept<IO>(io: IO) -> Result<WebSocket<IO>, Error>
+where
+    IO: AsyncRead + AsyncWrite + Unpin,
+{
+    let incoming = Incoming::receive(io, &DEFAULT_CONFIG).await?;
+    if incoming.is_upgrade() {
+        incoming.accept(&Acceptance::new()).await
+    } else {
+        incoming.reject(Rejection::UpgradeRequired).await?;
+        Err(Error::NotWebSocket)
+    }
+}
+
+/// Opens a WebSocket connection over `io`, a transport that is connected to a server.
+///
+/// # Errors
+///
+/// Returns [`Error::Head`] if `request` is invalid, [`Error::Rejected`] if the server answers with a
+/// status code other than 101, and an error if its response breaks a rule or does not come in time.
+pub async fn client<IO>(io: IO, request: &ClientRequest<'_>) -> Result<WebSocket<IO>, Error>
+where
+    IO: AsyncRead + AsyncWrite + Unpin,
+{
+    client_with(io, request, &DEFAULT_CONFIG).await
+}
+
+/// Opens a WebSocket connection as [`client`] does, with a configuration.
+///
+/// # Errors
+///
+/// Returns the errors of [`client`].
+pub async fn client_with<IO>(
+    io: IO,
+    request: &ClientRequest<'_>,
+    config: impl Into<SharedConfig>,
+) -> Result<WebSocket<IO>, Error>
+where
+    IO: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut exchange = Exchange::new(io, ClientHandshake::new(config, request)?);
+    let mut response = None;
+    loop {
+        match exchange.next().await? {
+            Some(ClientEvent::Accepted) => {
+                let Exchange { io, handshake, input, .. } = exchange;
+                let connection = handshake.establish().map_err(|unaccepted| unaccepted.error)?;
+                return Ok(WebSocket::from_parts(io, connection, input));
+            }
+            Some(ClientEvent::Rejected { .. }) => {
+                response = exchange.handshake.response().map(|head| Response::of(&head));
+            }
+            Some(ClientEvent::BodyEnded(_)) | None => break,
+            Some(ClientEvent::Failed(error)) => return Err(error.into()),
+        }
+    }
+    let mut response = response.ok_or(Error::Io(io::ErrorKind::UnexpectedEof.into()))?;
+    response.body = exchange.handshake.body().to_vec();
+    Err(Error::Rejected(Box::new(response)))
+}
+
+/// The response of a server that does not accept the handshake: a redirect, a demand for credentials,
+/// an error page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Response {
+    /// The status code.
+    pub status: u16,
+    /// The fields, in order.
+    pub fields: Vec<(String, Vec<u8>)>,
+    /// The body, as far as it came and was allowed.
+    pub body: Vec<u8>,
+}
+
+impl Response {
+    fn of(head: &websocket_proto::handshake::ResponseHead<'_>) -> Self {
+        let fields = head.fields();
+        Self {
+            status: head.status(),
+            fields: fields
+                .map(|field| (field.name().to_owned(), field.value().to_owned()))
+                .collect(),
+            body: Vec::new(),
+        }
+    }
+
+    /// Returns the text of the first field with this name, ignoring case.
+    #[must_use]
+    pub fn field(&self, name: &str) -> Option<&str> {
+        let mut fields = self.fields.iter();
+        let (_, value) = fields.find(|(other, _)| other.eq_ignore_ascii_case(name))?;
+        std::str::from_utf8(value).ok()
+    }
+}
+
+/// A request that a client has sent, before the server's decision.
+///
+/// ```no_run
+/// use tokio::net::TcpListener;
+/// use tokio_websocket_proto::proto::handshake::{Acceptance, Rejection};
+/// use tokio_websocket_proto::{DEFAULT_CONFIG, Error, Incoming};
+///
+/// # async fn serve() -> Result<(), Error> {
+/// let listener = TcpListener::bind("127.0.0.1:9001").await?;
+/// loop {
+///     let (socket, _) = listener.accept().await?;
+///     tokio::spawn(async move {
+///         let incoming = Incoming::receive(socket, &DEFAULT_CONFIG).await?;
+///         if !incoming.is_upgrade() || incoming.request().path() != "/chat" {
+///             return incoming.reject(Rejection::NotFound).await;
+///         }
+///         let mut socket = incoming.accept(&Acceptance::new()).await?;
+///         while let Some(message) = socket.recv().await? {
+///             let message = message.into_owned();
+///             socket.feed(message).await?;
+///         }
+///         Ok(())
+///     });
+/// }
+/// # }
+/// ```
+pub struct Incoming<IO> {
+    exchange: Exchange<IO, ServerHandshake>,
+    is_upgrade: bool,
+}
+
+impl<IO: AsyncRead + AsyncWrite + Unpin> Incoming<IO> {
+    /// Receives a request over `io`, on which a client has just connected.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the request breaks a rule, or does not come in time. It was then answered.
+    pub async fn receive(io: IO, config: impl Into<SharedConfig>) -> Result<Self, Error> {
+        let mut exchange = Exchange::new(io, ServerHandshake::new(config));
+        let is_upgrade = match exchange.next().await? {
+            Some(ServerEvent::Upgrade) => true,
+            Some(ServerEvent::Http) => false,
+            Some(ServerEvent::Failed(error)) => {
+                exchange.finish().await;
+                return Err(error.into());
+            }
+            None => return Err(Error::Io(io::ErrorKind::UnexpectedEof.into())),
+        };
+        Ok(Self { exchange, is_upgrade })
+    }
+
+    /// Accepts the upgrade, and writes the response.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`Error::Head`] if the response would be invalid, and [`Error::NotWebSocket`] if the
+    /// request is plain HTTP.
+    pub async fn accept(self, acceptance: &Acceptance<'_>) -> Result<WebSocket<IO>, Error> {
+        let Exchange { io, handshake, input, .. } = self.exchange;
+        let connection = handshake.accept(acceptance).map_err(|unaccepted| unaccepted.error)?;
+        let mut socket = WebSocket::from_parts(io, connection, input);
+        socket.flush().await?;
+        Ok(socket)
+    }
+
+    /// Refuses the request with a prepared response, and closes the transport when the client has read
+    /// it or a deadline has passed.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the transport fails.
+    pub async fn reject(mut self, rejection: Rejection) -> Result<(), Error> {
+        self.exchange.handshake.reject(rejection)?;
+        self.exchange.finish().await;
+        Ok(())
+    }
+
+    /// Answers the request with a response of the application: a page, a redirect, a demand for
+    /// credentials. Closes the transport when the client has read it or a deadline has passed.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`Error::Head`] if the response is invalid.
+    pub async fn respond(
+        mut self,
+        status: u16,
+        fields: &[Field<'_>],
+        body: &[u8],
+    ) -> Result<(), Error> {
+        self.exchange.handshake.respond(status, fields, body)?;
+        self.exchange.finish().await;
+        Ok(())
+    }
+}
+
+impl<IO> Incoming<IO> {
+    /// Returns whether the client requests an upgrade to WebSocket. If not, the request is plain HTTP.
+    #[must_use]
+    pub fn is_upgrade(&self) -> bool {
+        self.is_upgrade
+    }
+
+    /// Returns the request.
+    ///
+    /// # Panics
+    ///
+    /// Never: the request is there until it is answered.
+    #[must_use]
+    pub fn request(&self) -> RequestHead<'_> {
+        self.exchange.handshake.request().expect("the request is not answered")
+    }
+
+    /// Returns the transport, for example for the address of the client.
+    #[must_use]
+    pub fn io(&self) -> &IO {
+        &self.exchange.io
+    }
+}
+
+impl<IO> fmt::Debug for Incoming<IO> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Incoming").field("is_upgrade", &self.is_upgrade).finish_non_exhaustive()
+    }
+}
+
+/// A handshake in progress.
+pub(crate) struct Exchange<IO, H> {
+    pub(crate) io: IO,
+    pub(crate) handshake: H,
+    pub(crate) input: Input<'static>,
+    timer: Timer,
+    is_shut_down: bool,
+}
+
+impl<IO: AsyncRead + AsyncWrite + Unpin, H: Handshake> Exchange<IO, H> {
+    pub(crate) fn new(io: IO, handshake: H) -> Self {
+        let input = Input::owned(buffer::take());
+        Self { io, handshake, input, timer: Timer::new(), is_shut_down: false }
+    }
+
+    /// Returns the next event, or `None` when the transport must be closed.
+    pub(crate) async fn next(&mut self) -> Result<Option<H::Event>, Error> {
+        poll_fn(|cx| self.poll_next(cx)).await
+    }
+
+    /// Continues until the transport must be closed.
+    pub(crate) async fn finish(&mut self) {
+        while let Ok(Some(_)) = self.next().await {}
+    }
+
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<H::Event>, Error>> {
+        self.timer.tick();
+        loop {
+            self.handshake.handle_timeout(self.timer.now());
+            // A write that waits does not keep the peer's bytes from being read.
+            if let Poll::Ready(written) = self.poll_write(cx) {
+                written?;
+            }
+            match self.handshake.transport() {
+                Transport::Open => {}
+                Transport::Drain if self.is_shut_down => {}
+                Transport::Drain => {
+                    if let Poll::Ready(shut_down) = Pin::new(&mut self.io).poll_shutdown(cx) {
+                        shut_down?;
+                        self.is_shut_down = true;
+                    }
+                }
+                Transport::Close | Transport::Abort => {
+                    return Poll::Ready(Ok(self.handshake.receive(&mut self.input)));
+                }
+            }
+            if (self.input.has_unread() || self.input.is_finished())
+                && let Some(event) = self.handshake.receive(&mut self.input)
+            {
+                return Poll::Ready(Ok(Some(event)));
+            }
+            if let Some(due) = self.handshake.poll_timeout()
+                && (due <= self.timer.now() || self.timer.poll(due, cx).is_ready())
+            {
+                continue;
+            }
+            ready!(self.poll_read(cx))?;
+        }
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.handshake.output().is_empty() {
+            let output = self.handshake.output();
+            let written = ready!(Pin::new(&mut self.io).poll_write(cx, output.chunk()))?;
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            output.advance(written);
+        }
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.input.is_finished() {
+            return Poll::Pending;
+        }
+        let mut space = ReadBuf::new(self.input.space());
+        ready!(Pin::new(&mut self.io).poll_read(cx, &mut space))?;
+        let len = space.filled().len();
+        self.input.filled(len);
+        Poll::Ready(Ok(()))
+    }
+}

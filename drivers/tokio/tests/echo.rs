@@ -1,0 +1,118 @@
+//! Messages over in-memory transports and sockets.
+
+use std::time::Duration;
+
+use futures_util::{SinkExt, StreamExt};
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, duplex};
+use tokio_websocket_proto::proto::handshake::{ClientRequest, Field};
+use tokio_websocket_proto::proto::{CloseCode, Message};
+use tokio_websocket_proto::{Error, WebSocket, accept, client};
+
+async fn pair(capacity: usize) -> (WebSocket<DuplexStream>, WebSocket<DuplexStream>) {
+    let (a, b) = duplex(capacity);
+    let request = ClientRequest::to("localhost", "/");
+    let (server, client) = tokio::join!(accept(a), client(b, &request));
+    (server.unwrap(), client.unwrap())
+}
+
+async fn echo<IO: AsyncRead + AsyncWrite + Unpin>(mut socket: WebSocket<IO>) -> Result<(), Error> {
+    while let Some(message) = socket.recv().await? {
+        let message = message.into_owned();
+        socket.feed(message).await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn messages_are_echoed_and_the_closing_handshake_completes() {
+    for capacity in [1, 100, 1 << 20] {
+        let (server, mut client) = pair(capacity).await;
+        let server = tokio::spawn(echo(server));
+        client.send("Hello").await.unwrap();
+        assert_eq!(client.recv().await.unwrap().unwrap(), "Hello");
+        let large = vec![7; if capacity == 1 { 1000 } else { 1_000_000 }];
+        client.send(large.clone()).await.unwrap();
+        assert_eq!(client.recv().await.unwrap().unwrap(), large[..]);
+        client.close(CloseCode::NORMAL).await.unwrap();
+        assert!(client.outcome().unwrap().clean);
+        server.await.unwrap().unwrap();
+    }
+}
+
+#[tokio::test]
+async fn two_peers_that_only_send_do_not_block_each_other() {
+    let (a, b) = pair(1000).await;
+    let message = vec![7_u8; 900_000];
+    let exchange = async |mut socket: WebSocket<DuplexStream>| {
+        socket.send(message.clone()).await.unwrap();
+        assert_eq!(socket.recv().await.unwrap().unwrap(), message[..]);
+        socket.close(CloseCode::NORMAL).await.unwrap();
+    };
+    tokio::join!(exchange(a), exchange(b));
+}
+
+#[tokio::test]
+async fn halves_work_in_two_tasks() {
+    let (server, client) = pair(1000).await;
+    let server = tokio::spawn(echo(server));
+    let (mut sender, mut receiver) = client.split();
+    let sending = tokio::spawn(async move {
+        for i in 0..1000 {
+            sender.send(format!("message {i}")).await.unwrap();
+        }
+        sender.close(CloseCode::NORMAL).await.unwrap();
+        sender
+    });
+    let mut next = 0;
+    while let Some(message) = receiver.recv().await.unwrap() {
+        assert_eq!(message, format!("message {next}").as_str());
+        next += 1;
+    }
+    assert_eq!(next, 1000);
+    let socket = sending.await.unwrap().reunite(receiver).unwrap();
+    assert!(socket.outcome().unwrap().clean);
+    server.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn stream_and_sink_carry_owned_messages() {
+    let (server, mut client) = pair(1000).await;
+    let server = tokio::spawn(async move {
+        let (sink, stream) = server.split();
+        stream.forward(sink).await
+    });
+    for i in 0..100 {
+        SinkExt::send(&mut client, Message::from(format!("{i}"))).await.unwrap();
+        assert_eq!(client.next().await.unwrap().unwrap(), format!("{i}").as_str());
+    }
+    SinkExt::close(&mut client).await.unwrap();
+    server.await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn dead_peer_is_detected() {
+    let (_server, mut client) = pair(1000).await;
+    let before = tokio::time::Instant::now();
+    let error = client.recv().await.unwrap_err();
+    assert!(matches!(error, Error::Connection(_)), "{error}");
+    assert!(before.elapsed() < Duration::from_secs(60));
+}
+
+#[tokio::test]
+async fn rejected_client_gets_the_whole_response() {
+    let (a, b) = duplex(1000);
+    let server = tokio::spawn(async move {
+        let incoming =
+            tokio_websocket_proto::Incoming::receive(a, &tokio_websocket_proto::DEFAULT_CONFIG)
+                .await?;
+        assert_eq!(incoming.request().path(), "/x");
+        let fields = [Field::new("WWW-Authenticate", "Basic")];
+        incoming.respond(401, &fields, b"who are you?").await
+    });
+    let error = client(b, &ClientRequest::to("localhost", "/x")).await.unwrap_err();
+    let Error::Rejected(response) = error else { panic!("{error}") };
+    assert_eq!(response.status, 401);
+    assert_eq!(response.field("www-authenticate"), Some("Basic"));
+    assert_eq!(response.body, b"who are you?");
+    server.await.unwrap().unwrap();
+}
