@@ -279,6 +279,11 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, H: Handshake> Exchange<IO, H> {
         self.timer.tick();
         loop {
             self.handshake.handle_timeout(self.timer.now());
+            if (self.input.has_unread() || self.input.is_finished())
+                && let Some(event) = self.handshake.receive(&mut self.input)
+            {
+                return Poll::Ready(Ok(Some(event)));
+            }
             // A write that waits does not keep the peer's bytes from being read.
             if let Poll::Ready(written) = self.poll_write(cx) {
                 written?;
@@ -295,11 +300,6 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, H: Handshake> Exchange<IO, H> {
                 Transport::Close | Transport::Abort => {
                     return Poll::Ready(Ok(self.handshake.receive(&mut self.input)));
                 }
-            }
-            if (self.input.has_unread() || self.input.is_finished())
-                && let Some(event) = self.handshake.receive(&mut self.input)
-            {
-                return Poll::Ready(Ok(Some(event)));
             }
             if let Some(due) = self.handshake.poll_timeout()
                 && (due <= self.timer.now() || self.timer.poll(due, cx).is_ready())
