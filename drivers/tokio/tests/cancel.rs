@@ -1,0 +1,198 @@
+//! Every future can be dropped at every point at which it waits.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::io::{DuplexStream, duplex};
+use tokio_websocket_proto::proto::handshake::ClientRequest;
+use tokio_websocket_proto::proto::{Chunk, CloseCode, Fragment};
+use tokio_websocket_proto::{Error, WebSocket, accept, client};
+
+/// A future that is dropped after it has waited `polls` times. Its output is then `None`.
+struct Cancelled<'f, T> {
+    future: Option<Pin<Box<dyn Future<Output = T> + 'f>>>,
+    polls: usize,
+}
+
+fn cancelled<'f, T>(polls: usize, future: impl Future<Output = T> + 'f) -> Cancelled<'f, T> {
+    Cancelled { future: Some(Box::pin(future)), polls }
+}
+
+impl<T> Future for Cancelled<'_, T> {
+    type Output = Option<T>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        let this = self.get_mut();
+        let Some(future) = &mut this.future else { return Poll::Ready(None) };
+        match future.as_mut().poll(cx) {
+            Poll::Ready(output) => Poll::Ready(Some(output)),
+            Poll::Pending if this.polls == 0 => {
+                this.future = None;
+                Poll::Ready(None)
+            }
+            Poll::Pending => {
+                this.polls -= 1;
+                Poll::Pending
+            }
+        }
+    }
+}
+
+async fn pair(capacity: usize) -> (WebSocket<DuplexStream>, WebSocket<DuplexStream>) {
+    let (a, b) = duplex(capacity);
+    let request = ClientRequest::to("localhost", "/");
+    let (server, client) = tokio::join!(accept(a), client(b, &request));
+    (server.unwrap(), client.unwrap())
+}
+
+fn message(i: usize) -> String {
+    format!("message {i} {}", "x".repeat(i * 7 % 300))
+}
+
+async fn receive_all(mut socket: WebSocket<DuplexStream>) -> Result<Vec<String>, Error> {
+    let mut messages = Vec::new();
+    while let Some(message) = socket.recv().await? {
+        messages.push(message.into_owned().into_text().unwrap());
+    }
+    Ok(messages)
+}
+
+#[tokio::test]
+async fn dropped_send_leaves_whole_messages_in_order() {
+    for capacity in [1, 7, 64, 1000] {
+        for polls in 0..4 {
+            let (server, mut client) = pair(capacity).await;
+            let sending = async {
+                let mut completed = Vec::new();
+                for i in 0..30 {
+                    let polls = if i % 2 == 0 { polls } else { usize::MAX };
+                    if let Some(sent) = cancelled(polls, client.send(message(i))).await {
+                        sent.unwrap();
+                        completed.push(i);
+                    }
+                }
+                client.close(CloseCode::NORMAL).await.unwrap();
+                completed
+            };
+            let (completed, received) = tokio::join!(sending, receive_all(server));
+            let received = received.unwrap();
+            let mut next = 0;
+            for i in 0..30 {
+                if received.get(next) == Some(&message(i)) {
+                    next += 1;
+                } else {
+                    assert!(!completed.contains(&i), "message {i} is missing");
+                }
+            }
+            assert_eq!(next, received.len(), "unexpected message");
+        }
+    }
+}
+
+#[tokio::test]
+async fn dropped_recv_loses_no_message() {
+    for capacity in [1, 7, 64, 1000] {
+        for polls in 0..4 {
+            let (mut server, mut client) = pair(capacity).await;
+            let sending = async {
+                for i in 0..30 {
+                    client.send(message(i)).await.unwrap();
+                }
+                client.close(CloseCode::NORMAL).await.unwrap();
+            };
+            let receiving = async {
+                let mut received = Vec::new();
+                loop {
+                    let received_one = async {
+                        server.recv().await.map(|message| message.map(|m| m.into_owned()))
+                    };
+                    match cancelled(polls, received_one).await {
+                        Some(Ok(Some(message))) => received.push(message.into_text().unwrap()),
+                        Some(Ok(None)) => return received,
+                        Some(Err(error)) => panic!("{error}"),
+                        None => tokio::task::yield_now().await,
+                    }
+                }
+            };
+            let ((), received) = tokio::join!(sending, receiving);
+            assert_eq!(received, (0..30).map(message).collect::<Vec<_>>());
+        }
+    }
+}
+
+#[tokio::test]
+async fn dropped_close_can_be_repeated() {
+    for polls in 0..10 {
+        let (server, mut client) = pair(10).await;
+        let closing = async {
+            client.feed(message(5)).await.unwrap();
+            if cancelled(polls, client.close(CloseCode::NORMAL)).await.is_none() {
+                client.close(CloseCode::NORMAL).await.unwrap();
+            }
+            assert!(client.outcome().unwrap().clean);
+        };
+        let ((), received) = tokio::join!(closing, receive_all(server));
+        assert_eq!(received.unwrap(), [message(5)]);
+    }
+}
+
+#[tokio::test]
+async fn dropped_flush_ping_and_chunk_leave_a_valid_stream() {
+    for polls in 0..4 {
+        let (server, mut client) = pair(3).await;
+        let sending = async {
+            for i in 0..10 {
+                client.feed(message(i)).await.unwrap();
+                cancelled(polls, client.flush()).await;
+                cancelled(polls, client.ping(b"ping")).await;
+            }
+            // The output is far from full, so that a piece is queued before the call waits.
+            for fragment in [Fragment::First, Fragment::Middle, Fragment::Last] {
+                cancelled(polls, client.send_chunk(Chunk::new("piece", fragment))).await;
+            }
+            client.close(CloseCode::NORMAL).await.unwrap();
+        };
+        let ((), received) = tokio::join!(sending, receive_all(server));
+        let mut expected: Vec<_> = (0..10).map(message).collect();
+        expected.push("piecepiecepiece".to_owned());
+        assert_eq!(received.unwrap(), expected);
+    }
+}
+
+#[tokio::test]
+async fn dropped_halves_futures_lose_nothing() {
+    for polls in 0..4 {
+        let (server, client) = pair(10).await;
+        let (mut sender, mut receiver) = client.split();
+        let echo = async {
+            let mut server = server;
+            while let Some(message) = server.recv().await.unwrap() {
+                let message = message.into_owned();
+                server.feed(message).await.unwrap();
+            }
+        };
+        let sending = async {
+            for i in 0..30 {
+                // A message is queued before the call waits, because the output is not full.
+                cancelled(polls, sender.send(message(i))).await;
+            }
+            sender.close(CloseCode::NORMAL).await.unwrap();
+        };
+        let receiving = async {
+            let mut received = Vec::new();
+            loop {
+                let received_one =
+                    async { receiver.recv().await.map(|message| message.map(|m| m.into_owned())) };
+                match cancelled(polls, received_one).await {
+                    Some(Ok(Some(message))) => received.push(message.into_text().unwrap()),
+                    Some(Ok(None)) => return received,
+                    Some(Err(error)) => panic!("{error}"),
+                    None => tokio::task::yield_now().await,
+                }
+            }
+        };
+        let ((), (), received) = tokio::join!(echo, sending, receiving);
+        assert_eq!(received, (0..30).map(message).collect::<Vec<_>>());
+    }
+}
