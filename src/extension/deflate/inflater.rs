@@ -1,16 +1,15 @@
 //! The inflater: a stream of compressed bytes into bounded output (RFC 7692, section 7.2.2).
 
 use alloc::collections::VecDeque;
+use alloc::sync::Arc;
 use core::mem;
 
 use zlib_rs::{Inflate, InflateFlush, Status};
 
-/// The end of a DEFLATE stream after the last byte of a message: the empty stored block that the
-/// sender removed (RFC 7692, section 7.2.1), and an empty final block.
-///
-/// The final block shows whether the message is complete: without it, nearly every truncated message
-/// would pass.
-const TAIL: [u8; 9] = [0x00, 0x00, 0xff, 0xff, 0x01, 0x00, 0x00, 0xff, 0xff];
+use super::FLUSH_END;
+
+/// An empty stored block.
+const EMPTY_BLOCK: [u8; 5] = [0x00, 0x00, 0x00, 0xff, 0xff];
 
 /// The compressed payload is not a DEFLATE stream, or ends within a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,12 +29,25 @@ pub(crate) struct Progress {
 
 /// The last bytes that were inflated, to which a sender may refer: at most 32 KiB.
 #[derive(Debug, Default)]
-pub(crate) struct Window(VecDeque<u8>);
+pub(crate) struct Window {
+    bytes: VecDeque<u8>,
+    /// The message that ended with these bytes, if the codec that inflated it ended with the same.
+    end: Option<MessageId>,
+}
+
+/// Identifies a message of an inflater.
+#[derive(Clone, Debug)]
+struct MessageId {
+    /// The address identifies the inflater.
+    inflater: Arc<()>,
+    count: u64,
+}
 
 /// An inflater, with the window of the message in progress.
 pub(crate) struct Inflater {
     codec: Inflate,
     window: Window,
+    message: MessageId,
     state: State,
     /// Whether the first byte of the next input was consumed before.
     is_ahead: bool,
@@ -45,6 +57,8 @@ pub(crate) struct Inflater {
 enum State {
     /// No byte of the message was inflated.
     Start,
+    /// No byte of the message was inflated, and the codec is at the end of the message before it.
+    Continuation,
     /// The codec is within a stream.
     Stream,
     /// The last block had BFINAL set. It ended the stream, but not necessarily the message.
@@ -58,27 +72,34 @@ impl Window {
     /// Appends inflated bytes and drops the oldest beyond `max`.
     pub(crate) fn push(&mut self, bytes: &[u8], max: usize) {
         let bytes = bytes.get(bytes.len().saturating_sub(max)..).unwrap_or_default();
-        let excess = (self.0.len() + bytes.len()).saturating_sub(max);
-        self.0.drain(..excess);
-        let needed = self.0.len() + bytes.len();
-        if needed > self.0.capacity() {
-            self.0.reserve_exact(needed.next_power_of_two().min(max) - self.0.len());
+        let excess = (self.bytes.len() + bytes.len()).saturating_sub(max);
+        self.bytes.drain(..excess);
+        let needed = self.bytes.len() + bytes.len();
+        if needed > self.bytes.capacity() {
+            self.bytes.reserve_exact(needed.next_power_of_two().min(max) - self.bytes.len());
         }
-        self.0.extend(bytes);
+        self.bytes.extend(bytes);
     }
 
     /// Drops the oldest bytes and the capacity beyond `max`.
     pub(crate) fn shrink(&mut self, max: usize) {
         self.push(&[], max);
-        self.0.shrink_to(max);
+        self.bytes.shrink_to(max);
     }
 
     pub(crate) fn clear(&mut self) {
-        self.0.clear();
+        self.bytes.clear();
+        self.end = None;
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.bytes.is_empty()
+    }
+}
+
+impl PartialEq for MessageId {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.inflater, &other.inflater) && self.count == other.count
     }
 }
 
@@ -87,18 +108,23 @@ impl Inflater {
         Self {
             codec: Inflate::new(false, 15),
             window: Window::default(),
+            message: MessageId { inflater: Arc::new(()), count: 0 },
             state: State::Start,
             is_ahead: false,
         }
     }
 
-    /// Starts a message whose sender may refer to the bytes in `window`.
+    /// Starts a message whose sender may refer to the bytes in `window`. If the codec's last message
+    /// ended with these bytes, it already has them.
     pub(crate) fn begin(&mut self, window: Option<Window>) {
+        let last = window.as_ref().and_then(|window| window.end.as_ref());
+        let is_continuation = last == Some(&self.message);
+        self.message.count += 1;
+        self.state = if is_continuation { State::Continuation } else { State::Start };
         match window {
             Some(window) => self.window = window,
             None => self.window.clear(),
         }
-        self.state = State::Start;
         self.is_ahead = false;
     }
 
@@ -120,7 +146,10 @@ impl Inflater {
     fn inflate(&mut self, input: &[u8], output: &mut [u8]) -> Progress {
         match self.state {
             State::Stream => {}
-            State::Start | State::Final if input.is_empty() => return Progress::default(),
+            State::Start | State::Continuation | State::Final if input.is_empty() => {
+                return Progress::default();
+            }
+            State::Continuation => self.state = State::Stream,
             State::Start | State::Final => self.restart(),
         }
         let (consumed, produced) = (self.codec.total_in(), self.codec.total_out());
@@ -139,7 +168,7 @@ impl Inflater {
     /// Starts a stream that may refer to the window.
     fn restart(&mut self) {
         self.codec.reset(false);
-        let (older, newer) = self.window.0.as_slices();
+        let (older, newer) = self.window.bytes.as_slices();
         for part in [older, newer] {
             if !part.is_empty() {
                 let set = self.codec.set_dictionary(part);
@@ -159,23 +188,154 @@ impl Inflater {
     pub(crate) fn finish(&mut self) -> Result<(), Corrupt> {
         match self.state {
             // RFC 7692, section 7.2.3.6: an empty message has one byte of payload.
-            State::Start => Err(Corrupt),
+            State::Start | State::Continuation => Err(Corrupt),
             State::Final => Ok(()),
             State::Stream => {
-                let (consumed, produced) = (self.codec.total_in(), self.codec.total_out());
-                let status = self.codec.decompress(&TAIL, &mut [0], InflateFlush::NoFlush);
-                let complete = status == Ok(Status::StreamEnd)
-                    && self.codec.total_in() - consumed == TAIL.len() as u64
-                    && self.codec.total_out() == produced;
+                let complete = self.ends_block() && self.accepts_block();
                 if complete { Ok(()) } else { Err(Corrupt) }
             }
         }
+    }
+
+    /// Inflates the bytes that the sender removed from the end of the message (RFC 7692, section 7.2.1).
+    /// Returns whether a block ends with them. Without this check, nearly every truncated message would
+    /// pass.
+    fn ends_block(&mut self) -> bool {
+        let (consumed, produced) = (self.codec.total_in(), self.codec.total_out());
+        // The codec stops at the end of the block, before the additional zero.
+        let [b0, b1, b2, b3] = FLUSH_END;
+        let status = self.codec.decompress(&[b0, b1, b2, b3, 0], &mut [0], InflateFlush::Block);
+        status == Ok(Status::Ok)
+            && self.codec.total_in() - consumed == FLUSH_END.len() as u64
+            && self.codec.total_out() == produced
+    }
+
+    /// Inflates an empty block after the end of a block. Returns whether it is the next block: bits that
+    /// remain of the block before would change it. If that block had BFINAL set, it is not inflated.
+    fn accepts_block(&mut self) -> bool {
+        let consumed = self.codec.total_in();
+        let status = self.codec.decompress(&EMPTY_BLOCK, &mut [0], InflateFlush::NoFlush);
+        let consumed = (self.codec.total_in() - consumed) as usize;
+        if status == Ok(Status::StreamEnd) {
+            self.state = State::Final;
+            return consumed == 0;
+        }
+        status == Ok(Status::Ok) && consumed == EMPTY_BLOCK.len()
     }
 
     /// Takes the window of the message out, at most `max` bytes, for the next message.
     pub(crate) fn take_window(&mut self, max: usize) -> Window {
         let mut window = mem::take(&mut self.window);
         window.shrink(max);
+        // The codec remembers 32 KiB: with fewer, the sender could refer to bytes that the window lost.
+        let has_same = self.state == State::Stream && max == Window::MAX;
+        window.end = has_same.then(|| self.message.clone());
         window
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+    use alloc::vec::Vec;
+
+    use super::super::{Compressor, Deflate, EMPTY, Setting, without_flush_end};
+    use super::*;
+
+    const TEXT: &str = "a message, a longer message, and the longest message of all: {\"id\":17}";
+
+    fn compressor() -> Compressor {
+        Compressor::new(Setting::new(&Deflate::new(), 15, usize::MAX))
+    }
+
+    fn compress(compressor: &mut Compressor, payload: &[u8]) -> Vec<u8> {
+        let mut scratch = vec![0; 1 << 16];
+        let compressed = compressor.compress(payload, &mut scratch, usize::MAX).unwrap();
+        without_flush_end(compressed).into_owned()
+    }
+
+    /// Inflates a whole message.
+    fn inflate(
+        inflater: &mut Inflater,
+        window: Option<Window>,
+        payload: &[u8],
+    ) -> Result<Vec<u8>, Corrupt> {
+        let mut output = vec![0; 1 << 16];
+        inflater.begin(window);
+        let progress = inflater.inflate(payload, &mut output);
+        output.truncate(progress.produced);
+        inflater.remember(&output);
+        if progress.corrupt { Err(Corrupt) } else { inflater.finish().map(|()| output) }
+    }
+
+    #[test]
+    fn refuses_every_truncated_message() {
+        let mut random = 1_u32;
+        let noise = core::iter::repeat_with(|| {
+            random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (random >> 24) as u8
+        });
+        let noise: Vec<u8> = noise.take(300).collect();
+        let mut inflater = Inflater::new();
+        for payload in [TEXT.as_bytes(), TEXT.repeat(20).as_bytes(), &noise, &[0; 5000]] {
+            let compressed = compress(&mut compressor(), payload);
+            assert_eq!(inflate(&mut inflater, None, &compressed).as_deref(), Ok(payload));
+            for len in 0..compressed.len() {
+                if compressed[..len] == EMPTY {
+                    // The header of a stored block is an empty message.
+                    continue;
+                }
+                assert_eq!(inflate(&mut inflater, None, &compressed[..len]), Err(Corrupt), "{len}");
+            }
+        }
+    }
+
+    #[test]
+    fn messages_refer_to_the_window_whichever_inflater_follows() {
+        let mut inflaters = [Inflater::new(), Inflater::new()];
+        let (mut first, mut second) = (compressor(), compressor());
+        let (mut first_window, mut second_window) = (None, None);
+        for round in 0..200_usize {
+            // Two connections take turns on two inflaters, in every order.
+            let connections = [(&mut first, &mut first_window), (&mut second, &mut second_window)];
+            for (i, (compressor, window)) in connections.into_iter().enumerate() {
+                let inflater = &mut inflaters[(round >> (2 * i)) % 2];
+                let payload = TEXT.repeat(1 + round * (i + 1) % 9) + if i == 0 { "0" } else { "1" };
+                let compressed = compress(compressor, payload.as_bytes());
+                let inflated = inflate(inflater, window.take(), &compressed);
+                assert_eq!(inflated.as_deref(), Ok(payload.as_bytes()));
+                *window = Some(inflater.take_window(Window::MAX));
+            }
+        }
+    }
+
+    #[test]
+    fn the_removed_block_may_have_bfinal_set() {
+        let mut inflater = Inflater::new();
+        // A final stored block, without its last four bytes.
+        assert_eq!(inflate(&mut inflater, None, &[0x01]).as_deref(), Ok(&[][..]));
+        let window = inflater.take_window(Window::MAX);
+        assert!(window.end.is_none(), "the codec is at the end of its stream");
+    }
+
+    #[test]
+    fn bits_after_the_last_block_are_corrupt() {
+        // Stored blocks end at a byte, so that a whole byte is left here.
+        for byte in 1..=255 {
+            let result = inflate(&mut Inflater::new(), None, &[0x00, 0x00, 0x00, 0xff, 0xff, byte]);
+            let is_header = byte & 0b110 == 0;
+            assert_eq!(result.is_ok(), is_header, "{byte:#04x}");
+        }
+    }
+
+    #[test]
+    fn a_smaller_window_is_never_continued() {
+        let mut inflater = Inflater::new();
+        let mut compressor = compressor();
+        let compressed = compress(&mut compressor, TEXT.repeat(20).as_bytes());
+        inflate(&mut inflater, None, &compressed).unwrap();
+        let window = inflater.take_window(1 << 9);
+        inflater.begin(Some(window));
+        assert_eq!(inflater.state, State::Start);
     }
 }
