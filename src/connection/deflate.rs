@@ -31,7 +31,11 @@ use crate::{
 
 /// The compressed payload bytes that are unmasked at once. Those that do not fit into one chunk are
 /// masked again.
-const MAX_INPUT: usize = 16 << 10;
+const MAX_INPUT: usize = 64 << 10;
+
+/// The bytes by which the first message of a context may grow, so that the next ones can refer to it:
+/// those of a short text that repeats nothing.
+const FIRST_GROWTH: usize = 2;
 
 /// RFC 7692, section 6: the first frame of a compressed message has RSV1.
 const COMPRESSED: ReservedBits = ReservedBits::RSV1;
@@ -260,7 +264,12 @@ impl Connection {
         self.check_send(message_type, Fragment::Whole)?;
         let mut compressor = self.take_compressor(Some(payload.len()));
         let mut scratch = pool::take_scratch();
-        let max = payload.len() + FLUSH_END.len() - 1;
+        let max = if self.keeps_context() && compressor.is_empty() {
+            payload.len() + FIRST_GROWTH
+        } else {
+            payload.len() - 1
+        };
+        let max = max + FLUSH_END.len();
         let compressed = compressor.compress(payload, &mut scratch, max).map(without_flush_end);
         let sent = match compressed {
             Some(compressed) => self
@@ -269,7 +278,7 @@ impl Connection {
             None => Ok(false),
         };
         pool::give_scratch(scratch);
-        if sent != Ok(true) {
+        if sent != Ok(true) && self.keeps_context() {
             compressor.reset();
         }
         self.give_compressor(compressor);
@@ -287,8 +296,7 @@ impl Connection {
             return Ok(false);
         }
         self.check_send(prepared.message_type(), Fragment::Whole)?;
-        let setting =
-            Setting::for_message(&self.deflate_config(), self.outgoing_window_bits(), len);
+        let setting = Setting::new(&self.deflate_config(), self.outgoing_window_bits(), len);
         let Some(encoded) = prepared.compressed(setting) else { return Ok(false) };
         match self.machine.role() {
             Role::Server => self.output.push_prepared(encoded.frame().clone()),
@@ -395,11 +403,9 @@ impl Connection {
         if let Some(compressor) = self.codecs.as_mut().and_then(|codecs| codecs.compressor.take()) {
             return compressor;
         }
-        let (deflate, max_bits) = (self.deflate_config(), self.outgoing_window_bits());
-        pool::take_compressor(match len {
-            Some(len) if !self.keeps_context() => Setting::for_message(&deflate, max_bits, len),
-            Some(_) | None => Setting::for_context(&deflate, max_bits),
-        })
+        let len = len.filter(|_| !self.keeps_context()).unwrap_or(usize::MAX);
+        let window_bits = self.outgoing_window_bits();
+        pool::take_compressor(Setting::new(&self.deflate_config(), window_bits, len))
     }
 
     fn give_compressor(&mut self, compressor: Box<Compressor>) {

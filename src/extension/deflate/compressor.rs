@@ -26,33 +26,18 @@ pub(crate) struct Setting {
 }
 
 impl Setting {
-    /// The distance that the codec keeps between the end of its window and the current byte.
-    const LOOKAHEAD: usize = 262;
-
-    /// Returns the setting for one message of `len` bytes without context. A smaller one than that of
-    /// a [context](Self::for_context) costs less to clear, at the same compressed size.
-    pub(crate) fn for_message(deflate: &Deflate, max_window_bits: u8, len: usize) -> Self {
-        let needed = len.saturating_add(Self::LOOKAHEAD).checked_next_power_of_two();
-        let needed = needed.map_or(u8::MAX, |size| size.trailing_zeros() as u8);
+    /// Returns the setting for a context that ends after `len` bytes; `usize::MAX` if this is unknown.
+    ///
+    /// A lower memory level costs less to clear, at the same compressed size. A smaller window would not
+    /// (benchmark `deflate`), and each further setting is another codec in the pool.
+    pub(crate) fn new(deflate: &Deflate, window_bits: u8, len: usize) -> Self {
         let memory_level = match len {
             0..=1024 => 4,
             1025..=4096 => 7,
             _ => 8,
         };
-        Self {
-            window_bits: needed.max(9).min(max_window_bits),
-            level: deflate.level(),
-            memory_level: deflate.memory_level().unwrap_or(memory_level),
-        }
-    }
-
-    /// Returns the setting for a message of unknown length, and for several messages with context.
-    pub(crate) fn for_context(deflate: &Deflate, max_window_bits: u8) -> Self {
-        Self {
-            window_bits: max_window_bits,
-            level: deflate.level(),
-            memory_level: deflate.memory_level().unwrap_or(8),
-        }
+        let memory_level = deflate.memory_level().unwrap_or(memory_level);
+        Self { window_bits, level: deflate.level(), memory_level }
     }
 
     pub(crate) const fn window_bits(self) -> u8 {
@@ -82,6 +67,11 @@ impl Compressor {
 
     pub(crate) const fn setting(&self) -> Setting {
         self.setting
+    }
+
+    /// Returns whether there is no context.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.codec.total_in() == 0
     }
 
     /// Forgets the context.

@@ -49,6 +49,7 @@ pub struct Deflate {
     level: u8,
     /// 1 to 9, or `None` for a choice by length.
     memory_level: Option<u8>,
+    /// At least 1.
     min_len: usize,
 }
 
@@ -126,12 +127,12 @@ impl Deflate {
     }
 
     /// Sets the length in bytes from which messages are compressed. Shorter ones are sent
-    /// uncompressed.
+    /// uncompressed. 0 counts as 1: an empty message would grow.
     ///
     /// It does not apply to messages that are sent [piece by piece](crate::Connection::send_chunk).
     #[must_use]
     pub const fn with_min_len(mut self, bytes: usize) -> Self {
-        self.min_len = bytes;
+        self.min_len = if bytes == 0 { 1 } else { bytes };
         self
     }
 
