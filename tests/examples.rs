@@ -598,3 +598,55 @@ fn relay_refuses_other_requests_and_missing_servers() {
         assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
     }
 }
+
+/// Reads the number of connections and the resident bytes from the page of `mio`.
+fn mio_memory(server: &Server) -> (usize, usize) {
+    let answer = server.ask(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    let (_, page) = answer.split_once("\r\n\r\n").unwrap();
+    let (connections, bytes) = page.split_once(" connections, ").unwrap();
+    (connections.parse().unwrap(), bytes.trim_end_matches(" bytes\n").parse().unwrap())
+}
+
+/// Opens a connection with a raw request, and reads the response.
+fn open_raw(server: &Server) -> TcpStream {
+    let mut socket = TcpStream::connect(&server.address).unwrap();
+    let request = "GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+        Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+    socket.write_all(request.as_bytes()).unwrap();
+    let mut response = Vec::new();
+    while !response.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        socket.read_exact(&mut byte).unwrap();
+        response.push(byte[0]);
+    }
+    assert!(response.starts_with(b"HTTP/1.1 101 "));
+    socket
+}
+
+#[test]
+fn mio_and_embedded_echo_and_close_normally() {
+    for name in ["mio", "embedded"] {
+        let server = Server::run(example(name).arg("127.0.0.1:0"));
+        let long = "x".repeat(if name == "mio" { 200_000 } else { 2000 });
+        let typed = format!("hello\ngrüße 👋\n{long}\n");
+        let uri = format!("ws://{}/", server.address);
+        let (printed, error, code) = run_client(&uri, &typed);
+        assert_eq!((printed == typed, &*error, code), (true, "", 0), "{name}");
+    }
+}
+
+/// `IDLE_CONNECTIONS=10000` needs a limit of open files above that.
+#[test]
+#[cfg(target_os = "linux")]
+fn mio_holds_an_idle_connection_in_500_bytes() {
+    let count = std::env::var("IDLE_CONNECTIONS").map_or(700, |count| count.parse().unwrap());
+    let server = Server::run(example("mio").arg("127.0.0.1:0"));
+    let mut sockets: Vec<_> = (0..50).map(|_| open_raw(&server)).collect();
+    let (_, before) = mio_memory(&server);
+    sockets.extend((0..count).map(|_| open_raw(&server)));
+    let (connections, after) = mio_memory(&server);
+    assert_eq!(connections, sockets.len() + 1);
+    let each = after.saturating_sub(before) / count;
+    println!("{each} bytes for each of {count} idle connections");
+    assert!(each <= 500, "{each}");
+}
