@@ -76,6 +76,9 @@ impl ClientHandshake {
     /// The nonce comes from the configured [`Entropy`](crate::Entropy). If that fails, the handshake
     /// fails with [`HandshakeError::Entropy`] and sends nothing.
     ///
+    /// If `config` enables permessage-deflate (feature `deflate`), the request offers it, unless
+    /// `ClientRequest::with_deflate` was called.
+    ///
     /// # Errors
     ///
     /// The first part of `request` that is invalid.
@@ -84,13 +87,19 @@ impl ClientHandshake {
         request: &ClientRequest<'_>,
     ) -> Result<Self, InvalidHead> {
         let config = config.into();
+        #[cfg(feature = "deflate")]
+        let request = &request.or_configured(&config);
         let mut nonce = [0; 16];
         let drawn = config.fill(&mut nonce);
         let key = key_from_nonce(&nonce);
         let mut head = Vec::with_capacity(512);
         request.write(key, &mut head)?;
         let subprotocols = request.offered_subprotocols().join(",");
-        let expected = Expected::Upgrade { accept: accept_key(&key), subprotocols };
+        let expected = Expected::Upgrade {
+            accept: accept_key(&key),
+            subprotocols,
+            extensions: request.extensions,
+        };
         let mut handshake = Self::requesting(config, head, expected);
         if let Err(EntropyError) = drawn {
             handshake.fail_later(HandshakeError::Entropy);

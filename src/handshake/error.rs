@@ -93,7 +93,7 @@ pub enum HandshakeError {
     ForbiddenOrigin,
     /// The client sent a `Sec-WebSocket-Protocol` that is not a list of tokens (section 4.1, item 10).
     InvalidSubprotocols,
-    /// The client sent a `Sec-WebSocket-Extensions` that breaks the grammar of section 9.1.
+    /// The peer sent a `Sec-WebSocket-Extensions` that breaks the grammar of section 9.1.
     InvalidExtensions,
 
     /// The server sent 101, but no `Upgrade`, a repeated one, or a value other than `websocket`
@@ -108,6 +108,10 @@ pub enum HandshakeError {
     WrongAccept,
     /// The server chose an extension that was not offered (section 4.1, item 5 of the response).
     UnrequestedExtension,
+    /// The server chose permessage-deflate with a parameter that is unknown, repeated, invalid or
+    /// missing, or that the offer does not permit (RFC 7692, section 7.1).
+    #[cfg(feature = "deflate")]
+    InvalidDeflateParameters,
     /// The server chose a subprotocol that was not offered (section 4.1, item 6 of the response).
     UnrequestedSubprotocol,
     /// The server sent `Sec-WebSocket-Protocol` more than once (section 11.3.4).
@@ -180,6 +184,8 @@ impl HandshakeError {
             | Self::UnexpectedEof
             | Self::Aborted
             | Self::Entropy => return None,
+            #[cfg(feature = "deflate")]
+            Self::InvalidDeflateParameters => return None,
         })
     }
 
@@ -231,6 +237,8 @@ impl HandshakeError {
             Self::RepeatedAccept => "Sec-WebSocket-Accept occurs more than once",
             Self::WrongAccept => "Sec-WebSocket-Accept does not answer the key",
             Self::UnrequestedExtension => "an extension was not offered",
+            #[cfg(feature = "deflate")]
+            Self::InvalidDeflateParameters => "the parameters of permessage-deflate are invalid",
             Self::UnrequestedSubprotocol => "the subprotocol was not offered",
             Self::RepeatedSubprotocol => "Sec-WebSocket-Protocol occurs more than once",
             Self::MalformedFields => "the list of fields is malformed",
@@ -282,6 +290,11 @@ pub enum InvalidHead {
     /// A subprotocol to offer is not a token or occurs twice, or the client did not offer the
     /// subprotocol to accept.
     Subprotocol,
+    /// The client did not offer permessage-deflate, or its offers do not permit the parameters to
+    /// accept (RFC 7692, section 7.1). Accept those that
+    /// [`Upgrade::accept_deflate`](super::Upgrade::accept_deflate) returns.
+    #[cfg(feature = "deflate")]
+    Deflate,
     /// The status code allows no body (RFC 9110, section 6.4.1).
     Body,
     /// The head does not fit in the caller's buffer. Pass a larger one.
@@ -300,6 +313,8 @@ impl fmt::Display for InvalidHead {
             Self::FieldValue => "a field value is invalid",
             Self::ReservedField => "a field is written by the handshake itself",
             Self::Subprotocol => "a subprotocol is invalid, repeated or not offered",
+            #[cfg(feature = "deflate")]
+            Self::Deflate => "permessage-deflate was not offered with these parameters",
             Self::Body => "the status code allows no body",
             Self::BufferTooSmall => "the buffer is too small",
             Self::NoRequest => "no request is pending",

@@ -8,11 +8,14 @@ use super::fields::{FieldName, tokens};
 use super::head::text;
 use super::http1::characters::Class;
 use super::http2::{PseudoFields, check_extra, check_regular};
+use super::negotiated::EXTENSIONS;
 use super::upgrade::{FieldList, check_offer, check_version, valid_authority};
 use super::uri::Target;
 use super::{
     Acceptance, ClientRequest, Field, Fields, HandshakeError, InvalidHead, Negotiated, OriginPolicy,
 };
+#[cfg(feature = "deflate")]
+use crate::{Deflate, DeflateParameters};
 
 /// A valid Extended CONNECT request, from an allowed origin: it opens a WebSocket connection over a
 /// stream of HTTP/2 or HTTP/3.
@@ -136,7 +139,16 @@ impl<'a> ExtendedConnect<'a> {
         tokens(self.fields.iter().values("sec-websocket-protocol"))
     }
 
-    /// Returns the fields of the response that accepts.
+    /// Answers the client's offers of permessage-deflate (RFC 7692), for
+    /// [`Acceptance::with_deflate`]. Returns the parameters of the response to the first valid offer,
+    /// or `None` if there is none.
+    #[cfg(feature = "deflate")]
+    #[must_use]
+    pub fn accept_deflate(&self, deflate: &Deflate) -> Option<DeflateParameters> {
+        deflate.accept_offer(self.fields.iter().values(EXTENSIONS))
+    }
+
+    /// Returns the fields of the response that accepts, which borrow from `acceptance`.
     ///
     /// # Errors
     ///
@@ -144,14 +156,14 @@ impl<'a> ExtendedConnect<'a> {
     /// name that is not lowercase (RFC 9113, section 8.2.1).
     pub fn accept<'b>(
         &self,
-        acceptance: &Acceptance<'b>,
+        acceptance: &'b Acceptance<'b>,
     ) -> Result<impl Iterator<Item = Field<'b>> + use<'b>, InvalidHead> {
-        acceptance.negotiated.check(self.fields.iter())?;
+        acceptance.check(self.fields.iter())?;
         check_extra(acceptance.extra_fields())?;
         // RFC 8441, section 5: 200 instead of 101, and no Sec-WebSocket-Accept.
         Ok([Field::new(":status", "200")]
             .into_iter()
-            .chain(acceptance.negotiated.fields())
+            .chain(acceptance.negotiated_fields())
             .chain(acceptance.extra_fields().iter().copied()))
     }
 
@@ -171,8 +183,9 @@ impl<'a> ExtendedConnect<'a> {
 
 /// # Extended CONNECT
 impl<'a> ClientRequest<'a> {
-    /// Returns the fields of this request as an Extended CONNECT, pseudo-header fields first. Two
-    /// values are composed in `buffer`: the path with its query, and the list of subprotocols.
+    /// Returns the fields of this request as an Extended CONNECT, pseudo-header fields first. Three
+    /// values are composed in `buffer`: the path with its query, the list of subprotocols, and the list
+    /// of extensions, which has at most 132 bytes.
     ///
     /// A client must not send the request before it receives `SETTINGS_ENABLE_CONNECT_PROTOCOL` with
     /// the value 1 (RFC 8441, section 3). The HTTP stack reports that setting.
@@ -192,9 +205,16 @@ impl<'a> ClientRequest<'a> {
         check_extra(self.extra_fields())?;
         let Joined { joined: path, rest } =
             join(self.target().into_iter().map(str::as_bytes), buffer)?;
-        let Joined { joined: subprotocols, .. } = join(self.subprotocol_list(), rest)?;
+        let Joined { joined: subprotocols, rest } = join(self.subprotocol_list(), rest)?;
         let subprotocols =
             (!subprotocols.is_empty()).then(|| Field::new("sec-websocket-protocol", subprotocols));
+        let extensions = match self.extensions.list() {
+            Some(list) => {
+                let Joined { joined, .. } = join([list.as_ref().as_bytes()].into_iter(), rest)?;
+                Some(Field::new(EXTENSIONS, joined))
+            }
+            None => None,
+        };
         Ok([
             Field::new(":method", "CONNECT"),
             Field::new(":protocol", "websocket"),
@@ -206,6 +226,7 @@ impl<'a> ClientRequest<'a> {
         ]
         .into_iter()
         .chain(subprotocols)
+        .chain(extensions)
         .chain(self.extra_fields().iter().copied()))
     }
 
@@ -252,7 +273,9 @@ impl<'a> ClientRequest<'a> {
             [b'1' | b'3'..=b'9', b'0'..=b'9', b'0'..=b'9'] => return Ok(None),
             _ => return Err(HandshakeError::MalformedFields),
         }
-        Negotiated::verify(&fields.collect(), |one| self.offers(one)).map(Some)
+        let lists = fields.iter().values(EXTENSIONS);
+        Negotiated::verify(&fields.collect(), lists, &self.extensions, |one| self.offers(one))
+            .map(Some)
     }
 }
 

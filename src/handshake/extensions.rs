@@ -74,8 +74,10 @@ impl<'a> Iterator for Extensions<'a> {
     }
 }
 
-// The negotiation of permessage-deflate reads offers through these.
-#[cfg_attr(not(test), allow(dead_code))]
+#[cfg_attr(
+    not(any(test, feature = "deflate")),
+    expect(dead_code, reason = "only negotiations read extensions")
+)]
 impl<'a> Extension<'a> {
     pub(crate) fn name(&self) -> &'a str {
         str::from_utf8(self.name).unwrap_or_default()
@@ -88,7 +90,10 @@ impl<'a> Extension<'a> {
     }
 }
 
-#[cfg_attr(not(test), allow(dead_code))]
+#[cfg_attr(
+    not(any(test, feature = "deflate")),
+    expect(dead_code, reason = "only negotiations read extensions")
+)]
 impl<'a> Parameter<'a> {
     pub(crate) fn name(&self) -> &'a str {
         str::from_utf8(self.name).unwrap_or_default()

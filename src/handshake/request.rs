@@ -9,6 +9,7 @@ use super::fields::elements;
 use super::fields::{FieldName, HandshakeFields};
 use super::http1::characters::Class;
 use super::http1::decimal;
+use super::negotiated::{EXTENSIONS, ExtensionOffer};
 use super::{
     Field, HandshakeError, HeadBuffer, HeadWriter, InvalidHead, Negotiated, ResponseHead, Uri,
     accept_key,
@@ -45,6 +46,7 @@ pub struct ClientRequest<'a> {
     /// The path, `?` and the query; the last two are empty if there is no query.
     target: [&'a str; 3],
     subprotocols: &'a [&'a str],
+    pub(super) extensions: ExtensionOffer,
     fields: &'a [Field<'a>],
 }
 
@@ -69,6 +71,7 @@ impl<'a> ClientRequest<'a> {
             authority,
             target,
             subprotocols: &[],
+            extensions: ExtensionOffer::NONE,
             fields: &[],
         }
     }
@@ -131,6 +134,9 @@ impl<'a> ClientRequest<'a> {
             self.subprotocol_list().try_for_each(|part| head.write(&[part]))?;
             head.write(&[b"\r\n"])?;
         }
+        if let Some(list) = self.extensions.list() {
+            head.field(Field::new("Sec-WebSocket-Extensions", list.as_ref()))?;
+        }
         head.extra_fields(self.fields)?;
         head.finish(b"")
     }
@@ -164,7 +170,7 @@ impl<'a> ClientRequest<'a> {
         key: &[u8; 24],
         response: &ResponseHead<'r>,
     ) -> Result<Option<Negotiated<'r>>, HandshakeError> {
-        verify(response, &accept_key(key), |subprotocol| self.offers(subprotocol))
+        verify(response, &accept_key(key), &self.extensions, |one| self.offers(one))
     }
 
     /// Validates the parts of the request that HTTP/1.1 and Extended CONNECT share.
@@ -233,6 +239,7 @@ pub(super) enum Expected {
         accept: [u8; 28],
         /// The offered subprotocols, separated by commas.
         subprotocols: String,
+        extensions: ExtensionOffer,
     },
     /// A tunnel through a proxy.
     Tunnel,
@@ -246,8 +253,8 @@ impl Expected {
         response: &ResponseHead<'r>,
     ) -> Result<Option<Negotiated<'r>>, HandshakeError> {
         match (self, response.status()) {
-            (Self::Upgrade { accept, subprotocols }, _) => {
-                verify(response, accept, |subprotocol| {
+            (Self::Upgrade { accept, subprotocols, extensions }, _) => {
+                verify(response, accept, extensions, |subprotocol| {
                     elements(subprotocols.as_bytes()).any(|offered| offered == subprotocol)
                 })
             }
@@ -261,27 +268,32 @@ impl Expected {
 }
 
 /// Verifies `response` against `accept`, the `Sec-WebSocket-Accept` that answers the request's key,
-/// and against the subprotocols that the request offers.
+/// and against the extensions and subprotocols that the request offers.
 fn verify<'r>(
     response: &ResponseHead<'r>,
     accept: &[u8; 28],
+    extensions: &ExtensionOffer,
     is_offered: impl Fn(&[u8]) -> bool,
 ) -> Result<Option<Negotiated<'r>>, HandshakeError> {
     let is_1_1 = response.minor_version() >= 1;
-    check_response(response.status(), is_1_1, &response.handshake_fields(), accept, is_offered)
+    let fields = response.handshake_fields();
+    if !is_upgrade(response.status(), is_1_1, &fields, accept)? {
+        return Ok(None);
+    }
+    let lists = response.fields().values(EXTENSIONS);
+    Negotiated::verify(&fields, lists, extensions, is_offered).map(Some)
 }
 
-/// Verifies the status code, the version and the fields of a response. `is_1_1` is also true for
-/// higher minor versions.
-pub(super) fn check_response<'r>(
+/// Verifies the status code, the version and the fields of a response that do not depend on an offer.
+/// Returns `false` if the status code is not 101. `is_1_1` is also true for higher minor versions.
+pub(super) fn is_upgrade(
     status: u16,
     is_1_1: bool,
-    fields: &HandshakeFields<&'r [u8]>,
+    fields: &HandshakeFields<&[u8]>,
     accept: &[u8; 28],
-    is_offered: impl Fn(&[u8]) -> bool,
-) -> Result<Option<Negotiated<'r>>, HandshakeError> {
+) -> Result<bool, HandshakeError> {
     if status != 101 {
-        return Ok(None);
+        return Ok(false);
     }
     // RFC 9110, section 15.2: a server must not send a 1xx response to an HTTP/1.0 client, and
     // HTTP/1.0 has none.
@@ -303,7 +315,7 @@ pub(super) fn check_response<'r>(
     if value.ok_or(HandshakeError::MissingAccept)? != accept {
         return Err(HandshakeError::WrongAccept);
     }
-    Negotiated::verify(fields, is_offered).map(Some)
+    Ok(true)
 }
 
 /// Writes a CONNECT request, which asks a proxy for a tunnel to the host and port of `uri` (RFC 9110,

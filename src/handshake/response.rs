@@ -1,8 +1,11 @@
 //! The responses that a server writes (RFC 6455, section 4.2.2).
 
-use super::{Field, HeadBuffer, HeadWriter, InvalidHead, Negotiated};
+#[cfg(feature = "deflate")]
+use super::negotiated::{Agreement, Choice};
+use super::{Field, HeadBuffer, HeadWriter, InvalidHead};
 
-/// The server's additions to the response that accepts a handshake: a subprotocol and further fields.
+/// The server's additions to the response that accepts a handshake: a subprotocol, further fields, and
+/// permessage-deflate (feature `deflate`).
 ///
 /// ```
 /// use websocket_proto::handshake::{Acceptance, Field};
@@ -12,7 +15,9 @@ use super::{Field, HeadBuffer, HeadWriter, InvalidHead, Negotiated};
 /// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Acceptance<'a> {
-    pub(super) negotiated: Negotiated<'a>,
+    pub(super) subprotocol: Option<&'a str>,
+    #[cfg(feature = "deflate")]
+    pub(super) deflate: Choice<Agreement>,
     fields: &'a [Field<'a>],
 }
 
@@ -20,14 +25,19 @@ impl<'a> Acceptance<'a> {
     /// Creates an acceptance without a subprotocol and further fields.
     #[must_use]
     pub const fn new() -> Self {
-        Self { negotiated: Negotiated::new(), fields: &[] }
+        Self {
+            subprotocol: None,
+            #[cfg(feature = "deflate")]
+            deflate: Choice::Unspecified,
+            fields: &[],
+        }
     }
 
     /// Sets the subprotocol, which the client must have offered. `None`, which
     /// [`choose_subprotocol`](super::choose_subprotocol) may return, accepts without a subprotocol.
     #[must_use]
     pub fn with_subprotocol(mut self, subprotocol: impl Into<Option<&'a str>>) -> Self {
-        self.negotiated = self.negotiated.with_subprotocol(subprotocol);
+        self.subprotocol = subprotocol.into();
         self
     }
 
@@ -57,7 +67,7 @@ impl<'a> Acceptance<'a> {
             accept,
             b"\r\n",
         ])?;
-        self.negotiated.write(&mut head)?;
+        self.write_negotiated(&mut head)?;
         head.extra_fields(self.fields)?;
         head.finish(b"")
     }

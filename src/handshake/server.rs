@@ -104,6 +104,9 @@ impl ServerHandshake {
 
     /// Accepts the upgrade and returns the connection. Its output begins with the response.
     ///
+    /// If the configuration enables permessage-deflate (feature `deflate`), the response accepts the
+    /// first valid offer of the client, unless `Acceptance::with_deflate` was called.
+    ///
     /// # Errors
     ///
     /// - [`AcceptError::NotReady`] unless [`ServerEvent::Upgrade`] was the last event.
@@ -112,11 +115,16 @@ impl ServerHandshake {
     /// The error returns the handshake, unchanged: the application can still respond.
     #[expect(clippy::result_large_err, reason = "the error gives the handshake back")]
     pub fn accept(mut self, acceptance: &Acceptance<'_>) -> Result<Connection, Unaccepted<Self>> {
+        #[cfg(feature = "deflate")]
+        let acceptance = &match self.request() {
+            Some(request) => acceptance.or_configured(&self.config, request.fields()),
+            None => *acceptance,
+        };
         if let Err(error) = self.replace_request(acceptance) {
             return Err(Unaccepted { handshake: self, error });
         }
         let output = Output::from_bytes(core::mem::take(&mut self.head.bytes));
-        let connection = Connection::server(self.config, &acceptance.negotiated);
+        let connection = Connection::server(self.config, &acceptance.into());
         Ok(connection.after_handshake(output, self.head.unread_left))
     }
 
@@ -313,7 +321,7 @@ impl ServerHandshake {
         else {
             return Err(AcceptError::NotReady);
         };
-        acceptance.negotiated.check(request.fields())?;
+        acceptance.check(request.fields())?;
         let request_len = self.head.bytes.len();
         if let Err(error) = acceptance.write(&accept, &mut self.head.bytes) {
             self.head.bytes.truncate(request_len);

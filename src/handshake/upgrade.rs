@@ -9,11 +9,15 @@ use super::Field;
 use super::authority::Authority;
 use super::fields::{FieldName, HandshakeFields, tokens};
 use super::http1::characters::Class;
+#[cfg(feature = "deflate")]
+use super::negotiated::EXTENSIONS;
 use super::uri::split_absolute;
 use super::{
     Acceptance, Fields, HandshakeError, HeadBuffer, InvalidHead, OriginPolicy, RequestHead,
     accept_key,
 };
+#[cfg(feature = "deflate")]
+use crate::{Deflate, DeflateParameters};
 
 /// A valid request for an upgrade to WebSocket, from an allowed origin.
 ///
@@ -144,13 +148,32 @@ impl<'a> Upgrade<'a> {
         tokens(self.fields().values("sec-websocket-protocol"))
     }
 
+    /// Answers the client's offers of permessage-deflate (RFC 7692), for
+    /// [`Acceptance::with_deflate`]. Returns the parameters of the response to the first valid offer,
+    /// or `None` if there is none.
+    ///
+    /// ```
+    /// use websocket_proto::Deflate;
+    /// use websocket_proto::handshake::{Acceptance, InvalidHead, Upgrade};
+    ///
+    /// fn accept(upgrade: &Upgrade<'_>, response: &mut [u8]) -> Result<usize, InvalidHead> {
+    ///     let agreed = upgrade.accept_deflate(&Deflate::new());
+    ///     upgrade.accept(&Acceptance::new().with_deflate(agreed), response)
+    /// }
+    /// ```
+    #[cfg(feature = "deflate")]
+    #[must_use]
+    pub fn accept_deflate(&self, deflate: &Deflate) -> Option<DeflateParameters> {
+        deflate.accept_offer(self.fields().values(EXTENSIONS))
+    }
+
     /// Writes the response that accepts, with status 101 and the additions of `acceptance`. Returns
     /// its length in bytes.
     ///
     /// # Errors
     ///
-    /// [`InvalidHead::Subprotocol`] if the client did not offer the subprotocol, the error of an
-    /// invalid field, or [`InvalidHead::BufferTooSmall`].
+    /// [`InvalidHead::Subprotocol`] or `InvalidHead::Deflate` if the client did not offer what
+    /// `acceptance` states, the error of an invalid field, or [`InvalidHead::BufferTooSmall`].
     // Inlined without an allocator, to omit the code for parts that a constant acceptance lacks.
     #[cfg_attr(not(feature = "alloc"), inline(always))]
     pub fn accept<'b>(
@@ -158,7 +181,7 @@ impl<'a> Upgrade<'a> {
         acceptance: &Acceptance<'_>,
         buffer: impl Into<HeadBuffer<'b>>,
     ) -> Result<usize, InvalidHead> {
-        acceptance.negotiated.check(self.fields())?;
+        acceptance.check(self.fields())?;
         acceptance.write(&accept_key(self.key), buffer)
     }
 

@@ -6,4 +6,7 @@
 mod support;
 
 mod context;
+#[cfg(feature = "http")]
+mod http_types;
 mod messages;
+mod negotiation;

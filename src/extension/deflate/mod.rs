@@ -6,15 +6,13 @@
 
 mod compressor;
 mod inflater;
-#[allow(dead_code, reason = "the handshakes use it next")]
 mod negotiation;
 pub(crate) mod pool;
 
 pub(crate) use compressor::{Compressor, EMPTY, FLUSH_END, Setting, without_flush_end};
 pub(crate) use inflater::{Inflater, Window};
 pub use negotiation::DeflateParameters;
-#[allow(unused_imports, reason = "the handshakes use them next")]
-pub(crate) use negotiation::{Fault, Offer};
+pub(crate) use negotiation::{Offer, ParameterText};
 
 /// The configuration of permessage-deflate (RFC 7692), for
 /// [`Config::with_deflate`](crate::Config::with_deflate).

@@ -9,6 +9,7 @@ use core::str;
 
 use super::Deflate;
 use crate::Role;
+use crate::handshake::HandshakeError;
 use crate::handshake::extensions::{Extension, Extensions};
 
 const NAME: &str = "permessage-deflate";
@@ -130,11 +131,6 @@ impl DeflateParameters {
             Role::Client => !self.client_no_context_takeover,
         }
     }
-
-    /// Returns the value of `Sec-WebSocket-Extensions`.
-    pub(crate) fn text(&self) -> ParameterText {
-        ParameterText::new(format_args!("{self}"))
-    }
 }
 
 impl fmt::Display for DeflateParameters {
@@ -171,14 +167,16 @@ impl ParameterText {
     /// The length of [`NAME`] with all parameters.
     const MAX_LEN: usize = 132;
 
-    fn new(text: fmt::Arguments<'_>) -> Self {
+    pub(crate) fn new(text: impl fmt::Display) -> Self {
         let mut result = Self { bytes: [0; Self::MAX_LEN], len: 0 };
-        let written = fmt::Write::write_fmt(&mut result, text);
+        let written = fmt::Write::write_fmt(&mut result, format_args!("{text}"));
         debug_assert!(written.is_ok(), "all parameters fit");
         result
     }
+}
 
-    pub(crate) fn as_str(&self) -> &str {
+impl AsRef<str> for ParameterText {
+    fn as_ref(&self) -> &str {
         self.bytes.get(..self.len).and_then(|text| str::from_utf8(text).ok()).unwrap_or_default()
     }
 }
@@ -195,107 +193,104 @@ impl fmt::Write for ParameterText {
 
 impl fmt::Debug for ParameterText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.as_str().fmt(f)
+        self.as_ref().fmt(f)
     }
 }
 
-/// The client's offer.
+/// An offer of permessage-deflate: that of this client, or one that a server received.
+///
+/// `client_max_window_bits` is 15 if the offer has the parameter without a value, which means the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Offer(Deflate);
-
-/// A fault in a server's response (RFC 7692, section 5.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fault {
-    /// The list breaks the grammar of RFC 6455, section 9.1.
-    Malformed,
-    /// The list has another extension, or the same one twice.
-    Unrequested,
-    /// A parameter is unknown, repeated, invalid, missing, or does not fit the offer.
-    Parameters,
-}
+pub(crate) struct Offer(DeflateParameters);
 
 impl Offer {
-    pub(crate) const fn new(deflate: Deflate) -> Self {
-        Self(deflate)
+    pub(crate) fn new(deflate: &Deflate) -> Self {
+        Self(DeflateParameters {
+            server_no_context_takeover: !deflate.incoming_context_takeover,
+            client_no_context_takeover: !deflate.outgoing_context_takeover,
+            server_max_window_bits: restriction(deflate.incoming_window_bits),
+            // RFC 7692, section 7.1.2.2: without the parameter, the server could not limit our window.
+            client_max_window_bits: NonZeroU8::new(deflate.outgoing_window_bits),
+        })
     }
 
-    /// Returns the value of `Sec-WebSocket-Extensions`.
-    pub(crate) fn text(&self) -> ParameterText {
-        ParameterText::new(format_args!("{self}"))
+    /// Returns the valid offers in a request's lists of extensions.
+    // RFC 7692, section 7.1: an offer with an invalid or unknown parameter is declined.
+    fn all_in<'l>(lists: impl IntoIterator<Item = &'l [u8]>) -> impl Iterator<Item = Self> {
+        lists
+            .into_iter()
+            .flat_map(Extensions::new)
+            .filter_map(Result::ok)
+            .filter(|extension| extension.name() == NAME)
+            .filter_map(|extension| DeflateParameters::parse(&extension, NonZeroU8::new(15)))
+            .map(Self)
     }
 
-    /// Checks the lists of extensions in a response. Returns the agreement, or `None` if the server
-    /// declined.
+    /// Verifies the lists of extensions in the response to this offer. Returns the agreement, or `None`
+    /// if the server declined.
     pub(crate) fn verify<'l>(
-        &self,
+        self,
         lists: impl Iterator<Item = &'l [u8]>,
-    ) -> Result<Option<DeflateParameters>, Fault> {
+    ) -> Result<Option<DeflateParameters>, HandshakeError> {
         let mut agreed = None;
         for extension in lists.flat_map(Extensions::new) {
-            let extension = extension.map_err(|_| Fault::Malformed)?;
+            let extension = extension.map_err(|_| HandshakeError::InvalidExtensions)?;
             if agreed.is_some() || extension.name() != NAME {
-                return Err(Fault::Unrequested);
+                return Err(HandshakeError::UnrequestedExtension);
             }
-            let received = Received::parse(&extension).and_then(|received| self.agree(received));
-            agreed = Some(received.ok_or(Fault::Parameters)?);
+            // RFC 7692, section 7.1.2.2: `client_max_window_bits` has a value in a response.
+            let response = DeflateParameters::parse(&extension, None);
+            let response = response.filter(|response| self.permits(response));
+            agreed = Some(response.ok_or(HandshakeError::InvalidDeflateParameters)?);
         }
         Ok(agreed)
     }
 
-    fn agree(&self, received: Received) -> Option<DeflateParameters> {
-        let Self(deflate) = self;
-        let client_max_window_bits = match received.client_max_window_bits {
-            // RFC 7692, section 7.1.2.2: at most the value in the offer.
-            Some(Some(bits)) if bits <= deflate.outgoing_window_bits => Some(bits),
-            // That section: a response has a value.
-            Some(_) => return None,
-            None => None,
-        };
-        // RFC 7692, section 7.1.2.1: a server that accepts the parameter answers it with at most the
-        // value in the offer. It may send the parameter without an offer.
-        let offered = (deflate.incoming_window_bits < 15).then_some(deflate.incoming_window_bits);
-        if let Some(offered) = offered
-            && received.server_max_window_bits.is_none_or(|bits| bits > offered)
-        {
-            return None;
-        }
+    /// Returns whether a server may accept this offer with `response`.
+    fn permits(self, response: &DeflateParameters) -> bool {
+        let Self(offer) = self;
         // RFC 7692, section 7.1.1.1: a server that accepts the parameter answers it.
-        if !deflate.incoming_context_takeover && !received.server_no_context_takeover {
-            return None;
+        if offer.server_no_context_takeover && !response.server_no_context_takeover {
+            return false;
         }
-        Some(DeflateParameters {
-            server_no_context_takeover: received.server_no_context_takeover,
-            client_no_context_takeover: received.client_no_context_takeover,
-            server_max_window_bits: received.server_max_window_bits.and_then(NonZeroU8::new),
-            client_max_window_bits: client_max_window_bits.and_then(NonZeroU8::new),
-        })
+        // RFC 7692, section 7.1.2.1: a server that accepts the parameter answers it with at most the
+        // offered value. It may send the parameter without an offer.
+        if let Some(max) = offer.server_max_window_bits
+            && response.server_max_window_bits.is_none_or(|bits| bits > max)
+        {
+            return false;
+        }
+        // RFC 7692, section 7.1.2.2: a server sends the parameter only if it was offered, with at most
+        // the offered value.
+        match (response.client_max_window_bits, offer.client_max_window_bits) {
+            (None, _) => true,
+            (Some(bits), Some(max)) => bits <= max,
+            (Some(_), None) => false,
+        }
     }
 }
 
+/// Formats the value of `Sec-WebSocket-Extensions` in a request.
 impl fmt::Display for Offer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(deflate) = self;
-        let asked = DeflateParameters {
-            server_no_context_takeover: !deflate.incoming_context_takeover,
-            client_no_context_takeover: !deflate.outgoing_context_takeover,
-            server_max_window_bits: restriction(deflate.incoming_window_bits),
-            client_max_window_bits: restriction(deflate.outgoing_window_bits),
+        let Self(offer) = *self;
+        let is_unlimited = offer.window_bits(Role::Client) == 15;
+        let written = DeflateParameters {
+            client_max_window_bits: offer.client_max_window_bits.filter(|_| !is_unlimited),
+            ..offer
         };
-        asked.fmt(f)?;
-        // RFC 7692, section 7.1.2.2: without the parameter, the server could not limit our window.
-        match asked.client_max_window_bits {
-            Some(_) => Ok(()),
-            None => write!(f, "; {CLIENT_MAX_WINDOW_BITS}"),
-        }
+        written.fmt(f)?;
+        if is_unlimited { write!(f, "; {CLIENT_MAX_WINDOW_BITS}") } else { Ok(()) }
     }
 }
 
 impl Deflate {
     /// Answers the offers in a request's values of `Sec-WebSocket-Extensions`, for a server. Returns
-    /// the parameters of the first acceptable offer, or `None` if there is none.
+    /// the parameters of the response to the first valid offer, or `None` if there is none.
     ///
     /// A [`ServerHandshake`](crate::handshake::ServerHandshake) whose
-    /// [configuration](crate::Config::with_deflate) has permessage-deflate does this itself.
+    /// [configuration](crate::Config::with_deflate) has permessage-deflate does this itself, and
+    /// [`Upgrade::accept_deflate`](crate::handshake::Upgrade::accept_deflate) does it for a request.
     ///
     /// ```
     /// use websocket_proto::Deflate;
@@ -310,26 +305,19 @@ impl Deflate {
         &self,
         lists: impl IntoIterator<Item = &'l [u8]>,
     ) -> Option<DeflateParameters> {
-        lists
-            .into_iter()
-            .flat_map(Extensions::new)
-            .filter_map(Result::ok)
-            .filter(|extension| extension.name() == NAME)
-            // RFC 7692, section 7.1: an offer with an invalid or unknown parameter is declined.
-            .find_map(|extension| Received::parse(&extension))
-            .map(|offer| self.answer(offer))
+        Offer::all_in(lists).next().map(|offer| self.answer(offer))
     }
 
-    fn answer(&self, offer: Received) -> DeflateParameters {
+    fn answer(&self, Offer(offer): Offer) -> DeflateParameters {
         // RFC 7692, section 7.1.2.1: the answer to the parameter has at most its value, and may be
         // sent without an offer.
         let server_max_window_bits = match offer.server_max_window_bits {
-            Some(bits) => NonZeroU8::new(bits.min(self.outgoing_window_bits)),
+            Some(bits) => NonZeroU8::new(bits.get().min(self.outgoing_window_bits)),
             None => restriction(self.outgoing_window_bits),
         };
         // RFC 7692, section 7.1.2.2: the parameter may be sent only if it was offered.
         let client_max_window_bits = match offer.client_max_window_bits {
-            Some(bits) => restriction(bits.unwrap_or(15).min(self.incoming_window_bits)),
+            Some(bits) => restriction(bits.get().min(self.incoming_window_bits)),
             None => None,
         };
         let exceeds = offer.client_max_window_bits.is_none() && self.incoming_window_bits < 15;
@@ -350,52 +338,50 @@ fn restriction(bits: u8) -> Option<NonZeroU8> {
     NonZeroU8::new(bits).filter(|bits| bits.get() < 15)
 }
 
-/// The parameters of an offer or a response.
-#[derive(Clone, Copy, Default)]
-struct Received {
-    server_no_context_takeover: bool,
-    client_no_context_takeover: bool,
-    server_max_window_bits: Option<u8>,
-    /// The inner `Option` is `None` if the parameter has no value.
-    client_max_window_bits: Option<Option<u8>>,
-}
+impl DeflateParameters {
+    /// Returns whether an offer in a request's lists of extensions permits these parameters.
+    pub(crate) fn is_offered<'l>(&self, lists: impl Iterator<Item = &'l [u8]>) -> bool {
+        Offer::all_in(lists).any(|offer| offer.permits(self))
+    }
 
-impl Received {
-    /// Returns `None` if a parameter is unknown, repeated or invalid.
-    fn parse(extension: &Extension<'_>) -> Option<Self> {
-        let mut received = Self::default();
+    /// Parses the parameters of an offer or a response. `without_value` is the meaning of a
+    /// `client_max_window_bits` without a value. Returns `None` if a parameter is unknown, repeated or
+    /// invalid.
+    fn parse(extension: &Extension<'_>, without_value: Option<NonZeroU8>) -> Option<Self> {
+        let mut parsed = Self::new();
         for parameter in extension.parameters() {
             let bits = match parameter.value() {
                 Some(value) => Some(window_bits(value)?),
                 None => None,
             };
             match (parameter.name(), bits) {
-                (SERVER_NO_CONTEXT_TAKEOVER, None) if !received.server_no_context_takeover => {
-                    received.server_no_context_takeover = true;
+                (SERVER_NO_CONTEXT_TAKEOVER, None) if !parsed.server_no_context_takeover => {
+                    parsed.server_no_context_takeover = true;
                 }
-                (CLIENT_NO_CONTEXT_TAKEOVER, None) if !received.client_no_context_takeover => {
-                    received.client_no_context_takeover = true;
+                (CLIENT_NO_CONTEXT_TAKEOVER, None) if !parsed.client_no_context_takeover => {
+                    parsed.client_no_context_takeover = true;
                 }
-                (SERVER_MAX_WINDOW_BITS, Some(_)) if received.server_max_window_bits.is_none() => {
-                    received.server_max_window_bits = bits;
+                (SERVER_MAX_WINDOW_BITS, Some(_)) if parsed.server_max_window_bits.is_none() => {
+                    parsed.server_max_window_bits = bits;
                 }
-                (CLIENT_MAX_WINDOW_BITS, _) if received.client_max_window_bits.is_none() => {
-                    received.client_max_window_bits = Some(bits);
+                (CLIENT_MAX_WINDOW_BITS, _) if parsed.client_max_window_bits.is_none() => {
+                    parsed.client_max_window_bits = Some(bits.or(without_value)?);
                 }
                 _ => return None,
             }
         }
-        Some(received)
+        Some(parsed)
     }
 }
 
 /// Parses a number from 8 to 15 without leading zeros.
-fn window_bits(mut digits: impl Iterator<Item = u8>) -> Option<u8> {
-    match (digits.next()?, digits.next(), digits.next()) {
-        (digit @ b'8'..=b'9', None, None) => Some(digit - b'0'),
-        (b'1', Some(digit @ b'0'..=b'5'), None) => Some(digit - b'0' + 10),
-        _ => None,
-    }
+fn window_bits(mut digits: impl Iterator<Item = u8>) -> Option<NonZeroU8> {
+    let bits = match (digits.next()?, digits.next(), digits.next()) {
+        (digit @ b'8'..=b'9', None, None) => digit - b'0',
+        (b'1', Some(digit @ b'0'..=b'5'), None) => digit - b'0' + 10,
+        _ => return None,
+    };
+    NonZeroU8::new(bits)
 }
 
 #[cfg(test)]
@@ -530,7 +516,7 @@ mod tests {
 
     #[test]
     fn offer_names_every_restriction() {
-        let offer = |deflate| Offer::new(deflate).to_string();
+        let offer = |deflate| Offer::new(&deflate).to_string();
         assert_eq!(offer(TAKEOVER), "permessage-deflate; client_max_window_bits");
         assert_eq!(
             offer(Deflate::new()),
@@ -539,7 +525,7 @@ mod tests {
         );
         let longest = Deflate::new().with_incoming_window_bits(10).with_outgoing_window_bits(12);
         assert_eq!(
-            Offer::new(longest).text().as_str(),
+            ParameterText::new(Offer::new(&longest)).as_ref(),
             "permessage-deflate; server_no_context_takeover; client_no_context_takeover; \
             server_max_window_bits=10; client_max_window_bits=12"
         );
@@ -557,23 +543,43 @@ mod tests {
             (TAKEOVER, "permessage-deflate; server_no_context_takeover", Ok(true)),
             (narrow, "permessage-deflate; server_max_window_bits=10", Ok(true)),
             (narrow, "permessage-deflate; server_max_window_bits=9", Ok(true)),
-            (narrow, "permessage-deflate; server_max_window_bits=11", Err(Fault::Parameters)),
-            (narrow, "permessage-deflate", Err(Fault::Parameters)),
+            (
+                narrow,
+                "permessage-deflate; server_max_window_bits=11",
+                Err(HandshakeError::InvalidDeflateParameters),
+            ),
+            (narrow, "permessage-deflate", Err(HandshakeError::InvalidDeflateParameters)),
             (
                 narrow,
                 "permessage-deflate; server_max_window_bits=10; client_max_window_bits=13",
-                Err(Fault::Parameters),
+                Err(HandshakeError::InvalidDeflateParameters),
             ),
-            (Deflate::new(), "permessage-deflate", Err(Fault::Parameters)),
-            (TAKEOVER, "permessage-deflate; client_max_window_bits", Err(Fault::Parameters)),
-            (TAKEOVER, "permessage-deflate; unknown", Err(Fault::Parameters)),
-            (TAKEOVER, "permessage-deflate; server_max_window_bits=08", Err(Fault::Parameters)),
-            (TAKEOVER, "permessage-deflate, permessage-deflate", Err(Fault::Unrequested)),
-            (TAKEOVER, "permessage-deflate, x-other", Err(Fault::Unrequested)),
-            (TAKEOVER, "x-other", Err(Fault::Unrequested)),
-            (TAKEOVER, "permessage-deflate;", Err(Fault::Malformed)),
+            (Deflate::new(), "permessage-deflate", Err(HandshakeError::InvalidDeflateParameters)),
+            (
+                TAKEOVER,
+                "permessage-deflate; client_max_window_bits",
+                Err(HandshakeError::InvalidDeflateParameters),
+            ),
+            (
+                TAKEOVER,
+                "permessage-deflate; unknown",
+                Err(HandshakeError::InvalidDeflateParameters),
+            ),
+            (
+                TAKEOVER,
+                "permessage-deflate; server_max_window_bits=08",
+                Err(HandshakeError::InvalidDeflateParameters),
+            ),
+            (
+                TAKEOVER,
+                "permessage-deflate, permessage-deflate",
+                Err(HandshakeError::UnrequestedExtension),
+            ),
+            (TAKEOVER, "permessage-deflate, x-other", Err(HandshakeError::UnrequestedExtension)),
+            (TAKEOVER, "x-other", Err(HandshakeError::UnrequestedExtension)),
+            (TAKEOVER, "permessage-deflate;", Err(HandshakeError::InvalidExtensions)),
         ] {
-            let agreed = Offer::new(deflate).verify([response.as_bytes()].into_iter());
+            let agreed = Offer::new(&deflate).verify([response.as_bytes()].into_iter());
             assert_eq!(agreed.map(|agreed| agreed.is_some()), expected, "{response}");
         }
     }
@@ -582,10 +588,10 @@ mod tests {
     fn each_side_accepts_the_answer_of_the_other() {
         for client in [9, 12, 15].into_iter().flat_map(settings) {
             for server in [9, 12, 15].into_iter().flat_map(settings) {
-                let offer = Offer::new(client).to_string();
+                let offer = Offer::new(&client).to_string();
                 let agreed = server.accept_offer([offer.as_bytes()]).unwrap();
                 let response = agreed.to_string();
-                let verified = Offer::new(client).verify([response.as_bytes()].into_iter());
+                let verified = Offer::new(&client).verify([response.as_bytes()].into_iter());
                 assert_eq!(verified, Ok(Some(agreed)), "{offer}, {response}");
                 assert!(agreed.window_bits(Role::Server) <= client.incoming_window_bits);
                 assert!(

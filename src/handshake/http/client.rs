@@ -10,7 +10,8 @@ use ::http::{HeaderValue, Request, Response, Uri, Version};
 use super::{append, append_extra, fields_of, own_fields};
 use crate::SharedConfig;
 use crate::handshake::fields::{HandshakeFields, elements};
-use crate::handshake::request::check_response;
+use crate::handshake::negotiated::EXTENSIONS;
+use crate::handshake::request::is_upgrade;
 use crate::handshake::{
     ClientHandshake, ClientRequest, Field, HandshakeError, InvalidHead, Negotiated, accept_key,
 };
@@ -38,6 +39,9 @@ impl<'a> ClientRequest<'a> {
             let list = self.offered_subprotocols().join(", ");
             append(headers, Field::new("sec-websocket-protocol", &list))?;
         }
+        if let Some(list) = self.extensions.list() {
+            append(headers, Field::new(EXTENSIONS, list.as_ref()))?;
+        }
         append_extra(headers, self.extra_fields())?;
         Ok(request)
     }
@@ -54,8 +58,11 @@ impl<'a> ClientRequest<'a> {
     ) -> Result<Option<Negotiated<'r>>, HandshakeError> {
         let is_1_1 = response.version() == Version::HTTP_11;
         let fields = HandshakeFields::collect(fields_of(response.headers()));
-        let is_offered = |one: &[u8]| self.offers(one);
-        check_response(response.status().as_u16(), is_1_1, &fields, &accept_key(key), is_offered)
+        if !is_upgrade(response.status().as_u16(), is_1_1, &fields, &accept_key(key))? {
+            return Ok(None);
+        }
+        let lists = response.headers().get_all(EXTENSIONS).iter().map(HeaderValue::as_bytes);
+        Negotiated::verify(&fields, lists, &self.extensions, |one| self.offers(one)).map(Some)
     }
 
     /// Returns the Extended CONNECT request of [`extended_connect`](Self::extended_connect), for
@@ -67,7 +74,9 @@ impl<'a> ClientRequest<'a> {
     /// The first part of the request that is invalid.
     pub fn extended_connect_http(&self) -> Result<Request<()>, InvalidHead> {
         let target = self.target();
-        let composed = target.iter().chain(self.offered_subprotocols());
+        let extensions = self.extensions.list();
+        let extensions = extensions.as_ref().map(AsRef::as_ref);
+        let composed = target.iter().chain(self.offered_subprotocols()).chain(&extensions);
         let mut buffer = alloc::vec![0; composed.map(|part| part.len() + 2).sum()];
         let fields = self.extended_connect(&mut buffer)?;
         let scheme = if self.is_secure() { "https" } else { "http" };
@@ -100,7 +109,7 @@ impl<'a> ClientRequest<'a> {
 impl ClientHandshake {
     /// Creates a handshake for `request`, whose URI must be absolute, and queues the request. Its
     /// `Sec-WebSocket-Protocol` lists the subprotocols to offer. Other fields that the handshake writes
-    /// itself are omitted.
+    /// itself are omitted: `config` decides whether permessage-deflate is offered.
     ///
     /// # Errors
     ///

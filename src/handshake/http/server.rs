@@ -61,14 +61,14 @@ impl<'a> Upgrade<'a> {
     ///
     /// The errors of [`accept`](Self::accept).
     pub fn accept_http(&self, acceptance: &Acceptance<'_>) -> Result<Response<()>, InvalidHead> {
-        acceptance.negotiated.check(self.fields())?;
+        acceptance.check(self.fields())?;
         let accept = accept_key(self.key());
         let mut response = with_status(StatusCode::SWITCHING_PROTOCOLS);
         let headers = response.headers_mut();
         append(headers, Field::new("upgrade", "websocket"))?;
         append(headers, Field::new("connection", "Upgrade"))?;
         append(headers, Field::new("sec-websocket-accept", &accept))?;
-        acceptance.negotiated.fields().try_for_each(|field| append(headers, field))?;
+        acceptance.negotiated_fields().try_for_each(|field| append(headers, field))?;
         append_extra(headers, acceptance.extra_fields())?;
         Ok(response)
     }
@@ -167,7 +167,8 @@ impl Rejection {
 impl ServerHandshake {
     /// Accepts the upgrade, as [`accept`](Self::accept) does, with the subprotocol in the
     /// `Sec-WebSocket-Protocol` of `response`, and with all fields that the handshake does not write
-    /// itself.
+    /// itself. A `Sec-WebSocket-Extensions` is omitted: the configuration decides about
+    /// permessage-deflate, and [`Acceptance::with_deflate`] decides otherwise.
     ///
     /// # Errors
     ///
