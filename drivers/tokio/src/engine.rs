@@ -17,6 +17,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Instant;
 use websocket_proto::{CloseFrame, Connection, ConnectionError, Event, Input, Next, Transport};
 
 use crate::buffer;
@@ -84,7 +85,7 @@ impl<IO> Engine<IO> {
         Self {
             io,
             connection,
-            timer: Timer::new(),
+            timer: Timer::new(Instant::now()),
             is_unflushed: false,
             is_shut_down: false,
             io_error: None,

@@ -3,15 +3,18 @@
 use std::fmt;
 use std::io;
 
-use websocket_proto::handshake::{AcceptError, HandshakeError, InvalidHead};
+use websocket_proto::handshake::{AcceptError, HandshakeError, InvalidHead, UriError};
 use websocket_proto::{ConnectionError, SendError};
 
-use crate::handshake::Response;
+use crate::client::Response;
+use crate::connect_error::ConnectError;
 
 /// The error of a connection or of its opening handshake.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
+    /// A client did not reach its server.
+    Connect(Box<ConnectError>),
     /// Reading from or writing to the transport failed.
     Io(io::Error),
     /// The connection failed: the peer broke a rule, exceeded a limit or did not answer in time.
@@ -20,7 +23,8 @@ pub enum Error {
     Send(SendError),
     /// The opening handshake failed.
     Handshake(HandshakeError),
-    /// The server answered with a status code other than 101.
+    /// The server answered with a status code other than 101: a redirect, a demand for credentials, a
+    /// page.
     Rejected(Box<Response>),
     /// The client's request is not an upgrade to WebSocket.
     NotWebSocket,
@@ -33,12 +37,22 @@ pub enum Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Connect(error) => error.fmt(f),
             Self::Io(error) => error.fmt(f),
             Self::Connection(error) => error.fmt(f),
             Self::Send(error) => error.fmt(f),
-            Self::Handshake(error) => error.fmt(f),
+            Self::Handshake(error) => {
+                write!(f, "the opening handshake failed: {error}{}", handshake_advice(*error))
+            }
             Self::Rejected(response) => {
-                write!(f, "the server answered with status {}", response.status)
+                write!(f, "the server answered with status {}", response.status)?;
+                match response.redirect() {
+                    Some(location) => {
+                        let location = String::from_utf8_lossy(location);
+                        write!(f, "; it redirects to {location}, so use that, or allow redirects")
+                    }
+                    None => f.write_str(rejection_advice(response)),
+                }
             }
             Self::NotWebSocket => f.write_str("the request is not an upgrade to WebSocket"),
             Self::Entropy => f.write_str("the source of entropy failed"),
@@ -47,9 +61,37 @@ impl fmt::Display for Error {
     }
 }
 
+fn handshake_advice(error: HandshakeError) -> &'static str {
+    match error {
+        HandshakeError::InvalidStatusLine => "; check that the port is that of a WebSocket server",
+        HandshakeError::MissingUpgrade | HandshakeError::MissingConnectionUpgrade => {
+            "; a proxy on the way may not forward upgrades"
+        }
+        HandshakeError::MissingAccept | HandshakeError::WrongAccept => {
+            "; a cache or a server of another protocol may have answered"
+        }
+        _ => "",
+    }
+}
+
+fn rejection_advice(response: &Response) -> &'static str {
+    // Web servers answer plain HTTP on a TLS port with such a page.
+    let mentions_https = response.body.windows(5).any(|text| text == b"HTTPS");
+    match response.status {
+        200..=299 => "; it serves a page there, so check the path and the port",
+        400 if mentions_https => "; the port may expect TLS, so try wss:// instead of ws://",
+        401 => "; it demands credentials, so give them in the field Authorization",
+        403 => "; it refuses the credentials or the field Origin",
+        404 => "; check the path",
+        429 | 502..=504 => "; try again later",
+        _ => "",
+    }
+}
+
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
+            Self::Connect(error) => Some(error),
             Self::Io(error) => Some(error),
             Self::Connection(error) => Some(error),
             Self::Send(error) => Some(error),
@@ -68,6 +110,18 @@ macro_rules! impl_from {
             }
         })*
     };
+}
+
+impl From<ConnectError> for Error {
+    fn from(error: ConnectError) -> Self {
+        Self::Connect(Box::new(error))
+    }
+}
+
+impl From<UriError> for Error {
+    fn from(error: UriError) -> Self {
+        ConnectError::Uri(error).into()
+    }
 }
 
 impl From<AcceptError> for Error {

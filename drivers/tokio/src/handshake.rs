@@ -1,4 +1,4 @@
-//! The opening handshake over an asynchronous transport, in both roles.
+//! The opening handshake over an asynchronous transport: the exchange, and the side of the server.
 
 use std::fmt;
 use std::future::poll_fn;
@@ -7,9 +7,9 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Instant;
 use websocket_proto::handshake::{
-    Acceptance, ClientEvent, ClientHandshake, ClientRequest, Field, Handshake, Rejection,
-    RequestHead, ServerEvent, ServerHandshake,
+    Acceptance, Field, Handshake, Rejection, RequestHead, ServerEvent, ServerHandshake,
 };
 use websocket_proto::{Config, Input, SharedConfig, Timeouts, Transport};
 
@@ -18,7 +18,7 @@ use crate::error::Error;
 use crate::timer::Timer;
 use crate::websocket::WebSocket;
 
-/// The configuration of [`accept`] and [`client`]: the default one of `websocket-proto` with
+/// The configuration of [`accept`] and [`client`](crate::client): the default one of `websocket-proto` with
 /// [`Timeouts::RECOMMENDED`], so that each connection has keepalive and a deadline for each step.
 pub static DEFAULT_CONFIG: Config = Config::new().with_timeouts(Timeouts::RECOMMENDED);
 
@@ -41,87 +41,6 @@ where
     } else {
         incoming.reject(Rejection::UpgradeRequired).await?;
         Err(Error::NotWebSocket)
-    }
-}
-
-/// Opens a WebSocket connection over `io`, a transport that is connected to a server.
-///
-/// # Errors
-///
-/// Returns [`Error::Head`] if `request` is invalid, [`Error::Rejected`] if the server answers with a
-/// status code other than 101, and an error if its response breaks a rule or does not come in time.
-pub async fn client<IO>(io: IO, request: &ClientRequest<'_>) -> Result<WebSocket<IO>, Error>
-where
-    IO: AsyncRead + AsyncWrite + Unpin,
-{
-    client_with(io, request, &DEFAULT_CONFIG).await
-}
-
-/// Opens a WebSocket connection as [`client`] does, with a configuration.
-///
-/// # Errors
-///
-/// Returns the errors of [`client`].
-pub async fn client_with<IO>(
-    io: IO,
-    request: &ClientRequest<'_>,
-    config: impl Into<SharedConfig>,
-) -> Result<WebSocket<IO>, Error>
-where
-    IO: AsyncRead + AsyncWrite + Unpin,
-{
-    let mut exchange = Exchange::new(io, ClientHandshake::new(config, request)?);
-    let mut response = None;
-    loop {
-        match exchange.next().await? {
-            Some(ClientEvent::Accepted) => {
-                let Exchange { io, handshake, input, .. } = exchange;
-                let connection = handshake.establish().map_err(|unaccepted| unaccepted.error)?;
-                return Ok(WebSocket::from_parts(io, connection, input));
-            }
-            Some(ClientEvent::Rejected { .. }) => {
-                response = exchange.handshake.response().map(|head| Response::of(&head));
-            }
-            Some(ClientEvent::BodyEnded(_)) | None => break,
-            Some(ClientEvent::Failed(error)) => return Err(error.into()),
-        }
-    }
-    let mut response = response.ok_or(Error::Io(io::ErrorKind::UnexpectedEof.into()))?;
-    response.body = exchange.handshake.body().to_vec();
-    Err(Error::Rejected(Box::new(response)))
-}
-
-/// The response of a server that does not accept the handshake: a redirect, a demand for credentials,
-/// an error page.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Response {
-    /// The status code.
-    pub status: u16,
-    /// The fields, in order.
-    pub fields: Vec<(String, Vec<u8>)>,
-    /// The body, as far as it came and was allowed.
-    pub body: Vec<u8>,
-}
-
-impl Response {
-    fn of(head: &websocket_proto::handshake::ResponseHead<'_>) -> Self {
-        let fields = head.fields();
-        Self {
-            status: head.status(),
-            fields: fields
-                .map(|field| (field.name().to_owned(), field.value().to_owned()))
-                .collect(),
-            body: Vec::new(),
-        }
-    }
-
-    /// Returns the text of the first field with this name, ignoring case.
-    #[must_use]
-    pub fn field(&self, name: &str) -> Option<&str> {
-        let mut fields = self.fields.iter();
-        let (_, value) = fields.find(|(other, _)| other.eq_ignore_ascii_case(name))?;
-        std::str::from_utf8(value).ok()
     }
 }
 
@@ -257,12 +176,25 @@ pub(crate) struct Exchange<IO, H> {
     pub(crate) input: Input<'static>,
     timer: Timer,
     is_shut_down: bool,
+    /// Whether a read began with an alert of TLS: the peer expects TLS.
+    pub(crate) is_tls_alert: bool,
 }
+
+/// The first bytes of an alert of TLS (RFC 8446, section 5.1).
+const TLS_ALERT: [u8; 2] = [21, 3];
 
 impl<IO: AsyncRead + AsyncWrite + Unpin, H: Handshake> Exchange<IO, H> {
     pub(crate) fn new(io: IO, handshake: H) -> Self {
         let input = Input::owned(buffer::take());
-        Self { io, handshake, input, timer: Timer::new(), is_shut_down: false }
+        let timer = Timer::new(Instant::now());
+        Self { io, handshake, input, timer, is_shut_down: false, is_tls_alert: false }
+    }
+
+    /// Counts the time of the opening handshake from `start`.
+    pub(crate) fn since(mut self, start: Instant) -> Self {
+        self.timer = Timer::new(start);
+        self.handshake.handle_timeout(self.timer.now());
+        self
     }
 
     /// Returns the next event, or `None` when the transport must be closed.
@@ -330,6 +262,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, H: Handshake> Exchange<IO, H> {
         ready!(Pin::new(&mut self.io).poll_read(cx, &mut space))?;
         let len = space.filled().len();
         self.input.filled(len);
+        self.is_tls_alert |= self.input.unread().starts_with(&TLS_ALERT);
         Poll::Ready(Ok(()))
     }
 }

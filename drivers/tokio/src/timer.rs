@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// Reports the time since its creation. Its timer is armed when a deadline is earlier than the armed
+/// Reports the time since its origin. Its timer is armed when a deadline is earlier than the armed
 /// one, and not when a deadline moves back, which each received byte does: the timer then fires early
 /// and is armed again.
 pub(crate) struct Timer {
@@ -19,8 +19,8 @@ pub(crate) struct Timer {
 }
 
 impl Timer {
-    pub(crate) fn new() -> Self {
-        Self { origin: Instant::now(), now: Duration::ZERO, sleep: None, armed: None }
+    pub(crate) fn new(origin: Instant) -> Self {
+        Self { origin, now: Duration::ZERO, sleep: None, armed: None }
     }
 
     /// Reads the clock. Called once for each wake-up.

@@ -1,0 +1,139 @@
+//! The opening handshake of a client over a transport that is connected.
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use websocket_proto::SharedConfig;
+use websocket_proto::handshake::{
+    ClientEvent, ClientHandshake, ClientRequest, HandshakeError, ResponseHead,
+};
+
+use crate::connect_error::ConnectError;
+use crate::error::Error;
+use crate::handshake::{DEFAULT_CONFIG, Exchange};
+use crate::websocket::WebSocket;
+
+/// Opens a WebSocket connection over `io`, a transport that is connected to a server.
+///
+/// # Errors
+///
+/// Returns [`Error::Head`] if `request` is invalid, [`Error::Rejected`] if the server answers with a
+/// status code other than 101, and an error if its response breaks a rule or does not come in time.
+///
+/// ```no_run
+/// use tokio::net::TcpStream;
+/// use tokio_websocket_proto::proto::handshake::ClientRequest;
+/// use tokio_websocket_proto::{client, configure_tcp};
+///
+/// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+/// let tcp = TcpStream::connect("127.0.0.1:9001").await?;
+/// configure_tcp(&tcp)?;
+/// let mut socket = client(tcp, &ClientRequest::to("127.0.0.1:9001", "/chat")).await?;
+/// socket.send("Hello").await?;
+/// # Ok(())
+/// # }
+/// ```
+pub async fn client<IO>(io: IO, request: &ClientRequest<'_>) -> Result<WebSocket<IO>, Error>
+where
+    IO: AsyncRead + AsyncWrite + Unpin,
+{
+    client_with(io, request, &DEFAULT_CONFIG).await
+}
+
+/// Opens a WebSocket connection as [`client`] does, with a configuration.
+///
+/// # Errors
+///
+/// Returns the errors of [`client`].
+pub async fn client_with<IO>(
+    io: IO,
+    request: &ClientRequest<'_>,
+    config: impl Into<SharedConfig>,
+) -> Result<WebSocket<IO>, Error>
+where
+    IO: AsyncRead + AsyncWrite + Unpin,
+{
+    let exchange = Exchange::new(io, ClientHandshake::new(config, request)?);
+    exchange.perform().await?.establish()
+}
+
+/// The response of a server: one that accepts the handshake, a redirect, a demand for credentials, an
+/// error page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Response {
+    /// The status code.
+    pub status: u16,
+    /// The fields, in order.
+    pub fields: Vec<(String, Vec<u8>)>,
+    /// The body, as far as it came and was allowed.
+    pub body: Vec<u8>,
+}
+
+impl Response {
+    fn of(head: &ResponseHead<'_>) -> Self {
+        let fields = head.fields();
+        Self {
+            status: head.status(),
+            fields: fields
+                .map(|field| (field.name().to_owned(), field.value().to_owned()))
+                .collect(),
+            body: Vec::new(),
+        }
+    }
+
+    /// Returns the text of the first field with this name, ignoring case.
+    #[must_use]
+    pub fn field(&self, name: &str) -> Option<&str> {
+        let mut fields = self.fields.iter();
+        let (_, value) = fields.find(|(other, _)| other.eq_ignore_ascii_case(name))?;
+        std::str::from_utf8(value).ok()
+    }
+
+    /// Returns the target of a redirect (RFC 9110, section 15.4).
+    pub(crate) fn redirect(&self) -> Option<&[u8]> {
+        if !matches!(self.status, 301 | 302 | 303 | 307 | 308) {
+            return None;
+        }
+        let mut fields = self.fields.iter();
+        let (_, value) = fields.find(|(name, _)| name.eq_ignore_ascii_case("location"))?;
+        Some(value)
+    }
+}
+
+impl<IO: AsyncRead + AsyncWrite + Unpin> Exchange<IO, ClientHandshake> {
+    /// Performs the handshake. Completes when the peer has accepted.
+    pub(crate) async fn perform(mut self) -> Result<Self, Error> {
+        let mut response = None;
+        loop {
+            match self.next().await? {
+                Some(ClientEvent::Accepted) => return Ok(self),
+                Some(ClientEvent::Rejected { .. }) => response = Some(self.response()?),
+                Some(ClientEvent::BodyEnded(_)) | None => break,
+                Some(ClientEvent::Failed(_)) if self.is_tls_alert => {
+                    return Err(ConnectError::TlsServer.into());
+                }
+                Some(ClientEvent::Failed(error)) => return Err(error.into()),
+            }
+        }
+        let mut response = response.ok_or(HandshakeError::UnexpectedEof)?;
+        response.body = self.handshake.body().to_vec();
+        Err(Error::Rejected(Box::new(response)))
+    }
+
+    /// Returns the response, which has come.
+    pub(crate) fn response(&self) -> Result<Response, Error> {
+        let response = self.handshake.response();
+        Ok(response.map(|head| Response::of(&head)).ok_or(HandshakeError::UnexpectedEof)?)
+    }
+
+    /// Returns the connection, after the server has accepted.
+    pub(crate) fn establish(self) -> Result<WebSocket<IO>, Error> {
+        let connection = self.handshake.establish().map_err(|unaccepted| unaccepted.error)?;
+        Ok(WebSocket::from_parts(self.io, connection, self.input))
+    }
+
+    /// Returns the transport, which leads to the server after the proxy has accepted. Returns `None` if
+    /// bytes followed the proxy's response: a server sends none before the client does.
+    pub(crate) fn into_tunnel(self) -> Option<IO> {
+        (!self.input.has_unread()).then_some(self.io)
+    }
+}

@@ -1,0 +1,263 @@
+//! The reasons why a client got no connection.
+
+use std::fmt;
+use std::io;
+
+use websocket_proto::handshake::UriError;
+
+use crate::client::Response;
+
+/// The reason why [`connect`](crate::connect) did not get as far as the server's response, or did not
+/// follow a redirect. The text of each one says what to try.
+///
+/// `address` is the host and the port of the server, or of the proxy.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// The text is not a WebSocket URI.
+    Uri(UriError),
+    /// The URI needs TLS, and the crate was built without the feature `rustls`.
+    TlsDisabled,
+    /// The crate was built without the features `ring` and `aws-lc-rs`, and the program gives no TLS
+    /// configuration.
+    NoCryptography,
+    /// There are no roots to verify a server with: the operating system has none, and the crate was
+    /// built without the feature `webpki-roots`.
+    NoRoots,
+    /// The name of the host has no address, or the resolver did not answer.
+    Resolve {
+        /// The name.
+        host: Box<str>,
+        /// The resolver's error.
+        error: io::Error,
+    },
+    /// No address of the host accepted a TCP connection.
+    Tcp {
+        /// The peer.
+        address: Box<str>,
+        /// The error of the first address.
+        error: io::Error,
+    },
+    /// The TLS handshake failed. The source of `error` is the error of rustls, if it comes from there.
+    Tls {
+        /// The peer.
+        address: Box<str>,
+        /// The error.
+        error: io::Error,
+    },
+    /// The peer does not speak TLS, which the URI asks for.
+    PlainServer {
+        /// The peer.
+        address: Box<str>,
+    },
+    /// The peer speaks TLS, which the URI does not ask for.
+    TlsServer,
+    /// The proxy answered the request for a tunnel with a status code other than 2xx.
+    ProxyRejected {
+        /// The proxy.
+        address: Box<str>,
+        /// Its response.
+        response: Box<Response>,
+    },
+    /// The proxy did not answer as an HTTP proxy does.
+    Proxy {
+        /// The proxy.
+        address: Box<str>,
+        /// The error of its response.
+        error: Box<crate::Error>,
+    },
+    /// The server redirects more often than
+    /// [`with_max_redirects`](crate::ClientBuilder::with_max_redirects) allows.
+    TooManyRedirects {
+        /// The target of the last redirect.
+        location: Box<str>,
+    },
+    /// The server redirects to something that is not a WebSocket URI.
+    RedirectUri(UriError),
+    /// The server redirects from `wss` to `ws`, which would disclose messages.
+    InsecureRedirect {
+        /// The target of the redirect.
+        location: Box<str>,
+    },
+    /// `Timeouts::opening` expired, which bounds all steps together.
+    Timeout {
+        /// The peer.
+        address: Box<str>,
+        /// The step in progress.
+        step: Step,
+    },
+}
+
+/// A step on the way to a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Step {
+    /// Resolving the name of the host.
+    Resolve,
+    /// Connecting to one of its addresses.
+    Tcp,
+    /// The request to the proxy for a tunnel.
+    Proxy,
+    /// The TLS handshake.
+    Tls,
+    /// The opening handshake (RFC 6455, section 4).
+    Handshake,
+}
+
+impl fmt::Display for ConnectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Uri(error) => {
+                write!(
+                    f,
+                    "the URI is invalid: {error}; write ws://host:port/path or wss://host/path"
+                )
+            }
+            Self::TlsDisabled => f.write_str(
+                "wss needs TLS; enable the features `ring` and `native-roots` of \
+                 tokio-websocket-proto",
+            ),
+            Self::NoCryptography => f.write_str(
+                "TLS has no cryptography; enable the feature `ring` or `aws-lc-rs` of \
+                 tokio-websocket-proto, or give a configuration",
+            ),
+            Self::NoRoots => f.write_str(
+                "there are no root certificates; install those of the operating system \
+                 (ca-certificates), or enable the feature `webpki-roots` of tokio-websocket-proto",
+            ),
+            Self::Resolve { host, error } => {
+                write!(
+                    f,
+                    "the name {host} was not resolved ({error}); check its spelling and the network"
+                )
+            }
+            Self::Tcp { address, error } if error.kind() == io::ErrorKind::ConnectionRefused => {
+                write!(
+                    f,
+                    "{address} refused the connection; check the port, and that the server runs"
+                )
+            }
+            Self::Tcp { address, error } => {
+                write!(
+                    f,
+                    "no TCP connection to {address}: {error}; check the address and the network"
+                )
+            }
+            Self::Tls { address, error } => {
+                write!(f, "TLS with {address} failed: {error}{}", tls_advice(error))
+            }
+            Self::PlainServer { address } => {
+                write!(
+                    f,
+                    "{address} does not speak TLS; check the port, or use ws:// instead of wss://"
+                )
+            }
+            Self::TlsServer => f.write_str("the server speaks TLS; use wss:// instead of ws://"),
+            Self::ProxyRejected { address, response } => write!(
+                f,
+                "the proxy {address} refused the tunnel with status {}{}",
+                response.status,
+                proxy_advice(response.status)
+            ),
+            Self::Proxy { address, error } => {
+                write!(
+                    f,
+                    "{address} did not answer as a proxy does: {error}; check the proxy's URI"
+                )
+            }
+            Self::TooManyRedirects { location } => {
+                write!(f, "the server redirects too often, last to {location}")
+            }
+            Self::RedirectUri(error) => {
+                write!(f, "the server redirects to an invalid URI: {error}")
+            }
+            Self::InsecureRedirect { location } => {
+                write!(
+                    f,
+                    "the server redirects to {location}, which is without TLS; this is not followed"
+                )
+            }
+            Self::Timeout { address, step } => {
+                let (missing, advice) = step.wording();
+                write!(f, "{address}: {missing} in time; {advice}")
+            }
+        }
+    }
+}
+
+impl Step {
+    const fn wording(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Resolve => ("the name was not resolved", "check the network's DNS"),
+            Self::Tcp => (
+                "no answer to a TCP connection",
+                "check that the host is up and that no firewall drops the packets",
+            ),
+            Self::Proxy => ("no answer to CONNECT", "check that an HTTP proxy runs there"),
+            Self::Tls => ("the TLS handshake was not complete", "check that the port speaks TLS"),
+            Self::Handshake => (
+                "no answer to the opening handshake",
+                "check that a WebSocket server runs there, and that it is not a TLS port",
+            ),
+        }
+    }
+}
+
+fn proxy_advice(status: u16) -> &'static str {
+    match status {
+        407 => "; give its user and password: http://user:password@host:port",
+        403 | 405 => "; it does not allow this host and port, so ask who runs it",
+        502..=504 => "; it cannot reach the server",
+        _ => "",
+    }
+}
+
+#[cfg(feature = "rustls")]
+fn tls_advice(error: &io::Error) -> &'static str {
+    use tokio_rustls::rustls::{CertificateError as Certificate, Error};
+
+    match error.get_ref().and_then(|error| error.downcast_ref()) {
+        Some(Error::InvalidCertificate(error)) => match error {
+            Certificate::UnknownIssuer => {
+                "; if you trust its issuer, add it to the roots of the TLS configuration"
+            }
+            Certificate::NotValidForName | Certificate::NotValidForNameContext { .. } => {
+                "; use a name that is in the certificate"
+            }
+            Certificate::Expired
+            | Certificate::ExpiredContext { .. }
+            | Certificate::NotValidYet
+            | Certificate::NotValidYetContext { .. } => "; check the clock of this machine",
+            _ => "",
+        },
+        Some(_) => "",
+        None if error.kind() == io::ErrorKind::UnexpectedEof => "; check that the port speaks TLS",
+        None => "",
+    }
+}
+
+#[cfg(not(feature = "rustls"))]
+fn tls_advice(_: &io::Error) -> &'static str {
+    ""
+}
+
+impl std::error::Error for ConnectError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Uri(error) | Self::RedirectUri(error) => Some(error),
+            Self::Resolve { error, .. } | Self::Tcp { error, .. } | Self::Tls { error, .. } => {
+                Some(error)
+            }
+            Self::Proxy { error, .. } => Some(error),
+            Self::TlsDisabled
+            | Self::NoCryptography
+            | Self::NoRoots
+            | Self::PlainServer { .. }
+            | Self::TlsServer
+            | Self::ProxyRejected { .. }
+            | Self::TooManyRedirects { .. }
+            | Self::InsecureRedirect { .. }
+            | Self::Timeout { .. } => None,
+        }
+    }
+}

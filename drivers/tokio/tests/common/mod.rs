@@ -1,0 +1,158 @@
+//! Servers and a proxy on loopback sockets.
+
+#![allow(dead_code, reason = "each test uses a part")]
+
+use std::io;
+use std::sync::{Arc, LazyLock};
+
+use tokio::io::{
+    AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader,
+    copy_bidirectional,
+};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
+use tokio_rustls::rustls::pki_types::PrivateKeyDer;
+use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
+use tokio_websocket_proto::proto::handshake::Acceptance;
+use tokio_websocket_proto::{
+    ClientBuilder, DEFAULT_CONFIG, Error, Incoming, WebSocket, tokio_rustls,
+};
+
+/// A certificate for `localhost`, on both sides of TLS.
+pub(crate) struct Tls {
+    pub(crate) acceptor: TlsAcceptor,
+    pub(crate) client: Arc<ClientConfig>,
+}
+
+pub(crate) static TLS: LazyLock<Tls> = LazyLock::new(|| {
+    let provider: Arc<CryptoProvider> = ring::default_provider().into();
+    let certified = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let certificate = certified.cert.der().clone();
+    let key = PrivateKeyDer::try_from(certified.signing_key.serialize_der()).unwrap();
+    let server = ServerConfig::builder_with_provider(provider.clone())
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.clone()], key)
+        .unwrap();
+    let mut roots = RootCertStore::empty();
+    roots.add(certificate).unwrap();
+    let client = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Tls { acceptor: TlsAcceptor::from(Arc::new(server)), client: Arc::new(client) }
+});
+
+/// A client that trusts the certificate of [`TLS`].
+pub(crate) fn client() -> ClientBuilder {
+    ClientBuilder::new().with_tls(TLS.client.clone())
+}
+
+/// Listens on a port of the loopback interface. Returns the port too.
+pub(crate) async fn listen() -> (TcpListener, u16) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    (listener, port)
+}
+
+/// Serves each connection with `serve` until the test ends. Returns the port.
+pub(crate) async fn serve<F>(serve: impl Fn(TcpStream) -> F + Send + 'static) -> u16
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    let (listener, port) = listen().await;
+    tokio::spawn(async move {
+        while let Ok((socket, _)) = listener.accept().await {
+            tokio::spawn(serve(socket));
+        }
+    });
+    port
+}
+
+/// Serves each connection with `bytes` after its first read.
+pub(crate) async fn serve_bytes(bytes: impl Into<Vec<u8>>) -> u16 {
+    let bytes = bytes.into();
+    serve(move |mut socket| {
+        let bytes = bytes.clone();
+        async move {
+            let read = socket.read(&mut [0; 4096]).await?;
+            assert_ne!(read, 0);
+            socket.write_all(&bytes).await?;
+            socket.shutdown().await?;
+            // Unread bytes would reset the connection.
+            tokio::io::copy(&mut socket, &mut tokio::io::sink()).await
+        }
+    })
+    .await
+}
+
+pub(crate) async fn echo<IO>(mut socket: WebSocket<IO>) -> Result<(), Error>
+where
+    IO: AsyncRead + AsyncWrite + Unpin,
+{
+    while let Some(message) = socket.recv().await? {
+        let message = message.into_owned();
+        socket.feed(message).await?;
+    }
+    Ok(())
+}
+
+/// Accepts over any transport, with the first subprotocol that is offered, and echoes. The field
+/// `X-Credentials` of the response has the names of the credential fields of the request.
+pub(crate) async fn accept_and_echo<IO>(io: IO) -> Result<(), Error>
+where
+    IO: AsyncRead + AsyncWrite + Unpin,
+{
+    use tokio_websocket_proto::proto::handshake::{Field, choose_subprotocol};
+
+    let incoming = Incoming::receive(io, &DEFAULT_CONFIG).await?;
+    let request = incoming.request();
+    let names: Vec<String> = request
+        .fields()
+        .filter(Field::is_credential)
+        .map(|field| field.name().to_owned())
+        .collect();
+    let names = names.join(" ");
+    let fields = [Field::new("X-Credentials", &names)];
+    let subprotocol = choose_subprotocol(request.subprotocols(), &["chat.v2", "chat.v1"]);
+    let acceptance = Acceptance::new().with_subprotocol(subprotocol).with_fields(&fields);
+    let socket = incoming.accept(&acceptance).await?;
+    echo(socket).await
+}
+
+pub(crate) async fn echo_server() -> u16 {
+    serve(accept_and_echo).await
+}
+
+pub(crate) async fn tls_echo_server() -> u16 {
+    serve(async |socket| accept_and_echo(TLS.acceptor.accept(socket).await?).await).await
+}
+
+/// An HTTP proxy that demands `credentials`, the value of `Proxy-Authorization`, and opens tunnels.
+pub(crate) async fn proxy<IO>(io: IO, credentials: Option<&str>) -> io::Result<()>
+where
+    IO: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut client = BufReader::new(io);
+    let (mut head, mut line) = (Vec::new(), String::new());
+    while line != "\r\n" {
+        line.clear();
+        client.read_line(&mut line).await?;
+        head.push(line.clone());
+    }
+    let target = head[0].strip_prefix("CONNECT ").unwrap().strip_suffix(" HTTP/1.1\r\n").unwrap();
+    let given = head.iter().find_map(|line| line.strip_prefix("Proxy-Authorization: "));
+    if given.map(str::trim_end) != credentials {
+        let refusal = b"HTTP/1.1 407 Proxy Authentication Required\r\n\
+            Proxy-Authenticate: Basic\r\nContent-Length: 0\r\n\r\n";
+        client.write_all(refusal).await?;
+        return client.shutdown().await;
+    }
+    let mut server = TcpStream::connect(target).await?;
+    client.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n").await?;
+    copy_bidirectional(&mut client, &mut server).await?;
+    Ok(())
+}
