@@ -2,9 +2,9 @@
 //!
 //! # One turn
 //!
-//! A turn returns the events of the bytes that were read. When none is left, it writes all output in
-//! one vectored write, reports the time, and reads again. What a program sends while it handles the
-//! messages of one read therefore leaves in one write.
+//! A turn returns the events of the bytes that were read. When none is left, it reports the time,
+//! writes all output in one vectored write, and reads again. What a program sends while it handles the
+//! messages of one read therefore leaves in one write, and the clock is read once for each read.
 //!
 //! # Reading while a write waits
 //!
@@ -13,6 +13,7 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -35,6 +36,8 @@ pub(crate) struct Engine<IO> {
     io: IO,
     pub(crate) connection: Connection,
     timer: Timer,
+    /// Whether bytes were read since the time was reported.
+    is_time_due: bool,
     /// Whether bytes were written that the transport may still buffer, as TLS does.
     is_unflushed: bool,
     /// Whether the writing direction of the transport is shut down.
@@ -86,6 +89,7 @@ impl<IO> Engine<IO> {
             io,
             connection,
             timer: Timer::new(Instant::now()),
+            is_time_due: true,
             is_unflushed: false,
             is_shut_down: false,
             io_error: None,
@@ -125,6 +129,10 @@ impl<IO> Engine<IO> {
         self.connection.poll_timeout().is_some_and(|due| !self.timer.fires_by(due))
     }
 
+    fn has_ended(&self) -> bool {
+        matches!(self.connection.transport(), Transport::Close | Transport::Abort)
+    }
+
     fn fail(&mut self, error: io::Error) {
         self.connection.abort();
         self.io_error.get_or_insert(error);
@@ -132,19 +140,12 @@ impl<IO> Engine<IO> {
 }
 
 impl<IO: AsyncRead + AsyncWrite + Unpin> Engine<IO> {
-    /// Reads the clock and reports the time.
-    pub(crate) fn begin_turn(&mut self) {
-        self.timer.tick();
-        self.connection.handle_timeout(self.timer.now());
-    }
-
     /// Completes with `true` when an event is kept or `receive` returns a message, a chunk or the
     /// failure, and with `false` when the connection has ended.
     pub(crate) fn poll_event(&mut self, reading: &mut Reading, cx: &mut Context<'_>) -> Poll<bool> {
         if !reading.backlog.is_empty() {
             return Poll::Ready(true);
         }
-        self.begin_turn();
         loop {
             match self.connection.next(&mut reading.input) {
                 Next::Event => return Poll::Ready(true),
@@ -154,6 +155,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Engine<IO> {
                     return Poll::Ready(false);
                 }
                 Next::Write | Next::Read => {
+                    self.report_time();
                     let _ = self.poll_write(cx);
                     ready!(self.poll_wait(reading, cx));
                 }
@@ -170,23 +172,28 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Engine<IO> {
         cx: &mut Context<'_>,
     ) -> Poll<()> {
         loop {
-            if self.poll_write(cx).is_ready() {
+            if self.poll_write(cx).is_ready() || self.has_ended() {
                 return Poll::Ready(());
             }
             let Some(reading) = &mut reading else { return Poll::Pending };
             if reading.backlog_len >= MAX_BACKLOG {
-                return self.poll_timers(cx);
+                ready!(self.poll_timers(cx));
+                continue;
             }
             match self.connection.next(&mut reading.input) {
                 Next::Event => {
-                    if let Some(event) = self.connection.receive(&mut reading.input) {
-                        let event = event.into_owned();
-                        reading.keep(event);
+                    match self.connection.receive(&mut reading.input).map(Event::into_owned) {
+                        Some(Event::Failed(error)) => self.failure = Some(error),
+                        Some(event) => reading.keep(event),
+                        None => {}
                     }
                 }
                 Next::Control => self.receive_control(reading),
                 Next::Closed => return Poll::Ready(()),
-                Next::Write | Next::Read => ready!(self.poll_wait(reading, cx)),
+                Next::Write | Next::Read => {
+                    self.report_time();
+                    ready!(self.poll_wait(reading, cx));
+                }
             }
         }
     }
@@ -252,11 +259,22 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Engine<IO> {
         self.poll_read(reading, cx)
     }
 
+    /// Reports the time after a read, so that the state machine dates what was received.
+    fn report_time(&mut self) {
+        if mem::take(&mut self.is_time_due) {
+            self.timer.tick();
+            self.connection.handle_timeout(self.timer.now());
+        }
+    }
+
     /// Waits for the next deadline. Completes when one has passed.
     fn poll_timers(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Some(due) = self.connection.poll_timeout() else { return Poll::Pending };
+        // A deadline before the last report means that a timer has to start.
         if due > self.timer.now() {
             ready!(self.timer.poll(due, cx));
+        } else {
+            self.timer.tick();
         }
         self.connection.handle_timeout(self.timer.now());
         Poll::Ready(())
@@ -277,6 +295,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Engine<IO> {
             Poll::Ready(Ok(())) => {
                 let len = space.filled().len();
                 input.filled(len);
+                self.is_time_due = true;
                 Poll::Ready(())
             }
             Poll::Ready(Err(error)) => {

@@ -190,7 +190,6 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Sender<IO> {
     fn poll_engine(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         register(&self.0.wakers.sender, cx);
         let mut engine = lock(&self.0.engine);
-        engine.begin_turn();
         let flushed = engine.poll_flush(None, &mut Context::from_waker(&self.0.waker));
         // The receiving half watches the timers, and reports the end.
         let must_wake = engine.must_arm() || engine.connection.error().is_some();

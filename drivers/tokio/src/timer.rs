@@ -1,34 +1,36 @@
 //! The clock of a connection, and the one tokio timer that wakes it.
 
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
 /// Reports the time since its origin. Its timer is armed when a deadline is earlier than the armed
 /// one, and not when a deadline moves back, which each received byte does: the timer then fires early
-/// and is armed again.
+/// and is armed again. A wait that finds the timer armed leaves it alone.
 pub(crate) struct Timer {
     origin: Instant,
-    /// The time of the current wake-up.
+    /// The time that was read last.
     now: Duration,
     sleep: Option<Pin<Box<Sleep>>>,
     /// The time at which `sleep` fires, or `None` if it has fired.
     armed: Option<Duration>,
+    /// Wakes the task that waits for `sleep`.
+    waker: Waker,
 }
 
 impl Timer {
     pub(crate) fn new(origin: Instant) -> Self {
-        Self { origin, now: Duration::ZERO, sleep: None, armed: None }
+        Self { origin, now: Duration::ZERO, sleep: None, armed: None, waker: Waker::noop().clone() }
     }
 
-    /// Reads the clock. Called once for each wake-up.
+    /// Reads the clock.
     pub(crate) fn tick(&mut self) {
         self.now = self.origin.elapsed();
     }
 
-    /// Returns the time of the current wake-up.
+    /// Returns the time that was read last.
     pub(crate) fn now(&self) -> Duration {
         self.now
     }
@@ -38,22 +40,19 @@ impl Timer {
         self.armed.is_some_and(|armed| armed <= due)
     }
 
-    /// Completes at `due`, or earlier: the caller then asks for the deadline again.
+    /// Completes at `due`, or earlier: the caller then asks for the deadline again. Reads the clock when
+    /// it completes.
     pub(crate) fn poll(&mut self, due: Duration, cx: &mut Context<'_>) -> Poll<()> {
-        let origin = self.origin;
-        let sleep = match &mut self.sleep {
-            Some(sleep) => {
-                if self.armed.is_none_or(|armed| armed > due) {
-                    sleep.as_mut().reset(origin + due);
-                    self.armed = Some(due);
-                }
-                sleep
-            }
-            None => {
-                self.armed = Some(due);
-                self.sleep.insert(Box::pin(sleep_until(origin + due)))
-            }
-        };
+        let must_arm = !self.fires_by(due);
+        let at = self.origin + due;
+        let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(at)));
+        if must_arm {
+            sleep.as_mut().reset(at);
+            self.armed = Some(due);
+        } else if !sleep.is_elapsed() && self.waker.will_wake(cx.waker()) {
+            return Poll::Pending;
+        }
+        self.waker.clone_from(cx.waker());
         let fired = sleep.as_mut().poll(cx);
         if fired.is_ready() {
             self.armed = None;

@@ -188,7 +188,6 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
     /// Waits until the output has room.
     async fn make_room(&mut self) {
         let (engine, reading) = (&mut self.engine, &mut self.reading);
-        engine.begin_turn();
         poll_fn(|cx| {
             if engine.poll_flush(Some(reading), cx).is_ready() || engine.connection.has_room() {
                 Poll::Ready(())
@@ -200,7 +199,6 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
     }
 
     fn poll_flush_output(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.engine.begin_turn();
         ready!(self.engine.poll_flush(Some(&mut self.reading), cx));
         Poll::Ready(self.engine.take_error().map_or(Ok(()), Err))
     }
@@ -320,7 +318,6 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Sink<Message<'static>> for WebSocket<IO
     fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         let this = self.get_mut();
         if !this.engine.connection.has_room() {
-            this.engine.begin_turn();
             let flushed = this.engine.poll_flush(Some(&mut this.reading), cx);
             if flushed.is_pending() && !this.engine.connection.has_room() {
                 return Poll::Pending;
