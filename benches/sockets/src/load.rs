@@ -1,0 +1,189 @@
+//! The load generator: raw frames over non-blocking sockets, without a WebSocket library.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::{Duration, Instant};
+
+use mio::net::TcpStream;
+use mio::{Events, Interest, Poll, Token};
+
+use crate::rows::Row;
+
+const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n\
+    Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+    Sec-WebSocket-Version: 13\r\n\r\n";
+
+/// The bytes of a read.
+const READ: usize = 256 << 10;
+
+/// Connections that keep a number of messages in flight. All messages are equal.
+pub struct Load {
+    poll: Poll,
+    events: Events,
+    connections: Vec<Connection>,
+    wire: Wire,
+    buffer: Vec<u8>,
+}
+
+/// The frames of the messages.
+struct Wire {
+    /// The masked frame, as often as it can be due, and once more.
+    requests: Vec<u8>,
+    request_len: usize,
+    /// The echoed frame, as often as it begins in a read, and once more.
+    echoes: Vec<u8>,
+    echo_len: usize,
+}
+
+struct Connection {
+    socket: TcpStream,
+    /// The bytes of the current request that were written.
+    written: usize,
+    /// The bytes that must be written.
+    due: usize,
+    /// The bytes of the current echo that were read.
+    read: usize,
+}
+
+impl Load {
+    /// Opens the connections, sends the messages and waits for the first echo of each connection.
+    pub fn connect(port: u16, row: &Row) -> Self {
+        let poll = Poll::new().expect("epoll");
+        let wire = Wire::new(row);
+        let mut connections = Vec::new();
+        for token in 0..row.connections {
+            let mut socket = handshake(port);
+            let interest = Interest::READABLE | Interest::WRITABLE;
+            poll.registry().register(&mut socket, Token(token), interest).expect("registered");
+            let due = row.in_flight * wire.request_len;
+            connections.push(Connection { socket, written: 0, due, read: 0 });
+        }
+        let events = Events::with_capacity(1024);
+        Self { poll, events, connections, wire, buffer: vec![0; READ] }
+    }
+
+    /// Compares some echoes of each connection with what was sent.
+    pub fn check(&mut self) {
+        let messages = 3 * self.connections.len() as u64;
+        let mut checked = 0;
+        while checked < messages {
+            checked += self.turn(true);
+        }
+    }
+
+    /// Runs for `time` and returns the number of messages that were echoed.
+    pub fn run(&mut self, time: Duration) -> u64 {
+        let end = Instant::now() + time;
+        let mut messages = 0;
+        while Instant::now() < end {
+            messages += self.turn(false);
+        }
+        messages
+    }
+
+    /// Waits once, and handles what is ready. Returns the number of messages that were echoed.
+    fn turn(&mut self, check: bool) -> u64 {
+        let patience = Some(Duration::from_secs(10));
+        self.poll.poll(&mut self.events, patience).expect("epoll");
+        assert!(!self.events.is_empty(), "the server does not answer");
+        let mut messages = 0;
+        for event in &self.events {
+            let connection = &mut self.connections[event.token().0];
+            if event.is_readable() {
+                messages += connection.read(&self.wire, &mut self.buffer, check);
+            }
+            connection.write(&self.wire);
+        }
+        messages
+    }
+}
+
+impl Connection {
+    /// Reads all there is. Each echo makes the next message due.
+    fn read(&mut self, wire: &Wire, buffer: &mut [u8], check: bool) -> u64 {
+        let mut messages = 0;
+        loop {
+            let len = match self.socket.read(buffer) {
+                Ok(0) => panic!("the server closed the connection"),
+                Ok(len) => len,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) => panic!("{error}"),
+            };
+            if check {
+                let expected = &wire.echoes[self.read..self.read + len];
+                assert!(buffer[..len] == *expected, "an echo differs from the message");
+            }
+            let read = self.read + len;
+            messages += read / wire.echo_len;
+            self.read = read % wire.echo_len;
+            if len < buffer.len() {
+                break; // The next byte makes the socket readable again.
+            }
+        }
+        self.due += messages * wire.request_len;
+        messages as u64
+    }
+
+    fn write(&mut self, wire: &Wire) {
+        while self.due > 0 {
+            match self.socket.write(&wire.requests[self.written..self.written + self.due]) {
+                Ok(len) => {
+                    self.due -= len;
+                    self.written = (self.written + len) % wire.request_len;
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+}
+
+impl Wire {
+    fn new(row: &Row) -> Self {
+        let key = [0x37, 0xfa, 0x21, 0x3d];
+        let payload: Vec<u8> = (0..row.size).map(|i| (i % 251) as u8).collect();
+        let masked = payload.iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key);
+        let request: Vec<u8> =
+            header(0x80, row.size).into_iter().chain(key).chain(masked).collect();
+        let echo = [header(0, row.size), payload].concat();
+        Self {
+            requests: request.repeat(row.in_flight + 1),
+            request_len: request.len(),
+            echoes: echo.repeat(READ / echo.len() + 2),
+            echo_len: echo.len(),
+        }
+    }
+}
+
+/// Returns the header of a binary message without a masking key.
+fn header(mask: u8, len: usize) -> Vec<u8> {
+    let mut header = vec![0x82];
+    match len {
+        0..126 => header.push(mask | len as u8),
+        126..0x1_0000 => {
+            header.push(mask | 126);
+            header.extend((len as u16).to_be_bytes());
+        }
+        _ => {
+            header.push(mask | 127);
+            header.extend((len as u64).to_be_bytes());
+        }
+    }
+    header
+}
+
+fn handshake(port: u16) -> TcpStream {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let mut socket = std::net::TcpStream::connect(address).expect("a connection");
+    socket.set_nodelay(true).expect("a socket");
+    socket.write_all(REQUEST).expect("a request");
+    let mut response = Vec::new();
+    while !response.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        socket.read_exact(&mut byte).expect("a response");
+        response.extend(byte);
+    }
+    assert!(response.starts_with(b"HTTP/1.1 101"), "{}", String::from_utf8_lossy(&response));
+    socket.set_nonblocking(true).expect("a socket");
+    TcpStream::from_std(socket)
+}

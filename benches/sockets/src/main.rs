@@ -1,0 +1,148 @@
+//! Measures echo servers over loopback sockets. The method is described in `README.md`.
+//!
+//! `sockets [--seconds N] [--rounds N] [--idle CONNECTIONS] [--only SERVER]... [--row ROW]...
+//! [--baseline PROGRAM] [--node MODULES]`
+
+mod load;
+mod process;
+mod rows;
+mod servers;
+mod table;
+
+use std::time::{Duration, Instant};
+
+use load::Load;
+use process::{Programs, Server};
+use rows::Row;
+
+/// The time that a server runs before it is measured.
+const WARM_UP: Duration = Duration::from_millis(500);
+
+struct Options {
+    /// The measured time of each server in each row and round.
+    time: Duration,
+    rounds: usize,
+    /// The number of idle connections, or 0 for no measurement.
+    idle: usize,
+    /// The selected servers, or all if empty.
+    only: Vec<String>,
+    /// The selected rows, or all if empty.
+    rows: Vec<String>,
+    programs: Programs,
+}
+
+impl Options {
+    fn from_arguments(mut arguments: impl Iterator<Item = String>) -> Self {
+        let mut options = Self {
+            time: Duration::from_secs(3),
+            rounds: 5,
+            idle: 8000,
+            only: Vec::new(),
+            rows: Vec::new(),
+            programs: Programs::default(),
+        };
+        while let Some(argument) = arguments.next() {
+            let value = arguments.next().unwrap_or_else(|| panic!("{argument} needs a value"));
+            let number = || value.parse::<f64>().expect("a number");
+            match &*argument {
+                "--seconds" => options.time = Duration::from_secs_f64(number()),
+                "--rounds" => options.rounds = number() as usize,
+                "--idle" => options.idle = number() as usize,
+                "--only" => options.only.push(value),
+                "--row" => options.rows.push(value),
+                "--node" => options.programs.node = Some(value.into()),
+                "--baseline" => options.programs.baseline = Some(value.into()),
+                unknown => panic!("unknown option {unknown}"),
+            }
+        }
+        options
+    }
+
+    fn servers(&self) -> Vec<&'static str> {
+        let chosen = |name: &&str| self.only.is_empty() || self.only.iter().any(|n| n == name);
+        servers::NAMES.iter().copied().chain(self.programs.names()).filter(chosen).collect()
+    }
+
+    fn rows(&self) -> Vec<Row> {
+        let chosen = |row: &Row| self.rows.is_empty() || self.rows.contains(&row.name());
+        rows::ALL.into_iter().filter(chosen).collect()
+    }
+}
+
+fn main() {
+    let mut arguments = std::env::args().skip(1).peekable();
+    if arguments.next_if_eq("serve").is_some() {
+        let name = arguments.next().expect("the name of a server");
+        return servers::serve(&name);
+    }
+    let options = Options::from_arguments(arguments);
+    let (servers, rows) = (options.servers(), options.rows());
+    assert!(!servers.is_empty() && !rows.is_empty(), "nothing is selected");
+
+    let measured: Vec<_> = rows.iter().map(|row| measure(&servers, row, &options)).collect();
+    table::print(&servers, &rows, &measured);
+    if options.idle > 0 {
+        println!(
+            "\n| {} idle connections | KiB of resident memory each |\n|---|--:|",
+            options.idle
+        );
+        for name in &servers {
+            println!("| {name} | {:.2} |", idle(name, &options) / 1024.0);
+        }
+    }
+}
+
+/// The figures of one measurement.
+#[derive(Clone, Copy)]
+struct Figures {
+    /// CPU time of the server for each message, in microseconds.
+    cpu: f64,
+    /// Messages per second.
+    rate: f64,
+}
+
+impl std::fmt::Display for Figures {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:8.2} us of CPU {:9.0} messages/s", self.cpu, self.rate)
+    }
+}
+
+/// Measures the servers in turns. Returns the figures of each server in each round.
+fn measure(servers: &[&str], row: &Row, options: &Options) -> Vec<Vec<Figures>> {
+    let start = |name: &&str| {
+        let server = Server::start(name, &options.programs);
+        let mut load = Load::connect(server.port(), row);
+        load.check();
+        (server, load)
+    };
+    let mut running: Vec<_> = servers.iter().map(start).collect();
+    let mut measured = vec![Vec::new(); servers.len()];
+    for round in 1..=options.rounds {
+        for (index, (server, load)) in running.iter_mut().enumerate() {
+            load.run(WARM_UP.min(options.time));
+            let (cpu, began) = (server.cpu_time(), Instant::now());
+            let messages = load.run(options.time) as f64;
+            let (cpu, time) = (server.cpu_time() - cpu, began.elapsed());
+            let cpu = cpu.as_secs_f64() * 1e6 / messages;
+            let figures = Figures { cpu, rate: messages / time.as_secs_f64() };
+            eprintln!("{round} {:12} {:24} {figures}", row.name(), servers[index]);
+            measured[index].push(figures);
+        }
+    }
+    measured
+}
+
+/// Returns the resident bytes for each idle connection, after each has echoed one message.
+fn idle(name: &str, options: &Options) -> f64 {
+    let server = Server::start(name, &options.programs);
+    let row = Row { connections: 1, size: 125, in_flight: 1 };
+    let first = Load::connect(server.port(), &row);
+    let before = server.resident_bytes();
+    let others: Vec<_> = (0..options.idle).map(|_| Load::connect(server.port(), &row)).collect();
+    // The server handles the last message before the next one.
+    let mut last = Load::connect(server.port(), &row);
+    last.check();
+    let bytes = server.resident_bytes().saturating_sub(before) as f64 / options.idle as f64;
+    drop((first, others));
+    bytes
+}
