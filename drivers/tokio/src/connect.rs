@@ -1,5 +1,7 @@
 //! Opening a connection: resolving, TCP, the proxy, TLS, the opening handshake, redirects.
 
+use std::io;
+
 use tokio::net::lookup_host;
 use tokio::time::{Instant, timeout_at};
 use websocket_proto::handshake::{ClientHandshake, ClientRequest, Field, HandshakeError, Uri};
@@ -153,7 +155,8 @@ impl ClientBuilder {
             error => Error::from(ConnectError::Proxy { address, error: error.into() }),
         })?;
         exchange.into_tunnel().ok_or_else(|| {
-            let error = Error::Handshake(HandshakeError::InvalidStatusLine).into();
+            let error = io::Error::new(io::ErrorKind::InvalidData, "bytes follow its response");
+            let error = Box::new(error.into());
             ConnectError::Proxy { address: self::address(proxy).into(), error }.into()
         })
     }
@@ -209,4 +212,20 @@ fn timeout(uri: &Uri<'_>, step: Step) -> Error {
 fn address(uri: &Uri<'_>) -> String {
     let (host, port) = (uri.host(), uri.port());
     if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+}
+
+#[cfg(all(test, not(feature = "rustls")))]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn wss_without_tls_is_an_error() {
+        let error = connect("wss://localhost:1/").await.unwrap_err();
+        let Error::Connect(error) = error else { panic!("{error:?}") };
+        assert!(matches!(*error, ConnectError::TlsDisabled));
+        let proxied = ClientBuilder::new().with_proxy(Proxy::parse("https://localhost:1").unwrap());
+        let error = proxied.connect("ws://localhost:1/").await.unwrap_err();
+        let Error::Connect(error) = error else { panic!("{error:?}") };
+        assert!(matches!(*error, ConnectError::TlsDisabled));
+    }
 }

@@ -160,6 +160,10 @@ impl fmt::Display for ConnectError {
                 proxy_advice(response.status)
             ),
             Self::Proxy { address, error } => {
+                let error: &dyn fmt::Display = match &**error {
+                    crate::Error::Handshake(error) => error,
+                    error => error,
+                };
                 write!(
                     f,
                     "{address} did not answer as a proxy does: {error}; check the proxy's URI"
@@ -258,6 +262,47 @@ impl std::error::Error for ConnectError {
             | Self::TooManyRedirects { .. }
             | Self::InsecureRedirect { .. }
             | Self::Timeout { .. } => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // The other errors are tested where they occur, over sockets.
+    #[test]
+    fn errors_that_depend_on_the_machine_and_the_build_say_what_to_try() {
+        let address = || "example.com".into();
+        for (error, text) in [
+            (
+                ConnectError::TlsDisabled,
+                "wss needs TLS; enable the features `ring` and `native-roots` of \
+                 tokio-websocket-proto",
+            ),
+            (
+                ConnectError::NoCryptography,
+                "TLS has no cryptography; enable the feature `ring` or `aws-lc-rs` of \
+                 tokio-websocket-proto, or give a configuration",
+            ),
+            (
+                ConnectError::NoRoots,
+                "there are no root certificates; install those of the operating system \
+                 (ca-certificates), or enable the feature `webpki-roots` of tokio-websocket-proto",
+            ),
+            (
+                ConnectError::Timeout { address: address(), step: Step::Resolve },
+                "example.com: the name was not resolved in time; check the network's DNS",
+            ),
+            (
+                ConnectError::Tcp {
+                    address: address(),
+                    error: io::Error::new(io::ErrorKind::NetworkUnreachable, "no route"),
+                },
+                "no TCP connection to example.com: no route; check the address and the network",
+            ),
+        ] {
+            assert_eq!(error.to_string(), text);
         }
     }
 }

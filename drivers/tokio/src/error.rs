@@ -63,7 +63,9 @@ impl fmt::Display for Error {
 
 fn handshake_advice(error: HandshakeError) -> &'static str {
     match error {
-        HandshakeError::InvalidStatusLine => "; check that the port is that of a WebSocket server",
+        HandshakeError::InvalidStatusLine | HandshakeError::InvalidHttpVersion => {
+            "; the peer may speak another protocol than HTTP"
+        }
         HandshakeError::MissingUpgrade | HandshakeError::MissingConnectionUpgrade => {
             "; a proxy on the way may not forward upgrades"
         }

@@ -25,26 +25,32 @@ pub(crate) struct Tls {
     pub(crate) client: Arc<ClientConfig>,
 }
 
-pub(crate) static TLS: LazyLock<Tls> = LazyLock::new(|| {
-    let provider: Arc<CryptoProvider> = ring::default_provider().into();
-    let certified = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-    let certificate = certified.cert.der().clone();
-    let key = PrivateKeyDer::try_from(certified.signing_key.serialize_der()).unwrap();
-    let server = ServerConfig::builder_with_provider(provider.clone())
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate.clone()], key)
-        .unwrap();
-    let mut roots = RootCertStore::empty();
-    roots.add(certificate).unwrap();
-    let client = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Tls { acceptor: TlsAcceptor::from(Arc::new(server)), client: Arc::new(client) }
-});
+pub(crate) static TLS: LazyLock<Tls> = LazyLock::new(|| Tls::new(4000));
+
+impl Tls {
+    pub(crate) fn new(last_year: i32) -> Self {
+        let provider: Arc<CryptoProvider> = ring::default_provider().into();
+        let mut parameters = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap();
+        parameters.not_after = rcgen::date_time_ymd(last_year, 1, 1);
+        let key = rcgen::KeyPair::generate().unwrap();
+        let certificate = parameters.self_signed(&key).unwrap().der().clone();
+        let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+        let server = ServerConfig::builder_with_provider(provider.clone())
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate.clone()], key)
+            .unwrap();
+        let mut roots = RootCertStore::empty();
+        roots.add(certificate).unwrap();
+        let client = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        Self { acceptor: TlsAcceptor::from(Arc::new(server)), client: Arc::new(client) }
+    }
+}
 
 /// A client that trusts the certificate of [`TLS`].
 pub(crate) fn client() -> ClientBuilder {

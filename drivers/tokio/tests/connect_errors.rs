@@ -1,0 +1,350 @@
+//! The errors of a client that gets no connection, over loopback sockets.
+
+mod common;
+
+use std::time::Duration;
+
+use common::{TLS, Tls, client, echo_server, listen, proxy, serve, serve_bytes, tls_echo_server};
+use tokio::net::TcpListener;
+use tokio_websocket_proto::proto::handshake::InvalidHead;
+use tokio_websocket_proto::proto::{Config, Timeouts};
+use tokio_websocket_proto::{ClientBuilder, ConnectError, Error, Proxy, Step};
+
+/// Connects, and returns the error.
+async fn fail(client: &ClientBuilder, uri: &str) -> Error {
+    match client.connect(uri).await {
+        Ok(_) => panic!("connected to {uri}"),
+        Err(error) => error,
+    }
+}
+
+/// Connects to `uri` and returns the error before the server's response.
+async fn unreached(client: &ClientBuilder, uri: &str) -> (ConnectError, String) {
+    let error = fail(client, uri).await;
+    let text = error.to_string();
+    match error {
+        Error::Connect(error) => (*error, text),
+        error => panic!("{error:?}"),
+    }
+}
+
+/// Returns the text of the error after a server has answered with `response`.
+async fn after_response(response: &str) -> String {
+    let port = serve_bytes(response).await;
+    fail(&client(), &format!("ws://127.0.0.1:{port}/")).await.to_string()
+}
+
+/// Returns the text of the error after a server has answered with this status and body.
+async fn after_status(status: u16, body: &str) -> String {
+    let len = body.len();
+    after_response(&format!("HTTP/1.1 {status} \r\nContent-Length: {len}\r\n\r\n{body}")).await
+}
+
+fn via(proxy: u16) -> ClientBuilder {
+    client().with_proxy(Proxy::parse(&format!("http://127.0.0.1:{proxy}")).unwrap())
+}
+
+#[tokio::test]
+async fn text_that_is_no_uri() {
+    let (error, text) = unreached(&client(), "example.com/chat").await;
+    assert!(matches!(error, ConnectError::Uri(_)));
+    assert_eq!(
+        text,
+        "the URI is invalid: the scheme is none of ws, wss, http and https; write \
+         ws://host:port/path or wss://host/path"
+    );
+}
+
+#[tokio::test]
+async fn invalid_field_is_reported_before_connecting() {
+    let client = client().with_field("Cookie", "a=b\r\nX: y");
+    let error = fail(&client, "wss://127.0.0.1:1/").await;
+    assert!(matches!(error, Error::Head(InvalidHead::FieldValue)), "{error:?}");
+}
+
+#[tokio::test]
+async fn name_without_address() {
+    // No resolver is asked: a label has at most 63 characters.
+    let host = "a".repeat(64);
+    let (error, text) = unreached(&client(), &format!("ws://{host}/")).await;
+    assert!(matches!(error, ConnectError::Resolve { .. }));
+    assert!(text.starts_with(&format!("the name {host} was not resolved (")), "{text}");
+    assert!(text.ends_with("); check its spelling and the network"), "{text}");
+}
+
+#[tokio::test]
+async fn port_that_nobody_listens_on() {
+    let (listener, port) = listen().await;
+    drop(listener);
+    for (client, uri) in [
+        (client(), format!("ws://127.0.0.1:{port}/")),
+        (client(), format!("wss://127.0.0.1:{port}/")),
+        (via(port), "wss://example.com".to_owned()),
+    ] {
+        let (error, text) = unreached(&client, &uri).await;
+        assert!(matches!(error, ConnectError::Tcp { .. }));
+        assert_eq!(
+            text,
+            format!(
+                "127.0.0.1:{port} refused the connection; check the port, and that the server runs"
+            )
+        );
+    }
+}
+
+#[tokio::test]
+async fn tls_on_a_plain_port() {
+    for port in [echo_server().await, serve_bytes("SSH-2.0-OpenSSH_9.9\r\n").await] {
+        let (error, text) = unreached(&client(), &format!("wss://localhost:{port}/")).await;
+        assert!(matches!(error, ConnectError::PlainServer { .. }), "{error:?}");
+        assert_eq!(
+            text,
+            format!(
+                "localhost:{port} does not speak TLS; check the port, or use ws:// instead of wss://"
+            )
+        );
+    }
+}
+
+#[tokio::test]
+async fn plain_on_a_tls_port() {
+    let port = tls_echo_server().await;
+    let (error, text) = unreached(&client(), &format!("ws://localhost:{port}/")).await;
+    assert!(matches!(error, ConnectError::TlsServer));
+    assert_eq!(text, "the server speaks TLS; use wss:// instead of ws://");
+    // Many web servers answer with a page instead.
+    assert_eq!(
+        after_status(400, "The plain HTTP request was sent to HTTPS port").await,
+        "the server answered with status 400; the port may expect TLS, so try wss:// instead of ws://"
+    );
+}
+
+#[tokio::test]
+async fn server_that_closes_during_the_tls_handshake() {
+    let port = serve_bytes("").await;
+    let (error, text) = unreached(&client(), &format!("wss://localhost:{port}/")).await;
+    assert!(matches!(error, ConnectError::Tls { .. }));
+    assert_eq!(
+        text,
+        format!(
+            "TLS with localhost:{port} failed: tls handshake eof; check that the port speaks TLS"
+        )
+    );
+}
+
+#[tokio::test]
+async fn certificate_of_an_unknown_issuer() {
+    let port = tls_echo_server().await;
+    let (error, text) = unreached(&ClientBuilder::new(), &format!("wss://localhost:{port}/")).await;
+    if matches!(error, ConnectError::NoRoots) {
+        return; // The operating system of this machine has no roots.
+    }
+    assert!(matches!(error, ConnectError::Tls { .. }));
+    let start =
+        format!("TLS with localhost:{port} failed: invalid peer certificate: UnknownIssuer");
+    assert!(text.starts_with(&start), "{text}");
+    let advice = "; if you trust its issuer, add it to the roots of the TLS configuration";
+    assert!(text.ends_with(advice), "{text}");
+}
+
+#[tokio::test]
+async fn certificate_of_another_name() {
+    let port = tls_echo_server().await;
+    let (error, text) = unreached(&client(), &format!("wss://127.0.0.1:{port}/")).await;
+    assert!(matches!(error, ConnectError::Tls { .. }));
+    assert!(text.contains("certificate not valid for name \"127.0.0.1\""), "{text}");
+    assert!(text.ends_with("; use a name that is in the certificate"), "{text}");
+}
+
+#[tokio::test]
+async fn certificate_that_has_expired() {
+    let expired = Tls::new(2000);
+    let acceptor = expired.acceptor;
+    let port = serve(move |socket| acceptor.accept(socket)).await;
+    let client = ClientBuilder::new().with_tls(expired.client);
+    let (error, text) = unreached(&client, &format!("wss://localhost:{port}/")).await;
+    assert!(matches!(error, ConnectError::Tls { .. }));
+    assert!(text.contains("certificate expired"), "{text}");
+    assert!(text.ends_with("; check the clock of this machine"), "{text}");
+}
+
+#[tokio::test]
+async fn server_of_another_protocol() {
+    assert_eq!(
+        after_response("SSH-2.0-OpenSSH_9.9\r\n").await,
+        "the opening handshake failed: the start line has no HTTP version; the peer may speak another \
+         protocol than HTTP"
+    );
+    assert_eq!(
+        after_response("").await,
+        "the opening handshake failed: the stream ended before the head did"
+    );
+}
+
+#[tokio::test]
+async fn response_that_switches_to_another_protocol() {
+    let start = "HTTP/1.1 101 Switching Protocols\r\n";
+    assert_eq!(
+        after_response(&format!("{start}\r\n")).await,
+        "the opening handshake failed: Upgrade is not websocket; a proxy on the way may not forward \
+         upgrades"
+    );
+    assert_eq!(
+        after_response(&format!("{start}Upgrade: websocket\r\nConnection: Upgrade\r\n\r\n")).await,
+        "the opening handshake failed: Sec-WebSocket-Accept is missing; a cache or a server of another \
+         protocol may have answered"
+    );
+}
+
+#[tokio::test]
+async fn responses_of_http_servers() {
+    for (status, advice) in [
+        (200, "; it serves a page there, so check the path and the port"),
+        (400, ""),
+        (401, "; it demands credentials, so give them in the field Authorization"),
+        (403, "; it refuses the credentials or the field Origin"),
+        (404, "; check the path"),
+        (503, "; try again later"),
+    ] {
+        let expected = format!("the server answered with status {status}{advice}");
+        assert_eq!(after_status(status, "page").await, expected);
+    }
+}
+
+#[tokio::test]
+async fn rejection_has_fields_and_body() {
+    let port = serve_bytes(
+        "HTTP/1.1 401 \r\nWWW-Authenticate: Basic\r\nContent-Length: 12\r\n\r\nwho are you?",
+    )
+    .await;
+    let error = fail(&client(), &format!("ws://localhost:{port}/")).await;
+    let Error::Rejected(response) = error else { panic!("{error:?}") };
+    assert_eq!(response.field("www-authenticate"), Some("Basic"));
+    assert_eq!(response.body, b"who are you?");
+}
+
+#[tokio::test]
+async fn refusals_of_proxies() {
+    let demanding = serve(async |socket| proxy(socket, Some("Basic x")).await).await;
+    let (error, text) = unreached(&via(demanding), "wss://example.com").await;
+    assert!(matches!(&error, ConnectError::ProxyRejected { response, .. }
+        if response.field("proxy-authenticate") == Some("Basic")));
+    assert_eq!(
+        text,
+        format!(
+            "the proxy 127.0.0.1:{demanding} refused the tunnel with status 407; give its user and \
+             password: http://user:password@host:port"
+        )
+    );
+    for (status, advice) in [
+        (403, "; it does not allow this host and port, so ask who runs it"),
+        (418, ""),
+        (502, "; it cannot reach the server"),
+    ] {
+        let port = serve_bytes(format!("HTTP/1.1 {status} \r\nContent-Length: 0\r\n\r\n")).await;
+        let (_, text) = unreached(&via(port), "wss://example.com").await;
+        let start = format!("the proxy 127.0.0.1:{port} refused the tunnel with status {status}");
+        assert_eq!(text, start + advice);
+    }
+}
+
+#[tokio::test]
+async fn proxies_that_are_none() {
+    for (response, cause) in [
+        ("SSH-2.0-OpenSSH_9.9\r\n", "the start line has no HTTP version"),
+        ("HTTP/1.1 200 \r\n\r\nbytes", "bytes follow its response"),
+        ("", "the stream ended before the head did"),
+    ] {
+        let port = serve_bytes(response).await;
+        let (error, text) = unreached(&via(port), "ws://example.com").await;
+        assert!(matches!(error, ConnectError::Proxy { .. }));
+        assert_eq!(
+            text,
+            format!(
+                "127.0.0.1:{port} did not answer as a proxy does: {cause}; check the proxy's URI"
+            )
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn steps_that_take_too_long() {
+    // The system accepts TCP connections, and nobody answers.
+    let (_listener, port) = listen().await;
+    for (client, uri, step, wording) in [
+        (
+            client(),
+            format!("ws://127.0.0.1:{port}/"),
+            Step::Handshake,
+            "no answer to the opening handshake in time; check that a WebSocket server runs there, \
+             and that it is not a TLS port",
+        ),
+        (
+            client(),
+            format!("wss://127.0.0.1:{port}/"),
+            Step::Tls,
+            "the TLS handshake was not complete in time; check that the port speaks TLS",
+        ),
+        (
+            via(port),
+            "wss://example.com".to_owned(),
+            Step::Proxy,
+            "no answer to CONNECT in time; check that an HTTP proxy runs there",
+        ),
+    ] {
+        let (error, text) = unreached(&client, &uri).await;
+        assert!(matches!(error, ConnectError::Timeout { step: of, .. } if of == step), "{error:?}");
+        assert_eq!(text, format!("127.0.0.1:{port}: {wording}"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn address_that_drops_packets() {
+    // The backlog of the listener is full.
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener: TcpListener = socket.listen(1).unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut queued = Vec::new();
+    let limit = Duration::from_secs(1);
+    while let Ok(socket) =
+        tokio::time::timeout(limit, tokio::net::TcpStream::connect(address)).await
+    {
+        queued.push(socket.unwrap());
+    }
+    let (error, text) = unreached(&client(), &format!("ws://{address}/")).await;
+    assert!(matches!(error, ConnectError::Timeout { step: Step::Tcp, .. }), "{error:?}");
+    assert_eq!(
+        text,
+        format!(
+            "{address}: no answer to a TCP connection in time; check that the host is up and that no \
+             firewall drops the packets"
+        )
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_steps_together_are_bounded() {
+    // Each of the proxy, TLS and the response takes 4 of 10 s.
+    const STEP: Duration = Duration::from_secs(4);
+    let server = serve(async |socket| {
+        tokio::time::sleep(STEP).await;
+        let tls = TLS.acceptor.accept(socket).await.unwrap();
+        tokio::time::sleep(STEP).await;
+        common::accept_and_echo(tls).await
+    })
+    .await;
+    let slow_proxy = serve(async |socket| {
+        tokio::time::sleep(STEP).await;
+        proxy(socket, None).await
+    })
+    .await;
+    let start = tokio::time::Instant::now();
+    let (error, _) = unreached(&via(slow_proxy), &format!("wss://localhost:{server}/")).await;
+    assert!(matches!(error, ConnectError::Timeout { step: Step::Handshake, .. }), "{error:?}");
+    assert!(start.elapsed() < Duration::from_secs(12), "{:?}", start.elapsed());
+    // Without a limit, the same connection opens.
+    let config = Config::new().with_timeouts(Timeouts::NONE);
+    let client = via(slow_proxy).with_config(config);
+    client.connect(&format!("wss://localhost:{server}/")).await.unwrap();
+}
