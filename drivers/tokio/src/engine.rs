@@ -298,6 +298,12 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Engine<IO> {
                 self.is_time_due = true;
                 Poll::Ready(())
             }
+            // The stream of TLS ended without its alert. A Close frame marks the end of a WebSocket
+            // connection, and peers often omit the alert after it.
+            Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                input.finish();
+                Poll::Ready(())
+            }
             Poll::Ready(Err(error)) => {
                 self.fail(error);
                 Poll::Ready(())

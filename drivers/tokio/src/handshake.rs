@@ -259,7 +259,12 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, H: Handshake> Exchange<IO, H> {
             return Poll::Pending;
         }
         let mut space = ReadBuf::new(self.input.space());
-        ready!(Pin::new(&mut self.io).poll_read(cx, &mut space))?;
+        match ready!(Pin::new(&mut self.io).poll_read(cx, &mut space)) {
+            Ok(()) => {}
+            // The stream of TLS ended without its alert.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {}
+            Err(error) => return Poll::Ready(Err(error)),
+        }
         let len = space.filled().len();
         self.input.filled(len);
         self.is_tls_alert |= self.input.unread().starts_with(&TLS_ALERT);

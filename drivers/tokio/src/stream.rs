@@ -11,9 +11,6 @@ use tokio::net::TcpStream;
 use tokio_rustls::{client::TlsStream, rustls::ClientConnection};
 
 /// The transport of a client that [`connect`](crate::connect) has opened: TCP, with TLS for `wss`.
-///
-/// With TLS, the end of the TCP stream is the end of the stream, also without the alert `close_notify`
-/// of TLS: a Close frame marks the end of a WebSocket connection, and servers often omit the alert.
 pub struct Stream(Kind);
 
 enum Kind {
@@ -68,12 +65,7 @@ impl AsyncRead for Stream {
         match &mut self.get_mut().0 {
             Kind::Tcp(tcp) => Pin::new(tcp).poll_read(cx, buffer),
             #[cfg(feature = "rustls")]
-            Kind::Tls(tls) => match Pin::new(tls).poll_read(cx, buffer) {
-                Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                    Poll::Ready(Ok(()))
-                }
-                read => read,
-            },
+            Kind::Tls(tls) => Pin::new(tls).poll_read(cx, buffer),
         }
     }
 }
