@@ -76,11 +76,18 @@ impl Assembly {
         payload.append_to(message);
     }
 
+    /// Returns the message in a buffer of at most twice its length.
     fn finish(&mut self) -> Option<Message<'static>> {
         match core::mem::take(self) {
             Self::Empty => None,
-            Self::Text(text) => Some(text.into()),
-            Self::Binary(bytes) => Some(bytes.into()),
+            Self::Text(mut text) => {
+                text.shrink_to(text.len() * 2);
+                Some(text.into())
+            }
+            Self::Binary(mut bytes) => {
+                bytes.shrink_to(bytes.len() * 2);
+                Some(bytes.into())
+            }
         }
     }
 }

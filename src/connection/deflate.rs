@@ -21,7 +21,7 @@ use core::mem;
 
 use super::Connection;
 use crate::extension::deflate::{
-    Compressor, EMPTY, FLUSH_END, Inflater, Setting, Window, pool, without_flush_end,
+    Compressor, EMPTY, FLUSH_END, Inflater, Progress, Setting, Window, pool, without_flush_end,
 };
 use crate::frame::ReservedBits;
 use crate::{
@@ -59,6 +59,7 @@ pub(super) struct Codecs {
 impl Drop for Codecs {
     fn drop(&mut self) {
         self.discard_inflater();
+        self.discard_compressor();
     }
 }
 
@@ -73,6 +74,13 @@ impl Codecs {
     fn discard_inflater(&mut self) {
         if let Some(inflater) = self.inflater.take() {
             pool::give_inflater(inflater);
+        }
+    }
+
+    fn discard_compressor(&mut self) {
+        self.is_compressing = false;
+        if let Some(compressor) = self.compressor.take() {
+            pool::give_compressor(compressor);
         }
     }
 }
@@ -96,7 +104,7 @@ impl Connection {
         event
     }
 
-    /// Inflates one piece of the message in progress.
+    /// Inflates one piece of the message in progress: up to the end of `scratch` or of the payload.
     fn receive_inflated(
         &mut self,
         unread: &mut &mut [u8],
@@ -109,14 +117,22 @@ impl Connection {
         let room = usize::try_from(remaining).unwrap_or(usize::MAX).saturating_add(1);
         let end = partial.saturating_add(room).min(scratch.len());
         let output = scratch.get_mut(partial..end)?;
-        let (mut produced, mut is_corrupt) = (0, false);
-        let mut ends = self.machine.consume_transformed(unread, MAX_INPUT, |payload| {
-            let progress = inflater.inflate_ahead(payload, output);
-            (produced, is_corrupt) = (progress.produced, progress.corrupt);
-            progress.consumed
-        });
-        if ends && !is_corrupt {
-            is_corrupt = inflater.finish().is_err();
+        let (mut produced, mut ends, mut is_corrupt) = (0, false, false);
+        while let Some(output) = output.get_mut(produced..)
+            && !output.is_empty()
+            && !is_corrupt
+            && self.machine.is_transformed_next(unread)
+        {
+            let mut progress = Progress::default();
+            ends = self.machine.consume_transformed(unread, MAX_INPUT, |payload| {
+                progress = inflater.inflate_ahead(payload, output);
+                progress.consumed
+            });
+            if !ends || self.takes_context_over() {
+                inflater.remember(output.get(progress.remembered..progress.produced)?);
+            }
+            produced += progress.produced;
+            is_corrupt = progress.corrupt || (ends && inflater.finish().is_err());
         }
         let mut failure = is_corrupt.then_some(Violation::InvalidCompression.into());
         if produced as u64 > remaining {
@@ -125,9 +141,6 @@ impl Connection {
         }
         ends &= failure.is_none();
         let payload = scratch.get_mut(..partial + produced)?;
-        if !ends || self.takes_context_over() {
-            inflater.remember(payload.get(partial..)?);
-        }
         let mut received = self.machine.receive_original(payload, partial, ends);
         if let Some(error) = failure {
             self.machine.fail(error);
@@ -175,11 +188,24 @@ impl Connection {
         self.release_codecs();
     }
 
-    /// Drops the incomplete message and the context of the peer.
+    /// Drops the incomplete message, the context of the peer, and the event that `next` has found: an
+    /// uncompressed one would not have been received either.
     pub(super) fn discard_inflater(&mut self) {
         if let Some(codecs) = &mut self.codecs {
             codecs.discard_inflater();
             codecs.window = Window::default();
+            codecs.ready = None;
+            if !self.machine.may_send_data() {
+                codecs.discard_compressor();
+            }
+            self.release_codecs();
+        }
+    }
+
+    /// Drops the compressor, because no message follows.
+    pub(super) fn discard_compressor(&mut self) {
+        if let Some(codecs) = &mut self.codecs {
+            codecs.discard_compressor();
             self.release_codecs();
         }
     }
@@ -303,7 +329,7 @@ impl Connection {
             Role::Client => {
                 let message_type = prepared.message_type();
                 let payload = encoded.payload();
-                self.queue_payload(message_type, Fragment::Whole, COMPRESSED, payload)?;
+                self.queue_copy(message_type, Fragment::Whole, COMPRESSED, payload)?;
             }
         }
         // The peer's context now has a message that the compressor did not make.

@@ -253,7 +253,7 @@ impl Connection {
 
     /// Queues one frame with a copy of its payload, which a client masks.
     #[inline(always)]
-    fn queue_copy(
+    pub(super) fn queue_copy(
         &mut self,
         message_type: MessageType,
         fragment: Fragment,
@@ -403,6 +403,8 @@ impl Connection {
         let payload = payload.bytes();
         let header = self.machine.close_header(payload.len(), || self.keys.next(&self.config))?;
         self.output.push_close(&header, payload);
+        #[cfg(feature = "deflate")]
+        self.discard_compressor();
         if let Some(timers) = &mut self.timers {
             timers.sent_close(self.output.end());
         }

@@ -38,11 +38,11 @@
 //! |---|---|
 //! | idle, no context takeover (the default) | none |
 //! | idle, [incoming context takeover](crate::Deflate::with_incoming_context_takeover) | the last bytes received, at most the window: 32 KiB |
-//! | idle, [outgoing context takeover](crate::Deflate::with_outgoing_context_takeover) | a compressor, 137 to 380 KB |
+//! | idle, [outgoing context takeover](crate::Deflate::with_outgoing_context_takeover) | a compressor, 137 to 495 KB |
 //! | in the middle of an incoming compressed message | an inflater, 48 KB, and its window, 32 KiB |
-//! | in the middle of an outgoing message that is sent in pieces | a compressor, 137 to 380 KB |
+//! | in the middle of an outgoing message that is sent in pieces | a compressor, 137 to 495 KB |
 //!
-//! The pool of a thread keeps less than 2 MiB of codecs. `benches/README.md` has the cost of each window
+//! The pool of a thread keeps less than 2.5 MiB of codecs. `benches/README.md` has the cost of each window
 //! and memory level, and the times beside other implementations.
 //!
 //! Context takeover lets a message refer to those before it. It helps with short messages that resemble

@@ -23,6 +23,8 @@ pub(crate) struct Progress {
     /// The number of output bytes that were written. If the output is not full and all input is
     /// consumed, no further output is pending.
     pub(crate) produced: usize,
+    /// The number of output bytes, the first ones, that are in the window already.
+    pub(crate) remembered: usize,
     /// Whether the next bytes of the input are corrupt.
     pub(crate) corrupt: bool,
 }
@@ -140,28 +142,36 @@ impl Inflater {
         Progress { consumed: consumed - usize::from(self.is_ahead), ..progress }
     }
 
-    /// Inflates `input` into `output`, up to the end of either, or up to the end of a block with
-    /// BFINAL set. Then, and while the message continues, call [`remember`](Self::remember) with the
-    /// new output before the next call.
+    /// Inflates `input` into `output`, up to the end of either. While the message continues, call
+    /// [`remember`](Self::remember) with the output that is not remembered before the next call.
     fn inflate(&mut self, input: &[u8], output: &mut [u8]) -> Progress {
-        match self.state {
-            State::Stream => {}
-            State::Start | State::Continuation | State::Final if input.is_empty() => {
-                return Progress::default();
+        let mut progress = Progress::default();
+        loop {
+            let input = input.get(progress.consumed..).unwrap_or_default();
+            let output = output.get_mut(progress.produced..).unwrap_or_default();
+            match self.state {
+                State::Stream => {}
+                State::Start | State::Continuation | State::Final
+                    if input.is_empty() || output.is_empty() =>
+                {
+                    return progress;
+                }
+                State::Continuation => self.state = State::Stream,
+                State::Start | State::Final => self.restart(),
             }
-            State::Continuation => self.state = State::Stream,
-            State::Start | State::Final => self.restart(),
-        }
-        let (consumed, produced) = (self.codec.total_in(), self.codec.total_out());
-        let status = self.codec.decompress(input, output, InflateFlush::NoFlush);
-        // RFC 7692, section 7.2.3.4: blocks with BFINAL set are allowed, and others may follow.
-        if status == Ok(Status::StreamEnd) {
+            let (consumed, produced) = (self.codec.total_in(), self.codec.total_out());
+            let status = self.codec.decompress(input, output, InflateFlush::NoFlush);
+            let produced = (self.codec.total_out() - produced) as usize;
+            progress.consumed += (self.codec.total_in() - consumed) as usize;
+            progress.produced += produced;
+            progress.corrupt = status.is_err();
+            if status != Ok(Status::StreamEnd) {
+                return progress;
+            }
+            // RFC 7692, section 7.2.3.4: blocks with BFINAL set are allowed, and others may follow.
             self.state = State::Final;
-        }
-        Progress {
-            consumed: (self.codec.total_in() - consumed) as usize,
-            produced: (self.codec.total_out() - produced) as usize,
-            corrupt: status.is_err(),
+            self.remember(output.get(..produced).unwrap_or_default());
+            progress.remembered = progress.produced;
         }
     }
 
@@ -178,8 +188,8 @@ impl Inflater {
         self.state = State::Stream;
     }
 
-    /// Remembers inflated bytes, to which the sender may refer after a block with BFINAL set or in
-    /// the next message.
+    /// Adds inflated bytes to the window: the sender may refer to them after a block with BFINAL set
+    /// or in the next message.
     pub(crate) fn remember(&mut self, output: &[u8]) {
         self.window.push(output, Window::MAX);
     }

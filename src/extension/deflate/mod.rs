@@ -10,7 +10,7 @@ mod negotiation;
 pub(crate) mod pool;
 
 pub(crate) use compressor::{Compressor, EMPTY, FLUSH_END, Setting, without_flush_end};
-pub(crate) use inflater::{Inflater, Window};
+pub(crate) use inflater::{Inflater, Progress, Window};
 pub use negotiation::DeflateParameters;
 pub(crate) use negotiation::{Offer, ParameterText};
 
@@ -90,7 +90,7 @@ impl Deflate {
     /// Keeps the compressor between outgoing messages, if the peer agrees: a message can then refer
     /// to those before it, which makes short messages much smaller (RFC 7692, section 7.1.1).
     ///
-    /// A connection then owns a compressor of 137 to 380 KB from its first compressed message on.
+    /// A connection then owns a compressor of 137 to 495 KB from its first compressed message on.
     #[must_use]
     pub const fn with_outgoing_context_takeover(mut self) -> Self {
         self.outgoing_context_takeover = true;

@@ -5,8 +5,8 @@
 //!
 //! # Bounds
 //!
-//! The pool of a thread keeps at most 4 inflaters (80 KB each), 4 compressors (137 to 380 KB each),
-//! and one output buffer of 256 KiB: less than 2.25 MiB. A thread frees its pool when it ends.
+//! The pool of a thread keeps at most 4 inflaters (80 KB each), 4 compressors (137 to 495 KB each),
+//! and one output buffer of 256 KiB: less than 2.5 MiB. A thread frees its pool when it ends.
 
 use alloc::boxed::Box;
 use alloc::vec;
