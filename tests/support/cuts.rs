@@ -2,17 +2,20 @@
 //! everything observable.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::indexing_slicing)]
 
+#[cfg(feature = "deflate")]
+use websocket_proto::DeflateParameters;
 use websocket_proto::{
-    Chunk, Config, Connection, ConnectionError, Delivery, Event, Input, Limits, Message, Next,
-    Outcome, Role, SendError, Statistics, Transport,
+    Chunk, Config, Connection, ConnectionError, Delivery, Event, Input, Limits, Message,
+    Negotiated, Next, Outcome, Role, SendError, Statistics, Transport,
 };
 
+#[cfg(feature = "deflate")]
+use crate::naive::Inflater;
 use crate::naive::{Naive, NaiveLimits, Seen, join, reassemble};
 use crate::support::frames::pieces;
-use crate::support::{connection, parse_frames, take_output};
+use crate::support::{negotiated_connection, parse_frames, take_output};
 
 const MAX_FRAME: u64 = 150_000;
-const MAX_MESSAGE: u64 = 200_000;
 const MAX_EMPTY_FRAGMENTS: u32 = 3;
 
 /// The configuration and calls that determine the result of a run.
@@ -29,6 +32,11 @@ pub struct Driver {
     /// Stream offsets at which all output is written.
     pub drains: Vec<usize>,
     pub eof: bool,
+    /// The message limit.
+    pub max_message: u64,
+    /// The agreed parameters of permessage-deflate.
+    #[cfg(feature = "deflate")]
+    pub deflate: Option<DeflateParameters>,
 }
 
 impl Driver {
@@ -42,7 +50,17 @@ impl Driver {
             manual_close: false,
             drains: Vec::new(),
             eof: true,
+            max_message: 200_000,
+            #[cfg(feature = "deflate")]
+            deflate: None,
         }
+    }
+
+    fn negotiated(&self) -> Negotiated<'static> {
+        let negotiated = Negotiated::default();
+        #[cfg(feature = "deflate")]
+        let negotiated = negotiated.with_deflate(self.deflate);
+        negotiated
     }
 }
 
@@ -141,7 +159,7 @@ struct Run<'d> {
 impl<'d> Run<'d> {
     fn new(driver: &'d Driver, feed: &Feed) -> Self {
         let limits = Limits::DEFAULT
-            .with_max_message(MAX_MESSAGE)
+            .with_max_message(driver.max_message)
             .with_max_frame(MAX_FRAME)
             .with_max_empty_fragments(MAX_EMPTY_FRAGMENTS);
         let mut config = Config::new()
@@ -157,7 +175,7 @@ impl<'d> Run<'d> {
         Self {
             driver,
             peeks: feed.peeks,
-            connection: connection(driver.role, config),
+            connection: negotiated_connection(driver.role, config, &driver.negotiated()),
             events: Vec::new(),
             replies: Vec::new(),
             output: Vec::new(),
@@ -195,6 +213,10 @@ impl<'d> Run<'d> {
                     Event::Chunk(Chunk { payload, fragment }) => {
                         // Sending is refused after a failure and after the peer's Close.
                         let chunk = Chunk::new(payload, *fragment);
+                        // Compression of chunks depends on their boundaries.
+                        #[cfg(feature = "deflate")]
+                        let error = self.connection.send_chunk_uncompressed(chunk).err();
+                        #[cfg(not(feature = "deflate"))]
                         let error = self.connection.send_chunk(chunk).err();
                         assert!(error.is_none_or(|unsent| unsent.error == SendError::Closed));
                     }
@@ -320,10 +342,19 @@ pub fn assert_matches_naive(driver: &Driver, bytes: &[u8], record: &Record) {
         driver.role,
         NaiveLimits {
             max_frame: MAX_FRAME,
-            max_message: MAX_MESSAGE,
+            max_message: driver.max_message,
             max_empty_fragments: MAX_EMPTY_FRAGMENTS,
         },
     );
+    #[cfg(feature = "deflate")]
+    if let Some(agreed) = driver.deflate {
+        let (forbids_context, window_bits) = match driver.role {
+            Role::Server => (agreed.client_no_context_takeover(), agreed.client_max_window_bits()),
+            Role::Client => (agreed.server_no_context_takeover(), agreed.server_max_window_bits()),
+        };
+        let window = 1 << window_bits.unwrap_or(15);
+        naive = naive.with_inflater(Inflater::receiver(if forbids_context { 0 } else { window }));
+    }
     naive.receive(bytes);
     if driver.eof {
         naive.receive_eof();

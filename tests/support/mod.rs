@@ -38,10 +38,19 @@ pub fn one_block_of_entropy() -> impl Fn(&mut [u8]) -> Result<(), EntropyError> 
 
 /// A connection in this role with counting entropy.
 pub fn connection(role: Role, config: Config) -> Connection {
+    negotiated_connection(role, config, &Negotiated::default())
+}
+
+/// A connection in this role with counting entropy, after a handshake with this result.
+pub fn negotiated_connection(
+    role: Role,
+    config: Config,
+    negotiated: &Negotiated<'_>,
+) -> Connection {
     let config = config.with_entropy(counting_entropy());
     match role {
-        Role::Server => Connection::server(config, &Negotiated::default()),
-        Role::Client => Connection::client(config, &Negotiated::default()).unwrap(),
+        Role::Server => Connection::server(config, negotiated),
+        Role::Client => Connection::client(config, negotiated).unwrap(),
     }
 }
 

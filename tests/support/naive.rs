@@ -2,6 +2,10 @@
 //! byte at a time, so that no cut can affect it. Needs no feature of the crate.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::indexing_slicing)]
 
+#[path = "inflate.rs"]
+mod inflate;
+
+pub use inflate::Inflater;
 use websocket_proto::frame::Opcode;
 use websocket_proto::{ConnectionError, Limit, Role, Transport, Violation};
 
@@ -86,6 +90,11 @@ pub struct Naive {
     message_len: u64,
     empty_fragments: u32,
     delivered: bool,
+    /// Whether the current frame contributed to its message.
+    has_payload: bool,
+    /// The inflater of the peer's messages, if permessage-deflate was agreed.
+    inflater: Option<Inflater>,
+    is_compressed: bool,
     character: Vec<u8>,
     control: Vec<u8>,
     closed: bool,
@@ -115,6 +124,9 @@ impl Naive {
             message_len: 0,
             empty_fragments: 0,
             delivered: false,
+            has_payload: false,
+            inflater: None,
+            is_compressed: false,
             character: vec![],
             control: vec![],
             closed: false,
@@ -123,6 +135,11 @@ impl Naive {
             sent: vec![],
             error: None,
         }
+    }
+
+    /// Accepts compressed messages (RFC 7692).
+    pub fn with_inflater(self, inflater: Inflater) -> Self {
+        Self { inflater: Some(inflater), ..self }
     }
 
     pub fn receive(&mut self, bytes: &[u8]) {
@@ -173,8 +190,27 @@ impl Naive {
             if first & 15 == 8 {
                 check_close(&self.control)?;
             }
-        } else if self.message.unwrap() {
-            self.character.push(byte);
+        } else if self.is_compressed {
+            let mut original = Vec::new();
+            let inflated = self.inflater.as_mut().unwrap().push(byte, &mut original);
+            for byte in original {
+                if self.message_len == self.limits.max_message {
+                    return Err(Limit::Message.into());
+                }
+                self.message_len += 1;
+                self.original_byte(byte)?;
+            }
+            inflated.map_err(|_| Violation::InvalidCompression)?;
+        } else {
+            self.original_byte(byte)?;
+        }
+        self.finish_frame()
+    }
+
+    fn original_byte(&mut self, byte: u8) -> Result<(), ConnectionError> {
+        self.has_payload = true;
+        self.character.push(byte);
+        if self.message.unwrap() {
             match str::from_utf8(&self.character) {
                 Ok(_) => self.piece(true),
                 Err(error) if error.error_len().is_some() => {
@@ -183,10 +219,9 @@ impl Naive {
                 Err(_) => {}
             }
         } else {
-            self.character.push(byte);
             self.piece(false);
         }
-        self.finish_frame()
+        Ok(())
     }
 
     /// Delivers a byte of binary, or a character of text once it is complete.
@@ -201,6 +236,9 @@ impl Naive {
         let header = &self.header;
         let first = header[0];
         if header.len() == 1 {
+            // RFC 7692, section 6: RSV1 is set on the first frame of a compressed message.
+            let is_compressed = self.inflater.is_some() && matches!(first & 0x7f, 0x41 | 0x42);
+            let first = if is_compressed { first & !0x40 } else { first };
             return Ok(check_first_byte(first, self.message.is_some())?);
         }
         if header.len() == 2 {
@@ -230,7 +268,13 @@ impl Naive {
         let key = self.header[length_end..].to_vec();
         self.header.clear();
         if first & 8 == 0 {
-            self.message_len += len;
+            if first & 15 != 0 {
+                self.is_compressed = first & 0x40 != 0;
+            }
+            if !self.is_compressed {
+                self.message_len += len;
+            }
+            self.has_payload = false;
             self.empty_fragments += u32::from(len == 0 && first < 128);
             if first & 15 != 0 {
                 self.message = Some(first & 15 == 1);
@@ -247,7 +291,8 @@ impl Naive {
         if len > self.limits.max_frame {
             return Err(Limit::Frame);
         }
-        if self.message_len + len > self.limits.max_message {
+        let is_compressed = first & 0x40 != 0 || (first & 15 == 0 && self.is_compressed);
+        if !is_compressed && self.message_len + len > self.limits.max_message {
             return Err(Limit::Message);
         }
         let empty = u32::from(len == 0 && first < 128);
@@ -281,10 +326,14 @@ impl Naive {
             }
             10 => self.seen.push(Seen::Pong(payload)),
             _ if fin => {
+                if self.is_compressed {
+                    let ended = self.inflater.as_mut().unwrap().end();
+                    ended.map_err(|_| Violation::InvalidCompression)?;
+                }
                 if !self.character.is_empty() {
                     return Err(Violation::InvalidUtf8.into());
                 }
-                self.finish_message(frame.len > 0);
+                self.finish_message();
             }
             _ => {}
         }
@@ -293,9 +342,9 @@ impl Naive {
 
     /// Ends the message with its last part if that part belongs to the final frame, otherwise with an empty
     /// part.
-    fn finish_message(&mut self, with_payload: bool) {
+    fn finish_message(&mut self) {
         let text = self.message.take().unwrap();
-        if !with_payload {
+        if !self.has_payload {
             self.piece(text);
         }
         let Some(Seen::Data { ends, .. }) = self.seen.last_mut() else { unreachable!() };

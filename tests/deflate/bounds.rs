@@ -1,0 +1,412 @@
+//! Bounds on memory and work: whatever a peer sends, and at rest.
+
+use websocket_proto::{
+    Chunk, Config, Connection, Deflate, DeflateParameters, Delivery, Event, Fragment, Input, Limit,
+    Limits, Message, PreparedMessage, Role,
+};
+
+use crate::blocks::{Block, compressed, flushed, message};
+use crate::memory::{heap_of, measure};
+use crate::messages::{endpoint, json, noise};
+use crate::support::{ROLES, connection, peer_close, peer_frame, peer_of, take_output};
+
+/// The bound on memory beyond twice the message limit.
+const SLACK: isize = 64 << 10;
+
+/// The bytes that the pool of codecs holds at most, as its documentation says.
+const MAX_POOL: isize = 5 << 19;
+
+fn no_takeover() -> DeflateParameters {
+    DeflateParameters::new().with_client_no_context_takeover().with_server_no_context_takeover()
+}
+
+/// The bytes of a compressor, as the documentation says.
+const KEPT_COMPRESSOR: std::ops::RangeInclusive<usize> = 137_000..=495_000;
+
+const AGREED: [fn() -> DeflateParameters; 2] = [no_takeover, DeflateParameters::new];
+
+fn discard_output(connection: &mut Connection) {
+    let output = connection.output();
+    while !output.is_empty() {
+        output.advance(output.len());
+    }
+}
+
+/// Receives `bytes` in place, drops the events and returns their number.
+fn drive(connection: &mut Connection, bytes: &mut [u8]) -> usize {
+    let mut input = Input::with_bytes(bytes);
+    let mut events = 0;
+    while connection.receive(&mut input).is_some() {
+        events += 1;
+    }
+    events
+}
+
+/// Fills the pools of the thread: an inflater with a full window, compressors, and an output buffer.
+fn warm() {
+    for role in ROLES {
+        let config = Config::new().with_deflate(Deflate::new());
+        let mut sender = endpoint(role, config, no_takeover());
+        let mut receiver = endpoint(peer_of(role), Config::new(), no_takeover());
+        for len in [500, 3000, 100_000] {
+            sender.send(json(len)).unwrap();
+            sender.send_chunk(Chunk::new("first", Fragment::First)).unwrap();
+            sender.send_chunk(Chunk::new("last", Fragment::Last)).unwrap();
+            for piece in take_output(&mut sender).chunks_mut(1000) {
+                drive(&mut receiver, piece);
+            }
+        }
+    }
+}
+
+fn assert_peak(peak: isize, limit: usize, what: &str) {
+    assert!(peak <= 2 * limit as isize + SLACK, "{what}: {peak} bytes with a limit of {limit}");
+}
+
+#[test]
+fn bomb_holds_at_most_twice_the_message_limit() {
+    const LIMIT: usize = 1 << 20;
+    let payload = compressed(&vec![0; 100 << 20]);
+    assert!(payload.len() < 150_000, "{}", payload.len());
+    warm();
+    for role in ROLES {
+        for agreed in AGREED {
+            for cut in [100, 10_000, usize::MAX] {
+                let limits = Limits::DEFAULT.with_max_message(LIMIT as u64);
+                let config = Config::new().with_limits(limits);
+                let mut end = endpoint(role, config, agreed());
+                let mut bytes = peer_frame(role, 0xc2, &payload);
+                let (_, _, peak) = measure(|| {
+                    for piece in bytes.chunks_mut(cut) {
+                        drive(&mut end, piece);
+                    }
+                    discard_output(&mut end);
+                });
+                assert_eq!(end.error(), Some(Limit::Message.into()));
+                assert_peak(peak, LIMIT, "bomb");
+            }
+        }
+    }
+}
+
+#[test]
+fn limit_fails_a_message_before_its_bytes_are_allocated() {
+    let payload = compressed(&vec![0; 10 << 20]);
+    warm();
+    for (round, limit) in [0, 0, 1, 4096, 65_536].into_iter().enumerate() {
+        let limits = Limits::DEFAULT.with_max_message(limit as u64).with_max_frame(1 << 20);
+        let mut server = endpoint(Role::Server, Config::new().with_limits(limits), no_takeover());
+        let mut bytes = peer_frame(Role::Server, 0xc2, &payload);
+        let (_, held, peak) = measure(|| {
+            assert_eq!(drive(&mut server, &mut bytes), 1);
+            discard_output(&mut server);
+        });
+        assert_eq!(server.error(), Some(Limit::Message.into()));
+        // The first round warms the pool of output queues.
+        assert!(held == 0 || round == 0, "{limit}: {held}");
+        assert!(peak <= 2 * limit as isize + 16_384, "{limit}: {peak}");
+    }
+}
+
+#[test]
+fn blocks_without_output_take_constant_memory_and_a_constant_number_of_allocations() {
+    const COUNT: usize = 1_000_000;
+    let empty_stored = [0x00, 0x00, 0x00, 0xff, 0xff];
+    let empty_final = [0x03, 0x00];
+    let empty_fixed: Vec<u8> = {
+        let four = vec![Block::Fixed(vec![]); 4];
+        // Four blocks of 10 bits are 5 bytes; the end of the message is another byte.
+        message(&four)[..5].to_vec()
+    };
+    warm();
+    for (what, block, per_unit) in
+        [("stored", &empty_stored[..], 1), ("fixed", &empty_fixed, 4), ("final", &empty_final, 1)]
+    {
+        for agreed in AGREED {
+            for delivery in [Delivery::Messages, Delivery::Chunks] {
+                let mut allocations = Vec::new();
+                for count in [COUNT / 100, COUNT] {
+                    let payload = [&block.repeat(count / per_unit)[..], &[0]].concat();
+                    let config = Config::new().with_delivery(delivery);
+                    let mut server = endpoint(Role::Server, config, agreed());
+                    let mut bytes = peer_frame(Role::Server, 0xc2, &payload);
+                    let (count, held, peak) =
+                        measure(|| assert_eq!(drive(&mut server, &mut bytes), 1));
+                    assert_eq!(server.error(), None);
+                    assert!(peak <= SLACK && held <= 1000, "{what}: {peak}, {held}");
+                    allocations.push(count);
+                }
+                assert_eq!(allocations[0], allocations[1], "{what}");
+            }
+        }
+    }
+}
+
+#[test]
+fn million_tiny_blocks_hold_at_most_twice_the_message_limit() {
+    let tiny = message(&[Block::Stored(b"x".to_vec()), Block::Final]);
+    let payload = tiny[..tiny.len() - 1].repeat(1_000_000);
+    warm();
+    for agreed in AGREED {
+        for (limit, fits) in [(1 << 20, true), (100_000, false)] {
+            let limits = Limits::DEFAULT.with_max_message(limit as u64).with_max_frame(100 << 20);
+            let mut server = endpoint(Role::Server, Config::new().with_limits(limits), agreed());
+            let mut bytes = peer_frame(Role::Server, 0xc2, &payload);
+            let (_, _, peak) = measure(|| assert_eq!(drive(&mut server, &mut bytes), 1));
+            assert_eq!(server.error().is_none(), fits);
+            assert_peak(peak, limit, "tiny blocks");
+        }
+    }
+}
+
+#[test]
+fn chunks_of_a_gigabyte_take_constant_memory() {
+    const PART: usize = 16 << 20;
+    let part = flushed(&vec![0; PART]);
+    warm();
+    for agreed in AGREED {
+        let config = Config::new().with_delivery(Delivery::Chunks);
+        let mut server = endpoint(Role::Server, config, agreed());
+        let mut received = 0;
+        let (_, held, peak) = measure(|| {
+            for i in 0..64 {
+                let first = if i == 0 { 0x42 } else { 0x00 };
+                let mut bytes = peer_frame(Role::Server, first, &part);
+                let mut input = Input::with_bytes(&mut bytes);
+                while let Some(event) = server.receive(&mut input) {
+                    let Event::Chunk(chunk) = event else { panic!("{event:?}") };
+                    received += chunk.payload.as_bytes().len();
+                }
+            }
+            assert_eq!(drive(&mut server, &mut peer_frame(Role::Server, 0x80, &[0])), 1);
+        });
+        assert_eq!(received, 1 << 30);
+        assert_eq!(server.error(), None);
+        // The frame of the peer, a chunk of one step, and a window.
+        let bound = part.len() as isize + (256 << 10) + SLACK;
+        assert!(peak <= bound && held <= 33_000, "{peak}, {held}");
+    }
+}
+
+#[test]
+fn message_in_one_frame_takes_one_allocation() {
+    warm();
+    for role in ROLES {
+        for agreed in AGREED {
+            for len in [1, 1000, 30_000, 65_536, 262_143, 262_144] {
+                for (first, payload) in
+                    [(0xc2, compressed(&noise(len))), (0xc1, compressed(json(len).as_bytes()))]
+                {
+                    let mut end = endpoint(role, Config::new(), agreed());
+                    // With context takeover, the window of the peer is full.
+                    let full = compressed(&noise(100_000));
+                    drive(&mut end, &mut peer_frame(role, 0xc2, &full));
+                    let mut bytes = peer_frame(role, first, &payload);
+                    let (allocations, held, _) =
+                        measure(|| assert_eq!(drive(&mut end, &mut bytes), 1));
+                    assert!(allocations <= 1, "{role:?}, {len} bytes: {allocations}");
+                    assert_eq!(held, 0, "{role:?}, {len} bytes");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn longer_message_in_one_frame_grows_one_buffer() {
+    warm();
+    for len in [262_145, 300_000, 1 << 20, 10 << 20] {
+        let mut server = endpoint(Role::Server, Config::new(), no_takeover());
+        let mut bytes = peer_frame(Role::Server, 0xc2, &compressed(&vec![7; len]));
+        let (allocations, _, peak) = measure(|| assert_eq!(drive(&mut server, &mut bytes), 1));
+        let doublings = (len >> 18).ilog2() as usize + 2;
+        assert!(allocations <= doublings, "{len} bytes: {allocations}");
+        assert!(peak <= 2 * len as isize + SLACK, "{len} bytes: {peak}");
+    }
+}
+
+#[test]
+fn reassembled_message_owns_at_most_twice_its_length() {
+    for len in [1, 20, 1000, 5000, 65_535, 65_536, 65_537, 262_144, 262_145, 524_289, 1_000_000] {
+        for payload in [compressed(json(len).as_bytes()), compressed(&noise(len))] {
+            for cut in [7, 100, 5000, usize::MAX] {
+                let mut server = endpoint(Role::Server, Config::new(), no_takeover());
+                for piece in peer_frame(Role::Server, 0xc2, &payload).chunks_mut(cut) {
+                    let mut input = Input::with_bytes(piece);
+                    while let Some(event) = server.receive(&mut input) {
+                        let Event::Message(message) = event else { panic!("{event:?}") };
+                        let bytes = message.into_bytes();
+                        assert_eq!(bytes.len(), len);
+                        assert!(bytes.capacity() <= 2 * len, "{len}: {}", bytes.capacity());
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn idle_connection_without_context_owns_no_more_than_one_without_deflate() {
+    for role in ROLES {
+        let without = heap_of(connection(role, Config::new()));
+        let deflate = Deflate::new().with_outgoing_context_takeover();
+        let mut end = endpoint(role, Config::new().with_deflate(deflate), no_takeover());
+        let mut peer = endpoint(peer_of(role), Config::new().with_deflate(deflate), no_takeover());
+        for round in 0..3 {
+            end.send(json(5000)).unwrap();
+            end.send(&PreparedMessage::new(json(5000))).unwrap();
+            end.send_chunk(Chunk::new("first", Fragment::First)).unwrap();
+            end.send_chunk(Chunk::new("last", Fragment::Last)).unwrap();
+            discard_output(&mut end);
+            peer.send(json(5000 * round)).unwrap();
+            peer.send_chunk(Chunk::new(json(500), Fragment::First)).unwrap();
+            peer.send_chunk(Chunk::new(json(500), Fragment::Last)).unwrap();
+            for piece in take_output(&mut peer).chunks_mut(100) {
+                drive(&mut end, piece);
+            }
+        }
+        assert_eq!(end.error(), None);
+        assert_eq!(heap_of(end), without);
+    }
+}
+
+#[test]
+fn context_of_the_peer_owns_the_bytes_that_have_come_and_at_most_the_window() {
+    const BOX: usize = 200;
+    // The pooled inflater has a large window of another connection.
+    warm();
+    for bits in 8..=15 {
+        let window = 1 << bits;
+        for lens in [&[10][..], &[100, 100], &[300, 30_000], &[100_000, 10, 10], &[40_000; 3]] {
+            for cut in [100, usize::MAX] {
+                let agreed = DeflateParameters::new().with_client_max_window_bits(bits);
+                let mut server = endpoint(Role::Server, Config::new(), agreed);
+                for len in lens {
+                    let payload = compressed(json(*len).as_bytes());
+                    for piece in peer_frame(Role::Server, 0xc1, &payload).chunks_mut(cut) {
+                        drive(&mut server, piece);
+                    }
+                }
+                assert_eq!(server.error(), None);
+                let without = heap_of(connection(Role::Server, Config::new()));
+                let owned = heap_of(server) - without;
+                let received: usize = lens.iter().sum();
+                let bound = window.min(2 * received) + BOX;
+                assert!(owned <= bound, "{bits} bits, {lens:?}: {owned} bytes");
+            }
+        }
+    }
+}
+
+/// Ways to leave a compressed message unfinished.
+type End = fn(Connection);
+
+const ENDS: [(&str, End); 6] = [
+    ("drop", drop),
+    ("abort", |mut end| end.abort()),
+    ("close", |mut end| {
+        end.close(None).unwrap();
+        drive(&mut end, &mut peer_close(Role::Server, 1000, ""));
+        discard_output(&mut end);
+        std::mem::forget(end);
+    }),
+    ("violation", |mut end| {
+        drive(&mut end, &mut peer_frame(Role::Server, 0x83, b""));
+        discard_output(&mut end);
+        std::mem::forget(end);
+    }),
+    ("corrupt", |mut end| {
+        drive(&mut end, &mut peer_frame(Role::Server, 0x80, &[0x06]));
+        discard_output(&mut end);
+        std::mem::forget(end);
+    }),
+    ("end of the stream", |mut end| {
+        let mut input = Input::with_bytes(&mut []);
+        input.finish();
+        while end.receive(&mut input).is_some() {}
+        discard_output(&mut end);
+        std::mem::forget(end);
+    }),
+];
+
+#[test]
+fn unfinished_messages_give_their_codecs_back() {
+    let begun = compressed(json(10_000).as_bytes());
+    warm();
+    for agreed in AGREED {
+        for (name, end) in ENDS {
+            let scenario = || {
+                let mut deflate = Deflate::new();
+                if !agreed().server_no_context_takeover() {
+                    deflate = deflate.with_outgoing_context_takeover();
+                }
+                let config = Config::new().with_deflate(deflate);
+                let mut server = endpoint(Role::Server, config, agreed());
+                drive(&mut server, &mut peer_frame(Role::Server, 0x42, &begun));
+                server.send_chunk(Chunk::new("first", Fragment::First)).unwrap();
+                end(server);
+            };
+            scenario();
+            let (_, held, peak) = measure(|| (0..10).for_each(|_| scenario()));
+            // No codec is created: the smallest takes 47 KB. The configuration is shared by nobody.
+            assert!(peak <= 40_000, "{name}: {peak}");
+            assert!(held <= 10 * 1000, "{name}: {held}");
+        }
+    }
+}
+
+#[test]
+fn pool_of_codecs_is_bounded() {
+    let begun = compressed(json(100_000).as_bytes());
+    let begin = |level, memory_level| {
+        let deflate = Deflate::new().with_memory_level(memory_level).with_level(level);
+        let config = Config::new().with_deflate(deflate);
+        let mut server = endpoint(Role::Server, config, no_takeover());
+        drive(&mut server, &mut peer_frame(Role::Server, 0x42, &begun));
+        server.send_chunk(Chunk::new("first", Fragment::First)).unwrap();
+        discard_output(&mut server);
+        server
+    };
+    let (_, held, _) = measure(|| {
+        drop((0..20).map(|i| begin(1 + i % 9, 9)).collect::<Vec<Connection>>());
+    });
+    assert!(held > MAX_POOL / 2 && held <= MAX_POOL, "{held}");
+}
+
+#[test]
+fn kept_compressor_owns_the_documented_memory() {
+    let owned = |bits, memory_level| {
+        let deflate = Deflate::new()
+            .with_outgoing_context_takeover()
+            .with_outgoing_window_bits(bits)
+            .with_memory_level(memory_level);
+        let config = Config::new().with_deflate(deflate);
+        let mut server = endpoint(Role::Server, config, DeflateParameters::new());
+        server.send(json(1000)).unwrap();
+        discard_output(&mut server);
+        heap_of(server) - heap_of(connection(Role::Server, Config::new()))
+    };
+    for bits in 9..=15 {
+        let all: Vec<usize> = (1..=9).map(|memory_level| owned(bits, memory_level)).collect();
+        assert!(all.iter().all(|owned| KEPT_COMPRESSOR.contains(owned)), "{bits} bits: {all:?}");
+    }
+}
+
+#[test]
+fn connection_is_160_bytes() {
+    assert!(size_of::<Connection>() <= 160, "{}", size_of::<Connection>());
+}
+
+#[test]
+fn sending_compressed_messages_allocates_nothing_beside_the_output() {
+    let config = Config::new().with_deflate(Deflate::new());
+    let mut server = endpoint(Role::Server, config, no_takeover());
+    let message = json(5000);
+    let mut exchange = || {
+        server.send(Message::from(message.as_str())).unwrap();
+        discard_output(&mut server);
+    };
+    exchange();
+    let (allocations, held, _) = measure(|| (0..100).for_each(|_| exchange()));
+    assert_eq!((allocations, held), (0, 0));
+}
