@@ -9,6 +9,9 @@
 //! is not sent again.
 //!
 //! `--autobahn AGENT ws://HOST:PORT` is the client for an Autobahn fuzzing server.
+//!
+//! `--deflate` before any of these offers compression, with the settings of the example `echo_server`. It
+//! needs `--features deflate`.
 
 use std::error::Error;
 use std::fmt;
@@ -32,23 +35,29 @@ use driver::Socket;
 type Result<T, E = Box<dyn Error + Send + Sync>> = std::result::Result<T, E>;
 
 fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let result = match arguments[..] {
-        [uri] if !uri.starts_with('-') => talk(uri, &mut Inbox::new()),
-        ["--reconnect", uri] => keep_talking(uri, "5"),
-        ["--reconnect", seconds, uri] => keep_talking(uri, seconds),
-        ["--autobahn", agent, uri] => run_autobahn(agent, uri),
-        _ => Err("usage: echo_client [--reconnect [SECONDS]] ws://HOST[:PORT]/PATH\n       \
-                  echo_client --autobahn AGENT ws://HOST:PORT"
-            .into()),
-    };
-    match result {
+    match run(std::env::args().skip(1).collect()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");
             ExitCode::FAILURE
         }
+    }
+}
+
+fn run(mut arguments: Vec<String>) -> Result<()> {
+    let config = Config::new().with_timeouts(Timeouts::RECOMMENDED);
+    let config = driver::with_deflate(config, &mut arguments)?;
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments[..] {
+        [uri] if !uri.starts_with('-') => talk(uri, &config, &mut Inbox::new()),
+        ["--reconnect", uri] => keep_talking(uri, &config, "5"),
+        ["--reconnect", seconds, uri] => keep_talking(uri, &config, seconds),
+        ["--autobahn", agent, uri] => run_autobahn(agent, uri, &config),
+        _ => Err(
+            "usage: echo_client [--deflate] [--reconnect [SECONDS]] ws://HOST[:PORT]/PATH\n       \
+                  echo_client [--deflate] --autobahn AGENT ws://HOST:PORT"
+                .into(),
+        ),
     }
 }
 
@@ -82,12 +91,11 @@ struct Opened {
 }
 
 /// Connects and performs the opening handshake. Prints the response if the server refuses.
-fn open(uri: &str, timeouts: Timeouts) -> Result<Opened> {
+fn open(uri: &str, config: &Config) -> Result<Opened> {
     let uri = Uri::parse(uri)?;
     let mut socket = Socket::connect(&uri)?;
     let mut input = Input::owned(vec![0; 64 << 10]);
-    let config = Config::new().with_timeouts(timeouts);
-    let mut handshake = ClientHandshake::new(config, &ClientRequest::new(&uri))?;
+    let mut handshake = ClientHandshake::new(config.clone(), &ClientRequest::new(&uri))?;
     let (mut refusal, mut printed) = (None, 0);
     loop {
         let is_open = driver::turn_handshake(&mut handshake, &mut socket, &mut input);
@@ -126,12 +134,12 @@ fn print_head(response: &ResponseHead<'_>) {
 // --- Reconnecting -------------------------------------------------------------------------------
 
 /// Talks, and connects again while that may help.
-fn keep_talking(uri: &str, seconds: &str) -> Result<()> {
+fn keep_talking(uri: &str, config: &Config, seconds: &str) -> Result<()> {
     let mut backoff = Backoff::new(Duration::try_from_secs_f64(seconds.parse()?)?);
     let mut inbox = Inbox::new();
     loop {
         let start = Instant::now();
-        let error = match talk(uri, &mut inbox) {
+        let error = match talk(uri, config, &mut inbox) {
             Ok(()) => return Ok(()),
             Err(error) if inbox.has_ended || !is_temporary(&*error) => return Err(error),
             Err(error) => error,
@@ -199,8 +207,8 @@ impl Backoff {
 // --- Talking ------------------------------------------------------------------------------------
 
 /// Sends typed lines and prints received messages.
-fn talk(uri: &str, inbox: &mut Inbox) -> Result<()> {
-    let Opened { mut connection, mut socket, mut input } = open(uri, Timeouts::RECOMMENDED)?;
+fn talk(uri: &str, config: &Config, inbox: &mut Inbox) -> Result<()> {
+    let Opened { mut connection, mut socket, mut input } = open(uri, config)?;
     inbox.read_socket(&socket)?;
     let mut close = None;
     loop {
@@ -362,24 +370,24 @@ impl Inbox {
 // --- Autobahn -----------------------------------------------------------------------------------
 
 /// Runs all cases of a fuzzing server and has it write its reports.
-fn run_autobahn(agent: &str, uri: &str) -> Result<()> {
+fn run_autobahn(agent: &str, uri: &str, config: &Config) -> Result<()> {
     let uri = uri.trim_end_matches('/');
+    // The suite judges every frame, so the client sends no keepalive Pings.
+    let config = &config.clone().with_timeouts(Timeouts::RECOMMENDED.with_ping(None));
     let mut count = None;
-    echo(&format!("{uri}/getCaseCount"), |message| {
+    echo(&format!("{uri}/getCaseCount"), config, |message| {
         count = message.as_text().and_then(|text| text.parse::<u32>().ok());
     })?;
     for case in 1..=count.ok_or("the server did not send the number of cases")? {
-        echo(&format!("{uri}/runCase?case={case}&agent={agent}"), |_| {})
+        echo(&format!("{uri}/runCase?case={case}&agent={agent}"), config, |_| {})
             .map_err(|error| format!("case {case}: {error}"))?;
     }
-    echo(&format!("{uri}/updateReports?agent={agent}"), |_| {})
+    echo(&format!("{uri}/updateReports?agent={agent}"), config, |_| {})
 }
 
 /// Echoes every message until the connection ends for any reason.
-fn echo(uri: &str, mut on_message: impl FnMut(&Message<'_>)) -> Result<()> {
-    // The suite judges every frame, so the client sends no keepalive Pings.
-    let timeouts = Timeouts::RECOMMENDED.with_ping(None);
-    let Opened { mut connection, mut socket, mut input } = open(uri, timeouts)?;
+fn echo(uri: &str, config: &Config, mut on_message: impl FnMut(&Message<'_>)) -> Result<()> {
+    let Opened { mut connection, mut socket, mut input } = open(uri, config)?;
     while driver::turn(&mut connection, &mut socket, &mut input) {
         while connection.has_room()
             && let Some(event) = connection.receive(&mut input)

@@ -1,8 +1,11 @@
 //! An echo server over blocking sockets, one thread for each connection.
 //!
-//! `cargo run --release --example echo_server [ADDRESS [SECONDS]]` listens on 127.0.0.1:9001, or on ADDRESS
-//! (with port 0, the system chooses one). It echoes messages at every path, and answers `GET /` with a page
-//! that connects back.
+//! `cargo run --release --example echo_server -- [ADDRESS [SECONDS]]` listens on 127.0.0.1:9001, or on
+//! ADDRESS (with port 0, the system chooses one). It echoes messages at every path, and answers `GET /` with
+//! a page that connects back.
+//!
+//! With `--deflate` it compresses messages, which needs `--features deflate`. `--deflate=takeover` allows
+//! context takeover, `--deflate=10` limits the windows to 10 bits, and `--deflate=takeover,10` does both.
 //!
 //! No client can block a thread forever. A silent client is pinged after SECONDS (20) and dropped if it
 //! stays silent; the other timeouts are proportional. A message in progress has to make progress.
@@ -24,15 +27,17 @@ use driver::Socket;
 
 static PAGE: &[u8] = include_bytes!("page.html");
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let mut arguments = std::env::args().skip(1);
+fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
+    let mut arguments = std::env::args().skip(1).collect();
+    let config = driver::with_deflate(Config::new(), &mut arguments)?;
+    let mut arguments = arguments.into_iter();
     let address = arguments.next().unwrap_or_else(|| "127.0.0.1:9001".into());
     let seconds: f64 = arguments.next().map_or(Ok(20.0), |seconds| seconds.parse())?;
     if !(0.01..1e6).contains(&seconds) {
         return Err("SECONDS must be at least 0.01".into());
     }
     let timeouts = scaled(Timeouts::RECOMMENDED, seconds / 20.0);
-    let config = Arc::new(Config::new().with_timeouts(timeouts).with_statistics());
+    let config = Arc::new(config.with_timeouts(timeouts).with_statistics());
     let listener = TcpListener::bind(address)?;
     println!("listening on http://{}/", listener.local_addr()?);
     for stream in listener.incoming() {

@@ -28,7 +28,11 @@ struct Server {
 
 impl Server {
     fn start() -> Self {
-        Self::run(example("echo_server").arg("127.0.0.1:0"))
+        Self::start_with(&[])
+    }
+
+    fn start_with(options: &[&str]) -> Self {
+        Self::run(example("echo_server").args(options).arg("127.0.0.1:0"))
     }
 
     fn minimal() -> Self {
@@ -113,6 +117,29 @@ fn client_and_server_echo_lines_and_close_normally() {
         let uri = format!("ws://{}{path}", server.address);
         let (printed, error, code) = run_client(&uri, &typed);
         assert_eq!((printed == typed, &*error, code), (true, "", 0));
+    }
+}
+
+#[cfg(feature = "deflate")]
+#[test]
+fn client_and_server_echo_lines_with_deflate() {
+    let typed = format!("short\n{}\n", "long, ".repeat(10_000)).repeat(2);
+    for option in ["--deflate", "--deflate=takeover", "--deflate=9", "--deflate=takeover,8"] {
+        let server = Server::start_with(&[option]);
+        let uri = format!("ws://{}/", server.address);
+        let (printed, error, code) = run_client_with(&[option, &uri], &typed);
+        assert_eq!((printed == typed, &*error, code), (true, "", 0), "{option}");
+    }
+}
+
+#[test]
+fn examples_explain_an_unusable_deflate_option() {
+    let wording = if cfg!(feature = "deflate") { "8 to 15 bits" } else { "--features deflate" };
+    for name in ["echo_server", "echo_client"] {
+        let output = example(name).arg("--deflate=16").output().unwrap();
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        assert!(error.contains(wording), "{error:?}");
     }
 }
 

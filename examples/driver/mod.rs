@@ -7,8 +7,50 @@ use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
 
+#[cfg(feature = "deflate")]
+use websocket_proto::Deflate;
 use websocket_proto::handshake::{Handshake, Uri};
-use websocket_proto::{Connection, Input, Io, Transport};
+use websocket_proto::{Config, Connection, Input, Io, Transport};
+
+/// Takes `--deflate[=SETTING,…]` from the arguments of a program and enables permessage-deflate. A setting
+/// is `takeover`, or the bits of the windows.
+#[cfg(feature = "deflate")]
+pub(crate) fn with_deflate(
+    config: Config,
+    arguments: &mut Vec<String>,
+) -> Result<Config, Box<dyn Error + Send + Sync>> {
+    let Some(option) = take_deflate(arguments) else { return Ok(config) };
+    let mut deflate = Deflate::new();
+    for setting in option.split(['=', ',']).skip(1) {
+        deflate = match (setting, setting.parse()) {
+            ("takeover", _) => {
+                deflate.with_outgoing_context_takeover().with_incoming_context_takeover()
+            }
+            (_, Ok(bits @ 8..=15)) => {
+                deflate.with_outgoing_window_bits(bits).with_incoming_window_bits(bits)
+            }
+            _ => return Err(format!("{option}: a setting is `takeover`, or 8 to 15 bits").into()),
+        };
+    }
+    Ok(config.with_deflate(deflate))
+}
+
+/// Rejects `--deflate`, which needs the feature.
+#[cfg(not(feature = "deflate"))]
+pub(crate) fn with_deflate(
+    config: Config,
+    arguments: &mut Vec<String>,
+) -> Result<Config, Box<dyn Error + Send + Sync>> {
+    match take_deflate(arguments) {
+        Some(option) => Err(format!("{option} needs `cargo run --features deflate`").into()),
+        None => Ok(config),
+    }
+}
+
+fn take_deflate(arguments: &mut Vec<String>) -> Option<String> {
+    let is_deflate = |argument: &String| argument.split('=').next() == Some("--deflate");
+    arguments.iter().position(is_deflate).map(|at| arguments.remove(at))
+}
 
 /// A blocking socket whose calls return when a timer is due.
 pub(crate) struct Socket {
