@@ -8,7 +8,8 @@
 const assert = require("node:assert/strict");
 const path = require("node:path");
 const tls = require("node:tls");
-const { MIB, assertEchoed, assertSame, check, exchangeMebibytes, launch, newest, open, run, startServer, state, until } = require("./support.cjs");
+const { MIB, assertCompressed, assertEchoed, assertSame, check, exchangeCompressed, exchangeMebibytes, launch, newest, open, run, startServer, state, until } = require("./support.cjs");
+const { startTap } = require("./h2_tap.cjs");
 
 const [program, work] = process.argv.slice(2);
 
@@ -179,6 +180,21 @@ async function main() {
     for (let n = 0; n < 12; n += 1) {
       assert.equal((await line(server, "closed", connect(server, `/echo?n=${n}`))).rest, `${4100 + n} socket ${n}`);
     }
+  });
+  await check("messages are compressed in both directions", async () => {
+    const compressing = await startServer(program);
+    const tap = await startTap(new URL(compressing.url).port, work);
+    const another = await open(browser, `https://127.0.0.1:${tap.port}/`);
+    const { extensions, failures } = await exchangeCompressed(another.page, "/echo?compressed");
+    assert.deepEqual([extensions, failures], ["permessage-deflate; server_no_context_takeover; client_no_context_takeover", []]);
+    // The page's own socket sends nothing.
+    const connections = tap.streams().filter(({ client }) => client.messages().length > 0);
+    assert.equal(connections.length, 1);
+    assertCompressed(connections[0]);
+    assert.deepEqual(another.seen.problems, []);
+    await another.context.close();
+    tap.close();
+    compressing.child.kill();
   });
   await check("the server detects that a page leaves", async () => {
     await page.locator("#reconnect").click();

@@ -10,7 +10,8 @@
 const assert = require("node:assert/strict");
 const http = require("node:http");
 const path = require("node:path");
-const { PATIENCE, MIB, assertEchoed, assertSame, check, exchangeMebibytes, launch, newest, open, run, startServer, state, until } = require("./support.cjs");
+const { PATIENCE, MIB, assertCompressed, assertEchoed, assertSame, check, exchangeCompressed, exchangeMebibytes, launch, newest, open, run, startServer, state, until } = require("./support.cjs");
+const { startTap } = require("../peers/tap.cjs");
 
 const [program, work] = process.argv.slice(2);
 
@@ -168,6 +169,26 @@ async function main() {
     assert.deepEqual(another.seen.problems, []);
     await another.context.close();
   });
+
+  for (const [option, agreed] of [
+    ["--deflate", "permessage-deflate; server_no_context_takeover; client_no_context_takeover"],
+    ["--deflate=takeover", "permessage-deflate"],
+    ["--deflate=takeover,9", "permessage-deflate; server_max_window_bits=9; client_max_window_bits=9"],
+  ]) {
+    await check(`messages are compressed in both directions with ${option}`, async () => {
+      const compressing = await startServer(program, option);
+      const tap = await startTap(new URL(compressing.url).port);
+      const another = await open(browser, `http://127.0.0.1:${tap.port}/`);
+      const { extensions, failures } = await exchangeCompressed(another.page, "/compressed");
+      assert.deepEqual([extensions, failures], [agreed, []]);
+      assertCompressed(tap.connections.find(({ target }) => target === "/compressed"));
+      assert.deepEqual(another.seen.problems, []);
+      await another.context.close();
+      tap.close();
+      compressing.child.kill();
+      assert.equal(compressing.errors, "");
+    });
+  }
 
   for (const colorScheme of ["light", "dark"]) {
     await check(`the page fits a phone, ${colorScheme}`, async () => {

@@ -2,55 +2,21 @@
 "use strict";
 
 const assert = require("node:assert/strict");
-const { spawn } = require("node:child_process");
 const fs = require("node:fs");
 const { chromium } = require("playwright-core");
+const harness = require("../peers/harness.cjs");
+
+const { PATIENCE, check, start, until } = harness;
 
 const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
-const PATIENCE = 15_000; // milliseconds to wait for one condition
-const LIMIT = 180_000; // milliseconds for the whole script
+const LIMIT = 180; // seconds for the whole script
 
 const MIB = 1024 * 1024;
 
-let passed = 0;
-let failed = 0;
-
-async function check(what, test) {
-  try {
-    await test();
-    passed += 1;
-    console.log(`ok      ${what}`);
-  } catch (error) {
-    failed += 1;
-    console.log(`FAILED  ${what}\n${String(error?.stack ?? error).replace(/^/gm, "        ")}`);
-  }
-}
-
-// Waits until `test` returns a truthy value, and returns it.
-async function until(what, test) {
-  const end = Date.now() + PATIENCE;
-  for (;;) {
-    const value = await test();
-    if (value) return value;
-    if (Date.now() > end) throw new Error(`timed out waiting for ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-}
-
-// A running echo server; `lines` returns the lines printed so far.
-async function startServer(program) {
-  const child = spawn(program, ["127.0.0.1:0"], { stdio: ["ignore", "pipe", "pipe"] });
-  process.on("exit", () => child.kill());
-  const server = { child, output: "", errors: "", ended: false };
-  server.lines = () => server.output.split("\n").slice(0, -1);
-  child.stdout.setEncoding("utf8").on("data", (text) => (server.output += text));
-  child.stderr.setEncoding("utf8").on("data", (text) => (server.errors += text));
-  child.on("error", (error) => (server.errors += error));
-  child.on("close", () => (server.ended = true));
-  const line = await until("the server to listen", () => {
-    if (server.ended) throw new Error(`the server has ended: ${server.errors}`);
-    return server.lines().find((line) => line.startsWith("listening on "));
-  });
+// A running echo server.
+async function startServer(program, ...options) {
+  const server = start(program, [...options, "127.0.0.1:0"]);
+  const line = await server.line("listening on ");
   server.url = /^listening on (https?:\/\/127\.0\.0\.1:\d+\/)$/.exec(line)?.[1];
   assert.ok(server.url, `an unexpected first line: ${line}`);
   return server;
@@ -149,25 +115,64 @@ async function exchangeMebibytes(page, target) {
   }, Array.from({ length: 12 }, (_, n) => target(n)));
 }
 
-// Runs a script and ends with the counts. `work` is a directory for its files.
-function run(work, main) {
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => process.exit(1));
-  setTimeout(() => {
-    console.log(`FAILED  not done after ${LIMIT / 1000} seconds`);
-    console.log(`${passed} passed, ${failed + 1} failed`);
-    process.exit(1);
-  }, LIMIT).unref();
+// Messages that a page sends to check compression: repetitive ones, and one that does not shrink.
+const REPETITIVE = [1, 127, 128, 1000, 65536, MIB];
+const RANDOM = 1000;
 
-  fs.mkdirSync(work, { recursive: true });
-  main()
-    .catch((error) => {
-      failed += 1;
-      console.log(`FAILED  ${error?.stack ?? error}`);
-    })
-    .finally(() => {
-      console.log(`${passed} passed, ${failed} failed`);
-      process.exit(failed === 0 && passed > 0 ? 0 : 1);
-    });
+// Opens a socket to `target` that expects all these messages back, one after another. Returns what it agreed on,
+// and the messages that failed.
+async function exchangeCompressed(page, target) {
+  return page.evaluate(
+    async ({ target, repetitive, random }) => {
+      const url = new URL(target, location.href);
+      url.protocol = url.protocol.replace("http", "ws");
+      const socket = new WebSocket(url);
+      socket.binaryType = "arraybuffer";
+      const next = (name) =>
+        new Promise((resolve, reject) => {
+          socket[`on${name}`] = resolve;
+          socket.onerror = () => reject(new Error(`no ${name}`));
+        });
+      await next("open");
+      const noise = crypto.getRandomValues(new Uint8Array(random));
+      const messages = repetitive.flatMap((size) => ["grüße,12".repeat(size).slice(0, size), new Uint8Array(size).fill(7)]);
+      const failures = [];
+      for (const message of [...messages, noise]) {
+        socket.send(message);
+        const { data } = await next("message");
+        const equal = typeof message === "string" ? data === message : data.byteLength === message.length && new Uint8Array(data).every((byte, i) => byte === message[i]);
+        if (!equal) failures.push(message.length);
+      }
+      const closed = next("close");
+      socket.close(1000);
+      if (!(await closed).wasClean) failures.push("close");
+      return { extensions: socket.extensions, failures };
+    },
+    { target, repetitive: REPETITIVE, random: RANDOM },
+  );
 }
 
-module.exports = { PATIENCE, MIB, assertEchoed, assertSame, check, exchangeMebibytes, launch, newest, open, run, startServer, state, until };
+// Checks the frames of `exchangeCompressed` in both directions.
+function assertCompressed({ client, server }) {
+  for (const [sender, messages] of Object.entries({ client: client.messages(), server: server.messages() })) {
+    assert.equal(messages.length, 2 * REPETITIVE.length + 1, `messages of the ${sender}`);
+    for (const [i, { compressed, bytes }] of messages.entries()) {
+      const size = REPETITIVE[i >> 1];
+      // Shorter messages may be compressed or not.
+      if (size >= 128) assert.ok(compressed && bytes < size / 5, `the ${sender} sent ${bytes} bytes for ${size}, ${compressed}`);
+    }
+    // The browser compresses this one too.
+    if (sender === "server") assert.deepEqual(messages.at(-1), { compressed: false, bytes: RANDOM });
+    const compressed = messages.filter((message) => message.compressed);
+    const bytes = compressed.reduce((sum, message) => sum + message.bytes, 0);
+    console.log(`        ${compressed.length} of ${messages.length} messages of the ${sender} are compressed, to ${bytes} bytes`);
+  }
+}
+
+// Runs a script and ends with the counts. `work` is a directory for its files.
+function run(work, main) {
+  fs.mkdirSync(work, { recursive: true });
+  harness.run(LIMIT, main);
+}
+
+module.exports = { PATIENCE, MIB, assertCompressed, assertEchoed, assertSame, check, exchangeCompressed, exchangeMebibytes, launch, newest, open, run, startServer, state, until };

@@ -4,7 +4,8 @@
 //! `cargo run --example echo_h2 [ADDRESS]` listens on 127.0.0.1:9443, or on ADDRESS (with port 0, the
 //! system chooses one), with a self-signed certificate. `GET /` returns the page of the example
 //! `echo_server`, which connects back. `/` and `/echo` echo, `/bye` closes immediately, `/abort` aborts at
-//! the first message, and other paths are refused. Requests and the ends of connections are printed.
+//! the first message, and other paths are refused. Messages are compressed. Requests and the ends of
+//! connections are printed.
 
 use std::error::Error;
 use std::net::SocketAddr;
@@ -21,10 +22,13 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 use websocket_proto::handshake::{Acceptance, ExtendedConnect, HandshakeError, choose_subprotocol};
-use websocket_proto::{CloseCode, CloseFrame, Config, Connection, Event, Negotiated, Unsent};
+use websocket_proto::{
+    CloseCode, CloseFrame, Config, Connection, Deflate, Event, Negotiated, Unsent,
+};
 use websocket_proto_stacks::{drive, extended_connect};
 
-static CONFIG: Config = Config::new();
+const DEFLATE: Deflate = Deflate::new();
+static CONFIG: Config = Config::new().with_deflate(DEFLATE);
 static PAGE: &[u8] = include_bytes!("../../../examples/page.html");
 const SUBPROTOCOLS: [&str; 2] = ["chat", "superchat"];
 
@@ -106,7 +110,8 @@ async fn answer(
         return refuse(StatusCode::NOT_FOUND, respond);
     }
     let chosen = choose_subprotocol(connect.subprotocols(), &SUBPROTOCOLS);
-    let acceptance = Acceptance::new().with_subprotocol(chosen);
+    let deflate = connect.accept_deflate(&DEFLATE);
+    let acceptance = Acceptance::new().with_subprotocol(chosen).with_deflate(deflate);
     let accepted = connect.accept_http(&acceptance).expect("the subprotocol was offered");
     let mut connection = Connection::server(&CONFIG, &Negotiated::from(&acceptance));
     if path == "/bye" {
