@@ -87,7 +87,8 @@ async fn both_roles_exchange_messages_over_h2() {
     let (mut http, server) = connect().await;
     let uri = Uri::parse("wss://example.com/echo?x=1").unwrap();
     let fields = [Field::new("origin", "https://example.com")];
-    let wanted = ClientRequest::new(&uri).with_subprotocols(&["other", "chat"]).with_fields(&fields);
+    let wanted =
+        ClientRequest::new(&uri).with_subprotocols(&["other", "chat"]).with_fields(&fields);
     let (answer, send) = http.send_request(request(&wanted), false).unwrap();
     let answer = answer.await.unwrap();
     let negotiated = wanted.verify_extended_connect_http(&answer).unwrap().unwrap();

@@ -103,7 +103,8 @@ fn serve() -> (DuplexStream, JoinHandle<()>, UnboundedReceiver<JoinHandle<()>>) 
 async fn upgraded_connection_receives_the_bytes_after_the_request() {
     let (mut socket, server, mut echoing) = serve();
     let fields = [Field::new("Origin", "http://example.com")];
-    let request = ClientRequest::to("example.com", "/").with_subprotocols(&["chat"]).with_fields(&fields);
+    let request =
+        ClientRequest::to("example.com", "/").with_subprotocols(&["chat"]).with_fields(&fields);
     let mut handshake = ClientHandshake::new(&CONFIG, &request).unwrap();
     // A frame in the same write as the request; a real client may not send one so early.
     let len = handshake.output().len();
@@ -152,7 +153,8 @@ async fn upgraded_connection_receives_the_bytes_after_the_request() {
 async fn cross_origin_request_is_refused() {
     let (mut socket, server, mut echoing) = serve();
     let fields = [Field::new("Origin", "http://example.org")];
-    let request = ClientRequest::to("example.com", "/").with_subprotocols(&["chat"]).with_fields(&fields);
+    let request =
+        ClientRequest::to("example.com", "/").with_subprotocols(&["chat"]).with_fields(&fields);
     let mut handshake = ClientHandshake::new(&CONFIG, &request).unwrap();
     socket.write_all_buf(handshake.output()).await.unwrap();
     let mut input = Input::owned(vec![0; 4096]);
