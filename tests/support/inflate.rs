@@ -227,7 +227,10 @@ fn dynamic_block(bits: &mut Bits<'_>) -> Result<Block, Stop> {
     }
     let mut lengths = Vec::new();
     while lengths.len() < literals + distances {
-        let (value, count) = match code.symbol(bits)? {
+        // Without any code, as zlib does: the failure follows after one bit for each length.
+        let symbol =
+            if code.symbols.is_empty() { bits.take(1).map(|_| 0)? } else { code.symbol(bits)? };
+        let (value, count) = match symbol {
             16 => {
                 let count = 3 + bits.take(2)?;
                 (*lengths.last().ok_or(Stop::Corrupt)?, count)
