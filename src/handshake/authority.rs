@@ -181,12 +181,11 @@ const fn parse_ipv6(mut text: &[u8]) -> Option<[u16; 8]> {
                 break;
             }
         }
-        let (mut group, mut digits, mut rest) = (0, 0, text);
+        let (mut group, mut rest) = (0, text);
         while let [byte, tail @ ..] = rest
             && let Some(digit) = (*byte as char).to_digit(16)
         {
             group = (group << 4) | digit;
-            digits += 1;
             rest = tail;
         }
         if let [b'.', ..] = rest {
@@ -195,7 +194,7 @@ const fn parse_ipv6(mut text: &[u8]) -> Option<[u16; 8]> {
             return Some(address);
         }
         let [next, remaining @ ..] = groups else { return None };
-        if digits == 0 || digits > 4 {
+        if !matches!(text.len() - rest.len(), 1..=4) {
             return None;
         }
         *next = group as u16;
@@ -227,29 +226,28 @@ const fn group_count(text: &[u8]) -> usize {
 
 /// Parses an `IPv4address` (RFC 3986, section 3.2.2).
 const fn parse_ipv4(mut text: &[u8]) -> Option<u32> {
-    let mut address = 0;
-    let mut octets = 0;
-    loop {
-        let (mut octet, mut digits) = (0, 0);
-        while let [digit @ b'0'..=b'9', rest @ ..] = text {
-            if digits == 3 || (digits == 1 && octet == 0) {
-                return None;
+    let (mut address, mut octets) = (0, 0);
+    let (mut octet, mut digits) = (0, 0);
+    while let [byte, rest @ ..] = text {
+        match *byte {
+            // An octet has no leading zeros.
+            digit @ b'0'..=b'9' if octet > 0 || digits == 0 => {
+                octet = octet * 10 + (digit - b'0') as u32;
+                digits += 1;
+                if octet > 255 {
+                    return None;
+                }
             }
-            octet = octet * 10 + (*digit - b'0') as u32;
-            digits += 1;
-            text = rest;
-        }
-        if digits == 0 || octet > 255 {
-            return None;
-        }
-        address = (address << 8) | octet;
-        octets += 1;
-        text = match text {
-            [] if octets == 4 => return Some(address),
-            [b'.', rest @ ..] if octets < 4 => rest,
+            b'.' if digits > 0 => {
+                address = (address << 8) | octet;
+                octets += 1;
+                (octet, digits) = (0, 0);
+            }
             _ => return None,
-        };
+        }
+        text = rest;
     }
+    if octets == 3 && digits > 0 { Some((address << 8) | octet) } else { None }
 }
 
 #[cfg(test)]
