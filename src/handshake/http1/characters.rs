@@ -35,7 +35,9 @@ impl Class {
         let mut len = match self {
             Self::FieldValue => words_len(bytes, non_printable),
             Self::Token => words_len(bytes, non_letter_or_hyphen),
-            // The others are short, so that the table alone is faster.
+            // Builds without an allocator are assumed to be size-constrained.
+            Self::Target if cfg!(feature = "alloc") => words_len(bytes, non_target),
+            // Keys and host names are short, so that the table alone is faster.
             Self::Target | Self::Base64 | Self::RegName => 0,
         };
         while bytes.get(len).is_some_and(|&byte| self.has(byte)) {
@@ -123,6 +125,12 @@ fn words_len(bytes: &[u8], stops: impl Fn(usize) -> usize) -> usize {
 const fn non_printable(word: usize) -> usize {
     // The subtraction finds bytes below 0x20, the addition finds 0x7f, and both find bytes from 0x80.
     (word.wrapping_sub(ONES * 0x20) | word.wrapping_add(ONES)) & HIGH_BITS
+}
+
+/// Stops at everything except visible ASCII without `#`.
+const fn non_target(word: usize) -> usize {
+    let number_sign = (word ^ (ONES * b'#' as usize)).wrapping_sub(ONES);
+    (word.wrapping_sub(ONES * 0x21) | word.wrapping_add(ONES) | number_sign) & HIGH_BITS
 }
 
 /// Stops at everything except letters and hyphens. Most field names have only these.

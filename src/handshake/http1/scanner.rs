@@ -58,26 +58,9 @@ struct Syntax {
 enum Characters {
     /// Characters of a class.
     Of(Class),
-    /// One character of each range.
-    Pattern(&'static [Range]),
-}
-
-/// Returns the ranges from the bytes of `lowest` to those of `highest`.
-const fn ranges<const N: usize>(lowest: &[u8; N], highest: &[u8; N]) -> [Range; N] {
-    let mut ranges = [const { Range { lowest: 0, width: 0 } }; N];
-    let (mut to, mut low, mut high): (&mut [Range], &[u8], &[u8]) = (&mut ranges, lowest, highest);
-    while let ([range, ranges @ ..], [lowest, lows @ ..], [highest, highs @ ..]) = (to, low, high) {
-        *range = Range { lowest: *lowest, width: *highest - *lowest };
-        (to, low, high) = (ranges, lows, highs);
-    }
-    ranges
-}
-
-/// A range of characters: one character, or digits.
-struct Range {
-    lowest: u8,
-    /// The difference between the highest and the lowest character.
-    width: u8,
+    /// One character for each byte of a pattern: that byte or, if its highest bit is set, the digit in
+    /// its other bits or a higher digit.
+    Pattern(&'static [u8]),
 }
 
 /// The syntax of all parts before [`Part::FieldName`], in the order of [`Part`].
@@ -85,58 +68,36 @@ const SYNTAX: &[Syntax; Part::FieldName as usize] = {
     use Characters::{Of, Pattern};
     use HandshakeError as Error;
 
-    // RFC 9110, section 9.1: method = token.
-    const METHOD: Syntax = Syntax {
-        characters: Of(Class::Token),
-        min: 1,
-        end: b' ',
-        next: Part::Target,
-        error: Error::InvalidMethod,
-    };
-    // RFC 9112, section 3.2: request-target. Its form is checked once the head is complete.
-    const TARGET: Syntax = Syntax {
-        characters: Of(Class::Target),
-        min: 1,
-        end: b' ',
-        next: Part::RequestVersion,
-        error: Error::InvalidTarget,
-    };
-    // RFC 9112, section 2.3: HTTP-version = "HTTP/" DIGIT "." DIGIT.
-    const REQUEST_VERSION: Syntax = Syntax {
-        characters: Pattern(&ranges(b"HTTP/1.0", b"HTTP/1.9")),
-        min: 8,
-        end: b'\r',
-        next: Part::StartLineLf,
-        error: Error::InvalidHttpVersion,
-    };
-    // RFC 9112, section 4: status-code = 3DIGIT.
-    const VERSION_AND_STATUS: Syntax = Syntax {
-        characters: Pattern(&ranges(b"HTTP/1.0 100", b"HTTP/1.9 999")),
-        min: 12,
-        end: b' ',
-        next: Part::Reason,
-        error: Error::InvalidHttpVersion,
-    };
-    const REASON: Syntax = Syntax {
-        characters: Of(Class::FieldValue),
-        min: 0,
-        end: b'\r',
-        next: Part::StartLineLf,
-        error: Error::InvalidStatusLine,
-    };
+    const fn part(
+        characters: Characters,
+        min: usize,
+        end: u8,
+        next: Part,
+        error: HandshakeError,
+    ) -> Syntax {
+        Syntax { characters, min, end, next, error }
+    }
     // RFC 9112, section 2.2: a recipient must treat an element with a CR without LF as invalid.
     const fn lf(next: Part) -> Syntax {
-        Syntax { characters: Pattern(&[]), min: 0, end: b'\n', next, error: Error::LoneCr }
+        part(Pattern(b""), 0, b'\n', next, Error::LoneCr)
     }
+    // RFC 9110, section 9.1: method = token.
+    const METHOD: Syntax = part(Of(Class::Token), 1, b' ', Part::Target, Error::InvalidMethod);
+    // RFC 9112, section 2.3: HTTP-version = "HTTP/" DIGIT "." DIGIT.
+    const VERSION: Characters = Pattern(b"HTTP/1.\xb0");
+    // RFC 9112, section 4: status-code = 3DIGIT.
+    const VERSION_AND_STATUS: Characters = Pattern(b"HTTP/1.\xb0 \xb1\xb0\xb0");
     &[
         METHOD,
-        TARGET,
-        REQUEST_VERSION,
-        REASON,
+        // RFC 9112, section 3.2: request-target. Its form is checked once the head is complete.
+        part(Of(Class::Target), 1, b' ', Part::RequestVersion, Error::InvalidTarget),
+        part(VERSION, 8, b'\r', Part::StartLineLf, Error::InvalidHttpVersion),
+        // RFC 9112, section 4: reason-phrase.
+        part(Of(Class::FieldValue), 0, b'\r', Part::StartLineLf, Error::InvalidStatusLine),
         lf(Part::FieldName), // StartLineLf
         METHOD,              // RequestStart
         lf(Part::Method),    // EmptyLineLf
-        VERSION_AND_STATUS,
+        part(VERSION_AND_STATUS, 12, b' ', Part::Reason, Error::InvalidHttpVersion),
         lf(Part::Complete), // EndLf
     ]
 };
@@ -259,15 +220,16 @@ impl Scanner {
     }
 
     /// Reads the characters of the current part that fit `pattern`. Returns their number.
-    fn pattern_len(&mut self, pattern: &[Range], rest: &[u8]) -> usize {
+    fn pattern_len(&mut self, pattern: &[u8], rest: &[u8]) -> usize {
         let pattern = pattern.get(self.at - self.start..).unwrap_or_default();
         let mut len = 0;
-        for (byte, range) in rest.iter().zip(pattern) {
-            let above = byte.wrapping_sub(range.lowest);
-            if above > range.width {
+        for (byte, expected) in rest.iter().zip(pattern) {
+            let lowest = expected & 0x7f;
+            let width = if expected.is_ascii() { 0 } else { b'9' - lowest };
+            if byte.wrapping_sub(lowest) > width {
                 break;
             }
-            if range.width > 0 {
+            if width > 0 {
                 self.line.digits = self.line.digits * 10 + u16::from(byte - b'0');
             }
             len += 1;
@@ -340,23 +302,15 @@ impl Scanner {
     // Not inlined without an allocator, to keep a single copy.
     #[cfg_attr(not(feature = "alloc"), inline(never))]
     fn limit(&self) -> usize {
-        match self.part {
+        let max_part = if self.part == Part::Target {
             // The space after the target does not count toward the limit.
-            Part::Target => {
-                let limit = self.start.saturating_add(self.limits.max_target).saturating_add(1);
-                limit.min(self.limits.max_head)
-            }
-            Part::FieldName | Part::FieldValue | Part::FieldLf => self.field_line_limit(self.start),
-            Part::RequestStart
-            | Part::EmptyLineLf
-            | Part::Method
-            | Part::RequestVersion
-            | Part::VersionAndStatus
-            | Part::Reason
-            | Part::StartLineLf
-            | Part::EndLf
-            | Part::Complete => self.limits.max_head,
-        }
+            self.limits.max_target.saturating_add(1)
+        } else if SYNTAX.get(self.part as usize).is_none() {
+            self.limits.max_field_line
+        } else {
+            self.limits.max_head
+        };
+        self.start.saturating_add(max_part).min(self.limits.max_head)
     }
 
     /// Returns the offset at which a field line that starts at `start` must have ended.
