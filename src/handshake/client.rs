@@ -64,7 +64,8 @@ enum State {
     Head {
         interim_len: usize,
     },
-    Accepted,
+    /// The response accepts the request, with these parameters and its subprotocol.
+    Accepted(Negotiated<'static>),
     Body,
     Closed,
     Aborted,
@@ -174,7 +175,7 @@ impl ClientHandshake {
     /// the handshake.
     #[expect(clippy::result_large_err, reason = "the error gives the handshake back")]
     pub fn establish(mut self) -> Result<Connection, Unaccepted<Self>> {
-        let Some(negotiated) = self.negotiated() else {
+        let Some(negotiated) = self.agreed() else {
             return Err(Unaccepted { handshake: self, error: AcceptError::NotReady });
         };
         match Connection::client(self.config.clone(), &negotiated) {
@@ -193,10 +194,9 @@ impl ClientHandshake {
     /// `None` before that event, and for a [`tunnel`](Self::tunnel).
     #[must_use]
     pub fn negotiated(&self) -> Option<Negotiated<'_>> {
-        let (State::Accepted, Expected::Upgrade { .. }) = (self.state, &self.expected) else {
-            return None;
-        };
-        self.expected.verify(&self.response()?).ok()?
+        let negotiated = self.agreed()?;
+        let subprotocol = self.response()?.fields().text("sec-websocket-protocol");
+        Some(negotiated.with_subprotocol(subprotocol))
     }
 
     /// Returns the head of the final response, or `None` until it is complete. It stays readable
@@ -233,7 +233,7 @@ impl Handshake for ClientHandshake {
                 self.state = State::Closed;
                 Some(ClientEvent::BodyEnded(end))
             }
-            State::Accepted => None,
+            State::Accepted(_) => None,
             State::Closed | State::Aborted => {
                 input.consume().1.leave_unread(0);
                 None
@@ -247,7 +247,7 @@ impl Handshake for ClientHandshake {
 
     fn transport(&self) -> Transport {
         match self.state {
-            State::Head { .. } | State::Accepted => Transport::Open,
+            State::Head { .. } | State::Accepted(_) => Transport::Open,
             // Only the end of the server's stream ends this body; the server may wait for the end of
             // ours.
             State::Body if self.output.is_empty() && self.body.is_until_eof() => Transport::Drain,
@@ -264,20 +264,20 @@ impl Handshake for ClientHandshake {
             }
             State::Body if self.deadline.handle_timeout(now) => self.truncate_body(State::Closed),
             State::Head { .. } | State::Body => {}
-            State::Accepted | State::Closed | State::Aborted => {}
+            State::Accepted(_) | State::Closed | State::Aborted => {}
         }
     }
 
     fn poll_timeout(&self) -> Option<Duration> {
         match self.state {
             State::Head { .. } | State::Body => self.deadline.poll_timeout(),
-            State::Accepted | State::Closed | State::Aborted => None,
+            State::Accepted(_) | State::Closed | State::Aborted => None,
         }
     }
 
     fn abort(&mut self) {
         match self.state {
-            State::Head { .. } | State::Accepted => self.fail_later(HandshakeError::Aborted),
+            State::Head { .. } | State::Accepted(_) => self.fail_later(HandshakeError::Aborted),
             State::Body => self.truncate_body(State::Aborted),
             State::Closed | State::Aborted => self.state = State::Aborted,
         }
@@ -286,6 +286,16 @@ impl Handshake for ClientHandshake {
 }
 
 impl ClientHandshake {
+    /// Returns the parameters of the connection without the subprotocol, once the server has accepted an
+    /// upgrade.
+    const fn agreed(&self) -> Option<Negotiated<'static>> {
+        let (State::Accepted(negotiated), Expected::Upgrade { .. }) = (self.state, &self.expected)
+        else {
+            return None;
+        };
+        Some(negotiated)
+    }
+
     /// Reads heads until one that is not an interim response is complete.
     fn read_heads(&mut self, input: &mut Input<'_>) -> Result<Option<ClientEvent>, HandshakeError> {
         while let State::Head { interim_len } = self.state {
@@ -306,8 +316,8 @@ impl ClientHandshake {
                 let max_head = limits.max_head.saturating_sub(interim_len);
                 self.head.restart(Parser::response(limits.with_max_head(max_head)));
                 self.state = State::Head { interim_len };
-            } else if self.expected.verify(&response)?.is_some() {
-                self.state = State::Accepted;
+            } else if let Some(negotiated) = self.expected.verify(&response)? {
+                self.state = State::Accepted(negotiated.without_subprotocol());
                 return Ok(Some(ClientEvent::Accepted));
             } else {
                 self.body = Body::new(&response, limits.max_body);

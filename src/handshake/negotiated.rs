@@ -58,6 +58,16 @@ impl<'a> Negotiated<'a> {
         self
     }
 
+    /// Returns these parameters without the subprotocol, which is borrowed.
+    #[cfg(feature = "alloc")]
+    pub(super) const fn without_subprotocol(&self) -> Negotiated<'static> {
+        Negotiated {
+            subprotocol: None,
+            #[cfg(feature = "deflate")]
+            deflate: self.deflate,
+        }
+    }
+
     /// Returns the subprotocol, or `None` if there is none.
     #[must_use]
     pub const fn subprotocol(&self) -> Option<&'a str> {

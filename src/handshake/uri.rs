@@ -49,8 +49,10 @@ impl<'a> Uri<'a> {
     /// rejected: send it in an `Authorization` field instead
     /// ([`basic_credentials`](super::basic_credentials)).
     pub fn parse(uri: &'a str) -> Result<Self, UriError> {
-        let (scheme, rest) = uri.split_once("://").ok_or(UriError::Scheme)?;
-        let default_port = default_port(scheme.as_bytes()).ok_or(UriError::Scheme)?;
+        let (scheme, _) = split_scheme(uri.as_bytes()).ok_or(UriError::Scheme)?;
+        let default_port = default_port(scheme).ok_or(UriError::Scheme)?;
+        let (scheme, rest) = uri.split_at_checked(scheme.len()).ok_or(UriError::Scheme)?;
+        let rest = rest.strip_prefix("://").ok_or(UriError::Scheme)?;
         let authority_len = split_authority(rest.as_bytes()).0.len();
         let (authority, target) = rest.split_at_checked(authority_len).ok_or(UriError::Host)?;
         let Authority { host, port } = match Authority::parse(authority.as_bytes()) {
