@@ -50,6 +50,27 @@ impl Random {
         }
         text
     }
+
+    /// Objects as a chat or a market sends them, cut to `len` bytes.
+    pub(crate) fn json(&mut self, len: usize) -> String {
+        const NAMES: [&str; 8] =
+            ["mira", "jonas", "wei", "amina", "lukas", "sofia", "kenji", "olu"];
+        let mut text = String::new();
+        while text.len() < len {
+            let mut below = |bound: u64| self.next() % bound;
+            text += &format!(
+                "{{\"id\":{},\"user\":\"{}\",\"time\":{},\"value\":{}.{:02},\"room\":\"r{}\"}},",
+                below(1_000_000),
+                NAMES[below(8) as usize],
+                1_760_000_000_000 + below(1_000_000_000),
+                below(1000),
+                below(100),
+                below(40),
+            );
+        }
+        text.truncate(len);
+        text
+    }
 }
 
 /// Appends a frame, masked if `receiver` is a server.

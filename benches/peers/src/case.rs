@@ -4,6 +4,8 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
+use crate::codec::Compressor;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     Client,
@@ -25,6 +27,13 @@ pub enum Work {
     Connect,
 }
 
+/// Whether compressed messages refer to those before them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Context {
+    None,
+    Kept,
+}
+
 pub struct Case {
     pub group: &'static str,
     pub name: String,
@@ -38,6 +47,8 @@ pub struct Case {
     pub shared: bool,
     /// Number of fragments per message; a Ping stands between any two.
     pub fragments: usize,
+    /// The context of permessage-deflate, if it was agreed.
+    pub deflate: Option<Context>,
     /// The payloads, used in order and cyclically.
     pub messages: Vec<Bytes>,
     /// The bytes to read: all messages in order, read cyclically.
@@ -49,7 +60,10 @@ pub struct Case {
 /// The payload of the Pings between fragments.
 pub const PING: &[u8] = b"are you there?";
 
-/// Approximate bytes of the wire: larger than a first-level cache, smaller than a second-level one.
+/// RSV1: the message is compressed.
+const COMPRESSED: u8 = 0x40;
+
+/// Approximate bytes of the wire, before compression: larger than a first-level cache, smaller than a second-level one.
 const WIRE: usize = 256 << 10;
 
 impl Case {
@@ -63,6 +77,7 @@ impl Case {
             size,
             shared: false,
             fragments: 1,
+            deflate: None,
             messages: Vec::new(),
             wire: Vec::new(),
             read_ends: Vec::new(),
@@ -76,9 +91,15 @@ impl Case {
         if self.work != Work::Send {
             let masked = self.role == Role::Server;
             let opcode = if self.text { 1 } else { 2 };
+            // The first message refers to nothing, so that the wire can be read cyclically.
+            let mut compressor =
+                self.deflate.map(|context| Compressor::new(context, self.size, 15, 8));
             for message in &self.messages {
-                let size = message.len() / self.fragments;
-                for (i, piece) in message.chunks(size).enumerate() {
+                let (payload, opcode) = match &mut compressor {
+                    Some(compressor) => (compressor.compress(message), COMPRESSED | opcode),
+                    None => (&**message, opcode),
+                };
+                for (i, piece) in payload.chunks(payload.len() / self.fragments).enumerate() {
                     if i > 0 {
                         frame(&mut self.wire, 0x89, PING, masked.then(|| random.key()));
                     }
@@ -149,6 +170,16 @@ pub fn all() -> Vec<Case> {
         case.fragments = 64;
         cases.push(case.fill(payload));
     }
+    for (group, work) in [("deflate-send", Work::Send), ("deflate-receive", Work::Receive)] {
+        for (name, context) in [("no context", Context::None), ("context", Context::Kept)] {
+            for size in [32, 128, KIB, 16 * KIB, 1024 * KIB] {
+                let name = format!("{} {name}", named(size));
+                let mut case = Case::new(group, name, work, Role::Server, size);
+                case.deflate = Some(context);
+                cases.push(case.fill(json));
+            }
+        }
+    }
     let request = request();
     let name = format!("server {} B", request.len());
     let mut case = Case::new("handshake", name, Work::Accept, Role::Server, request.len());
@@ -218,10 +249,11 @@ fn frame(wire: &mut Vec<u8>, first: u8, payload: &[u8], key: Option<[u8; 4]>) {
     wire.extend(payload.iter().enumerate().map(|(i, byte)| byte ^ key[i % 4]));
 }
 
-/// A written frame, unmasked: its opcode, whether it has FIN and a masking key, and the range of its
+/// A written frame, unmasked: its opcode, whether it has FIN, RSV1 and a masking key, and the range of its
 /// payload in `bytes`.
 pub struct Written {
     pub opcode: u8,
+    pub compressed: bool,
     pub fin: bool,
     pub masked: bool,
     pub payload: Range<usize>,
@@ -250,7 +282,13 @@ pub fn read_frame(bytes: &mut [u8], mut at: usize) -> Written {
             *byte ^= key[i % 4];
         }
     }
-    Written { opcode: first & 0xf, fin: first & 0x80 != 0, masked, payload: at..at + length }
+    Written {
+        opcode: first & 0xf,
+        compressed: first & COMPRESSED != 0,
+        fin: first & 0x80 != 0,
+        masked,
+        payload: at..at + length,
+    }
 }
 
 /// A xorshift generator.
@@ -285,5 +323,31 @@ fn cjk(random: &mut Random, size: usize) -> Vec<u8> {
     while text.len() < size {
         text.push('.');
     }
+    text.into_bytes()
+}
+
+/// Objects as a chat or a market sends them, cut to `size` bytes.
+fn json(random: &mut Random, size: usize) -> Vec<u8> {
+    const NAMES: [&str; 8] = ["mira", "jonas", "wei", "amina", "lukas", "sofia", "kenji", "olu"];
+    const EVENTS: [&str; 6] = ["join", "leave", "message", "typing", "reaction", "price"];
+    let mut text = String::new();
+    while text.len() < size {
+        let mut below = |bound: u64| random.next() % bound;
+        text += &format!(
+            "{{\"id\":{},\"user\":\"{}\",\"event\":\"{}\",\"time\":{},\"value\":{}.{:02},\"room\":\"r{}\",\
+             \"tags\":[\"t{}\",\"t{}\"],\"read\":{}}},",
+            below(1_000_000),
+            NAMES[below(8) as usize],
+            EVENTS[below(6) as usize],
+            1_760_000_000_000 + below(1_000_000_000),
+            below(1000),
+            below(100),
+            below(40),
+            below(30),
+            below(30),
+            below(2) == 0,
+        );
+    }
+    text.truncate(size);
     text.into_bytes()
 }

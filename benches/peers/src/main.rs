@@ -4,6 +4,7 @@
 //! NAME]...`
 
 mod case;
+mod codec;
 mod idle;
 mod measure;
 mod memory;
@@ -101,6 +102,8 @@ const CHUNKS: [usize; 4] = [4 << 10, 16 << 10, 64 << 10, 256 << 10];
 struct Entry<'a> {
     peer: &'a dyn Peer,
     scene: Scene,
+    /// Compressed bytes for each byte of the sent messages.
+    size: Option<f64>,
 }
 
 impl<'a> Entry<'a> {
@@ -108,10 +111,8 @@ impl<'a> Entry<'a> {
     fn new(peer: &'a dyn Peer, case: &Arc<Case>, chunk: usize) -> Option<Self> {
         let scene = Scene::new(case, chunk);
         let mut job = peer.job(&scene)?;
-        if table::is_implementation(peer.name()) {
-            scene.check(peer.name(), &mut job);
-        }
-        Some(Self { peer, scene })
+        let size = table::is_checked(peer.name()).then(|| scene.check(peer.name(), &mut job));
+        Some(Self { peer, scene, size: size.flatten() })
     }
 
     fn open(&self) -> Job {
@@ -138,6 +139,7 @@ fn run(case: &Arc<Case>, peers: &[Box<dyn Peer>], options: &Options, table: &mut
     let row = |(entry, measured): (&Entry<'_>, Measured)| Row {
         name: entry.peer.name(),
         chunk: entry.scene.chunk,
+        size: entry.size,
         measured,
     };
     table.case(case, entries.iter().zip(measured).map(row).collect());

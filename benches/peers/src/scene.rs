@@ -15,7 +15,8 @@ use base64::Engine;
 use bytes::Bytes;
 use tokio::io::ReadBuf;
 
-use crate::case::{Case, PING, Role, Work, read_frame};
+use crate::case::{self, Case, PING, Role, Work, read_frame};
+use crate::codec::Inflater;
 
 /// A case as seen by one implementation.
 #[derive(Clone)]
@@ -76,8 +77,8 @@ impl Scene {
     }
 
     /// Runs `work` through all messages and a few of them again, and checks each received message and each
-    /// written frame.
-    pub fn check(&self, name: &str, work: &mut crate::Job) {
+    /// written frame. Returns the compressed bytes for each byte of the sent messages.
+    pub fn check(&self, name: &str, work: &mut crate::Job) -> Option<f64> {
         let case = &self.case;
         self.checking.store(true, Relaxed);
         let done = work(case.messages.len().min(3000) as u64 + 3) as usize;
@@ -87,10 +88,11 @@ impl Scene {
         }
         let mut written = std::mem::take(&mut *self.written.lock().unwrap());
         match case.work {
-            Work::Accept | Work::Connect => return,
+            Work::Accept | Work::Connect => return None,
             Work::Receive | Work::Send | Work::Echo => {}
         }
-        let (mut at, mut messages, mut pongs) = (0, 0, 0);
+        let mut inflater = Inflater::new(case.deflate.unwrap_or(case::Context::None), case.size);
+        let (mut at, mut messages, mut pongs, mut compressed) = (0, 0, 0, 0);
         while at < written.len() {
             let frame = read_frame(&mut written, at);
             let payload = &written[frame.payload.clone()];
@@ -102,6 +104,8 @@ impl Scene {
                 pongs += 1;
             } else {
                 assert_eq!(frame.opcode, if case.text { 1 } else { 2 });
+                compressed += payload.len();
+                let payload = if frame.compressed { inflater.inflate(payload) } else { payload };
                 assert!(
                     payload == case.messages[messages % case.messages.len()],
                     "sent message {messages} differs"
@@ -115,6 +119,8 @@ impl Scene {
         } else {
             assert_eq!(messages, done, "{name}: messages sent");
         }
+        let is_compressed = case.deflate.is_some() && case.work == Work::Send;
+        is_compressed.then(|| compressed as f64 / (messages * case.size) as f64)
     }
 }
 

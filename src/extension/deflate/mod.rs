@@ -90,7 +90,9 @@ impl Deflate {
     /// Keeps the compressor between outgoing messages, if the peer agrees: a message can then refer
     /// to those before it, which makes short messages much smaller (RFC 7692, section 7.1.1).
     ///
-    /// A connection then owns a compressor of 137 to 495 KB from its first compressed message on.
+    /// A connection then owns a compressor from its first compressed message on: 372 KiB by default, 135 to
+    /// 484 KiB with other [windows](Self::with_outgoing_window_bits) and
+    /// [memory levels](Self::with_memory_level).
     #[must_use]
     pub const fn with_outgoing_context_takeover(mut self) -> Self {
         self.outgoing_context_takeover = true;
@@ -126,6 +128,9 @@ impl Deflate {
 
     /// Sets the length in bytes from which messages are compressed. Shorter ones are sent
     /// uncompressed. 0 counts as 1: an empty message would grow.
+    ///
+    /// Without context, JSON shrinks from 48 to 64 bytes on, by 15 to 35 % at the default of 128 bytes and
+    /// by 40 to 50 % at 256 bytes. With context, messages of 32 bytes shrink to a third.
     ///
     /// It does not apply to messages that are sent [piece by piece](crate::Connection::send_chunk).
     #[must_use]

@@ -7,7 +7,8 @@ use std::hint::black_box;
 use fearless_simd::{Level, dispatch};
 
 use crate::Job;
-use crate::case::Role;
+use crate::case::{Context, Role, read_frame};
+use crate::codec::{Compressor, Inflater};
 use crate::scene::{Scene, answer};
 use crate::table::ANSWER;
 
@@ -21,6 +22,9 @@ pub struct Whole;
 pub struct StdUtf8;
 /// Like [`Xor`], and `simdutf8` validates text.
 pub struct SimdUtf8;
+/// `zlib-rs` driven directly, with headers written but none read: with this crate's parameters, or with
+/// window 15 and memory level 8.
+pub struct Codec<const TUNED: bool>;
 /// SHA-1 and base64 of the key, a part of the handshake's work.
 pub struct AcceptKey;
 /// Not a limit: the harness's own work within a client's handshake.
@@ -122,6 +126,70 @@ impl super::Peer for SimdUtf8 {
 
     fn receive(&self, scene: &Scene) -> Option<Job> {
         validates(scene, |text| simdutf8::basic::from_utf8(text).is_ok())
+    }
+}
+
+impl<const TUNED: bool> super::Peer for Codec<TUNED> {
+    fn name(&self) -> &'static str {
+        if TUNED { "limit:codec" } else { "limit:codec 15/8" }
+    }
+
+    fn deflates(&self) -> bool {
+        true
+    }
+
+    fn receive(&self, scene: &Scene) -> Option<Job> {
+        let (context, size) = (scene.case.deflate?, scene.case.size);
+        if !TUNED {
+            return None;
+        }
+        let mut wire = scene.case.wire.clone();
+        let (mut payloads, mut at) = (Vec::new(), 0);
+        while at < wire.len() {
+            let frame = read_frame(&mut wire, at);
+            at = frame.payload.end;
+            payloads.push(frame.payload);
+        }
+        let (scene, mut next, mut inflater) = (scene.clone(), 0, Inflater::new(context, size));
+        writes(move |_| {
+            scene.message(inflater.inflate(black_box(&wire[payloads[next].clone()])));
+            next = (next + 1) % payloads.len();
+        })
+    }
+
+    fn send(&self, scene: &Scene) -> Option<Job> {
+        let (context, size) = (scene.case.deflate?, scene.case.size);
+        let memory_level = match size {
+            0..=1024 if TUNED && context == Context::None => 4,
+            1025..=4096 if TUNED && context == Context::None => 7,
+            _ => 8,
+        };
+        if TUNED && memory_level == 8 {
+            return None;
+        }
+        let mut compressor = Compressor::new(context, size, 15, memory_level);
+        let (mut pipe, mut payloads) = (scene.pipe(), scene.payloads());
+        writes(move |_| {
+            let payload = compressor.compress(payloads.next());
+            let length = payload.len();
+            let header = match length {
+                0..126 => &[0xc2, length as u8][..],
+                126..65536 => &[0xc2, 126, (length >> 8) as u8, length as u8],
+                _ => &[
+                    0xc2,
+                    127,
+                    0,
+                    0,
+                    0,
+                    0,
+                    (length >> 24) as u8,
+                    (length >> 16) as u8,
+                    (length >> 8) as u8,
+                    length as u8,
+                ],
+            };
+            pipe.write_both(header, payload);
+        })
     }
 }
 

@@ -9,6 +9,8 @@ use crate::scene::{Pipe, Scene, run};
 mod embedded_websocket;
 mod fastwebsockets;
 mod limits;
+#[cfg(feature = "ratchet")]
+mod ratchet;
 mod sockudo_ws;
 mod soketto;
 mod tokio_websockets;
@@ -57,8 +59,16 @@ pub trait Peer {
         None
     }
 
+    /// Whether it supports permessage-deflate.
+    fn deflates(&self) -> bool {
+        false
+    }
+
     /// The job for the scene's case.
     fn job(&self, scene: &Scene) -> Option<Job> {
+        if scene.case.deflate.is_some() && !self.deflates() {
+            return None;
+        }
         match scene.case.work {
             Work::Receive => self.receive(scene),
             Work::Send => self.send(scene),
@@ -78,6 +88,8 @@ pub fn all() -> Vec<Box<dyn Peer>> {
         Box::new(sockudo_ws::Peer::<false>),
         Box::new(sockudo_ws::Peer::<true>),
         Box::new(yawc::Peer),
+        #[cfg(feature = "ratchet")]
+        Box::new(ratchet::Peer),
         Box::new(soketto::Peer),
         Box::new(wtx::Peer),
         Box::new(web_socket::Peer),
@@ -88,6 +100,8 @@ pub fn all() -> Vec<Box<dyn Peer>> {
         Box::new(limits::Whole),
         Box::new(limits::StdUtf8),
         Box::new(limits::SimdUtf8),
+        Box::new(limits::Codec::<true>),
+        Box::new(limits::Codec::<false>),
         Box::new(limits::AcceptKey),
         Box::new(limits::Answer),
     ]

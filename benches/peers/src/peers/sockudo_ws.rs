@@ -9,11 +9,12 @@ use std::any::Any;
 use bytes::{Bytes, BytesMut};
 use sockudo_ws::frame::{OpCode, encode_frame_header};
 use sockudo_ws::handshake::{client_handshake, server_handshake};
-use sockudo_ws::protocol::Protocol;
-use sockudo_ws::{Message, Role};
+use sockudo_ws::protocol::{CompressedProtocol, Protocol};
+use sockudo_ws::{DeflateConfig, Message, Role};
 
 use super::{handshakes, is_server};
 use crate::Job;
+use crate::case::Context;
 use crate::scene::{Pipe, Scene};
 
 /// Minimum length of payloads that are written beside their header.
@@ -98,6 +99,10 @@ impl<const FRAMER: bool> super::Peer for Peer<FRAMER> {
         }))
     }
 
+    fn deflates(&self) -> bool {
+        !FRAMER
+    }
+
     /// Without the driver's buffers, which are empty now. Its stream would own them.
     fn idle(&self, scene: &Scene) -> Option<Box<dyn Any>> {
         if FRAMER {
@@ -110,8 +115,61 @@ impl<const FRAMER: bool> super::Peer for Peer<FRAMER> {
     }
 }
 
+/// Its state machines.
+enum Machine {
+    Plain(Protocol),
+    Deflate(CompressedProtocol),
+}
+
+impl Machine {
+    /// Maximum bytes of a frame and of a message.
+    const MAX: usize = 64 << 20;
+
+    fn new(scene: &Scene) -> Self {
+        let is_server = is_server(scene);
+        let Some(context) = scene.case.deflate else {
+            let role = if is_server { Role::Server } else { Role::Client };
+            return Self::Plain(Protocol::new(role, Self::MAX, Self::MAX));
+        };
+        let config = DeflateConfig {
+            server_no_context_takeover: context == Context::None,
+            client_no_context_takeover: context == Context::None,
+            compression_threshold: 0,
+            ..DeflateConfig::default()
+        };
+        let new = if is_server { CompressedProtocol::server } else { CompressedProtocol::client };
+        Self::Deflate(new(Self::MAX, Self::MAX, config))
+    }
+
+    #[inline]
+    fn process(&mut self, input: &mut BytesMut, events: &mut Vec<Message>) {
+        match self {
+            Self::Plain(protocol) => protocol.process_into(input, events),
+            Self::Deflate(protocol) => protocol.process_into(input, events),
+        }
+        .expect("messages");
+    }
+
+    #[inline]
+    fn send(&mut self, message: &Message, output: &mut BytesMut) {
+        match self {
+            Self::Plain(protocol) => protocol.encode_message(message, output),
+            Self::Deflate(protocol) => protocol.encode_message(message, output),
+        }
+        .expect("open");
+    }
+
+    #[inline]
+    fn pong(&mut self, payload: &[u8], output: &mut BytesMut) {
+        match self {
+            Self::Plain(protocol) => protocol.encode_pong(payload, output),
+            Self::Deflate(protocol) => protocol.encode_pong(payload, output),
+        }
+    }
+}
+
 struct Socket<const FRAMER: bool> {
-    protocol: Protocol,
+    protocol: Machine,
     server: bool,
     pipe: Pipe,
     input: BytesMut,
@@ -122,9 +180,8 @@ struct Socket<const FRAMER: bool> {
 impl<const FRAMER: bool> Socket<FRAMER> {
     fn open(scene: &Scene) -> Self {
         let server = is_server(scene);
-        let role = if server { Role::Server } else { Role::Client };
         Self {
-            protocol: Protocol::new(role, 64 << 20, 64 << 20),
+            protocol: Machine::new(scene),
             server,
             pipe: scene.pipe(),
             input: BytesMut::new(),
@@ -138,7 +195,7 @@ impl<const FRAMER: bool> Socket<FRAMER> {
     fn receive(&mut self, mut message: impl FnMut(&mut Self, Bytes)) -> u64 {
         self.pipe.read_to(&mut self.input);
         let mut events = std::mem::take(&mut self.events);
-        self.protocol.process_into(&mut self.input, &mut events).expect("messages");
+        self.protocol.process(&mut self.input, &mut events);
         let mut done = 0;
         for event in events.drain(..) {
             match event {
@@ -146,7 +203,7 @@ impl<const FRAMER: bool> Socket<FRAMER> {
                     message(self, payload);
                     done += 1;
                 }
-                Message::Ping(payload) => self.protocol.encode_pong(&payload, &mut self.output),
+                Message::Ping(payload) => self.protocol.pong(&payload, &mut self.output),
                 Message::Pong(_) | Message::Close(_) => {}
             }
         }
@@ -162,8 +219,7 @@ impl<const FRAMER: bool> Socket<FRAMER> {
             self.pipe.write_both(&self.output, &payload);
             self.output.clear();
         } else {
-            let message = Message::Binary(payload);
-            self.protocol.encode_message(&message, &mut self.output).expect("open");
+            self.protocol.send(&Message::Binary(payload), &mut self.output);
         }
     }
 

@@ -10,14 +10,24 @@ use websocket_proto::handshake::{
     ServerHandshake, Uri,
 };
 use websocket_proto::{
-    Config, Connection, EntropyError, Event, Input, Message, Negotiated, Outgoing, Output, Unsent,
+    Config, Connection, Deflate, DeflateParameters, EntropyError, Event, Input, Message,
+    Negotiated, Outgoing, Output, Unsent,
 };
 
 use super::is_server;
 use crate::Job;
+use crate::case::Context;
 use crate::scene::{Pipe, Scene};
 
 static CONFIG: LazyLock<Config> = LazyLock::new(|| Config::new().with_static_entropy(&ENTROPY));
+static DEFLATE: LazyLock<Config> =
+    LazyLock::new(|| CONFIG.clone().with_deflate(Deflate::new().with_min_len(0)));
+static DEFLATE_CONTEXT: LazyLock<Config> = LazyLock::new(|| {
+    let deflate = Deflate::new().with_min_len(0);
+    CONFIG
+        .clone()
+        .with_deflate(deflate.with_outgoing_context_takeover().with_incoming_context_takeover())
+});
 static ENTROPY: fn(&mut [u8]) -> Result<(), EntropyError> = |out| {
     rand::thread_rng().fill_bytes(out);
     Ok(())
@@ -90,6 +100,10 @@ impl super::Peer for Peer {
         }))
     }
 
+    fn deflates(&self) -> bool {
+        true
+    }
+
     /// Without the read buffer, which belongs to the driver: one buffer serves any number of connections.
     fn idle(&self, scene: &Scene) -> Option<Box<dyn Any>> {
         let mut socket = Socket::open(scene);
@@ -153,10 +167,19 @@ impl Socket {
 
 fn open(scene: &Scene) -> Connection {
     let negotiated = Negotiated::default();
+    let agreed = DeflateParameters::new();
+    let (config, negotiated) = match scene.case.deflate {
+        None => (&*CONFIG, negotiated),
+        Some(Context::None) => {
+            let agreed = agreed.with_server_no_context_takeover().with_client_no_context_takeover();
+            (&*DEFLATE, negotiated.with_deflate(agreed))
+        }
+        Some(Context::Kept) => (&*DEFLATE_CONTEXT, negotiated.with_deflate(agreed)),
+    };
     if is_server(scene) {
-        Connection::server(&*CONFIG, &negotiated)
+        Connection::server(config, &negotiated)
     } else {
-        Connection::client(&*CONFIG, &negotiated).expect("entropy")
+        Connection::client(config, &negotiated).expect("entropy")
     }
 }
 

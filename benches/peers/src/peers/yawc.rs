@@ -8,10 +8,11 @@ use std::future::poll_fn;
 use std::pin::Pin;
 
 use futures_util::{Sink, SinkExt};
-use yawc::{Frame, OpCode, Options, Role, WebSocket};
+use yawc::{DeflateOptions, Frame, OpCode, Options, Role, WebSocket};
 
 use super::is_server;
 use crate::Job;
+use crate::case::Context;
 use crate::scene::{Pipe, Scene, run};
 
 pub struct Peer;
@@ -66,6 +67,10 @@ impl super::Peer for Peer {
         }))
     }
 
+    fn deflates(&self) -> bool {
+        true
+    }
+
     /// With its defaults, as users get it.
     fn idle(&self, scene: &Scene) -> Option<Box<dyn Any>> {
         let mut socket = open(scene, 8192);
@@ -76,12 +81,22 @@ impl super::Peer for Peer {
 
 fn open(scene: &Scene, buffer: usize) -> WebSocket<Pipe> {
     let role = if is_server(scene) { Role::Server } else { Role::Client };
-    let options = Options::default()
+    let mut options = Options::default()
         .with_utf8()
         .with_limits(64 << 20, 64 << 20)
         .with_read_buffer_capacity(buffer)
         .with_write_buffer_capacity(buffer);
-    WebSocket::from_stream(scene.pipe(), role, options).expect("options")
+    let extensions = scene.case.deflate.map(|context| {
+        options.compression = Some(DeflateOptions::default());
+        match context {
+            Context::None => {
+                "permessage-deflate; server_no_context_takeover; client_no_context_takeover"
+            }
+            Context::Kept => "permessage-deflate",
+        }
+    });
+    WebSocket::from_stream_with_extensions(scene.pipe(), role, extensions, options)
+        .expect("options")
 }
 
 #[inline]
