@@ -104,6 +104,27 @@ pub enum Step {
     Handshake,
 }
 
+impl ConnectError {
+    pub(crate) fn is_temporary(&self) -> bool {
+        match self {
+            Self::Resolve { .. } | Self::Tcp { .. } | Self::Timeout { .. } => true,
+            // An error of rustls is a refusal, others are those of the transport.
+            Self::Tls { error, .. } => error.kind() != io::ErrorKind::InvalidData,
+            Self::ProxyRejected { response, .. } => crate::error::is_temporary(response.status),
+            Self::Proxy { error, .. } => error.is_temporary(),
+            Self::Uri(_)
+            | Self::TlsDisabled
+            | Self::NoCryptography
+            | Self::NoRoots
+            | Self::PlainServer { .. }
+            | Self::TlsServer
+            | Self::TooManyRedirects { .. }
+            | Self::RedirectUri(_)
+            | Self::InsecureRedirect { .. } => false,
+        }
+    }
+}
+
 impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

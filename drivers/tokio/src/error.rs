@@ -34,6 +34,38 @@ pub enum Error {
     Head(InvalidHead),
 }
 
+impl Error {
+    /// Returns whether the same call may succeed later: the network, the peer or a server on the way
+    /// failed or was too slow, and nobody refused.
+    ///
+    /// A client that reconnects waits for a random and growing time (RFC 6455, section 7.2.3); the
+    /// example `client` shows it.
+    #[must_use]
+    pub fn is_temporary(&self) -> bool {
+        match self {
+            Self::Io(_) => true,
+            Self::Connect(error) => error.is_temporary(),
+            Self::Rejected(response) => is_temporary(response.status),
+            Self::Handshake(error) => matches!(
+                error,
+                HandshakeError::UnexpectedEof | HandshakeError::Aborted | HandshakeError::Timeout
+            ),
+            Self::Connection(error) => matches!(
+                error,
+                ConnectionError::UnexpectedEof
+                    | ConnectionError::Aborted
+                    | ConnectionError::Timeout(_)
+            ),
+            Self::Send(_) | Self::NotWebSocket | Self::Entropy | Self::Head(_) => false,
+        }
+    }
+}
+
+/// Returns whether a server or a proxy that answers with this status code may accept later.
+pub(crate) fn is_temporary(status: u16) -> bool {
+    matches!(status, 408 | 429 | 500 | 502..=504)
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -142,4 +174,44 @@ impl_from! {
     SendError: Send,
     HandshakeError: Handshake,
     InvalidHead: Head,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rejected(status: u16) -> Error {
+        Error::Rejected(Box::new(Response { status, fields: Vec::new(), body: Vec::new() }))
+    }
+
+    #[test]
+    fn failures_are_temporary_and_refusals_are_not() {
+        let refused = || io::Error::from(io::ErrorKind::ConnectionRefused);
+        for error in [
+            refused().into(),
+            rejected(503),
+            rejected(429),
+            HandshakeError::UnexpectedEof.into(),
+            ConnectionError::UnexpectedEof.into(),
+            ConnectError::Tcp { address: "example.com".into(), error: refused() }.into(),
+        ] {
+            assert!(error.is_temporary(), "{error}");
+        }
+        for error in [
+            rejected(401),
+            rejected(302),
+            HandshakeError::WrongAccept.into(),
+            UriError::Host.into(),
+            SendError::Closed.into(),
+            ConnectError::TlsServer.into(),
+            Error::Entropy,
+        ] {
+            assert!(!error.is_temporary(), "{error}");
+        }
+    }
+
+    #[test]
+    fn results_of_receiving_stay_small() {
+        assert!(size_of::<Error>() <= 16, "{}", size_of::<Error>());
+    }
 }

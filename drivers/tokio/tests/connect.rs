@@ -94,6 +94,25 @@ async fn tunnel_leads_through_a_proxy() {
     }
 }
 
+#[cfg(feature = "deflate")]
+#[tokio::test]
+async fn compression_is_negotiated_as_configured() {
+    use tokio_websocket_proto::Incoming;
+    use tokio_websocket_proto::proto::handshake::Acceptance;
+    use tokio_websocket_proto::proto::{Config, Deflate};
+
+    static CONFIG: Config = Config::new().with_deflate(Deflate::new());
+    let port = serve(async |socket| {
+        let incoming = Incoming::receive(socket, &CONFIG).await.unwrap();
+        common::echo(incoming.accept(&Acceptance::new()).await.unwrap()).await
+    })
+    .await;
+    let client = client().with_config(&CONFIG);
+    let socket = client.connect(&format!("ws://localhost:{port}/")).await.unwrap().socket;
+    assert!(socket.connection().deflate().is_some());
+    assert_echoes(socket).await;
+}
+
 async fn redirect(location: &str) -> u16 {
     let head = format!("HTTP/1.1 307 Temporary Redirect\r\nLocation: {location}\r\n");
     serve_bytes(format!("{head}Content-Length: 0\r\n\r\n")).await

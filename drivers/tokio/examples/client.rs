@@ -1,0 +1,137 @@
+//! A chat client for the terminal, which reconnects.
+//!
+//! `cargo run --example client -- wss://example.com/chat [SECONDS]` sends each typed line, prints each
+//! message, and closes at the end of its input. When the server is unreachable, lost or restarting, the
+//! client connects again, first after a random part of SECONDS (5). Lines that are typed meanwhile are
+//! sent later; a line that was being sent when the connection broke may be lost.
+//!
+//! The program exits with 0 after a normal close; otherwise it prints the reason and exits with 1.
+
+use std::io;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep};
+use tokio_websocket_proto::proto::{CloseCode, Message};
+use tokio_websocket_proto::{Error, Stream, WebSocket, connect};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1);
+    let (uri, seconds) = (arguments.next(), arguments.next().map_or(Ok(5.0), |text| text.parse()));
+    let (Some(uri), Ok(seconds @ 0.0..1e6)) = (uri, seconds) else {
+        eprintln!("usage: client ws://HOST[:PORT]/PATH [SECONDS]");
+        return ExitCode::FAILURE;
+    };
+    let mut backoff = Backoff { first: Duration::from_secs_f64(seconds), attempts: 0 };
+    let mut lines = typed_lines();
+    loop {
+        let start = Instant::now();
+        let (reason, may_retry) = match run(&uri, &mut lines).await {
+            Ok(Ended::Normally) => return ExitCode::SUCCESS,
+            Ok(Ended::By(code)) => (format!("the server closed with {code}"), is_temporary(code)),
+            Err(error) => (error.to_string(), error.is_temporary()),
+        };
+        if !may_retry {
+            eprintln!("{reason}");
+            return ExitCode::FAILURE;
+        }
+        let delay = backoff.next(start.elapsed());
+        eprintln!("{reason}; again in {delay:.1?}");
+        sleep(delay).await;
+    }
+}
+
+/// How a connection ended.
+enum Ended {
+    /// The user or the server closed it.
+    Normally,
+    /// The server closed it with this code.
+    By(CloseCode),
+}
+
+async fn run(uri: &str, lines: &mut mpsc::Receiver<String>) -> Result<Ended, Error> {
+    let mut socket = connect(uri).await?;
+    eprintln!("connected");
+    talk(&mut socket, lines).await?;
+    Ok(match socket.outcome() {
+        Some(outcome) if outcome.code != CloseCode::NORMAL => Ended::By(outcome.code),
+        Some(_) | None => Ended::Normally,
+    })
+}
+
+/// Sends typed lines and prints messages until the connection is closed.
+async fn talk(
+    socket: &mut WebSocket<Stream>,
+    lines: &mut mpsc::Receiver<String>,
+) -> Result<(), Error> {
+    loop {
+        // `recv` and the channel lose nothing when the other branch is taken.
+        let line = tokio::select! {
+            message = socket.recv() => match message? {
+                Some(Message::Text(text)) => {
+                    println!("{text}");
+                    continue;
+                }
+                Some(Message::Binary(bytes)) => {
+                    println!("[{} bytes]", bytes.len());
+                    continue;
+                }
+                None => return Ok(()),
+            },
+            line = lines.recv() => line,
+        };
+        match line {
+            Some(line) => socket.send(line).await?,
+            None => return socket.close(CloseCode::NORMAL).await,
+        }
+    }
+}
+
+/// Reads the terminal in a thread, which does not keep the program from exiting.
+fn typed_lines() -> mpsc::Receiver<String> {
+    let (sender, lines) = mpsc::channel(1);
+    std::thread::spawn(move || {
+        for line in io::stdin().lines().map_while(io::Result::ok) {
+            if sender.blocking_send(line).is_err() {
+                return;
+            }
+        }
+    });
+    lines
+}
+
+/// Whether a server that closes with this code may accept a connection later.
+fn is_temporary(code: CloseCode) -> bool {
+    matches!(code, CloseCode::GOING_AWAY | CloseCode::SERVICE_RESTART | CloseCode::TRY_AGAIN_LATER)
+}
+
+/// The delays between attempts (RFC 6455, section 7.2.3).
+///
+/// When a server comes back, its clients must not all connect at once: the first delay is random within a
+/// span, later ones within spans that double up to 64 times the first.
+struct Backoff {
+    first: Duration,
+    attempts: u32,
+}
+
+impl Backoff {
+    /// Returns the next delay, after a connection or an attempt that lasted this long.
+    fn next(&mut self, lasted: Duration) -> Duration {
+        if lasted >= self.first * 12 {
+            self.attempts = 0;
+        }
+        let (least, span) = match self.attempts.min(6) {
+            0 => (Duration::ZERO, self.first),
+            doublings => {
+                let span = self.first * (1 << (doublings - 1));
+                (span, span)
+            }
+        };
+        self.attempts += 1;
+        // Without randomness, clients still spread out by their own timing.
+        let random = f64::from(getrandom::u32().unwrap_or(u32::MAX)) / f64::from(u32::MAX);
+        least + span.mul_f64(random)
+    }
+}

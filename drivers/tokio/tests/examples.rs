@@ -1,0 +1,133 @@
+//! Runs the examples as programs.
+
+mod common;
+
+use std::env::consts::EXE_SUFFIX;
+use std::process::Stdio;
+use std::time::Duration;
+
+use common::{accept_and_echo, listen, serve_bytes};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
+use tokio::time::timeout;
+use tokio_websocket_proto::proto::{CloseCode, Message};
+use tokio_websocket_proto::{accept, connect};
+
+/// A running example. It is killed when dropped.
+struct Program {
+    child: Child,
+    stdout: Lines<BufReader<ChildStdout>>,
+}
+
+/// Starts an example, which `cargo test` builds next to the tests.
+fn start(name: &str, arguments: &[&str]) -> Program {
+    let test = std::env::current_exe().unwrap();
+    let profile = test.parent().and_then(|deps| deps.parent()).unwrap();
+    let mut child = Command::new(profile.join("examples").join(format!("{name}{EXE_SUFFIX}")))
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let stdout = BufReader::new(child.stdout.take().unwrap()).lines();
+    Program { child, stdout }
+}
+
+impl Program {
+    /// Returns the next line that the program prints.
+    async fn line(&mut self) -> String {
+        let line = timeout(Duration::from_secs(60), self.stdout.next_line()).await;
+        line.expect("the program is alive").unwrap().expect("the program prints a line")
+    }
+
+    async fn type_text(&mut self, text: &str) {
+        self.child.stdin.as_mut().unwrap().write_all(text.as_bytes()).await.unwrap();
+    }
+
+    /// Ends the input of the program, and returns its errors if it fails.
+    async fn finish(mut self) -> Result<(), String> {
+        drop(self.child.stdin.take());
+        let output = self.child.wait_with_output().await.unwrap();
+        let errors = String::from_utf8(output.stderr).unwrap();
+        if output.status.success() { Ok(()) } else { Err(errors) }
+    }
+}
+
+#[tokio::test]
+async fn echo_server_echoes() {
+    let mut server = start("echo_server_tokio", &["127.0.0.1:0"]);
+    let line = server.line().await;
+    let mut socket = connect(line.strip_prefix("listening on ").unwrap()).await.unwrap();
+    for message in [Message::from("Hello"), Message::from(vec![7; 100_000])] {
+        socket.send(message.clone()).await.unwrap();
+        assert_eq!(socket.recv().await.unwrap().unwrap(), message);
+    }
+    socket.close(CloseCode::NORMAL).await.unwrap();
+}
+
+#[tokio::test]
+async fn client_sends_lines_and_prints_messages() {
+    let (listener, port) = listen().await;
+    let mut client = start("client", &[&format!("ws://127.0.0.1:{port}/")]);
+    let server = tokio::spawn(async move { accept_and_echo(listener.accept().await?.0).await });
+    client.type_text("first\nsecond\n").await;
+    assert_eq!(client.line().await, "first");
+    assert_eq!(client.line().await, "second");
+    client.finish().await.unwrap();
+    server.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn client_connects_again_after_a_restart_of_the_server() {
+    let (listener, port) = listen().await;
+    let mut client = start("client", &[&format!("ws://127.0.0.1:{port}/"), "0.01"]);
+    for end in [CloseCode::SERVICE_RESTART, CloseCode::GOING_AWAY] {
+        let mut socket = accept(listener.accept().await.unwrap().0).await.unwrap();
+        socket.send("restarting").await.unwrap();
+        socket.close(end).await.unwrap();
+        assert_eq!(client.line().await, "restarting");
+    }
+    // A server that breaks off.
+    drop(accept(listener.accept().await.unwrap().0).await.unwrap());
+    // A line that is typed earlier may be lost with that connection.
+    let (tcp, _) = listener.accept().await.unwrap();
+    let server = tokio::spawn(accept_and_echo(tcp));
+    client.type_text("Hello\n").await;
+    assert_eq!(client.line().await, "Hello");
+    client.finish().await.unwrap();
+    server.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn client_stops_when_the_server_refuses() {
+    let refusal = "HTTP/1.1 401 \r\nContent-Length: 0\r\n\r\n";
+    let port = serve_bytes(refusal).await;
+    let client = start("client", &[&format!("ws://127.0.0.1:{port}/")]);
+    assert_eq!(
+        client.finish().await.unwrap_err(),
+        "the server answered with status 401; it demands credentials, so give them in the field \
+         Authorization\n"
+    );
+
+    let (listener, port) = listen().await;
+    let client = start("client", &[&format!("ws://127.0.0.1:{port}/")]);
+    let mut socket = accept(listener.accept().await.unwrap().0).await.unwrap();
+    socket.close(CloseCode::POLICY_VIOLATION).await.unwrap();
+    assert_eq!(client.finish().await.unwrap_err(), "connected\nthe server closed with 1008\n");
+}
+
+#[tokio::test]
+async fn wss_talks_to_itself_with_a_self_signed_certificate() {
+    let file = format!("tokio-websocket-proto-{}.der", std::process::id());
+    let file = std::env::temp_dir().join(file);
+    let file = file.to_str().unwrap();
+    let mut server = start("wss", &["server", file, "127.0.0.1:0"]);
+    let line = server.line().await;
+    let uri = line.strip_prefix("listening on ").unwrap();
+    let mut client = start("wss", &["client", file, uri, "Hello"]);
+    assert_eq!(client.line().await, "Hello");
+    client.finish().await.unwrap();
+    std::fs::remove_file(file).unwrap();
+}
