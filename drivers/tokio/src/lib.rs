@@ -9,6 +9,7 @@ mod connect_error;
 mod engine;
 mod error;
 mod handshake;
+pub mod migration;
 mod split;
 mod stream;
 mod tcp;
