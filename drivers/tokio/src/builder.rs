@@ -120,7 +120,8 @@ impl ClientBuilder {
     /// Sets the TLS configuration for `wss`, and for a proxy that is spoken to with TLS. Use it for
     /// roots of your own, client certificates or another verifier.
     ///
-    /// The default trusts the roots that the crate's features name, and offers `http/1.1` (ALPN).
+    /// The default trusts the roots that the crate's features name, and offers `http/1.1` (ALPN). A
+    /// configuration that offers other protocols fails where the server chooses HTTP/2.
     #[cfg(feature = "rustls")]
     #[must_use]
     pub fn with_tls(mut self, config: impl Into<Arc<ClientConfig>>) -> Self {

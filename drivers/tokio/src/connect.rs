@@ -124,10 +124,18 @@ impl ClientBuilder {
         };
         let stream = if uri.is_secure() { self.secure(uri, stream, start).await? } else { stream };
         let exchange = Exchange::new(stream, handshake).since(start);
-        exchange.perform().await.map_err(|error| match error {
-            Error::Handshake(HandshakeError::Timeout) => timeout(uri, Step::Handshake),
-            error => error,
-        })
+        let error = match exchange.perform().await {
+            Ok(exchange) => return Ok(exchange),
+            Err(Error::Handshake(HandshakeError::Timeout)) => {
+                return Err(timeout(uri, Step::Handshake));
+            }
+            Err(Error::Handshake(HandshakeError::UnexpectedEof)) => {
+                io::Error::new(io::ErrorKind::UnexpectedEof, "it closed the connection")
+            }
+            Err(Error::Io(error)) => error,
+            Err(error) => return Err(error),
+        };
+        Err(ConnectError::NoResponse { address: address(uri).into(), error }.into())
     }
 
     /// Opens a tunnel through a proxy to the host and port of `uri`.

@@ -52,6 +52,13 @@ pub enum ConnectError {
     },
     /// The peer speaks TLS, which the URI does not ask for.
     TlsServer,
+    /// The peer closed or broke the connection without a response to the opening handshake.
+    NoResponse {
+        /// The server.
+        address: Box<str>,
+        /// The error, whose kind is `UnexpectedEof` if the server closed the connection.
+        error: io::Error,
+    },
     /// The proxy answered the request for a tunnel with a status code other than 2xx.
     ProxyRejected {
         /// The proxy.
@@ -107,7 +114,10 @@ pub enum Step {
 impl ConnectError {
     pub(crate) fn is_temporary(&self) -> bool {
         match self {
-            Self::Resolve { .. } | Self::Tcp { .. } | Self::Timeout { .. } => true,
+            Self::Resolve { .. }
+            | Self::Tcp { .. }
+            | Self::NoResponse { .. }
+            | Self::Timeout { .. } => true,
             // An error of rustls is a refusal, others are those of the transport.
             Self::Tls { error, .. } => error.kind() != io::ErrorKind::InvalidData,
             Self::ProxyRejected { response, .. } => crate::error::is_temporary(response.status),
@@ -173,6 +183,11 @@ impl fmt::Display for ConnectError {
                     "{address} does not speak TLS; check the port, or use ws:// instead of wss://"
                 )
             }
+            Self::NoResponse { address, error } => write!(
+                f,
+                "no response from {address}: {error}; check that a WebSocket server runs there, and \
+                 that it is not a TLS port"
+            ),
             Self::TlsServer => f.write_str("the server speaks TLS; use wss:// instead of ws://"),
             Self::ProxyRejected { address, response } => write!(
                 f,
@@ -270,9 +285,10 @@ impl std::error::Error for ConnectError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Uri(error) | Self::RedirectUri(error) => Some(error),
-            Self::Resolve { error, .. } | Self::Tcp { error, .. } | Self::Tls { error, .. } => {
-                Some(error)
-            }
+            Self::Resolve { error, .. }
+            | Self::Tcp { error, .. }
+            | Self::Tls { error, .. }
+            | Self::NoResponse { error, .. } => Some(error),
             Self::Proxy { error, .. } => Some(error),
             Self::TlsDisabled
             | Self::NoCryptography

@@ -134,4 +134,25 @@ mod tests {
         let error = connect([].into_iter()).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::NotFound);
     }
+
+    #[tokio::test(start_paused = true)]
+    async fn second_address_is_tried_while_the_first_does_not_answer() {
+        // The backlog of the first listener is full, so that the system drops further connections.
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let full = socket.listen(1).unwrap();
+        let silent = full.local_addr().unwrap();
+        let limit = Duration::from_secs(1);
+        let mut queued = Vec::new();
+        while let Ok(socket) = tokio::time::timeout(limit, TcpStream::connect(silent)).await {
+            queued.push(socket);
+        }
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let accepting = listener.local_addr().unwrap();
+        let start = Instant::now();
+        let socket = connect([silent, accepting].into_iter()).await.unwrap();
+        assert_eq!(socket.peer_addr().unwrap(), accepting);
+        let waited = start.elapsed();
+        assert!(waited >= ATTEMPT_DELAY && waited < ATTEMPT_DELAY * 2, "{waited:?}");
+    }
 }

@@ -27,6 +27,16 @@ async fn connects_in_one_line() {
 }
 
 #[tokio::test]
+async fn connects_to_an_ipv6_address() {
+    let Ok(listener) = tokio::net::TcpListener::bind("[::1]:0").await else {
+        return; // This machine has no IPv6.
+    };
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move { common::accept_and_echo(listener.accept().await.unwrap().0).await });
+    assert_echoes(connect(&format!("ws://{address}/")).await.unwrap()).await;
+}
+
+#[tokio::test]
 async fn connects_with_tls() {
     let port = tls_echo_server().await;
     // A task of its own: the future is `Send`.

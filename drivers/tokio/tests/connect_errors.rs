@@ -4,11 +4,13 @@ mod common;
 
 use std::time::Duration;
 
-use common::{TLS, Tls, client, echo_server, listen, proxy, serve, serve_bytes, tls_echo_server};
-use tokio::net::TcpListener;
+use common::{
+    FullListener, TLS, Tls, client, echo_server, listen, proxy, serve, serve_bytes, tls_echo_server,
+};
+use tokio::io::AsyncWriteExt;
 use tokio_websocket_proto::proto::handshake::InvalidHead;
 use tokio_websocket_proto::proto::{Config, Timeouts};
-use tokio_websocket_proto::{ClientBuilder, ConnectError, Error, Proxy, Step};
+use tokio_websocket_proto::{ClientBuilder, ConnectError, Error, Proxy, Step, tokio_rustls};
 
 /// Connects, and returns the error.
 async fn fail(client: &ClientBuilder, uri: &str) -> Error {
@@ -175,9 +177,40 @@ async fn server_of_another_protocol() {
         "the opening handshake failed: the start line has no HTTP version; the peer may speak another \
          protocol than HTTP"
     );
+}
+
+#[tokio::test]
+async fn server_that_gives_no_response() {
+    let closing = serve_bytes("").await;
+    // Dropping a socket with unread bytes resets the connection.
+    let resetting = serve(async |socket| socket.readable().await).await;
+    for (port, cause) in [(closing, "it closed the connection"), (resetting, "Connection reset")] {
+        let (error, text) = unreached(&client(), &format!("ws://127.0.0.1:{port}/")).await;
+        assert!(matches!(error, ConnectError::NoResponse { .. }));
+        let start = format!("no response from 127.0.0.1:{port}: {cause}");
+        assert!(text.starts_with(&start), "{text}");
+        let advice = "; check that a WebSocket server runs there, and that it is not a TLS port";
+        assert!(text.ends_with(advice), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn server_that_chooses_http_2() {
+    let mut server = tokio_rustls::rustls::ServerConfig::clone(TLS.acceptor.config());
+    server.alpn_protocols = vec![b"h2".to_vec()];
+    let acceptor = tokio_rustls::TlsAcceptor::from(std::sync::Arc::new(server));
+    let port = serve(move |socket| acceptor.accept(socket)).await;
+    let mut config = tokio_rustls::rustls::ClientConfig::clone(&TLS.client);
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    let client = ClientBuilder::new().with_tls(config);
+    let (error, text) = unreached(&client, &format!("wss://localhost:{port}/")).await;
+    assert!(matches!(error, ConnectError::Tls { .. }));
     assert_eq!(
-        after_response("").await,
-        "the opening handshake failed: the stream ended before the head did"
+        text,
+        format!(
+            "TLS with localhost:{port} failed: the server chose HTTP/2; offer http/1.1 alone in the \
+             TLS configuration (ALPN)"
+        )
     );
 }
 
@@ -299,19 +332,23 @@ async fn steps_that_take_too_long() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn rejection_whose_body_does_not_end() {
+    let port = serve(async |mut socket| {
+        let head = b"HTTP/1.1 401 \r\nContent-Length: 12\r\n\r\nwho";
+        socket.write_all(head).await.unwrap();
+        std::future::pending::<()>().await;
+    })
+    .await;
+    let start = tokio::time::Instant::now();
+    let error = fail(&client(), &format!("ws://127.0.0.1:{port}/")).await;
+    assert!(matches!(&error, Error::Rejected(response) if response.body == b"who"), "{error:?}");
+    assert!(start.elapsed() < Duration::from_secs(12), "{:?}", start.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
 async fn address_that_drops_packets() {
-    // The backlog of the listener is full.
-    let socket = tokio::net::TcpSocket::new_v4().unwrap();
-    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
-    let listener: TcpListener = socket.listen(1).unwrap();
-    let address = listener.local_addr().unwrap();
-    let mut queued = Vec::new();
-    let limit = Duration::from_secs(1);
-    while let Ok(socket) =
-        tokio::time::timeout(limit, tokio::net::TcpStream::connect(address)).await
-    {
-        queued.push(socket.unwrap());
-    }
+    let full = FullListener::new().await;
+    let address = full.address;
     let (error, text) = unreached(&client(), &format!("ws://{address}/")).await;
     assert!(matches!(error, ConnectError::Timeout { step: Step::Tcp, .. }), "{error:?}");
     assert_eq!(

@@ -3,13 +3,16 @@
 #![allow(dead_code, reason = "each test uses a part")]
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 use tokio::io::{
     AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader,
     copy_bidirectional,
 };
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
@@ -161,4 +164,26 @@ where
     client.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n").await?;
     copy_bidirectional(&mut client, &mut server).await?;
     Ok(())
+}
+
+/// A listener whose backlog is full: the system drops further connections, as a firewall does.
+pub(crate) struct FullListener {
+    pub(crate) address: SocketAddr,
+    _listener: TcpListener,
+    _queued: Vec<TcpStream>,
+}
+
+impl FullListener {
+    /// Call it with the clock of tokio paused.
+    pub(crate) async fn new() -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let listener = socket.listen(1).unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut queued = Vec::new();
+        while let Ok(socket) = timeout(Duration::from_secs(1), TcpStream::connect(address)).await {
+            queued.push(socket.unwrap());
+        }
+        Self { address, _listener: listener, _queued: queued }
+    }
 }
