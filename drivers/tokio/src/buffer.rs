@@ -1,9 +1,16 @@
 //! The read buffers of a thread. A connection owns one only while it has unread bytes.
 
 use std::cell::Cell;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
-/// The size of a read buffer in bytes.
-const LEN: usize = 64 << 10;
+use tokio::io::{AsyncRead, ReadBuf};
+use websocket_proto::Input;
+
+/// The size of a read buffer in bytes: a message of 64 KiB is often whole in it. `benches/sockets` compares
+/// sizes.
+const LEN: usize = 128 << 10;
 
 /// The number of read buffers that a thread keeps.
 const MAX_KEPT: usize = 8;
@@ -12,8 +19,52 @@ thread_local! {
     static KEPT: Cell<Vec<Vec<u8>>> = const { Cell::new(Vec::new()) };
 }
 
+/// Reads once into `input`, which owns a buffer only from a successful read until its bytes are consumed
+/// and the next read has to wait.
+///
+/// Call it when no byte is unread. After the end of the stream it is always pending.
+pub(crate) fn poll_read(
+    mut io: impl AsyncRead + Unpin,
+    input: &mut Input<'static>,
+    cx: &mut Context<'_>,
+) -> Poll<io::Result<()>> {
+    debug_assert!(!input.has_unread(), "unread bytes are consumed before the next read");
+    if input.is_finished() {
+        return Poll::Pending;
+    }
+    if input.space().is_empty() {
+        let _ = input.replace_storage(take());
+    }
+    let mut space = ReadBuf::new(input.space());
+    match Pin::new(&mut io).poll_read(cx, &mut space) {
+        Poll::Ready(Ok(())) => {
+            let len = space.filled().len();
+            input.filled(len);
+            Poll::Ready(Ok(()))
+        }
+        // The stream of TLS ended without its alert. A Close frame marks the end of a WebSocket
+        // connection, and peers often omit the alert after it.
+        Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
+            input.finish();
+            Poll::Ready(Ok(()))
+        }
+        Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+        Poll::Pending => {
+            release(input);
+            Poll::Pending
+        }
+    }
+}
+
+/// Returns the buffer of `input` to the thread, unless bytes are unread.
+pub(crate) fn release(input: &mut Input<'static>) {
+    if let Ok(storage) = input.replace_storage(Vec::new()) {
+        give(storage);
+    }
+}
+
 /// Takes a read buffer of the thread, or allocates one.
-pub(crate) fn take() -> Vec<u8> {
+fn take() -> Vec<u8> {
     let kept = KEPT.try_with(|cell| {
         let mut kept = cell.take();
         let buffer = kept.pop();
@@ -24,7 +75,7 @@ pub(crate) fn take() -> Vec<u8> {
 }
 
 /// Returns a read buffer to the thread.
-pub(crate) fn give(buffer: Vec<u8>) {
+fn give(buffer: Vec<u8>) {
     if buffer.len() != LEN {
         return; // The input had no buffer, or one of a handshake.
     }

@@ -17,7 +17,7 @@ use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 use websocket_proto::{CloseFrame, Connection, ConnectionError, Event, Input, Next, Transport};
 
@@ -253,10 +253,11 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Engine<IO> {
                 Poll::Pending => {}
             }
         }
-        if self.poll_timers(cx).is_ready() {
+        // A peer that sends without end does not hold the timers up: each turn reports the time.
+        if self.poll_read(reading, cx).is_ready() {
             return Poll::Ready(());
         }
-        self.poll_read(reading, cx)
+        self.poll_timers(cx)
     }
 
     /// Reports the time after a read, so that the state machine dates what was received.
@@ -280,42 +281,13 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Engine<IO> {
         Poll::Ready(())
     }
 
+    /// Waits for bytes. At the end of the stream only the output or a timer can change anything.
     fn poll_read(&mut self, reading: &mut Reading, cx: &mut Context<'_>) -> Poll<()> {
-        let input = &mut reading.input;
-        if input.is_finished() {
-            // Only the output or a timer can change anything.
-            return Poll::Pending;
+        match ready!(buffer::poll_read(&mut self.io, &mut reading.input, cx)) {
+            Ok(()) => self.is_time_due = true,
+            Err(error) => self.fail(error),
         }
-        if input.space().is_empty() {
-            // There is nothing unread, so that the storage can be replaced.
-            let _ = input.replace_storage(buffer::take());
-        }
-        let mut space = ReadBuf::new(input.space());
-        match Pin::new(&mut self.io).poll_read(cx, &mut space) {
-            Poll::Ready(Ok(())) => {
-                let len = space.filled().len();
-                input.filled(len);
-                self.is_time_due = true;
-                Poll::Ready(())
-            }
-            // The stream of TLS ended without its alert. A Close frame marks the end of a WebSocket
-            // connection, and peers often omit the alert after it.
-            Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                input.finish();
-                Poll::Ready(())
-            }
-            Poll::Ready(Err(error)) => {
-                self.fail(error);
-                Poll::Ready(())
-            }
-            Poll::Pending => {
-                // No connection owns a buffer while it waits.
-                if let Ok(storage) = input.replace_storage(Vec::new()) {
-                    buffer::give(storage);
-                }
-                Poll::Pending
-            }
-        }
+        Poll::Ready(())
     }
 
     /// Ends the transport: shuts down what is still open, without waiting.
@@ -324,8 +296,6 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Engine<IO> {
             self.is_shut_down = true;
             let _ = Pin::new(&mut self.io).poll_shutdown(cx);
         }
-        if let Ok(storage) = reading.input.replace_storage(Vec::new()) {
-            buffer::give(storage);
-        }
+        buffer::release(&mut reading.input);
     }
 }

@@ -6,7 +6,7 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 use websocket_proto::handshake::{
     Acceptance, Field, Handshake, Rejection, RequestHead, ServerEvent, ServerHandshake,
@@ -71,7 +71,8 @@ where
 /// # }
 /// ```
 pub struct Incoming<IO> {
-    exchange: Exchange<IO, ServerHandshake>,
+    /// Boxed: a task is as large as the largest future that it ever awaits.
+    exchange: Box<Exchange<IO, ServerHandshake>>,
     is_upgrade: bool,
 }
 
@@ -82,7 +83,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Incoming<IO> {
     ///
     /// Returns an error if the request breaks a rule, or does not come in time. It was then answered.
     pub async fn receive(io: IO, config: impl Into<SharedConfig>) -> Result<Self, Error> {
-        let mut exchange = Exchange::new(io, ServerHandshake::new(config));
+        let mut exchange = Box::new(Exchange::new(io, ServerHandshake::new(config)));
         let is_upgrade = match exchange.next().await? {
             Some(ServerEvent::Upgrade) => true,
             Some(ServerEvent::Http) => false,
@@ -102,11 +103,12 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Incoming<IO> {
     /// Returns [`Error::Head`] if the response would be invalid, and [`Error::NotWebSocket`] if the
     /// request is plain HTTP.
     pub async fn accept(self, acceptance: &Acceptance<'_>) -> Result<WebSocket<IO>, Error> {
-        let Exchange { io, handshake, input, .. } = self.exchange;
+        let Exchange { io, handshake, input, .. } = *self.exchange;
         let connection = handshake.accept(acceptance).map_err(|unaccepted| unaccepted.error)?;
-        let mut socket = WebSocket::from_parts(io, connection, input);
+        // Boxed as the exchange is.
+        let mut socket = Box::new(WebSocket::from_parts(io, connection, input));
         socket.flush().await?;
-        Ok(socket)
+        Ok(*socket)
     }
 
     /// Refuses the request with a prepared response, and closes the transport when the client has read
@@ -185,7 +187,7 @@ const TLS_ALERT: [u8; 2] = [21, 3];
 
 impl<IO: AsyncRead + AsyncWrite + Unpin, H: Handshake> Exchange<IO, H> {
     pub(crate) fn new(io: IO, handshake: H) -> Self {
-        let input = Input::owned(buffer::take());
+        let input = Input::owned(Vec::new());
         let timer = Timer::new(Instant::now());
         Self { io, handshake, input, timer, is_shut_down: false, is_tls_alert: false }
     }
@@ -255,18 +257,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, H: Handshake> Exchange<IO, H> {
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.input.is_finished() {
-            return Poll::Pending;
-        }
-        let mut space = ReadBuf::new(self.input.space());
-        match ready!(Pin::new(&mut self.io).poll_read(cx, &mut space)) {
-            Ok(()) => {}
-            // The stream of TLS ended without its alert.
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {}
-            Err(error) => return Poll::Ready(Err(error)),
-        }
-        let len = space.filled().len();
-        self.input.filled(len);
+        ready!(buffer::poll_read(&mut self.io, &mut self.input, cx))?;
         self.is_tls_alert |= self.input.unread().starts_with(&TLS_ALERT);
         Poll::Ready(Ok(()))
     }

@@ -44,10 +44,10 @@ impl Timer {
     /// it completes.
     pub(crate) fn poll(&mut self, due: Duration, cx: &mut Context<'_>) -> Poll<()> {
         let must_arm = !self.fires_by(due);
-        let at = self.origin + due;
-        let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(at)));
+        let origin = self.origin;
+        let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(origin + due)));
         if must_arm {
-            sleep.as_mut().reset(at);
+            sleep.as_mut().reset(origin + due);
             self.armed = Some(due);
         } else if !sleep.is_elapsed() && self.waker.will_wake(cx.waker()) {
             return Poll::Pending;
