@@ -55,7 +55,7 @@ impl Connection {
         if let Some(event) = self.ready_event() {
             return step_of(event);
         }
-        loop {
+        while input.has_unread() {
             let limits = &self.config.receive_limits;
             match self.machine.preview(input.unread(), limits, self.config.delivery) {
                 Preview::Event => return Next::Event,
@@ -72,9 +72,6 @@ impl Connection {
                         return step;
                     }
                 }
-            }
-            if !input.has_unread() {
-                break;
             }
         }
         // The bytes that were just consumed may have failed the connection. `receive` reports that
