@@ -13,7 +13,6 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -154,8 +153,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Engine<IO> {
                     self.end(reading, cx);
                     return Poll::Ready(false);
                 }
+                Next::Write | Next::Read if self.is_time_due => self.report_time(),
                 Next::Write | Next::Read => {
-                    self.report_time();
                     let _ = self.poll_write(cx);
                     ready!(self.poll_wait(reading, cx));
                 }
@@ -190,10 +189,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Engine<IO> {
                 }
                 Next::Control => self.receive_control(reading),
                 Next::Closed => return Poll::Ready(()),
-                Next::Write | Next::Read => {
-                    self.report_time();
-                    ready!(self.poll_wait(reading, cx));
-                }
+                Next::Write | Next::Read if self.is_time_due => self.report_time(),
+                Next::Write | Next::Read => ready!(self.poll_wait(reading, cx)),
             }
         }
     }
@@ -243,6 +240,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Engine<IO> {
 
     /// Waits for bytes or for a timer. Completes when the state machine may have changed.
     fn poll_wait(&mut self, reading: &mut Reading, cx: &mut Context<'_>) -> Poll<()> {
+        if self.has_ended() {
+            return Poll::Ready(()); // A write has failed.
+        }
         if self.connection.transport() == Transport::Drain && !self.is_shut_down {
             match Pin::new(&mut self.io).poll_shutdown(cx) {
                 Poll::Ready(Ok(())) => self.is_shut_down = true,
@@ -260,12 +260,12 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Engine<IO> {
         self.poll_timers(cx)
     }
 
-    /// Reports the time after a read, so that the state machine dates what was received.
+    /// Reports the time after a read, so that the state machine dates what was received. It may fail the
+    /// connection.
     fn report_time(&mut self) {
-        if mem::take(&mut self.is_time_due) {
-            self.timer.tick();
-            self.connection.handle_timeout(self.timer.now());
-        }
+        self.is_time_due = false;
+        self.timer.tick();
+        self.connection.handle_timeout(self.timer.now());
     }
 
     /// Waits for the next deadline. Completes when one has passed.

@@ -1,13 +1,17 @@
-//! The work for each message: calls of the transport, allocations, and memory while a connection waits.
+//! The driver over a scripted transport: its calls, allocations and memory, and failures.
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio_websocket_proto::proto::{Connection, Input, Message, Negotiated};
+use tokio_websocket_proto::proto::{
+    Config, Connection, ConnectionError, Input, Message, Negotiated, SharedConfig, Timeout,
+    Timeouts,
+};
 use tokio_websocket_proto::{DEFAULT_CONFIG, Error, WebSocket};
 
 #[path = "../../../tests/support/memory.rs"]
@@ -22,6 +26,8 @@ struct State {
     reads: VecDeque<Vec<u8>>,
     written: Vec<u8>,
     calls: Calls,
+    /// Whether writes fail.
+    is_broken: bool,
 }
 
 /// The number of calls since the last question.
@@ -53,7 +59,11 @@ impl Script {
 
     /// Returns a server over this transport, with the timers of the default configuration.
     fn server(&self) -> WebSocket<Self> {
-        let connection = Connection::server(&DEFAULT_CONFIG, &Negotiated::default());
+        self.server_with(&DEFAULT_CONFIG)
+    }
+
+    fn server_with(&self, config: impl Into<SharedConfig>) -> WebSocket<Self> {
+        let connection = Connection::server(config, &Negotiated::default());
         WebSocket::from_parts(self.clone(), connection, Input::owned(Vec::new()))
     }
 }
@@ -91,6 +101,9 @@ impl AsyncWrite for Script {
     ) -> Poll<io::Result<usize>> {
         let mut state = self.0.lock().unwrap();
         state.calls.writes += 1;
+        if state.is_broken {
+            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+        }
         slices.iter().for_each(|slice| state.written.extend_from_slice(slice));
         Poll::Ready(Ok(slices.iter().map(|slice| slice.len()).sum()))
     }
@@ -222,4 +235,35 @@ fn futures_are_small() {
     assert!(size_of_val(&socket.recv()) <= 64, "{}", size_of_val(&socket.recv()));
     let accept = tokio_websocket_proto::accept(script.clone());
     assert!(size_of_val(&accept) <= 384, "{}", size_of_val(&accept));
+}
+
+#[tokio::test(start_paused = true)]
+async fn failed_write_is_returned_although_nothing_can_be_read() {
+    let script = Script::default();
+    let mut socket = script.server();
+    script.0.lock().unwrap().is_broken = true;
+    assert!(poll(pin!(socket.feed("Hello"))).is_ready());
+    let received = poll(pin!(socket.recv()));
+    assert!(matches!(received, Poll::Ready(Err(Error::Io(_)))), "{received:?}");
+    assert!(matches!(poll(pin!(socket.recv())), Poll::Ready(Ok(None))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn timeout_that_a_read_reveals_is_returned_at_once() {
+    let second = Duration::from_secs(1);
+    let timeouts = Timeouts::NONE.with_idle(Some(8 * second));
+    let script = Script::default();
+    let mut socket = script.server_with(Config::new().with_timeouts(timeouts));
+    assert!(poll(pin!(socket.recv())).is_pending());
+    // Pings are no data. The deadline is overdue, and then, after a grace, expired.
+    for _ in 0..8 {
+        tokio::time::sleep(second).await;
+        script.push(b"\x89\x80\0\0\0\0".to_vec());
+        assert!(poll(pin!(socket.recv())).is_pending());
+    }
+    tokio::time::sleep(second).await;
+    script.push(b"\x89\x80\0\0\0\0".to_vec());
+    let received = poll(pin!(socket.recv()));
+    let Poll::Ready(Err(Error::Connection(error))) = received else { panic!("{received:?}") };
+    assert_eq!(error, ConnectionError::Timeout(Timeout::Idle));
 }
