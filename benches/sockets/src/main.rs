@@ -15,8 +15,12 @@ use load::Load;
 use process::{Programs, Server};
 use rows::Row;
 
-/// The time that a server runs before it is measured.
-const WARM_UP: Duration = Duration::from_millis(500);
+/// The number of slices of a measurement. The servers take turns in slices, so that what else the machine
+/// does meets all of them, and so that no connection idles until its server sends a Ping.
+const SLICES: u32 = 10;
+
+/// The time that a server runs before each slice.
+const WARM_UP: Duration = Duration::from_millis(50);
 
 struct Options {
     /// The measured time of each server in each row and round.
@@ -101,6 +105,24 @@ struct Figures {
     rate: f64,
 }
 
+/// The slices of one measurement.
+#[derive(Clone, Copy, Default)]
+struct Total {
+    cpu: Duration,
+    time: Duration,
+    messages: u64,
+}
+
+impl Total {
+    fn figures(&self) -> Figures {
+        let messages = self.messages as f64;
+        Figures {
+            cpu: self.cpu.as_secs_f64() * 1e6 / messages,
+            rate: messages / self.time.as_secs_f64(),
+        }
+    }
+}
+
 impl std::fmt::Display for Figures {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{:8.2} us of CPU {:9.0} messages/s", self.cpu, self.rate)
@@ -118,13 +140,18 @@ fn measure(servers: &[&str], row: &Row, options: &Options) -> Vec<Vec<Figures>> 
     let mut running: Vec<_> = servers.iter().map(start).collect();
     let mut measured = vec![Vec::new(); servers.len()];
     for round in 1..=options.rounds {
-        for (index, (server, load)) in running.iter_mut().enumerate() {
-            load.run(WARM_UP.min(options.time));
-            let (cpu, began) = (server.cpu_time(), Instant::now());
-            let messages = load.run(options.time) as f64;
-            let (cpu, time) = (server.cpu_time() - cpu, began.elapsed());
-            let cpu = cpu.as_secs_f64() * 1e6 / messages;
-            let figures = Figures { cpu, rate: messages / time.as_secs_f64() };
+        let mut totals = vec![Total::default(); servers.len()];
+        for _ in 0..SLICES {
+            for ((server, load), total) in running.iter_mut().zip(&mut totals) {
+                load.run(WARM_UP.min(options.time));
+                let (cpu, began) = (server.cpu_time(), Instant::now());
+                total.messages += load.run(options.time / SLICES);
+                total.cpu += server.cpu_time() - cpu;
+                total.time += began.elapsed();
+            }
+        }
+        for (index, total) in totals.iter().enumerate() {
+            let figures = total.figures();
             eprintln!("{round} {:12} {:24} {figures}", row.name(), servers[index]);
             measured[index].push(figures);
         }
