@@ -8,7 +8,7 @@ use websocket_proto::handshake::{ClientHandshake, ClientRequest, Field, Handshak
 
 use crate::builder::{ClientBuilder, Proxy};
 use crate::client::Response;
-use crate::connect_error::{ConnectError, Step};
+use crate::connect_error::{ConnectError, ConnectStep};
 use crate::error::Error;
 use crate::handshake::Exchange;
 use crate::stream::Stream;
@@ -127,7 +127,7 @@ impl ClientBuilder {
         let error = match exchange.perform().await {
             Ok(exchange) => return Ok(exchange),
             Err(Error::Handshake(HandshakeError::Timeout)) => {
-                return Err(timeout(uri, Step::Handshake));
+                return Err(timeout(uri, ConnectStep::Handshake));
             }
             Err(Error::Handshake(HandshakeError::UnexpectedEof)) => {
                 io::Error::new(io::ErrorKind::UnexpectedEof, "it closed the connection")
@@ -159,7 +159,7 @@ impl ClientBuilder {
         let address = address(proxy).into();
         let exchange = performed.map_err(|error| match error {
             Error::Rejected(response) => ConnectError::ProxyRejected { address, response }.into(),
-            Error::Handshake(HandshakeError::Timeout) => timeout(proxy, Step::Proxy),
+            Error::Handshake(HandshakeError::Timeout) => timeout(proxy, ConnectStep::Proxy),
             error => Error::from(ConnectError::Proxy { address, error: error.into() }),
         })?;
         exchange.into_tunnel().ok_or_else(|| {
@@ -171,12 +171,12 @@ impl ClientBuilder {
 
     /// Opens a TCP connection to the host and port of `uri`.
     async fn open_stream(&self, uri: &Uri<'_>, start: Instant) -> Result<Stream, Error> {
-        let resolved = self.within(uri, Step::Resolve, start, async {
+        let resolved = self.within(uri, ConnectStep::Resolve, start, async {
             let addresses = lookup_host((uri.host(), uri.port())).await;
             addresses.map_err(|error| ConnectError::Resolve { host: uri.host().into(), error })
         });
         let addresses = resolved.await?;
-        let connected = self.within(uri, Step::Tcp, start, async {
+        let connected = self.within(uri, ConnectStep::Tcp, start, async {
             let connected = tcp::connect(addresses).await;
             connected.map_err(|error| ConnectError::Tcp { address: address(uri).into(), error })
         });
@@ -187,7 +187,7 @@ impl ClientBuilder {
     async fn secure(&self, uri: &Uri<'_>, stream: Stream, start: Instant) -> Result<Stream, Error> {
         let address = address(uri);
         let secured = crate::tls::connect(self.tls.as_ref(), uri.host(), &address, stream);
-        self.within(uri, Step::Tls, start, secured).await
+        self.within(uri, ConnectStep::Tls, start, secured).await
     }
 
     #[cfg(not(feature = "rustls"))]
@@ -199,7 +199,7 @@ impl ClientBuilder {
     async fn within<T>(
         &self,
         uri: &Uri<'_>,
-        step: Step,
+        step: ConnectStep,
         start: Instant,
         performed: impl Future<Output = Result<T, ConnectError>>,
     ) -> Result<T, Error> {
@@ -212,7 +212,7 @@ impl ClientBuilder {
     }
 }
 
-fn timeout(uri: &Uri<'_>, step: Step) -> Error {
+fn timeout(uri: &Uri<'_>, step: ConnectStep) -> Error {
     ConnectError::Timeout { address: address(uri).into(), step }.into()
 }
 

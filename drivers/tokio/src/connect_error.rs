@@ -91,14 +91,14 @@ pub enum ConnectError {
         /// The peer.
         address: Box<str>,
         /// The step in progress.
-        step: Step,
+        step: ConnectStep,
     },
 }
 
 /// A step on the way to a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Step {
+pub enum ConnectStep {
     /// Resolving the name of the host.
     Resolve,
     /// Connecting to one of its addresses.
@@ -225,7 +225,7 @@ impl fmt::Display for ConnectError {
     }
 }
 
-impl Step {
+impl ConnectStep {
     const fn wording(self) -> (&'static str, &'static str) {
         match self {
             Self::Resolve => ("the name was not resolved", "check the network's DNS"),
@@ -328,7 +328,7 @@ mod tests {
                  (ca-certificates), or enable the feature `webpki-roots` of tokio-websocket-proto",
             ),
             (
-                ConnectError::Timeout { address: address(), step: Step::Resolve },
+                ConnectError::Timeout { address: address(), step: ConnectStep::Resolve },
                 "example.com: the name was not resolved in time; check the network's DNS",
             ),
             (

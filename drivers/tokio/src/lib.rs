@@ -21,7 +21,7 @@ mod websocket;
 pub use builder::{ClientBuilder, Proxy};
 pub use client::{Response, client, client_with};
 pub use connect::{Connected, connect};
-pub use connect_error::{ConnectError, Step};
+pub use connect_error::{ConnectError, ConnectStep};
 pub use error::Error;
 pub use handshake::{DEFAULT_CONFIG, Incoming, accept};
 pub use split::{Receiver, Sender};

@@ -10,7 +10,7 @@ use common::{
 use tokio::io::AsyncWriteExt;
 use tokio_websocket_proto::proto::handshake::InvalidHead;
 use tokio_websocket_proto::proto::{Config, Timeouts};
-use tokio_websocket_proto::{ClientBuilder, ConnectError, Error, Proxy, Step, tokio_rustls};
+use tokio_websocket_proto::{ClientBuilder, ConnectError, ConnectStep, Error, Proxy, tokio_rustls};
 
 /// Connects, and returns the error.
 async fn fail(client: &ClientBuilder, uri: &str) -> Error {
@@ -308,20 +308,20 @@ async fn steps_that_take_too_long() {
         (
             client(),
             format!("ws://127.0.0.1:{port}/"),
-            Step::Handshake,
+            ConnectStep::Handshake,
             "no answer to the opening handshake in time; check that a WebSocket server runs there, \
              and that it is not a TLS port",
         ),
         (
             client(),
             format!("wss://127.0.0.1:{port}/"),
-            Step::Tls,
+            ConnectStep::Tls,
             "the TLS handshake was not complete in time; check that the port speaks TLS",
         ),
         (
             via(port),
             "wss://example.com".to_owned(),
-            Step::Proxy,
+            ConnectStep::Proxy,
             "no answer to CONNECT in time; check that an HTTP proxy runs there",
         ),
     ] {
@@ -350,7 +350,7 @@ async fn address_that_drops_packets() {
     let full = FullListener::new().await;
     let address = full.address;
     let (error, text) = unreached(&client(), &format!("ws://{address}/")).await;
-    assert!(matches!(error, ConnectError::Timeout { step: Step::Tcp, .. }), "{error:?}");
+    assert!(matches!(error, ConnectError::Timeout { step: ConnectStep::Tcp, .. }), "{error:?}");
     assert_eq!(
         text,
         format!(
@@ -378,7 +378,10 @@ async fn all_steps_together_are_bounded() {
     .await;
     let start = tokio::time::Instant::now();
     let (error, _) = unreached(&via(slow_proxy), &format!("wss://localhost:{server}/")).await;
-    assert!(matches!(error, ConnectError::Timeout { step: Step::Handshake, .. }), "{error:?}");
+    assert!(
+        matches!(error, ConnectError::Timeout { step: ConnectStep::Handshake, .. }),
+        "{error:?}"
+    );
     assert!(start.elapsed() < Duration::from_secs(12), "{:?}", start.elapsed());
     // Without a limit, the same connection opens.
     let config = Config::new().with_timeouts(Timeouts::NONE);

@@ -6,7 +6,7 @@ use std::env::consts::EXE_SUFFIX;
 use std::process::Stdio;
 use std::time::Duration;
 
-use common::{accept_and_echo, listen, serve_bytes};
+use common::{TLS, accept_and_echo, listen, serve_bytes, tls_echo_server};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::time::timeout;
@@ -21,10 +21,16 @@ struct Program {
 
 /// Starts an example, which `cargo test` builds next to the tests.
 fn start(name: &str, arguments: &[&str]) -> Program {
+    start_trusting(name, arguments, None)
+}
+
+/// Starts an example that trusts the certificates in a file instead of those of the operating system.
+fn start_trusting(name: &str, arguments: &[&str], certificates: Option<&str>) -> Program {
     let test = std::env::current_exe().unwrap();
     let profile = test.parent().and_then(|deps| deps.parent()).unwrap();
     let mut child = Command::new(profile.join("examples").join(format!("{name}{EXE_SUFFIX}")))
         .args(arguments)
+        .envs(certificates.map(|file| ("SSL_CERT_FILE", file)))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -33,6 +39,11 @@ fn start(name: &str, arguments: &[&str]) -> Program {
         .unwrap();
     let stdout = BufReader::new(child.stdout.take().unwrap()).lines();
     Program { child, stdout }
+}
+
+fn temporary_file(extension: &str) -> String {
+    let name = format!("tokio-websocket-proto-{}.{extension}", std::process::id());
+    std::env::temp_dir().join(name).to_str().unwrap().to_owned()
 }
 
 impl Program {
@@ -80,6 +91,18 @@ async fn client_sends_lines_and_prints_messages() {
 }
 
 #[tokio::test]
+async fn client_trusts_the_roots_of_the_operating_system() {
+    let port = tls_echo_server().await;
+    let file = &temporary_file("pem");
+    std::fs::write(file, &TLS.certificate).unwrap();
+    let mut client = start_trusting("client", &[&format!("wss://localhost:{port}/")], Some(file));
+    client.type_text("Hello\n").await;
+    assert_eq!(client.line().await, "Hello");
+    client.finish().await.unwrap();
+    std::fs::remove_file(file).unwrap();
+}
+
+#[tokio::test]
 async fn client_connects_again_after_a_restart_of_the_server() {
     let (listener, port) = listen().await;
     let mut client = start("client", &[&format!("ws://127.0.0.1:{port}/"), "0.01"]);
@@ -120,9 +143,7 @@ async fn client_stops_when_the_server_refuses() {
 
 #[tokio::test]
 async fn wss_talks_to_itself_with_a_self_signed_certificate() {
-    let file = format!("tokio-websocket-proto-{}.der", std::process::id());
-    let file = std::env::temp_dir().join(file);
-    let file = file.to_str().unwrap();
+    let file = &temporary_file("der");
     let mut server = start("wss", &["server", file, "127.0.0.1:0"]);
     let line = server.line().await;
     let uri = line.strip_prefix("listening on ").unwrap();

@@ -26,6 +26,8 @@ use tokio_websocket_proto::{
 pub(crate) struct Tls {
     pub(crate) acceptor: TlsAcceptor,
     pub(crate) client: Arc<ClientConfig>,
+    /// The certificate, in PEM.
+    pub(crate) certificate: String,
 }
 
 pub(crate) static TLS: LazyLock<Tls> = LazyLock::new(|| Tls::new(4000));
@@ -36,7 +38,8 @@ impl Tls {
         let mut parameters = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap();
         parameters.not_after = rcgen::date_time_ymd(last_year, 1, 1);
         let key = rcgen::KeyPair::generate().unwrap();
-        let certificate = parameters.self_signed(&key).unwrap().der().clone();
+        let certificate = parameters.self_signed(&key).unwrap();
+        let (pem, certificate) = (certificate.pem(), certificate.der().clone());
         let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
         let server = ServerConfig::builder_with_provider(provider.clone())
             .with_safe_default_protocol_versions()
@@ -51,7 +54,11 @@ impl Tls {
             .unwrap()
             .with_root_certificates(roots)
             .with_no_client_auth();
-        Self { acceptor: TlsAcceptor::from(Arc::new(server)), client: Arc::new(client) }
+        Self {
+            acceptor: TlsAcceptor::from(Arc::new(server)),
+            client: Arc::new(client),
+            certificate: pem,
+        }
     }
 }
 
