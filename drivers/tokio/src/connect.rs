@@ -115,14 +115,12 @@ impl ClientBuilder {
         let request = ClientRequest::new(uri).with_subprotocols(&subprotocols).with_fields(fields);
         // An invalid request is reported before anything is sent.
         let handshake = ClientHandshake::new(self.config.clone(), &request)?;
-        if uri.is_secure() && cfg!(not(feature = "rustls")) {
-            return Err(ConnectError::TlsDisabled.into());
-        }
+        check_tls(uri)?;
         let stream = match &self.proxy {
             Some(proxy) => self.open_tunnel(proxy, uri, start).await?,
             None => self.open_stream(uri, start).await?,
         };
-        let stream = if uri.is_secure() { self.secure(uri, stream, start).await? } else { stream };
+        let stream = self.secure(uri, stream, start).await?;
         let exchange = Exchange::new(stream, handshake).since(start);
         let error = match exchange.perform().await {
             Ok(exchange) => return Ok(exchange),
@@ -149,12 +147,9 @@ impl ClientBuilder {
             proxy.credentials.as_ref().map(|value| Field::new("Proxy-Authorization", value));
         let tunnel = ClientHandshake::tunnel(self.config.clone(), uri, authorization.as_slice())?;
         let proxy = &proxy.uri()?;
-        if proxy.is_secure() && cfg!(not(feature = "rustls")) {
-            return Err(ConnectError::TlsDisabled.into());
-        }
+        check_tls(proxy)?;
         let stream = self.open_stream(proxy, start).await?;
-        let stream =
-            if proxy.is_secure() { self.secure(proxy, stream, start).await? } else { stream };
+        let stream = self.secure(proxy, stream, start).await?;
         let performed = Exchange::new(stream, tunnel).since(start).perform().await;
         let address = address(proxy).into();
         let exchange = performed.map_err(|error| match error {
@@ -183,16 +178,20 @@ impl ClientBuilder {
         Ok(connected.await?.into())
     }
 
+    /// Performs the TLS handshake with the server of `uri`, if its scheme asks for it.
     #[cfg(feature = "rustls")]
     async fn secure(&self, uri: &Uri<'_>, stream: Stream, start: Instant) -> Result<Stream, Error> {
+        if !uri.is_secure() {
+            return Ok(stream);
+        }
         let address = address(uri);
         let secured = crate::tls::connect(self.tls.as_ref(), uri.host(), &address, stream);
         self.within(uri, ConnectStep::Tls, start, secured).await
     }
 
     #[cfg(not(feature = "rustls"))]
-    async fn secure(&self, _: &Uri<'_>, _: Stream, _: Instant) -> Result<Stream, Error> {
-        Err(ConnectError::TlsDisabled.into())
+    async fn secure(&self, uri: &Uri<'_>, stream: Stream, _: Instant) -> Result<Stream, Error> {
+        check_tls(uri).map(|()| stream)
     }
 
     /// Performs a step within what is left of `Timeouts::opening`.
@@ -210,6 +209,14 @@ impl ClientBuilder {
         };
         performed.map_err(|_| timeout(uri, step))?.map_err(Error::from)
     }
+}
+
+/// Returns an error if the URI needs TLS and the crate was built without it.
+fn check_tls(uri: &Uri<'_>) -> Result<(), Error> {
+    if uri.is_secure() && cfg!(not(feature = "rustls")) {
+        return Err(ConnectError::TlsDisabled.into());
+    }
+    Ok(())
 }
 
 fn timeout(uri: &Uri<'_>, step: ConnectStep) -> Error {

@@ -198,6 +198,7 @@ impl fmt::Display for ConnectError {
             Self::Proxy { address, error } => {
                 let error: &dyn fmt::Display = match &**error {
                     crate::Error::Handshake(error) => error,
+                    crate::Error::Connect(_) => &"it speaks TLS, which https:// asks for",
                     error => error,
                 };
                 write!(

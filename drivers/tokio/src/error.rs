@@ -98,6 +98,7 @@ fn handshake_advice(error: HandshakeError) -> &'static str {
         HandshakeError::InvalidStatusLine | HandshakeError::InvalidHttpVersion => {
             "; the peer may speak another protocol than HTTP"
         }
+        HandshakeError::InvalidMethod => "; the client may speak another protocol, such as TLS",
         HandshakeError::MissingUpgrade | HandshakeError::MissingConnectionUpgrade => {
             "; a proxy on the way may not forward upgrades"
         }

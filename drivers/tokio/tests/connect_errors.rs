@@ -10,7 +10,9 @@ use common::{
 use tokio::io::AsyncWriteExt;
 use tokio_websocket_proto::proto::handshake::InvalidHead;
 use tokio_websocket_proto::proto::{Config, Timeouts};
-use tokio_websocket_proto::{ClientBuilder, ConnectError, ConnectStep, Error, Proxy, tokio_rustls};
+use tokio_websocket_proto::{
+    ClientBuilder, ConnectError, ConnectStep, Error, Proxy, accept, tokio_rustls,
+};
 
 /// Connects, and returns the error.
 async fn fail(client: &ClientBuilder, uri: &str) -> Error {
@@ -118,6 +120,19 @@ async fn plain_on_a_tls_port() {
     assert_eq!(
         after_status(400, "The plain HTTP request was sent to HTTPS port").await,
         "the server answered with status 400; the port may expect TLS, so try wss:// instead of ws://"
+    );
+}
+
+#[tokio::test]
+async fn tls_client_of_a_plain_server() {
+    let (listener, port) = listen().await;
+    let uri = format!("wss://localhost:{port}/");
+    let (client, accepted) = (client(), async { accept(listener.accept().await?.0).await });
+    let (_, accepted) = tokio::join!(client.connect(&uri), accepted);
+    assert_eq!(
+        accepted.unwrap_err().to_string(),
+        "the opening handshake failed: the method is not a token; the client may speak another \
+         protocol, such as TLS"
     );
 }
 
@@ -283,12 +298,15 @@ async fn refusals_of_proxies() {
 
 #[tokio::test]
 async fn proxies_that_are_none() {
+    let mut ports = vec![(tls_echo_server().await, "it speaks TLS, which https:// asks for")];
     for (response, cause) in [
         ("SSH-2.0-OpenSSH_9.9\r\n", "the start line has no HTTP version"),
         ("HTTP/1.1 200 \r\n\r\nbytes", "bytes follow its response"),
         ("", "the stream ended before the head did"),
     ] {
-        let port = serve_bytes(response).await;
+        ports.push((serve_bytes(response).await, cause));
+    }
+    for (port, cause) in ports {
         let (error, text) = unreached(&via(port), "ws://example.com").await;
         assert!(matches!(error, ConnectError::Proxy { .. }));
         assert_eq!(
