@@ -77,7 +77,8 @@ impl ClientBuilder {
         let mut redirects = 0;
         loop {
             let uri = Uri::parse(&target)?;
-            let response = match self.open(&uri, &fields, start).await {
+            // Boxed: this future is about 4 KB, which each future that awaits it would contain.
+            let response = match Box::pin(self.open(&uri, &fields, start)).await {
                 Ok(exchange) => {
                     let response = exchange.response()?;
                     return Ok(Connected { socket: exchange.establish()?, response, uri: target });

@@ -210,3 +210,9 @@ async fn redirects_that_must_not_be_followed_are_errors() {
         "the server redirects to ws://localhost/, which is without TLS; this is not followed"
     );
 }
+
+#[test]
+fn future_of_connecting_is_small() {
+    let future = connect("wss://localhost/");
+    assert!(size_of_val(&future) <= 512, "{}", size_of_val(&future));
+}
