@@ -284,8 +284,14 @@ impl Config {
         self.timeouts != Timeouts::NONE || self.control_rate.is_some() || self.statistics
     }
 
-    /// Fills `out` from the configured source of entropy.
-    pub(crate) fn fill(&self, out: &mut [u8]) -> Result<(), EntropyError> {
+    /// Fills `out` from the configured source of entropy, for a driver that draws the nonce of a request
+    /// which another HTTP stack writes.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the source fails, or if none is configured and the feature `getrandom` is
+    /// disabled.
+    pub fn fill(&self, out: &mut [u8]) -> Result<(), EntropyError> {
         match &self.entropy {
             #[cfg(feature = "getrandom")]
             EntropySource::OperatingSystem => crate::OsEntropy.fill(out),

@@ -152,8 +152,10 @@ impl ClientRequest<'_> {
         self
     }
 
-    /// Returns this request, with the offer of the configuration unless it mentions permessage-deflate.
-    pub(super) fn or_configured(mut self, config: &Config) -> Self {
+    /// Adds the offer of `config` unless this request mentions permessage-deflate, as
+    /// [`ClientHandshake`](super::ClientHandshake) does.
+    #[must_use]
+    pub fn or_configured(mut self, config: &Config) -> Self {
         self.extensions = self.extensions.or_configured(config);
         self
     }
