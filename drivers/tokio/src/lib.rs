@@ -1,6 +1,9 @@
-#![doc = include_str!("../README.md")]
+// The examples in the README need the feature `axum`.
+#![cfg_attr(any(not(doctest), feature = "axum"), doc = include_str!("../README.md"))]
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "axum")]
+pub mod axum;
 mod buffer;
 mod builder;
 mod client;
@@ -9,6 +12,8 @@ mod connect_error;
 mod engine;
 mod error;
 mod handshake;
+#[cfg(feature = "hyper")]
+pub mod hyper;
 pub mod migration;
 mod split;
 mod stream;

@@ -1,0 +1,93 @@
+//! The transport of a connection that hyper upgraded.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use ::hyper::rt::{Read, ReadBuf as Uninitialized, Write};
+use ::hyper::upgrade::{OnUpgrade, Upgraded};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// The transport of a connection that hyper upgraded: an HTTP/1.1 connection or an HTTP/2 stream.
+#[derive(Debug)]
+pub struct UpgradedIo {
+    io: Upgraded,
+    kind: Kind,
+}
+
+/// What was upgraded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A connection of HTTP/1.1.
+    Connection,
+    /// A stream of HTTP/2.
+    Stream,
+    /// A stream of HTTP/2 whose writing direction is shut down.
+    EndedStream,
+}
+
+impl UpgradedIo {
+    /// Waits until hyper has upgraded.
+    pub(super) async fn upgraded(on_upgrade: OnUpgrade, kind: Kind) -> io::Result<Self> {
+        let io = on_upgrade.await.map_err(io::Error::other)?;
+        Ok(Self { io, kind })
+    }
+
+    /// Returns hyper's transport.
+    #[must_use]
+    pub fn get_ref(&self) -> &Upgraded {
+        &self.io
+    }
+}
+
+impl AsyncRead for UpgradedIo {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        // A stream needs no draining: its unread bytes do not destroy what was written, and browsers
+        // may never end their direction.
+        if self.kind == Kind::EndedStream {
+            return Poll::Ready(Ok(()));
+        }
+        let mut space = Uninitialized::new(buffer.initialize_unfilled());
+        ready!(Pin::new(&mut self.io).poll_read(cx, space.unfilled()))?;
+        let len = space.filled().len();
+        buffer.advance(len);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for UpgradedIo {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.kind == Kind::Stream {
+            self.kind = Kind::EndedStream;
+        }
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}

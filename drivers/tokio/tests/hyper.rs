@@ -1,0 +1,345 @@
+//! WebSockets over hyper, in both roles, over HTTP/1.1 and HTTP/2.
+
+use std::convert::Infallible;
+
+use futures_util::{StreamExt, stream};
+use http_body_util::combinators::BoxBody;
+use http_body_util::{BodyExt, Empty, Full, StreamBody};
+use hyper::body::{Bytes, Frame, Incoming};
+use hyper::client::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode, Version};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::io::{DuplexStream, duplex};
+use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
+use tokio_websocket_proto::hyper::{ClientUpgrade, ServerUpgrade, UpgradeError, UpgradedIo};
+use tokio_websocket_proto::proto::handshake::{ClientRequest, Field, HandshakeError};
+use tokio_websocket_proto::proto::{CloseCode, Config, Deflate, Outcome, Timeouts};
+use tokio_websocket_proto::{Error, WebSocket, client};
+
+static CONFIG: Config =
+    Config::new().with_timeouts(Timeouts::RECOMMENDED).with_deflate(Deflate::new());
+
+type Page = Response<Full<Bytes>>;
+
+/// Greets and echoes at `/`, drops the connection after the greeting at `/drop`.
+async fn service(request: Request<Incoming>, ended: UnboundedSender<Option<Outcome>>) -> Page {
+    let mut request = request;
+    let mut upgrade = match ServerUpgrade::from_request(&mut request, &CONFIG) {
+        Ok(upgrade) => upgrade,
+        Err(UpgradeError::PlainHttp(_)) if request.uri().path() == "/page" => {
+            return Response::new("A page".into());
+        }
+        Err(error) => return error.response(),
+    };
+    upgrade.choose_subprotocol(&["chat.v2", "chat"]);
+    let greeting = format!("{:?}", upgrade.subprotocols().collect::<Vec<_>>());
+    let (mut response, socket) = upgrade.accept();
+    response.headers_mut().insert("x-added", "yes".parse().unwrap());
+    tokio::spawn(async move {
+        let mut socket = socket.await.unwrap();
+        socket.send(greeting).await.unwrap();
+        while request.uri().path() != "/drop"
+            && let Some(message) = socket.recv().await.unwrap()
+        {
+            let message = message.into_owned();
+            socket.feed(message).await.unwrap();
+        }
+        ended.send(socket.outcome()).unwrap();
+    });
+    response.map(|()| Full::default())
+}
+
+/// Starts a server of one version of HTTP. The receiver gets the outcomes of its connections.
+fn serve(version: Version) -> (DuplexStream, UnboundedReceiver<Option<Outcome>>) {
+    let (ours, theirs) = duplex(1 << 16);
+    let (ended, outcomes) = mpsc::unbounded_channel();
+    let io = TokioIo::new(theirs);
+    let service = service_fn(move |request| {
+        let page = service(request, ended.clone());
+        async { Ok::<_, Infallible>(page.await) }
+    });
+    if version == Version::HTTP_2 {
+        let mut http = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+        http.enable_connect_protocol();
+        tokio::spawn(http.serve_connection(io, service));
+    } else {
+        let http = hyper::server::conn::http1::Builder::new();
+        tokio::spawn(http.serve_connection(io, service).with_upgrades());
+    }
+    (ours, outcomes)
+}
+
+/// A client of one version of HTTP.
+enum Client {
+    Http1(http1::SendRequest<Empty<Bytes>>),
+    Http2(http2::SendRequest<Empty<Bytes>>),
+}
+
+impl Client {
+    async fn new(version: Version, io: DuplexStream) -> Self {
+        let io = TokioIo::new(io);
+        if version == Version::HTTP_2 {
+            let (sender, connection) = http2::handshake(TokioExecutor::new(), io).await.unwrap();
+            tokio::spawn(connection);
+            let mut client = Self::Http2(sender);
+            // The server's settings have come with the response to a first request.
+            client.get("http://example.com/page", &[]).await;
+            client
+        } else {
+            let (sender, connection) = http1::handshake(io).await.unwrap();
+            tokio::spawn(connection.with_upgrades());
+            Self::Http1(sender)
+        }
+    }
+
+    async fn send(&mut self, request: Request<Empty<Bytes>>) -> Response<Incoming> {
+        match self {
+            Self::Http1(sender) => sender.send_request(request).await.unwrap(),
+            Self::Http2(sender) => sender.send_request(request).await.unwrap(),
+        }
+    }
+
+    async fn get(&mut self, uri: &str, fields: &[(&str, &str)]) -> Response<Incoming> {
+        let mut request = Request::get(uri);
+        if let Self::Http1(_) = self {
+            request = request.header("host", "example.com");
+        }
+        let request =
+            fields.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+        self.send(request.body(Empty::new()).unwrap()).await
+    }
+
+    async fn open(&mut self, request: ClientRequest<'_>) -> Result<WebSocket<UpgradedIo>, Error> {
+        let (request, upgrade) = match self {
+            Self::Http1(_) => ClientUpgrade::http1(request, &CONFIG)?,
+            Self::Http2(_) => ClientUpgrade::http2(request, &CONFIG)?,
+        };
+        let response = self.send(request).await;
+        if response.status().is_informational() || response.status().is_success() {
+            assert_eq!(response.headers()["x-added"], "yes");
+            let chosen = response.headers().get("sec-websocket-protocol");
+            assert!(chosen.is_none_or(|chosen| chosen == "chat"));
+        }
+        upgrade.complete(response).await
+    }
+}
+
+async fn text(response: Response<Incoming>) -> String {
+    String::from_utf8(response.into_body().collect().await.unwrap().to_bytes().into()).unwrap()
+}
+
+const VERSIONS: [Version; 2] = [Version::HTTP_11, Version::HTTP_2];
+
+#[tokio::test]
+async fn messages_cross_compressed_and_both_ends_close_cleanly() {
+    for version in VERSIONS {
+        let (io, mut outcomes) = serve(version);
+        let request = ClientRequest::to("example.com", "/").with_subprotocols(&["x", "chat"]);
+        let mut socket = Client::new(version, io).await.open(request).await.unwrap();
+        assert!(socket.connection().deflate().is_some());
+        assert_eq!(socket.recv().await.unwrap().unwrap(), r#"["x", "chat"]"#);
+        for message in ["".to_owned(), "Hello".to_owned(), "long ".repeat(200_000)] {
+            socket.send(message.as_str()).await.unwrap();
+            assert_eq!(socket.recv().await.unwrap().unwrap(), message.as_str());
+        }
+        socket.close(CloseCode::NORMAL).await.unwrap();
+        assert!(socket.outcome().unwrap().clean, "{version:?}");
+        let outcome = outcomes.recv().await.unwrap().unwrap();
+        assert!(outcome.clean && outcome.code == CloseCode::NORMAL, "{version:?} {outcome:?}");
+    }
+}
+
+#[tokio::test]
+async fn client_of_this_crate_connects_to_a_server_of_hyper() {
+    let (io, mut outcomes) = serve(Version::HTTP_11);
+    let mut socket = client(io, &ClientRequest::to("example.com", "/")).await.unwrap();
+    assert_eq!(socket.recv().await.unwrap().unwrap(), "[]");
+    assert!(socket.connection().deflate().is_none(), "the client did not offer compression");
+    socket.close(CloseCode::NORMAL).await.unwrap();
+    assert!(outcomes.recv().await.unwrap().unwrap().clean);
+}
+
+#[tokio::test]
+async fn several_streams_share_an_http2_connection() {
+    let (io, mut outcomes) = serve(Version::HTTP_2);
+    let mut client = Client::new(Version::HTTP_2, io).await;
+    let mut sockets = Vec::new();
+    for _ in 0..5 {
+        sockets.push(client.open(ClientRequest::to("example.com", "/")).await.unwrap());
+    }
+    for (i, socket) in sockets.iter_mut().enumerate() {
+        assert_eq!(socket.recv().await.unwrap().unwrap(), "[]");
+        socket.send(format!("{i}")).await.unwrap();
+    }
+    for (i, socket) in sockets.iter_mut().enumerate().rev() {
+        assert_eq!(socket.recv().await.unwrap().unwrap(), format!("{i}").as_str());
+        socket.close(CloseCode::NORMAL).await.unwrap();
+        assert!(outcomes.recv().await.unwrap().unwrap().clean);
+    }
+}
+
+#[tokio::test]
+async fn thousands_of_small_messages_in_flight_are_echoed() {
+    for version in VERSIONS {
+        let (io, _outcomes) = serve(version);
+        let mut socket = Client::new(version, io)
+            .await
+            .open(ClientRequest::to("example.com", "/"))
+            .await
+            .unwrap();
+        assert_eq!(socket.recv().await.unwrap().unwrap(), "[]");
+        for i in 0..5000 {
+            socket.send(format!("{i}")).await.unwrap();
+        }
+        for i in 0..5000 {
+            assert_eq!(socket.recv().await.unwrap().unwrap(), format!("{i}").as_str());
+        }
+    }
+}
+
+#[tokio::test]
+async fn dropped_connection_fails_the_peer() {
+    for version in VERSIONS {
+        let (io, mut outcomes) = serve(version);
+        let request = ClientRequest::to("example.com", "/drop");
+        let mut socket = Client::new(version, io).await.open(request).await.unwrap();
+        assert_eq!(socket.recv().await.unwrap().unwrap(), "[]");
+        let error = socket.recv().await.unwrap_err();
+        assert!(matches!(error, Error::Connection(_)), "{version:?} {error}");
+        assert_eq!(outcomes.recv().await.unwrap(), None);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn server_over_http2_does_not_wait_for_the_end_of_the_client() {
+    let (io, mut outcomes) = serve(Version::HTTP_2);
+    let mut client = Client::new(Version::HTTP_2, io).await;
+    let mut socket = client.open(ClientRequest::to("example.com", "/")).await.unwrap();
+    let before = tokio::time::Instant::now();
+    socket.start_close(CloseCode::NORMAL).unwrap();
+    socket.flush().await.unwrap();
+    // Nothing more happens on the client's side.
+    assert!(outcomes.recv().await.unwrap().unwrap().clean);
+    assert_eq!(before.elapsed(), std::time::Duration::ZERO);
+}
+
+#[tokio::test]
+async fn page_of_another_origin_is_rejected_with_an_explanation() {
+    for version in VERSIONS {
+        let (io, _outcomes) = serve(version);
+        let fields = [Field::new("origin", "https://example.org")];
+        let request = ClientRequest::to("example.com", "/").with_fields(&fields);
+        let error = Client::new(version, io).await.open(request).await.unwrap_err();
+        let Error::Rejected(response) = error else { panic!("{error}") };
+        assert_eq!(response.status, 403);
+        let body = String::from_utf8(response.body).unwrap();
+        assert!(body.contains("\"https://example.org\""), "{body}");
+        assert!(body.contains("\"example.com\""), "{body}");
+    }
+}
+
+#[tokio::test]
+async fn plain_http_is_a_result_of_its_own() {
+    let (io, _outcomes) = serve(Version::HTTP_11);
+    let mut client = Client::new(Version::HTTP_11, io).await;
+    assert_eq!(text(client.get("/page", &[]).await).await, "A page");
+    let response = client.get("/", &[]).await;
+    assert_eq!(response.status(), StatusCode::UPGRADE_REQUIRED);
+    assert_eq!(response.headers()["upgrade"], "websocket");
+    assert_eq!(text(response).await, "This resource is a WebSocket.");
+
+    let (io, _outcomes) = serve(Version::HTTP_2);
+    let mut client = Client::new(Version::HTTP_2, io).await;
+    let response = client.get("http://example.com/", &[]).await;
+    assert_eq!(response.status(), StatusCode::BAD_REQUEST);
+    assert_eq!(text(response).await, "This resource is a WebSocket.");
+}
+
+#[tokio::test]
+async fn invalid_request_is_rejected_with_its_status() {
+    let upgrade = [
+        ("connection", "Upgrade"),
+        ("upgrade", "websocket"),
+        ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
+    ];
+    for (version, status) in
+        [(Some("12"), StatusCode::UPGRADE_REQUIRED), (None, StatusCode::UPGRADE_REQUIRED)]
+    {
+        let (io, _outcomes) = serve(Version::HTTP_11);
+        let mut client = Client::new(Version::HTTP_11, io).await;
+        let mut fields = upgrade.to_vec();
+        fields.extend(version.map(|version| ("sec-websocket-version", version)));
+        let response = client.get("/", &fields).await;
+        assert_eq!(response.status(), status);
+        assert_eq!(response.headers()["sec-websocket-version"], "13");
+    }
+    let (io, _outcomes) = serve(Version::HTTP_11);
+    let mut client = Client::new(Version::HTTP_11, io).await;
+    let response =
+        client.get("/", &[upgrade[0], upgrade[1], ("sec-websocket-version", "13")]).await;
+    assert_eq!(response.status(), StatusCode::BAD_REQUEST);
+    assert_eq!(text(response).await, "Sec-WebSocket-Key is missing");
+
+    for (protocol, version, status) in [("websocket", "12", 400), ("connect-udp", "13", 501)] {
+        let (io, _outcomes) = serve(Version::HTTP_2);
+        let mut client = Client::new(Version::HTTP_2, io).await;
+        let request = Request::builder()
+            .method(Method::CONNECT)
+            .uri("https://example.com/")
+            .header("sec-websocket-version", version)
+            .extension(hyper::ext::Protocol::from(protocol));
+        let response = client.send(request.body(Empty::new()).unwrap()).await;
+        assert_eq!(response.status(), status);
+    }
+}
+
+#[tokio::test]
+async fn client_without_upgrades_gets_an_error() {
+    let (io, _outcomes) = serve(Version::HTTP_11);
+    let (mut sender, connection) = http1::handshake(TokioIo::new(io)).await.unwrap();
+    tokio::spawn(connection);
+    let request = ClientRequest::to("example.com", "/");
+    let (request, upgrade) = ClientUpgrade::http1::<Empty<Bytes>>(request, &CONFIG).unwrap();
+    let error = upgrade.complete(sender.send_request(request).await.unwrap()).await.unwrap_err();
+    assert!(matches!(error, Error::Io(_)), "{error}");
+}
+
+#[tokio::test]
+async fn response_that_breaks_a_rule_is_an_error() {
+    let request = ClientRequest::to("example.com", "/");
+    let (_, upgrade) = ClientUpgrade::http1::<()>(request, &CONFIG).unwrap();
+    let response = Response::builder()
+        .status(101)
+        .header("connection", "Upgrade")
+        .header("upgrade", "websocket")
+        .header("sec-websocket-accept", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+    let error = upgrade.complete(response.body(String::new()).unwrap()).await.unwrap_err();
+    assert!(matches!(error, Error::Handshake(HandshakeError::WrongAccept)), "{error}");
+}
+
+#[tokio::test]
+async fn request_that_hyper_did_not_read_is_not_upgradable() {
+    let request = ClientRequest::to("example.com", "/");
+    let (mut request, _) = ClientUpgrade::http1::<()>(request, &CONFIG).unwrap();
+    let error = ServerUpgrade::from_request(&mut request, &CONFIG).unwrap_err();
+    assert_eq!(error, UpgradeError::NotUpgradable);
+    assert_eq!(error.response::<String>().status(), StatusCode::INTERNAL_SERVER_ERROR);
+}
+
+#[tokio::test(start_paused = true)]
+async fn rejection_whose_body_does_not_end_is_bounded_in_size_and_time() {
+    let request = ClientRequest::to("example.com", "/");
+    let rejected = async |body| {
+        let (_, upgrade) = ClientUpgrade::http1::<()>(request, &CONFIG).unwrap();
+        let response = Response::builder().status(503).body(body).unwrap();
+        let error = upgrade.complete(response).await.unwrap_err();
+        let Error::Rejected(response) = error else { panic!("{error}") };
+        response.body
+    };
+    let chunk = |len| Ok::<_, Infallible>(Frame::data(Bytes::from(vec![b'x'; len])));
+    let endless = stream::repeat_with(move || chunk(1000));
+    assert_eq!(rejected(BoxBody::new(StreamBody::new(endless))).await.len(), 64 << 10);
+    let stalled = stream::once(async move { chunk(5) }).chain(stream::pending());
+    assert_eq!(rejected(BoxBody::new(StreamBody::new(stalled))).await, b"xxxxx");
+}
