@@ -143,7 +143,7 @@ fn measure(servers: &[&str], row: &Row, options: &Options) -> Vec<Vec<Figures>> 
         let mut totals = vec![Total::default(); servers.len()];
         for _ in 0..SLICES {
             for ((server, load), total) in running.iter_mut().zip(&mut totals) {
-                load.run(WARM_UP.min(options.time));
+                load.run(WARM_UP.min(options.time / SLICES));
                 let (cpu, began) = (server.cpu_time(), Instant::now());
                 total.messages += load.run(options.time / SLICES);
                 total.cpu += server.cpu_time() - cpu;
