@@ -7,8 +7,7 @@ in the debug information, the innermost of the functions inlined there; code of 
 into another crate belongs to that crate, the functions of `core` belong to `core`. A check fails if the
 crate's functions, or its instructions (except in the program `both`), exceed LIMIT bytes. Another check
 fails if the crate or the program can panic, directly or through `core`. Panics in dependencies are not
-checked, and panics in the parsers of `core::net` are only listed. Programs built with a peer are counted
-but not checked. Ends with a line `N passed, M failed`.
+checked. Programs built with a peer are counted but not checked. Ends with a line `N passed, M failed`.
 """
 
 import re
@@ -68,12 +67,11 @@ class Image:
                         self.calls[starts[bisect_right(starts, at) - 1]][at] = callee
         if not self.calls:
             sys.exit(f"{path}: no relocations found")
-        self.writers, self.parsing = {}, set()
+        self.writers = {}
         self.find_writers(path)
 
     def find_writers(self, path):
-        """Finds the owner of the source of each half-word of code, and the half-words in a parser of
-        `core`."""
+        """Finds the owner of the source of each half-word of code."""
         names = {
             start + offset: name
             for start, (size, name) in self.functions.items()
@@ -90,8 +88,6 @@ class Image:
             of_language = [found in LANGUAGE for found in owners]
             inner = of_language.index(False) if False in of_language else len(owners) - 1
             self.writers[at] = owners[inner]
-            if any("4core3net" in function for function in functions[:inner]):
-                self.parsing.add(at)
 
     def functions_size(self):
         """Returns the bytes of the functions of the crate, or of a peer and its dependencies."""
@@ -105,14 +101,13 @@ class Image:
         return sizes
 
     def panics(self):
-        """Yields the call paths from the crate or the program to a panic: whether the path starts in a
-        parser of `core`, and the names on it."""
+        """Yields the names on each call path from the crate or the program to a panic."""
         for function, (_, name) in self.functions.items():
             if owner(name) in (CRATE, PROGRAM):
                 for at, callee in self.calls[function].items():
                     call_path = self.path_to_panic(callee, {function})
                     if call_path and self.writers[at] not in DEPENDENCIES.values():
-                        yield at in self.parsing, (name, *call_path)
+                        yield name, *call_path
 
     def path_to_panic(self, function, seen):
         _, name = self.functions[function]
@@ -137,7 +132,7 @@ def main(limit, paths):
     others = ("SHA-1", "base64", *LANGUAGE)
     row = "{:26}{:>10}{:>8}{:>9}{:>7}{:>8}{:>6}{:>19}".format
     print(row("bytes", "functions", "crate", "program", *others))
-    parsers, failures = [], []
+    failures = []
     checks = checks_failed = 0
     for program, image in images.items():
         sizes = image.sizes()
@@ -153,11 +148,10 @@ def main(limit, paths):
             checks_failed += 1
             failures.append(f"{program}: {functions} and {crate} bytes, more than {limit}")
         panics = sorted(set(image.panics()))
-        for of_parser, call_path in panics:
+        for call_path in panics:
             names = demangled(call_path)
-            text = f"{program}: " + " -> ".join(names[name] for name in call_path)
-            (parsers if of_parser else failures).append(text)
-        checks_failed += any(not of_parser for of_parser, _ in panics)
+            failures.append(f"{program}: " + " -> ".join(names[name] for name in call_path))
+        checks_failed += bool(panics)
 
     largest = max(images.values(), key=lambda image: image.sizes()[CRATE])
     functions = sorted(largest.functions.values(), reverse=True)[:25]
@@ -166,7 +160,6 @@ def main(limit, paths):
     for size, name in functions:
         print(f"{size:9}  {names[name][:100]}")
 
-    print("\nPanics of parsers of core::net:", *(parsers or ["none"]), sep="\n")
     print("\nFailed:", *(failures or ["none"]), sep="\n")
     print(f"{checks - checks_failed} passed, {checks_failed} failed")
     sys.exit(checks_failed > 0)
