@@ -64,8 +64,8 @@ fn run(mut arguments: Vec<String>) -> Result<()> {
 /// A connection that did not end normally.
 #[derive(Debug)]
 enum Ended {
-    /// The server refused the opening handshake with this status.
-    Refused(u16),
+    /// The server rejected the opening handshake with this status code.
+    Rejected(u16),
     /// The connection ended with this close code and for this reason.
     Closed(CloseCode, String),
 }
@@ -73,7 +73,7 @@ enum Ended {
 impl fmt::Display for Ended {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Refused(status) => write!(f, "the server refused with status {status}"),
+            Self::Rejected(status) => write!(f, "the server rejected with status {status}"),
             Self::Closed(_, reason) => f.write_str(reason),
         }
     }
@@ -90,35 +90,35 @@ struct Opened {
     input: Input<'static>,
 }
 
-/// Connects and performs the opening handshake. Prints the response if the server refuses.
+/// Connects and performs the opening handshake. Prints the response if the server rejects the request.
 fn open(uri: &str, config: &Config) -> Result<Opened> {
     let uri = Uri::parse(uri)?;
     let mut socket = Socket::connect(&uri)?;
     let mut input = Input::owned(vec![0; 64 << 10]);
     let mut handshake = ClientHandshake::new(config.clone(), &ClientRequest::new(&uri))?;
-    let (mut refusal, mut printed) = (None, 0);
+    let mut printed = 0;
     loop {
         let is_open = driver::turn_handshake(&mut handshake, &mut socket, &mut input);
         let event = handshake.receive(&mut input);
         // The body arrives after the event, possibly slowly.
         io::stderr().write_all(handshake.body().get(printed..).unwrap_or_default())?;
         printed = handshake.body().len();
-        match (event, refusal) {
-            (Some(ClientEvent::Accepted), _) => {
+        match event {
+            Some(ClientEvent::Accepted) => {
                 let connection = handshake.establish()?;
                 return Ok(Opened { connection, socket, input });
             }
-            (Some(ClientEvent::Rejected { status }), _) => {
-                refusal = Some(Ended::Refused(status));
+            Some(ClientEvent::Rejected { .. }) => {
                 handshake.response().iter().for_each(print_head);
             }
-            (Some(ClientEvent::BodyEnded(_)), Some(refusal)) => {
+            Some(ClientEvent::BodyEnded(_)) => {
                 eprintln!();
-                return Err(refusal.into());
+                let response = handshake.response().ok_or("a body without a response")?;
+                return Err(Ended::Rejected(response.status()).into());
             }
-            (Some(ClientEvent::Failed(error)), _) => return Err(error.into()),
-            _ if !is_open => return Err("the server closed the connection".into()),
-            (_, ended) => refusal = ended,
+            Some(ClientEvent::Failed(error)) => return Err(error.into()),
+            None if !is_open => return Err("the server closed the connection".into()),
+            None => {}
         }
     }
 }
@@ -154,7 +154,7 @@ fn keep_talking(uri: &str, config: &Config, seconds: &str) -> Result<()> {
 /// overloaded.
 fn is_temporary(error: &(dyn Error + Send + Sync + 'static)) -> bool {
     match error.downcast_ref() {
-        Some(Ended::Refused(status)) => matches!(status, 429 | 502..=504),
+        Some(Ended::Rejected(status)) => matches!(status, 429 | 502..=504),
         Some(Ended::Closed(code, _)) => matches!(
             *code,
             CloseCode::ABNORMAL

@@ -5,9 +5,10 @@
 //! system.
 
 use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use embedded_io_async::{ErrorType, Read, Write};
 use websocket_proto::frame::FrameHeader;
@@ -15,10 +16,11 @@ use websocket_proto::handshake::{Acceptance, HeadLimits, OriginPolicy, Rejection
 use websocket_proto::session::{Session, SessionEvent};
 use websocket_proto::{EntropyError, Input, MessageType, Role, Transport};
 
-/// The longest request head, response and read in bytes.
+/// The longest response and read in bytes, and one byte more than the longest request head.
 const BUFFER: usize = 512;
 
-/// Performs the opening handshake, and then echoes messages piece by piece, as they arrive.
+/// Performs the opening handshake, and then echoes messages piece by piece, as they arrive. Returns when
+/// all output is written: the traits have no call to end it, so the caller follows [`Transport::Drain`].
 async fn serve<S: Read + Write>(socket: &mut S) -> Result<(), S::Error> {
     let mut buffer = [0; BUFFER];
     let mut out = [0; FrameHeader::MAX_LEN + BUFFER];
@@ -36,19 +38,19 @@ async fn serve<S: Read + Write>(socket: &mut S) -> Result<(), S::Error> {
     Ok(())
 }
 
-/// Reads and answers the request. Returns the range of the bytes after it, or `None` if it was refused.
+/// Reads and answers the request. Returns the range of the bytes after it, or `None` if it was rejected.
 async fn open<S: Read + Write>(
     socket: &mut S,
     buffer: &mut [u8; BUFFER],
     out: &mut [u8],
 ) -> Result<Option<std::ops::Range<usize>>, S::Error> {
-    // A request that fills the buffer is refused with 431.
+    // A request that fills the buffer is rejected with 431.
     let mut parser = RequestParser::new(HeadLimits::DEFAULT.with_max_head(BUFFER - 1));
     let mut end = 0;
     loop {
         let len = socket.read(&mut buffer[end..]).await?;
         end += len;
-        let request = match parser.parse(&buffer[..end]) {
+        let checked = match parser.parse(&buffer[..end]) {
             Ok(None) if len > 0 => continue,
             Ok(Some(request)) => {
                 request.upgrade(&OriginPolicy::same()).map(|upgrade| (request, upgrade))
@@ -57,7 +59,7 @@ async fn open<S: Read + Write>(
             Ok(None) => return Ok(None),
             Err(error) => Err(error),
         };
-        let (response, accepted) = match request {
+        let (response, accepted) = match checked {
             Ok((request, Some(upgrade))) => {
                 let head = request.as_bytes().len();
                 (upgrade.accept(&Acceptance::new(), &mut *out), Some(head..end))
@@ -83,7 +85,7 @@ async fn echo<S: Read + Write>(
 ) -> Result<(), S::Error> {
     // A server masks nothing.
     let no_key = || Err(EntropyError);
-    while let Some(event) = session.receive(input).expect("each reply is taken at once") {
+    while let Some(event) = session.receive(input).expect("each reply is sent at once") {
         let (message_type, payload, fragment) = match event {
             SessionEvent::Text(text, fragment) => (MessageType::Text, text.as_bytes(), fragment),
             SessionEvent::Binary(bytes, fragment) => (MessageType::Binary, bytes, fragment),
@@ -93,7 +95,7 @@ async fn echo<S: Read + Write>(
                 continue;
             }
         };
-        // The frame is put together behind the space for its header.
+        // The payload is copied after the space for its header.
         let end = FrameHeader::MAX_LEN + payload.len();
         out[FrameHeader::MAX_LEN..end].copy_from_slice(payload);
         let len = payload.len() as u64;
@@ -112,10 +114,19 @@ fn main() -> std::io::Result<()> {
     println!("listening on ws://{}/", listener.local_addr()?);
     for socket in listener.incoming() {
         let mut socket = Socket(socket?);
-        if let Err(error) = block_on(serve(&mut socket)) {
+        if let Err(error) = block_on(serve(&mut socket)).and_then(|()| drain(&socket.0)) {
             eprintln!("{error}");
         }
     }
+    Ok(())
+}
+
+/// Ends the output, and drops all bytes until the client's stream ends: closing a socket with unread bytes
+/// could destroy the last output.
+fn drain(mut socket: &TcpStream) -> std::io::Result<()> {
+    socket.shutdown(Shutdown::Write)?;
+    socket.set_read_timeout(Some(Duration::from_secs(1)))?;
+    while socket.read(&mut [0; BUFFER])? > 0 {}
     Ok(())
 }
 

@@ -12,10 +12,18 @@ static CONFIG: Config = Config::new().with_timeouts(Timeouts::RECOMMENDED);
 fn main() -> std::io::Result<()> {
     let listener = TcpListener::bind(std::env::args().nth(1).unwrap_or("127.0.0.1:9001".into()))?;
     println!("listening on ws://{}/", listener.local_addr()?);
-    for socket in listener.incoming().flatten() {
-        std::thread::spawn(|| serve(socket).unwrap_or_else(|error| eprintln!("{error}")));
+    loop {
+        match listener.accept() {
+            Ok((socket, _)) => drop(std::thread::spawn(|| {
+                serve(socket).unwrap_or_else(|error| eprintln!("{error}"));
+            })),
+            // Without a pause, the loop would spin while file descriptors are exhausted.
+            Err(error) => {
+                eprintln!("{error}");
+                std::thread::sleep(Duration::from_millis(100));
+            }
+        }
     }
-    Ok(())
 }
 
 fn serve(mut socket: TcpStream) -> Result<(), Box<dyn std::error::Error>> {

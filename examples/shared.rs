@@ -88,7 +88,7 @@ fn open(uri: &Uri<'_>, socket: &mut Socket, input: &mut Input<'_>) -> Result<Con
         match handshake.receive(input) {
             Some(ClientEvent::Accepted) => return Ok(handshake.establish()?),
             Some(ClientEvent::Rejected { status }) => {
-                return Err(format!("the server refused with status {status}").into());
+                return Err(format!("the server rejected with status {status}").into());
             }
             Some(ClientEvent::Failed(error)) => return Err(error.into()),
             Some(ClientEvent::BodyEnded(_)) | None if is_open => {}

@@ -280,7 +280,7 @@ fn client_prints_a_refusal_incrementally() {
         let mut received = String::new();
         error.read_to_string(&mut received).unwrap();
         let status = &printed[..3];
-        assert_eq!(received, format!("last\n\nthe server refused with status {status}\n"));
+        assert_eq!(received, format!("last\n\nthe server rejected with status {status}\n"));
         assert_eq!(client.wait().unwrap().code(), Some(1));
     }
 }

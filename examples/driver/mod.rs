@@ -140,7 +140,7 @@ pub(crate) fn turn_handshake<H: Handshake>(
     socket: &mut Socket,
     input: &mut Input<'_>,
 ) -> bool {
-    // Before it waits, a driver writes, then reports the time while that is due.
+    // Report the time and write until nothing is due, then wait.
     loop {
         handshake.handle_timeout(socket.now());
         if handshake.transport() == Transport::Abort {
