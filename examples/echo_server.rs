@@ -18,7 +18,7 @@ use std::thread;
 use std::time::Duration;
 
 use websocket_proto::handshake::{
-    Acceptance, Field, Handshake, InvalidHead, ServerEvent, ServerHandshake,
+    AcceptError, Acceptance, Field, Handshake, ServerEvent, ServerHandshake,
 };
 use websocket_proto::{CloseCode, CloseFrame, Config, Connection, Event, Input, Timeouts, Unsent};
 
@@ -103,7 +103,7 @@ fn accept(
 }
 
 /// Answers plain HTTP: the page for `GET /`, an error otherwise.
-fn respond(handshake: &mut ServerHandshake) -> Result<(), InvalidHead> {
+fn respond(handshake: &mut ServerHandshake) -> Result<(), AcceptError> {
     let Some(request) = handshake.request() else { return Ok(()) };
     let (html, text) = ("text/html; charset=utf-8", "text/plain; charset=utf-8");
     let content_type = |value| Field::new("Content-Type", value);

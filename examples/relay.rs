@@ -33,8 +33,8 @@ use std::time::{Duration, Instant};
 use driver::Socket;
 use websocket_proto::frame::mask;
 use websocket_proto::handshake::{
-    Acceptance, ClientEvent, ClientHandshake, ClientRequest, Field, Handshake, InvalidHead,
-    Rejection, ServerEvent, ServerHandshake, Uri,
+    AcceptError, Acceptance, ClientEvent, ClientHandshake, ClientRequest, Field, Handshake,
+    InvalidHead, Rejection, ServerEvent, ServerHandshake, Uri,
 };
 use websocket_proto::session::{Session, SessionEvent};
 use websocket_proto::{
@@ -125,7 +125,7 @@ fn open(
                     return Ok(Some(server));
                 }
                 Err(error) => {
-                    refuse(&mut handshake, &*error)?;
+                    reject(&mut handshake, &*error)?;
                     failure = Some(format!("server: {error}").into());
                 }
             },
@@ -154,11 +154,11 @@ fn accept(
     }
 }
 
-/// Refuses a client because the server cannot be reached or refuses. The client gets no details.
-fn refuse(
+/// Rejects a client because the server cannot be reached or rejects. The client gets no details.
+fn reject(
     handshake: &mut ServerHandshake,
     error: &(dyn Error + 'static),
-) -> Result<(), InvalidHead> {
+) -> Result<(), AcceptError> {
     if error.is::<InvalidHead>() {
         // The client offered a subprotocol twice.
         return handshake.reject(Rejection::BadRequest);
@@ -316,7 +316,7 @@ impl Relay {
         };
         let mut is_last = false;
         while !is_last && let Ok(Some(event)) = source.session.receive(input) {
-            // Refused only if the other side is closing and no longer needs the frame.
+            // Fails only if the other side is closing and no longer needs the frame.
             let _ = sink.push(&event);
             match event {
                 // The reply stays pending until the other side's Close arrives.

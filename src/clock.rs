@@ -1,5 +1,7 @@
 //! The clock of the caller, and deadlines that expire only after the caller had time to read.
 //!
+//! A running deadline is an *alarm*.
+//!
 //! The crate reads no clock: the caller reports the time, as often as it likes. A report may come
 //! long after a deadline, because the process was suspended or served other sockets. The awaited
 //! bytes may then be in the socket, still unread. Therefore a deadline never expires at the first
@@ -42,9 +44,9 @@ impl Time {
         self.0.get() - 1
     }
 
-    /// Returns the instant after `span`, but at least 1 ns later, so that a span of zero cannot
-    /// expire twice at one instant. Returns `None` if the instant exceeds the range of the clock
-    /// (584 years): such a deadline never expires.
+    /// Returns the instant after `span`, but at least 1 ns later, so that a deadline is always later
+    /// than the report that starts it, and a driver that sleeps until it never busy-loops. Returns
+    /// `None` if the instant exceeds the range of the clock (584 years): such a deadline never expires.
     pub(crate) fn after(self, span: Duration) -> Option<Self> {
         let nanos = u64::try_from(span.as_nanos()).ok()?.max(1);
         self.0.checked_add(nanos).map(Self)
@@ -99,7 +101,7 @@ impl Clock {
     }
 }
 
-/// A running deadline. `kind` identifies it among the alarms that one [`Suspicion`] judges.
+/// An alarm: a running deadline. `kind` identifies it among the alarms that one [`Suspicion`] judges.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Alarm<K> {
     kind: K,
@@ -130,7 +132,8 @@ struct Suspect<K> {
     kind: K,
     /// The number of renewals of the suspicion: `renewals <= MAX_RENEWALS`.
     renewals: u8,
-    /// Whether the report after the deadline, or after a grace, was later than the grace is long.
+    /// Whether the last report that set `until` came more than one grace after the deadline, or after
+    /// the previous `until`.
     after_late_report: bool,
 }
 
@@ -173,8 +176,8 @@ impl<K: Copy + PartialEq> Suspicion<K> {
         Some(alarm.kind)
     }
 
-    /// Returns whether an alarm is suspect whose caller did not run for longer than its grace, so
-    /// that the awaited event may not have had its full span.
+    /// Returns whether an alarm became suspect after a gap between reports longer than its grace: the
+    /// peer may have had less than the full span.
     pub(crate) fn follows_late_report(&self) -> bool {
         self.0.is_some_and(|suspect| suspect.after_late_report)
     }
@@ -187,8 +190,8 @@ impl<K: Copy + PartialEq> Suspicion<K> {
     }
 }
 
-/// A deadline with its own clock, for a step of the opening handshake. It starts at the first
-/// report.
+/// The deadline of a step of the opening handshake: an alarm with its own clock and suspicion. It
+/// starts at the first report.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Deadline {
     clock: Clock,

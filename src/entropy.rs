@@ -19,11 +19,11 @@ use core::fmt;
 /// # Ok::<(), EntropyError>(())
 /// ```
 pub trait Entropy: Send + Sync {
-    /// Fills all of `out` with random bytes that were never returned before.
+    /// Fills all of `out` with fresh random bytes.
     ///
     /// # Errors
     ///
-    /// [`EntropyError`] if the source fails. The caller then discards the contents of `out`.
+    /// [`EntropyError`] if the source fails. The crate then discards the contents of `out`.
     fn fill(&self, out: &mut [u8]) -> Result<(), EntropyError>;
 }
 
@@ -42,7 +42,7 @@ pub struct EntropyError;
 
 impl fmt::Display for EntropyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the source of entropy failed")
+        f.write_str("the source of entropy failed, or none is configured (Config::with_entropy)")
     }
 }
 

@@ -8,6 +8,7 @@ use crate::Config;
 /// A reference to a [`Config`] that connections share: `&'static Config` or `Arc<Config>`.
 ///
 /// Both convert into it with `into()`, and so does a `Config` by value, which moves into an `Arc`.
+/// Targets without atomic pointers have only `&'static Config`.
 #[derive(Clone, Debug)]
 pub struct SharedConfig(ConfigRef);
 

@@ -33,8 +33,8 @@ pub fn key_from_nonce(nonce: &[u8; 16]) -> [u8; 24] {
 /// Encodes `bytes` in base64. `N` must be the length of the result.
 fn encode<const N: usize>(bytes: &[u8]) -> [u8; N] {
     let mut out = [0; N];
-    // Fails only if the buffer is too small: 16 bytes encode to 24 characters, 20 bytes to 28.
-    let _ = STANDARD.encode_slice(bytes, &mut out);
+    let written = STANDARD.encode_slice(bytes, &mut out);
+    debug_assert_eq!(written, Ok(N), "16 bytes encode to 24 characters, 20 bytes to 28");
     out
 }
 

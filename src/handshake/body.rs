@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 use core::str;
 
 use super::ResponseHead;
+use super::fields::elements;
 use crate::Input;
 
 /// How the body of a rejection ended, as [`ClientEvent::BodyEnded`](super::ClientEvent::BodyEnded)
@@ -125,7 +126,7 @@ impl Body {
                     match chunked.next(*byte) {
                         Ok(Some(next)) => self.framing = Framing::Chunked(next),
                         Ok(None) => return Some(BodyEnd::Complete),
-                        Err(Malformed) => return Some(BodyEnd::Truncated),
+                        Err(MalformedChunk) => return Some(BodyEnd::Truncated),
                     }
                     continue;
                 }
@@ -154,19 +155,19 @@ impl Body {
 }
 
 /// The error of chunks that break the grammar.
-struct Malformed;
+struct MalformedChunk;
 
 impl Chunked {
     /// Returns the state after `byte`, which is not chunk data, or `None` if `byte` ends the body.
-    fn next(self, byte: u8) -> Result<Option<Self>, Malformed> {
+    fn next(self, byte: u8) -> Result<Option<Self>, MalformedChunk> {
         let is_text = byte == b'\t' || !byte.is_ascii_control();
         Ok(Some(match (self, byte) {
-            (Self::Start, _) => Self::Size { size: hex_digit(byte).ok_or(Malformed)? },
+            (Self::Start, _) => Self::Size { size: hex_digit(byte).ok_or(MalformedChunk)? },
             (Self::Size { size } | Self::Extension { size }, b'\r') => Self::SizeLf { size },
             (Self::Size { size }, b';' | b' ' | b'\t') => Self::Extension { size },
             (Self::Size { size }, _) => {
-                let digit = hex_digit(byte).ok_or(Malformed)?;
-                Self::Size { size: size.checked_mul(16).ok_or(Malformed)? | digit }
+                let digit = hex_digit(byte).ok_or(MalformedChunk)?;
+                Self::Size { size: size.checked_mul(16).ok_or(MalformedChunk)? | digit }
             }
             (Self::Extension { size }, _) if is_text => Self::Extension { size },
             (Self::SizeLf { size: 0 }, b'\n') => Self::Trailer,
@@ -181,7 +182,7 @@ impl Chunked {
             (Self::Extension { .. } | Self::SizeLf { .. } | Self::Data { .. }, _)
             | (Self::DataCr | Self::DataLf, _)
             | (Self::Trailer | Self::TrailerField | Self::TrailerLf | Self::LastLf, _) => {
-                return Err(Malformed);
+                return Err(MalformedChunk);
             }
         }))
     }
@@ -198,11 +199,10 @@ fn framing(response: &ResponseHead<'_>) -> Framing {
     }
     // RFC 9112, section 6.3, items 3 and 4: Transfer-Encoding overrides Content-Length. If chunked is
     // not the final coding, the end of the stream ends the body.
-    if let Some(codings) = response.fields().values("transfer-encoding").last() {
-        return match codings.rsplit(|&byte| byte == b',').next() {
-            Some(last) if last.trim_ascii().eq_ignore_ascii_case(b"chunked") => {
-                Framing::Chunked(Chunked::Start)
-            }
+    let codings = response.fields().values("transfer-encoding");
+    if codings.clone().next().is_some() {
+        return match codings.flat_map(elements).last() {
+            Some(last) if last.eq_ignore_ascii_case(b"chunked") => Framing::Chunked(Chunked::Start),
             Some(_) | None => Framing::UntilEof,
         };
     }

@@ -3,9 +3,14 @@
 //! ```text
 //!                  ┌──▶ Accepted
 //!   Head ── head ──┤
-//!     │            └──▶ Body ── end of the body, limit, deadline, EOF ──▶ Closed
-//!     └── failure ──▶ Closed, or Aborted if the transport must be closed at once
+//!     │            └──▶ Body ── end of the body, limit, malformed chunk, deadline, EOF ──▶ Closed
+//!     └── failure ──▶ Closed or Aborted
+//!
+//!   Accepted, Body, Closed ── abort ──▶ Aborted
 //! ```
+//!
+//! A failure leads to `Aborted` if the transport broke, timed out or was never used (no entropy):
+//! [`Transport::Abort`] instead of [`Transport::Close`].
 
 use alloc::vec::Vec;
 use core::mem;
@@ -14,6 +19,7 @@ use core::time::Duration;
 use super::body::Body;
 use super::gather::Gathered;
 use super::head::Parser;
+use super::negotiated::SUBPROTOCOLS;
 use super::request::Expected;
 use super::{
     AcceptError, BodyEnd, ClientEvent, ClientRequest, Field, Handshake, HandshakeError,
@@ -91,6 +97,8 @@ impl ClientHandshake {
         #[cfg(feature = "deflate")]
         let request = &request.or_configured(&config);
         let mut nonce = [0; 16];
+        // `receive` reports a failure of the source. Invalid parts of the request come first: they are
+        // the caller's mistake.
         let drawn = config.fill(&mut nonce);
         let key = key_from_nonce(&nonce);
         let mut head = Vec::with_capacity(512);
@@ -175,7 +183,7 @@ impl ClientHandshake {
     /// the handshake.
     #[expect(clippy::result_large_err, reason = "the error gives the handshake back")]
     pub fn establish(mut self) -> Result<Connection, Unaccepted<Self>> {
-        let Some(negotiated) = self.agreed() else {
+        let Some(negotiated) = self.negotiated_parameters() else {
             return Err(Unaccepted { handshake: self, error: AcceptError::NotReady });
         };
         match Connection::client(self.config.clone(), &negotiated) {
@@ -194,8 +202,8 @@ impl ClientHandshake {
     /// `None` before that event, and for a [`tunnel`](Self::tunnel).
     #[must_use]
     pub fn negotiated(&self) -> Option<Negotiated<'_>> {
-        let negotiated = self.agreed()?;
-        let subprotocol = self.response()?.fields().text("sec-websocket-protocol");
+        let negotiated = self.negotiated_parameters()?;
+        let subprotocol = self.response()?.fields().text(SUBPROTOCOLS);
         Some(negotiated.with_subprotocol(subprotocol))
     }
 
@@ -288,7 +296,7 @@ impl Handshake for ClientHandshake {
 impl ClientHandshake {
     /// Returns the parameters of the connection without the subprotocol, once the server has accepted an
     /// upgrade.
-    const fn agreed(&self) -> Option<Negotiated<'static>> {
+    const fn negotiated_parameters(&self) -> Option<Negotiated<'static>> {
         let (State::Accepted(negotiated), Expected::Upgrade { .. }) = (self.state, &self.expected)
         else {
             return None;
@@ -300,8 +308,7 @@ impl ClientHandshake {
     fn read_heads(&mut self, input: &mut Input<'_>) -> Result<Option<ClientEvent>, HandshakeError> {
         while let State::Head { interim_len } = self.state {
             let limits = self.config.head_limits;
-            let max_head = limits.max_head.saturating_sub(interim_len);
-            if !self.head.receive(input, max_head, 0)? {
+            if !self.head.receive(input, 0)? {
                 return Ok(None);
             }
             let Some(response) = self.head.head().map(ResponseHead) else {

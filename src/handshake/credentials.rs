@@ -51,10 +51,11 @@ pub fn basic_credentials(user: &str, password: &str) -> Result<String, InvalidHe
     }
     let plain = [user, ":", password].concat();
     let mut encoded = vec![0; plain.len().div_ceil(3) * 4];
-    let len = STANDARD.encode_slice(plain, &mut encoded).map_err(|_| InvalidHead::FieldValue)?;
-    encoded.truncate(len);
-    let encoded = String::from_utf8(encoded).map_err(|_| InvalidHead::FieldValue)?;
-    Ok(["Basic ", &encoded].concat())
+    let written = STANDARD.encode_slice(plain, &mut encoded);
+    debug_assert_eq!(written, Ok(encoded.len()), "this is the length of padded base64");
+    let encoded = String::from_utf8(encoded);
+    debug_assert!(encoded.is_ok(), "base64 is ASCII");
+    Ok(["Basic ", &encoded.map_err(|_| InvalidHead::FieldValue)?].concat())
 }
 
 /// Returns the value of `Authorization` for a bearer token (RFC 6750, section 2.1).

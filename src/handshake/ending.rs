@@ -1,14 +1,15 @@
 //! The states of a server's handshake that ends without a connection.
 //!
 //! ```text
-//!   Responding ── written, then the peer's end ──▶ Closed
-//!       │ peer's end                                  ▲
-//!       └──────────▶ RespondingAfterEof ── written ───┘
+//!   Responding ── peer's end ──▶ RespondingAfterEof
+//!    │   │                        │
+//!    │   └── deadline, not written, or the transport broke ──▶ Aborted
+//!    └── deadline, written ──▶ Closed
 //! ```
 //!
-//! If the deadline expires before the response is written, or if the transport breaks, the state is
-//! `Aborted`. If the deadline expires after that, while the peer does not end its stream, the state is
-//! `Closed`.
+//! Whether the response is written is not a state: it is written once the output is empty. After that,
+//! `Responding` waits for the peer's end, and `RespondingAfterEof` is over. `Closed` is also the first
+//! state if there is no response.
 
 use core::time::Duration;
 

@@ -7,7 +7,7 @@ use super::Rejection;
 
 /// The reason why an opening handshake failed: the peer broke a rule, or its head did not arrive.
 ///
-/// Each rule has one variant. A server responds with the [`rejection`](Self::rejection), if there
+/// A server responds with the [`rejection`](Self::rejection), if there
 /// is one; a client closes the transport. Section numbers without an RFC refer to RFC 6455.
 ///
 /// ```
@@ -35,8 +35,7 @@ pub enum HandshakeError {
     /// The peer sent a head whose major HTTP version is not 1, or a server sent 101 with HTTP/1.0,
     /// which has no such status code.
     UnsupportedHttpVersion,
-    /// The server sent a malformed status line (RFC 9112, section 4), or a proxy answered the request
-    /// for a tunnel with 101.
+    /// The server sent a malformed status line (RFC 9112, section 4).
     InvalidStatusLine,
     /// The peer sent an LF without a CR before it (RFC 9112, section 2.2).
     BareLf,
@@ -98,7 +97,7 @@ pub enum HandshakeError {
 
     /// The server sent 101, but no `Upgrade`, a repeated one, or a value other than `websocket`
     /// (section 4.1, item 2 of the response).
-    MissingUpgrade,
+    InvalidUpgrade,
     /// The server sent 101 without `Sec-WebSocket-Accept` (section 4.1, item 4 of the response).
     MissingAccept,
     /// The server sent `Sec-WebSocket-Accept` more than once (section 11.3.3).
@@ -116,6 +115,8 @@ pub enum HandshakeError {
     UnrequestedSubprotocol,
     /// The server sent `Sec-WebSocket-Protocol` more than once (section 11.3.4).
     RepeatedSubprotocol,
+    /// The proxy answered the request for a tunnel with 101 (RFC 9110, section 15.2.2).
+    UnexpectedSwitch,
 
     /// The peer sent a list of fields that is malformed in HTTP/2 and HTTP/3 (RFC 9113, section 8.1.1;
     /// RFC 9114, section 4.1.2). Reset the stream with `PROTOCOL_ERROR` or `H3_MESSAGE_ERROR`.
@@ -135,8 +136,9 @@ pub enum HandshakeError {
 }
 
 impl HandshakeError {
-    /// Returns the response of a server. Returns `None` for errors that only a client
-    /// meets, and if the stream has ended or the transport broke.
+    /// Returns the response of an HTTP/1.1 server. Returns `None` for errors that only a client meets,
+    /// and if the stream has ended or the transport broke. In HTTP/2 and HTTP/3, reset the stream on
+    /// [`MalformedFields`](Self::MalformedFields) instead.
     #[must_use]
     pub const fn rejection(self) -> Option<Rejection> {
         Some(match self {
@@ -174,13 +176,14 @@ impl HandshakeError {
             }
             Self::UnsupportedHttpVersion => Rejection::HttpVersionNotSupported,
             Self::InvalidStatusLine
-            | Self::MissingUpgrade
+            | Self::InvalidUpgrade
             | Self::MissingAccept
             | Self::RepeatedAccept
             | Self::WrongAccept
             | Self::UnrequestedExtension
             | Self::UnrequestedSubprotocol
             | Self::RepeatedSubprotocol
+            | Self::UnexpectedSwitch
             | Self::UnexpectedEof
             | Self::Aborted
             | Self::Entropy => return None,
@@ -205,7 +208,7 @@ impl HandshakeError {
             Self::InvalidTarget => "the request target is invalid",
             Self::TargetTooLong => "the request target exceeds the limit",
             Self::InvalidHttpVersion => "the start line has no HTTP version",
-            Self::UnsupportedHttpVersion => "the HTTP version is not 1.1",
+            Self::UnsupportedHttpVersion => "the HTTP version is not supported",
             Self::InvalidStatusLine => "the status line is malformed",
             Self::BareLf => "a line ends in LF without CR",
             Self::LoneCr => "a CR is not followed by LF",
@@ -232,7 +235,7 @@ impl HandshakeError {
             Self::ForbiddenOrigin => "the origin is not allowed",
             Self::InvalidSubprotocols => "Sec-WebSocket-Protocol is not a list of tokens",
             Self::InvalidExtensions => "Sec-WebSocket-Extensions is malformed",
-            Self::MissingUpgrade => "Upgrade is not websocket",
+            Self::InvalidUpgrade => "Upgrade is not websocket",
             Self::MissingAccept => "Sec-WebSocket-Accept is missing",
             Self::RepeatedAccept => "Sec-WebSocket-Accept occurs more than once",
             Self::WrongAccept => "Sec-WebSocket-Accept does not answer the key",
@@ -241,6 +244,7 @@ impl HandshakeError {
             Self::InvalidDeflateParameters => "the parameters of permessage-deflate are invalid",
             Self::UnrequestedSubprotocol => "the subprotocol was not offered",
             Self::RepeatedSubprotocol => "Sec-WebSocket-Protocol occurs more than once",
+            Self::UnexpectedSwitch => "the proxy switched to another protocol",
             Self::MalformedFields => "the list of fields is malformed",
             Self::UnsupportedProtocol => ":protocol is not websocket",
             Self::UnexpectedEof => "the stream ended before the head did",
@@ -259,7 +263,7 @@ impl fmt::Display for HandshakeError {
 
 impl core::error::Error for HandshakeError {}
 
-/// The reason why a head was not written: most variants name a part that would be invalid.
+/// The reason why a head was not written: a part would be invalid, or the buffer is too small.
 ///
 /// ```
 /// use websocket_proto::handshake::{Field, InvalidHead, write_response};
@@ -297,10 +301,9 @@ pub enum InvalidHead {
     Deflate,
     /// The status code allows no body (RFC 9110, section 6.4.1).
     Body,
-    /// The head does not fit in the caller's buffer. Pass a larger one.
+    /// The head does not fit in the caller's buffer: pass a larger one. Or, with the feature `http`, a
+    /// `HeaderMap` cannot store so many fields.
     BufferTooSmall,
-    /// No request awaits a response: it has not arrived, or it has its response already.
-    NoRequest,
 }
 
 impl fmt::Display for InvalidHead {
@@ -309,7 +312,7 @@ impl fmt::Display for InvalidHead {
             Self::Target => "the request target is invalid",
             Self::Host => "the host is invalid",
             Self::Status => "the status code does not fit this response",
-            Self::FieldName => "a field name is not a token",
+            Self::FieldName => "a field name is not a token, or not lowercase",
             Self::FieldValue => "a field value is invalid",
             Self::ReservedField => "a field is written by the handshake itself",
             Self::Subprotocol => "a subprotocol is invalid, repeated or not offered",
@@ -317,7 +320,6 @@ impl fmt::Display for InvalidHead {
             Self::Deflate => "permessage-deflate was not offered with these parameters",
             Self::Body => "the status code allows no body",
             Self::BufferTooSmall => "the buffer is too small",
-            Self::NoRequest => "no request is pending",
         })
     }
 }

@@ -66,7 +66,8 @@ pub enum ClientEvent {
     /// The server accepts the upgrade: call [`establish`](super::ClientHandshake::establish). Or the
     /// proxy opens the [tunnel](super::ClientHandshake::tunnel): the transport now leads to the server.
     Accepted,
-    /// The peer responds with another status code: a redirect, a request for credentials, an error.
+    /// The peer responds with a status code other than 101 or, to a request for a tunnel, other than
+    /// 2xx: a redirect, a request for credentials, an error.
     /// [`response()`](super::ClientHandshake::response) returns the head of the response; its body
     /// follows. To follow a redirect, resolve its `Location` with
     /// [`Uri::resolve`](super::Uri::resolve) and open another transport.

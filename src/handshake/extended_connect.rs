@@ -8,8 +8,8 @@ use super::fields::{FieldName, tokens};
 use super::head::text;
 use super::http1::characters::Class;
 use super::http2::{PseudoFields, check_extra, check_regular};
-use super::negotiated::EXTENSIONS;
-use super::upgrade::{FieldList, check_offer, check_version, valid_authority};
+use super::negotiated::{EXTENSIONS, SUBPROTOCOLS};
+use super::upgrade::{FieldList, check_offer, check_version, parse_host};
 use super::uri::Target;
 use super::{
     Acceptance, ClientRequest, Field, Fields, HandshakeError, InvalidHead, Negotiated, OriginPolicy,
@@ -49,7 +49,8 @@ use crate::{Deflate, DeflateParameters};
 pub struct ExtendedConnect<'a> {
     fields: FieldList<'a>,
     authority: &'a str,
-    path: &'a str,
+    /// The path and the query.
+    target: &'a str,
 }
 
 impl<'a> ExtendedConnect<'a> {
@@ -110,22 +111,22 @@ impl<'a> ExtendedConnect<'a> {
         if !path.starts_with(b"/") || !Class::Target.is_all(path) {
             return Err(HandshakeError::InvalidTarget);
         }
-        let valid = valid_authority(authority)?;
+        let valid = parse_host(authority)?;
         check_version(&fields)?;
         check_offer(&fields, &valid, policy)?;
-        Ok(Self { fields: list, authority: text(authority), path: text(path) })
+        Ok(Self { fields: list, authority: text(authority), target: text(path) })
     }
 
     /// Returns the path, without percent-decoding.
     #[must_use]
     pub fn path(&self) -> &'a str {
-        Target::of(self.path).map_or(self.path, |target| target.path)
+        Target::split(self.target).path
     }
 
     /// Returns the query, without the `?` and without percent-decoding.
     #[must_use]
     pub fn query(&self) -> Option<&'a str> {
-        Target::of(self.path)?.query
+        Target::split(self.target).query
     }
 
     /// Returns the requested authority: `:authority`, or `host` if that is missing.
@@ -136,7 +137,7 @@ impl<'a> ExtendedConnect<'a> {
 
     /// Returns the subprotocols that the client offers, in its order of preference.
     pub fn subprotocols(&self) -> impl Iterator<Item = &str> + Clone {
-        tokens(self.fields.iter().values("sec-websocket-protocol"))
+        tokens(self.fields.iter().values(SUBPROTOCOLS))
     }
 
     /// Answers the client's offers of permessage-deflate (RFC 7692), for
@@ -207,7 +208,7 @@ impl<'a> ClientRequest<'a> {
             join(self.target().into_iter().map(str::as_bytes), buffer)?;
         let Joined { joined: subprotocols, rest } = join(self.subprotocol_list(), rest)?;
         let subprotocols =
-            (!subprotocols.is_empty()).then(|| Field::new("sec-websocket-protocol", subprotocols));
+            (!subprotocols.is_empty()).then(|| Field::new(SUBPROTOCOLS, subprotocols));
         let extensions = match self.extensions.list() {
             Some(list) => {
                 let Joined { joined, .. } = join([list.as_ref().as_bytes()].into_iter(), rest)?;
@@ -274,8 +275,10 @@ impl<'a> ClientRequest<'a> {
             _ => return Err(HandshakeError::MalformedFields),
         }
         let lists = fields.iter().values(EXTENSIONS);
-        Negotiated::verify(&fields.collect(), lists, &self.extensions, |one| self.offers(one))
-            .map(Some)
+        Negotiated::from_response(&fields.collect(), lists, &self.extensions, |one| {
+            self.offers(one)
+        })
+        .map(Some)
     }
 }
 

@@ -50,7 +50,7 @@ impl FieldName {
         if is_token(name, lowercase) {
             return Some(field_name);
         }
-        // This name has the same length as `transfer-encoding`.
+        // `sec-websocket-key` is as long as `transfer-encoding`.
         is_token(name, b"sec-websocket-key").then_some(Self::Key)
     }
 
@@ -60,7 +60,8 @@ impl FieldName {
     }
 }
 
-/// The names in lowercase, indexed by their length.
+/// The names in lowercase, indexed by their length. `sec-websocket-key` is missing, because it is as
+/// long as `transfer-encoding`.
 const BY_LENGTH: [Option<(FieldName, &[u8])>; 25] = {
     let mut names: [Option<(FieldName, &[u8])>; 25] = [None; 25];
     names[4] = Some((FieldName::Host, b"host"));
@@ -141,7 +142,7 @@ impl<V: Copy> HandshakeFields<V> {
     }
 
     /// Adds a field whose value is `value`, represented by `kept`.
-    // Not inlined without an allocator, to keep a single copy.
+    // Builds without `alloc` keep one copy of this (code size, benches/size).
     #[cfg_attr(not(feature = "alloc"), inline(never))]
     fn add(&mut self, name: FieldName, value: &[u8], kept: V) {
         match self.values.get_mut(name as usize) {

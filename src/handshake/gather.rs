@@ -37,7 +37,7 @@ impl Gathered {
 
     /// Moves bytes from `input` up to the end of the head, and returns whether the head is complete.
     ///
-    /// At most `max` bytes are kept. A head that arrives in one read gets a buffer with `room` bytes
+    /// At most as many bytes are kept as the parser's limit allows. A head that arrives in one read gets a buffer with `room` bytes
     /// of spare capacity. If the head is incomplete or malformed, all input is consumed.
     ///
     /// # Errors
@@ -47,7 +47,6 @@ impl Gathered {
     pub(super) fn receive(
         &mut self,
         input: &mut Input<'_>,
-        max: usize,
         room: usize,
     ) -> Result<bool, HandshakeError> {
         let is_finished = input.is_finished();
@@ -57,7 +56,7 @@ impl Gathered {
             // Most heads arrive in one read: parse in place, to copy only the head.
             self.parser.parse(unread)
         } else {
-            let max_new = max.saturating_sub(before);
+            let max_new = self.parser.max_head().saturating_sub(before);
             self.bytes.extend_from_slice(unread.get(..max_new).unwrap_or(unread));
             self.parser.parse(&self.bytes)
         };

@@ -7,6 +7,7 @@ use core::str;
 use super::authority::Authority;
 use super::fields::{HandshakeFields, Span, tokens};
 use super::http1::{Scanner, StartLine};
+use super::negotiated::SUBPROTOCOLS;
 use super::uri::{Target, split_absolute};
 use super::{Fields, HandshakeError, HeadLimits};
 
@@ -69,7 +70,7 @@ impl RequestParser {
 /// let head = b"GET http://example.com/chat?room=1 HTTP/1.1\r\nHost: example.com\r\n\r\n";
 /// let request = RequestParser::new(HeadLimits::DEFAULT).parse(head)?.unwrap();
 /// assert_eq!((request.path(), request.query()), ("/chat", Some("room=1")));
-/// assert_eq!(request.authority(), "example.com");
+/// assert_eq!(request.authority(), Some("example.com"));
 /// # Ok::<(), websocket_proto::handshake::HandshakeError>(())
 /// ```
 #[derive(Clone, Copy, Debug)]
@@ -110,14 +111,12 @@ impl<'a> RequestHead<'a> {
     }
 
     /// Returns the requested authority: that of a target in absolute form, otherwise `Host` (RFC 9112,
-    /// section 3.2.2). It is empty if it is missing or is not a host with an optional port.
+    /// section 3.2.2). Returns `None` if it is missing or is not a host with an optional port.
     #[must_use]
-    pub fn authority(&self) -> &'a str {
+    pub fn authority(&self) -> Option<&'a str> {
         let absolute = split_absolute(self.target_bytes()).map(|(authority, _)| authority);
-        match absolute.or_else(|| self.fields().value("host")) {
-            Some(authority) if Authority::parse(authority).is_ok() => text(authority),
-            Some(_) | None => "",
-        }
+        let authority = absolute.or_else(|| self.fields().value("host"))?;
+        Authority::parse(authority).is_ok().then(|| text(authority))
     }
 
     /// Returns the minor version of HTTP/1.
@@ -135,7 +134,7 @@ impl<'a> RequestHead<'a> {
     /// Returns the subprotocols that the client offers, in its order of preference (RFC 6455, section
     /// 11.3.4).
     pub fn subprotocols(&self) -> impl Iterator<Item = &'a str> + Clone {
-        tokens(self.fields().values("sec-websocket-protocol"))
+        tokens(self.fields().values(SUBPROTOCOLS))
     }
 
     pub(super) fn handshake_fields(&self) -> HandshakeFields<&'a [u8]> {
@@ -268,11 +267,17 @@ impl Parser {
 
     /// Parses the bytes that arrived since the last call. Returns the length of the head once it is
     /// complete.
-    // Not inlined without an allocator, to keep a single copy.
+    // Builds without `alloc` keep one copy of this (code size, benches/size).
     #[cfg_attr(not(feature = "alloc"), inline(never))]
     pub(super) fn parse(&mut self, received: &[u8]) -> Result<Option<usize>, HandshakeError> {
         self.scanner.scan(received, |line| self.handshake.record(received, line))?;
         Ok(self.scanner.complete().map(|(len, _)| len))
+    }
+
+    /// Returns the length of the longest head that the limits allow.
+    #[cfg(feature = "alloc")]
+    pub(super) const fn max_head(&self) -> usize {
+        self.scanner.max_head()
     }
 
     pub(super) fn head<'a>(&self, received: &'a [u8]) -> Option<Head<'a>> {

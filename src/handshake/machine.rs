@@ -11,9 +11,9 @@ use crate::{Input, Output, Transport};
 ///
 /// A [`Connection`](crate::Connection) has the same calls, and its loop has the same order. The
 /// following function returns the next event, or `None` when the socket must be closed. If the
-/// handshake ends without a connection, call it until it returns `None`. Pass the same [`Input`] to
-/// each call, and then to the connection: bytes that follow the head, and the end of the stream,
-/// remain in it.
+/// handshake ends without a connection, call it until it returns `None`. After an event that asks for a
+/// decision, decide before the next call. Pass the same [`Input`] to each call, and then to the
+/// connection: bytes that follow the head, and the end of the stream, remain in it.
 ///
 #[cfg_attr(feature = "std", doc = "```no_run")]
 #[cfg_attr(not(feature = "std"), doc = "```ignore")]
@@ -58,7 +58,8 @@ pub trait Handshake {
     /// rejects the request.
     ///
     /// Returns `None` if more bytes must arrive, if the application must decide, or if the handshake
-    /// is over. After a rejection or a failure, it consumes and drops all input.
+    /// is over. After this side has responded without accepting, after the body of the peer's
+    /// rejection, and after a failure, it consumes and drops all input.
     fn receive(&mut self, input: &mut Input<'_>) -> Option<Self::Event>;
 
     /// Returns the output queue.
@@ -77,14 +78,15 @@ pub trait Handshake {
     /// [`poll_timeout`](Self::poll_timeout) is due.
     ///
     /// The first report after a deadline only starts a grace of an eighth of the timeout, at least 1 ms
-    /// and at most 1 s. A report after the grace fails the handshake, unless the head is complete by
-    /// then ([`manual::time`](crate::manual::time#read-after-each-report)). A process that was suspended
-    /// therefore does not fail a handshake whose bytes are already in the socket.
+    /// and at most 1 s. The deadline expires at a report within the same time after the grace, unless
+    /// the awaited bytes have arrived ([`manual::time`](crate::manual::time#read-after-each-report)).
+    /// Then the handshake fails, the body of a rejection is truncated, or the transport closes. A process
+    /// that was suspended therefore does not fail a handshake whose bytes are already in the socket.
     fn handle_timeout(&mut self, now: Duration);
 
     /// Returns the time at which the next [`handle_timeout`](Self::handle_timeout) is due, or `None`
-    /// if no deadline applies. A time that is already due means at once: a
-    /// deadline starts with that report.
+    /// if no deadline applies. A time that is already due means at once: a deadline starts with that
+    /// report.
     fn poll_timeout(&self) -> Option<Duration>;
 
     /// Reports that the transport broke: reading or writing failed. Nothing more is sent or received.
@@ -120,7 +122,7 @@ pub struct Unaccepted<H> {
     pub error: AcceptError,
 }
 
-/// Why a handshake could not be turned into a connection.
+/// Why a handshake did not act on a decision of the application.
 ///
 /// ```
 /// use websocket_proto::Config;
@@ -132,7 +134,8 @@ pub struct Unaccepted<H> {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum AcceptError {
-    /// The handshake has not returned the event that asks for this call, or has ended since.
+    /// The handshake has not returned the event that asks for this decision, or was decided or has ended
+    /// since.
     NotReady,
     /// The response would be invalid. Call again with other values.
     Response(InvalidHead),
@@ -150,7 +153,7 @@ impl From<InvalidHead> for AcceptError {
 impl fmt::Display for AcceptError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotReady => f.write_str("the handshake has nothing to accept"),
+            Self::NotReady => f.write_str("the handshake does not wait for this decision"),
             Self::Response(error) => error.fmt(f),
             Self::Entropy => f.write_str("the source of entropy failed"),
         }

@@ -1,11 +1,10 @@
 //! The parameters on which the two sides agree: offered in a request, read from a response, and written
 //! in one.
 
-use core::str;
-
 #[cfg(feature = "deflate")]
 use super::ClientRequest;
 use super::fields::{FieldName, HandshakeFields, tokens};
+use super::head::text;
 use super::{Acceptance, Field, Fields, HandshakeError, HeadWriter, InvalidHead};
 #[cfg(feature = "alloc")]
 use crate::extension::Extension;
@@ -16,6 +15,8 @@ use crate::{Config, Deflate, DeflateParameters};
 
 /// The name of the field that lists extensions, in lowercase as in HTTP/2.
 pub(super) const EXTENSIONS: &str = "sec-websocket-extensions";
+/// The name of the field that lists subprotocols, in lowercase as in HTTP/2.
+pub(super) const SUBPROTOCOLS: &str = "sec-websocket-protocol";
 
 /// The parameters on which the two sides agreed in the opening handshake.
 ///
@@ -101,7 +102,7 @@ impl<'a> Negotiated<'a> {
 
     /// Reads the parameters from the fields of a response, and verifies that the client offered them.
     /// `lists` are the values of all `Sec-WebSocket-Extensions`.
-    pub(super) fn verify<'l>(
+    pub(super) fn from_response<'l>(
         response: &HandshakeFields<&'a [u8]>,
         lists: impl Iterator<Item = &'l [u8]>,
         extensions: &ExtensionOffer,
@@ -109,14 +110,12 @@ impl<'a> Negotiated<'a> {
     ) -> Result<Self, HandshakeError> {
         let negotiated = match response.first(FieldName::Extensions) {
             None => Self::new(),
-            Some(_) => extensions.verify(response, lists)?,
+            Some(_) => extensions.agree(response, lists)?,
         };
         // RFC 6455, section 4.1, item 6 of the response: the client offered the subprotocol.
         match response.once(FieldName::Subprotocols, HandshakeError::RepeatedSubprotocol)? {
             None => Ok(negotiated),
-            Some(value) if is_offered(value) => {
-                Ok(negotiated.with_subprotocol(str::from_utf8(value).ok()))
-            }
+            Some(value) if is_offered(value) => Ok(negotiated.with_subprotocol(text(value))),
             Some(_) => Err(HandshakeError::UnrequestedSubprotocol),
         }
     }
@@ -199,7 +198,7 @@ impl ExtensionOffer {
 
     /// Verifies the lists of extensions in a response.
     #[cfg_attr(not(feature = "deflate"), expect(unused_variables, reason = "nothing is offered"))]
-    fn verify<'l>(
+    fn agree<'l>(
         &self,
         response: &HandshakeFields<&[u8]>,
         lists: impl Iterator<Item = &'l [u8]>,
@@ -298,7 +297,7 @@ impl Acceptance<'_> {
 
 impl Acceptance<'_> {
     /// Checks that the client offered the parameters in the fields of its request.
-    // Inlined without an allocator, to omit the code for parts that a constant acceptance lacks.
+    // Builds without `alloc` inline this: a constant acceptance removes the code for absent parts.
     #[cfg_attr(not(feature = "alloc"), inline(always))]
     pub(super) fn check(&self, request: Fields<'_>) -> Result<(), InvalidHead> {
         #[cfg(feature = "deflate")]
@@ -309,13 +308,12 @@ impl Acceptance<'_> {
         }
         // RFC 6455, section 4.2.2, item 4: the client offered the subprotocol.
         let Some(subprotocol) = self.subprotocol else { return Ok(()) };
-        let is_offered =
-            tokens(request.values("sec-websocket-protocol")).any(|offered| offered == subprotocol);
+        let is_offered = tokens(request.values(SUBPROTOCOLS)).any(|offered| offered == subprotocol);
         if is_offered { Ok(()) } else { Err(InvalidHead::Subprotocol) }
     }
 
     /// Writes the fields of an HTTP/1.1 response that state the parameters.
-    // Inlined without an allocator, to omit the code for parts that a constant acceptance lacks.
+    // Builds without `alloc` inline this: a constant acceptance removes the code for absent parts.
     #[cfg_attr(not(feature = "alloc"), inline(always))]
     pub(super) fn write_negotiated(&self, head: &mut HeadWriter<'_>) -> Result<(), InvalidHead> {
         if let Some(subprotocol) = self.subprotocol {
@@ -329,8 +327,7 @@ impl Acceptance<'_> {
 
     /// Returns the fields of a response that state the parameters, with lowercase names as in HTTP/2.
     pub(super) fn negotiated_fields(&self) -> impl Iterator<Item = Field<'_>> {
-        let subprotocol =
-            self.subprotocol.map(|chosen| Field::new("sec-websocket-protocol", chosen));
+        let subprotocol = self.subprotocol.map(|chosen| Field::new(SUBPROTOCOLS, chosen));
         let extensions = self.extension_list().map(|list| Field::new(EXTENSIONS, list));
         subprotocol.into_iter().chain(extensions)
     }

@@ -114,7 +114,7 @@ impl<'a> OriginPolicy<'a> {
         }
     }
 
-    // Inlined without an allocator, to omit the code of all policies but a constant one.
+    // Builds without `alloc` inline this: a constant policy removes the code of the others.
     #[cfg_attr(not(feature = "alloc"), inline(always))]
     pub(super) fn allows(&self, origin: &[u8], authority: &Authority<'_>) -> bool {
         match self.0 {
@@ -135,13 +135,13 @@ impl<'a> OriginPolicy<'a> {
     /// ```
     /// use websocket_proto::handshake::OriginPolicy;
     ///
-    /// let rejection = OriginPolicy::same().rejection(b"https://example.com", "10.0.0.7:8080");
-    /// assert!(rejection.to_string().starts_with(
+    /// let text = OriginPolicy::same().explain(b"https://example.com", "10.0.0.7:8080");
+    /// assert!(text.to_string().starts_with(
     ///     "The page's Origin \"https://example.com\" is not the requested host \"10.0.0.7:8080\"."
     /// ));
     /// ```
     #[must_use]
-    pub fn rejection<'r>(
+    pub fn explain<'r>(
         &self,
         origin: &'r [u8],
         authority: &'r str,
@@ -175,7 +175,7 @@ impl fmt::Display for InvalidOrigin {
 
 impl core::error::Error for InvalidOrigin {}
 
-/// The text that [`OriginPolicy::rejection`] returns.
+/// The text that [`OriginPolicy::explain`] returns.
 struct RejectedOrigin<'a> {
     policy: Policy<'a>,
     origin: &'a [u8],
@@ -186,7 +186,8 @@ impl fmt::Display for RejectedOrigin<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (origin, authority) = (self.origin.escape_ascii(), self.authority);
         match self.policy {
-            Policy::Same | Policy::Any => write!(
+            Policy::Any => f.write_str("This server allows every origin."),
+            Policy::Same => write!(
                 f,
                 "The page's Origin \"{origin}\" is not the requested host \"{authority}\".\n\
                 If a proxy rewrites Host, make it forward the client's Host, or allow the origin \

@@ -260,7 +260,7 @@ impl Expected {
             }
             // RFC 9110, section 15.2.2: a server switches only to a protocol in the request's Upgrade
             // field, and this request has none.
-            (Self::Tunnel, 101) => Err(HandshakeError::InvalidStatusLine),
+            (Self::Tunnel, 101) => Err(HandshakeError::UnexpectedSwitch),
             // RFC 9110, section 9.3.6: any 2xx opens the tunnel.
             (Self::Tunnel, status) => Ok(matches!(status, 200..=299).then_some(Negotiated::new())),
         }
@@ -275,35 +275,31 @@ fn verify<'r>(
     extensions: &ExtensionOffer,
     is_offered: impl Fn(&[u8]) -> bool,
 ) -> Result<Option<Negotiated<'r>>, HandshakeError> {
-    let is_1_1 = response.minor_version() >= 1;
-    let fields = response.handshake_fields();
-    if !is_upgrade(response.status(), is_1_1, &fields, accept)? {
+    if response.status() != 101 {
         return Ok(None);
     }
+    let fields = response.handshake_fields();
+    verify_switch(response.minor_version() >= 1, &fields, accept)?;
     let lists = response.fields().values(EXTENSIONS);
-    Negotiated::verify(&fields, lists, extensions, is_offered).map(Some)
+    Negotiated::from_response(&fields, lists, extensions, is_offered).map(Some)
 }
 
-/// Verifies the status code, the version and the fields of a response that do not depend on an offer.
-/// Returns `false` if the status code is not 101. `is_1_1` is also true for higher minor versions.
-pub(super) fn is_upgrade(
-    status: u16,
+/// Verifies the version and the fields of a response with status 101 that do not depend on an offer.
+/// `is_1_1` is also true for higher minor versions.
+pub(super) fn verify_switch(
     is_1_1: bool,
     fields: &HandshakeFields<&[u8]>,
     accept: &[u8; 28],
-) -> Result<bool, HandshakeError> {
-    if status != 101 {
-        return Ok(false);
-    }
+) -> Result<(), HandshakeError> {
     // RFC 9110, section 15.2: a server must not send a 1xx response to an HTTP/1.0 client, and
     // HTTP/1.0 has none.
     if !is_1_1 {
         return Err(HandshakeError::UnsupportedHttpVersion);
     }
     // RFC 6455, section 4.1, item 2 of the response: the value of Upgrade is "websocket".
-    match fields.once(FieldName::Upgrade, HandshakeError::MissingUpgrade)? {
+    match fields.once(FieldName::Upgrade, HandshakeError::InvalidUpgrade)? {
         Some(value) if value.eq_ignore_ascii_case(b"websocket") => {}
-        Some(_) | None => return Err(HandshakeError::MissingUpgrade),
+        Some(_) | None => return Err(HandshakeError::InvalidUpgrade),
     }
     // RFC 6455, section 4.1, item 3 of the response: Connection has the token "upgrade".
     if !fields.lists_upgrade {
@@ -315,7 +311,7 @@ pub(super) fn is_upgrade(
     if value.ok_or(HandshakeError::MissingAccept)? != accept {
         return Err(HandshakeError::WrongAccept);
     }
-    Ok(true)
+    Ok(())
 }
 
 /// Writes a CONNECT request, which asks a proxy for a tunnel to the host and port of `uri` (RFC 9110,

@@ -53,7 +53,7 @@ impl<'a> Acceptance<'a> {
     }
 
     /// Writes the response with `accept` as its `Sec-WebSocket-Accept`. Returns its length in bytes.
-    // Inlined without an allocator, to omit the code for parts that a constant acceptance lacks.
+    // Builds without `alloc` inline this: a constant acceptance removes the code for absent parts.
     #[cfg_attr(not(feature = "alloc"), inline(always))]
     pub(super) fn write<'b>(
         &self,
@@ -143,11 +143,25 @@ impl Rejection {
 
     /// Writes the response, with `body` as plain text. Returns the length of head and body in bytes.
     ///
+    /// In response to HEAD, do not send the last `body.len()` bytes: such a response has no body, but
+    /// the `Content-Length` of the response to GET (RFC 9110, section 9.3.2).
+    ///
     /// # Errors
     ///
     /// [`InvalidHead::BufferTooSmall`] if the buffer is too small.
     pub fn write<'a>(
         self,
+        buffer: impl Into<HeadBuffer<'a>>,
+        body: &str,
+    ) -> Result<usize, InvalidHead> {
+        self.write_for("", buffer, body)
+    }
+
+    /// Writes the response to a request with `method`.
+    #[inline]
+    pub(super) fn write_for<'a>(
+        self,
+        method: &str,
         buffer: impl Into<HeadBuffer<'a>>,
         body: &str,
     ) -> Result<usize, InvalidHead> {
@@ -158,7 +172,7 @@ impl Rejection {
         }
         head.write(&[b"\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: "])?;
         head.number(body.len())?;
-        head.write(&[b"\r\n\r\n", body.as_bytes()])?;
+        head.write(&[b"\r\n\r\n", sent_body(method, body.as_bytes())])?;
         Ok(head.written())
     }
 
@@ -240,8 +254,14 @@ pub fn write_response<'a>(
         head.number(body.len())?;
         head.write(&[b"\r\n"])?;
     }
-    // RFC 9110, section 9.3.2: the response to HEAD has no body.
-    head.finish(if method == "HEAD" { b"" } else { body })
+    head.finish(sent_body(method, body))
+}
+
+/// Returns the part of `body` that follows the head.
+// RFC 9110, section 9.3.2: the response to HEAD has no body. Section 8.6: its Content-Length is that of
+// the response to GET.
+fn sent_body<'b>(method: &str, body: &'b [u8]) -> &'b [u8] {
+    if method == "HEAD" { b"" } else { body }
 }
 
 /// Returns the reason phrase of a common status code, and an empty one for others.

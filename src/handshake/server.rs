@@ -8,8 +8,8 @@ use super::ending::Ending;
 use super::gather::Gathered;
 use super::head::Parser;
 use super::{
-    AcceptError, Acceptance, Field, Handshake, HandshakeError, InvalidHead, Rejection, RequestHead,
-    ServerEvent, Unaccepted, accept_key, write_response,
+    AcceptError, Acceptance, Field, Handshake, HandshakeError, Rejection, RequestHead, ServerEvent,
+    Unaccepted, accept_key, write_response,
 };
 use crate::clock::Deadline;
 use crate::{Connection, Input, Output, SharedConfig, Transport};
@@ -72,8 +72,8 @@ enum Requested {
     Http,
 }
 
-/// The capacity for a response, enough for most. The buffer of the request has this much spare
-/// capacity, because the response replaces the request there.
+/// The capacity for a response, enough for most. The response that accepts replaces the request in its
+/// buffer, which therefore has this much spare capacity if the request arrived in one read.
 const RESPONSE_ROOM: usize = 256;
 
 impl ServerHandshake {
@@ -133,34 +133,33 @@ impl ServerHandshake {
     ///
     /// # Errors
     ///
-    /// [`InvalidHead::NoRequest`] if no request awaits a response.
-    pub fn reject(&mut self, rejection: Rejection) -> Result<(), InvalidHead> {
-        let request = self.request().ok_or(InvalidHead::NoRequest)?;
-        // RFC 9110, section 9.3.2: the response to HEAD has no body.
-        let body = if request.method() == "HEAD" { "" } else { rejection.reason() };
-        self.state =
-            State::Ending(self.queue_response(|response| rejection.write(response, body))?);
+    /// [`AcceptError::NotReady`] if no request awaits a response.
+    pub fn reject(&mut self, rejection: Rejection) -> Result<(), AcceptError> {
+        let request = self.request().ok_or(AcceptError::NotReady)?;
+        let mut response = Vec::with_capacity(RESPONSE_ROOM);
+        rejection.write_for(request.method(), &mut response, rejection.reason())?;
+        self.state = State::Ending(self.queue_response(response));
         Ok(())
     }
 
-    /// Sends a response of the application: a page, a redirect, a request for
-    /// credentials. The transport closes after the response. `Connection: close` and
-    /// `Content-Length` are added.
+    /// Sends a response of the application: a page, a redirect, a request for credentials. The transport
+    /// closes after the response. `Connection: close` is added, and so is `Content-Length`, except to
+    /// 204 and 304.
     ///
     /// # Errors
     ///
-    /// - [`InvalidHead::NoRequest`] if no request awaits a response.
-    /// - The errors of [`write_response`]. The application can then still respond.
+    /// - [`AcceptError::NotReady`] if no request awaits a response.
+    /// - [`AcceptError::Response`] with the errors of [`write_response`]. The application can then still respond.
     pub fn respond(
         &mut self,
         status: u16,
         fields: &[Field<'_>],
         body: &[u8],
-    ) -> Result<(), InvalidHead> {
-        let method = self.request().ok_or(InvalidHead::NoRequest)?.method().to_string();
-        let ending = self
-            .queue_response(|response| write_response(response, &method, status, fields, body))?;
-        self.state = State::Ending(ending);
+    ) -> Result<(), AcceptError> {
+        let request = self.request().ok_or(AcceptError::NotReady)?;
+        let mut response = Vec::with_capacity(RESPONSE_ROOM);
+        write_response(&mut response, request.method(), status, fields, body)?;
+        self.state = State::Ending(self.queue_response(response));
         Ok(())
     }
 
@@ -263,7 +262,7 @@ impl Handshake for ServerHandshake {
 
 impl ServerHandshake {
     fn read(&mut self, input: &mut Input<'_>) -> Result<Option<Requested>, HandshakeError> {
-        if !self.head.receive(input, self.config.head_limits.max_head, RESPONSE_ROOM)? {
+        if !self.head.receive(input, RESPONSE_ROOM)? {
             return Ok(None);
         }
         let Some(request) = self.head.head().map(RequestHead) else {
@@ -285,32 +284,30 @@ impl ServerHandshake {
             return Ending::Closed;
         };
         let request = self.head.head().map(RequestHead);
-        // RFC 9110, section 9.3.2: the response to HEAD has no body.
-        let body = if request.is_some_and(|request| request.method() == "HEAD") {
-            String::new()
-        } else if error == HandshakeError::ForbiddenOrigin
+        let body = if error == HandshakeError::ForbiddenOrigin
             && let Some(request) = request
             && let Some(origin) = request.fields().value("origin")
+            && let Some(authority) = request.authority()
         {
-            self.config.origin_policy.rejection(origin, request.authority()).to_string()
+            self.config.origin_policy.explain(origin, authority).to_string()
         } else {
             String::from(error.wording())
         };
-        let queued = self.queue_response(|response| rejection.write(response, &body));
-        debug_assert!(queued.is_ok(), "a Vec has room for every prepared response");
-        queued.unwrap_or(Ending::Closed)
+        let method = request.as_ref().map_or("", RequestHead::method);
+        let mut response = Vec::with_capacity(RESPONSE_ROOM);
+        if rejection.write_for(method, &mut response, &body).is_err() {
+            debug_assert!(false, "a Vec has room for every prepared response");
+            return Ending::Closed;
+        }
+        self.queue_response(response)
     }
 
-    /// Queues the response that `write` writes. The transport closes after it.
-    fn queue_response(
-        &mut self,
-        write: impl FnOnce(&mut Vec<u8>) -> Result<usize, InvalidHead>,
-    ) -> Result<Ending, InvalidHead> {
-        let mut response = Vec::with_capacity(RESPONSE_ROOM);
-        let len = write(&mut response)?;
+    /// Queues `response`, after which the transport closes.
+    fn queue_response(&mut self, response: Vec<u8>) -> Ending {
+        let ending = Ending::responding(response.len(), self.config.timeouts.closing);
         self.output = Output::from_bytes(response);
         self.head.bytes = Vec::new();
-        Ok(Ending::responding(len, self.config.timeouts.closing))
+        ending
     }
 
     /// Replaces the request in its buffer by the response that accepts it. Keeps the request if that

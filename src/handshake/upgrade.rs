@@ -11,6 +11,7 @@ use super::fields::{FieldName, HandshakeFields, tokens};
 use super::http1::characters::Class;
 #[cfg(feature = "deflate")]
 use super::negotiated::EXTENSIONS;
+use super::negotiated::SUBPROTOCOLS;
 use super::uri::split_absolute;
 use super::{
     Acceptance, Fields, HandshakeError, HeadBuffer, InvalidHead, OriginPolicy, RequestHead,
@@ -109,7 +110,7 @@ impl<'a> RequestHead<'a> {
     /// );
     /// # Ok::<(), websocket_proto::handshake::HandshakeError>(())
     /// ```
-    // Inlined without an allocator, to omit the code of all policies but a constant one.
+    // Builds without `alloc` inline this: a constant policy removes the code of the others.
     #[cfg_attr(not(feature = "alloc"), inline(always))]
     pub fn upgrade(
         &self,
@@ -145,7 +146,7 @@ impl<'a> Upgrade<'a> {
 
     /// Returns the subprotocols that the client offers, in its order of preference.
     pub fn subprotocols(&self) -> impl Iterator<Item = &str> + Clone {
-        tokens(self.fields().values("sec-websocket-protocol"))
+        tokens(self.fields().values(SUBPROTOCOLS))
     }
 
     /// Answers the client's offers of permessage-deflate (RFC 7692), for
@@ -174,7 +175,7 @@ impl<'a> Upgrade<'a> {
     ///
     /// [`InvalidHead::Subprotocol`] or `InvalidHead::Deflate` if the client did not offer what
     /// `acceptance` states, the error of an invalid field, or [`InvalidHead::BufferTooSmall`].
-    // Inlined without an allocator, to omit the code for parts that a constant acceptance lacks.
+    // Builds without `alloc` inline this: a constant acceptance removes the code for absent parts.
     #[cfg_attr(not(feature = "alloc"), inline(always))]
     pub fn accept<'b>(
         &self,
@@ -209,7 +210,7 @@ impl<'a> FieldList<'a> {
 }
 
 /// Checks an HTTP/1 request. Returns the key of an upgrade, or `None` for plain HTTP.
-// Inlined without an allocator, to omit the code of all policies but a constant one.
+// Builds without `alloc` inline this: a constant policy removes the code of the others.
 #[cfg_attr(not(feature = "alloc"), inline(always))]
 fn check_upgrade<'a>(
     line: RequestLine<'_>,
@@ -221,10 +222,7 @@ fn check_upgrade<'a>(
     let host = match fields.once(FieldName::Host, HandshakeError::RepeatedHost)? {
         None if line.is_1_1 => return Err(HandshakeError::MissingHost),
         None | Some(b"") => None,
-        Some(host) => match Authority::parse(host) {
-            Ok(host) => Some(host),
-            Err(_) => return Err(HandshakeError::InvalidHost),
-        },
+        Some(host) => Some(parse_host(host)?),
     };
     // RFC 9110, section 7.8: a server must ignore Upgrade in an HTTP/1.0 request.
     if !line.is_1_1 || !fields.lists_websocket {
@@ -273,12 +271,12 @@ pub(super) fn check_version(fields: &HandshakeFields<&[u8]>) -> Result<(), Hands
     }
 }
 
-pub(super) fn valid_authority(authority: &[u8]) -> Result<Authority<'_>, HandshakeError> {
+pub(super) fn parse_host(authority: &[u8]) -> Result<Authority<'_>, HandshakeError> {
     Authority::parse(authority).map_err(|_| HandshakeError::InvalidHost)
 }
 
 /// Checks the origin, and the syntax of the offered subprotocols and extensions.
-// Inlined without an allocator, to omit the code of all policies but a constant one.
+// Builds without `alloc` inline this: a constant policy removes the code of the others.
 #[cfg_attr(not(feature = "alloc"), inline(always))]
 pub(super) fn check_offer(
     fields: &HandshakeFields<&[u8]>,

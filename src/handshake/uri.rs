@@ -302,7 +302,8 @@ impl<'a> Target<'a> {
         target.get(target.len() - rest.len()..).map(Self::split)
     }
 
-    fn split(target: &'a str) -> Self {
+    /// Splits a path and a query.
+    pub(super) fn split(target: &'a str) -> Self {
         let (path, query) = match target.split_once('?') {
             Some((path, query)) => (path, Some(query)),
             None => (target, None),

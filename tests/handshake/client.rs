@@ -174,7 +174,7 @@ fn establish_returns_the_handshake_before_the_server_accepts() {
         assert_eq!(receive(&mut handshake, bytes), (None, 0));
         let unaccepted = handshake.establish().unwrap_err();
         assert_eq!(unaccepted.error, AcceptError::NotReady);
-        assert_eq!(unaccepted.to_string(), "the handshake has nothing to accept");
+        assert_eq!(unaccepted.to_string(), "the handshake does not wait for this decision");
         handshake = unaccepted.handshake;
     }
     assert_eq!(receive(&mut handshake, &ACCEPTED[40..]), (Some(ClientEvent::Accepted), 0));
@@ -247,6 +247,23 @@ fn reads_the_body_of_a_refusal() {
             false,
             "a",
             Complete,
+            Transport::Open,
+        ),
+        // Empty elements of a list are ignored.
+        (
+            "Transfer-Encoding: chunked\r\nTransfer-Encoding: , chunked ,,\r\n",
+            "1\r\na\r\n0\r\n\r\n",
+            false,
+            "a",
+            Complete,
+            Transport::Open,
+        ),
+        (
+            "Transfer-Encoding: chunked\r\nTransfer-Encoding: ,\r\n",
+            "1\r\na\r\n",
+            true,
+            "a",
+            Truncated,
             Transport::Open,
         ),
         ("Transfer-Encoding: chunked\r\n", "1\r\na\r\n", true, "a", Truncated, Transport::Open),

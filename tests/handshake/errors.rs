@@ -30,7 +30,7 @@ fn uris_display_as_written_with_a_path() {
 #[test]
 fn accept_errors_display_their_cause() {
     for (error, wording) in [
-        (AcceptError::NotReady, "the handshake has nothing to accept"),
+        (AcceptError::NotReady, "the handshake does not wait for this decision"),
         (AcceptError::Response(InvalidHead::Body), "the status code allows no body"),
         (AcceptError::Entropy, "the source of entropy failed"),
     ] {

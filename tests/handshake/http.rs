@@ -91,6 +91,7 @@ fn checks_requests_of_another_stack_and_their_origin() {
     assert_eq!(outcome(&insert("origin", "http://evil.com"), OriginPolicy::any()), Ok(true));
     assert_eq!(outcome(&insert("origin", "null"), OriginPolicy::none()), Err(ForbiddenOrigin));
     assert_eq!(outcome(&uri("ws://h:81/chat"), same()), Ok(true));
+    assert_eq!(outcome(&uri("WSS://h/chat"), same()), Ok(true));
     assert_eq!(outcome(&uri("ftp://h/chat"), same()), Err(InvalidTarget));
     assert_eq!(outcome(&uri("h:81"), same()), Err(InvalidTarget));
     assert_eq!(outcome(&uri("*"), same()), Err(InvalidTarget));
@@ -138,7 +139,7 @@ fn client_verifies_the_response_of_another_stack() {
     assert_eq!(negotiated.subprotocol(), Some("soap"));
     response.headers_mut().append("upgrade", HeaderValue::from_static("h2c"));
     let error = client.verify_http(&key, &response).unwrap_err();
-    assert_eq!(error, HandshakeError::MissingUpgrade);
+    assert_eq!(error, HandshakeError::InvalidUpgrade);
     *response.status_mut() = StatusCode::NOT_FOUND;
     assert_eq!(client.verify_http(&key, &response), Ok(None));
 

@@ -316,7 +316,7 @@ fn refusal_names_both_values_and_the_setting() {
         }
     }
     // Bytes beyond ASCII are escaped.
-    let refusal = OriginPolicy::same().rejection(b"http://\xff\"", "h").to_string();
+    let refusal = OriginPolicy::same().explain(b"http://\xff\"", "h").to_string();
     assert!(refusal.contains(r#""http://\xff\"""#), "{refusal}");
 }
 

@@ -85,7 +85,7 @@ fn reports_a_refusal_with_its_body() {
 #[test]
 fn fails_on_a_malformed_response() {
     for (response, error) in [
-        ("HTTP/1.1 101 Switching Protocols\r\n\r\n", HandshakeError::InvalidStatusLine),
+        ("HTTP/1.1 101 Switching Protocols\r\n\r\n", HandshakeError::UnexpectedSwitch),
         ("HTTP/2 200\r\n\r\n", HandshakeError::UnsupportedHttpVersion),
         ("SSH-2.0", HandshakeError::InvalidHttpVersion),
     ] {

@@ -40,7 +40,7 @@ fn request_returns_the_whole_head_before_the_decision() {
     assert_eq!((request.method(), request.minor_version()), ("GET", 1));
     assert_eq!(request.target(), "/chat?room=1");
     assert_eq!((request.path(), request.query()), ("/chat", Some("room=1")));
-    assert_eq!(request.authority(), "server.example.com");
+    assert_eq!(request.authority(), Some("server.example.com"));
     assert_eq!(request.fields().value("origin"), Some(&b"http://example.com"[..]));
     assert_eq!(request.fields().value("COOKIE"), Some(&b"id=42"[..]));
     assert_eq!(request.fields().value("Authorization"), None);
@@ -146,10 +146,13 @@ fn accept_returns_the_handshake_if_the_acceptance_is_invalid() {
         assert_eq!(handshake.request().unwrap().as_bytes(), REQUEST.as_bytes());
         assert_eq!(handshake.transport(), Transport::Open);
     }
-    assert_eq!(handshake.respond(101, &[], b""), Err(InvalidHead::Status));
-    assert_eq!(handshake.respond(1000, &[], b""), Err(InvalidHead::Status));
-    assert_eq!(handshake.respond(204, &[], b"x"), Err(InvalidHead::Body));
-    assert_eq!(handshake.respond(400, &crlf, b""), Err(InvalidHead::FieldValue));
+    assert_eq!(handshake.respond(101, &[], b""), Err(AcceptError::Response(InvalidHead::Status)));
+    assert_eq!(handshake.respond(1000, &[], b""), Err(AcceptError::Response(InvalidHead::Status)));
+    assert_eq!(handshake.respond(204, &[], b"x"), Err(AcceptError::Response(InvalidHead::Body)));
+    assert_eq!(
+        handshake.respond(400, &crlf, b""),
+        Err(AcceptError::Response(InvalidHead::FieldValue))
+    );
     assert!(handshake.accept(&Acceptance::new()).is_ok());
 }
 
@@ -224,7 +227,7 @@ fn refusal_is_written_then_the_socket_is_drained_and_closed() {
     handshake.reject(Rejection::Forbidden).unwrap();
     assert_eq!(handshake.transport(), Transport::Open);
     assert!(handshake.output().has_remaining());
-    assert_eq!(handshake.reject(Rejection::Forbidden), Err(InvalidHead::NoRequest));
+    assert_eq!(handshake.reject(Rejection::Forbidden), Err(AcceptError::NotReady));
     assert!(!peer.saw_end);
     // Bytes after the request are not answered as another request.
     assert_eq!(drive(&mut handshake, &mut peer, &mut input).unwrap(), None);
@@ -262,11 +265,23 @@ fn answers_a_malformed_request_at_its_first_invalid_byte() {
 }
 
 #[test]
-fn answers_head_without_a_body() {
+fn answers_head_without_the_body_but_with_its_length() {
     let head = REQUEST.replace("GET", "HEAD");
     let event = ServerEvent::Failed(HandshakeError::MethodNotGet);
     let answer = written(received(&head, event).output());
-    assert!(answer.starts_with("HTTP/1.1 405 ") && answer.ends_with("\r\n\r\n"), "{answer}");
+    assert!(answer.starts_with("HTTP/1.1 405 "), "{answer}");
+    let len = HandshakeError::MethodNotGet.to_string().len();
+    assert!(answer.ends_with(&format!("\r\nContent-Length: {len}\r\n\r\n")), "{answer}");
+
+    let get = "GET /page HTTP/1.1\r\nHost: a\r\n\r\n";
+    let rejected = |request: &str| {
+        let mut handshake = received(request, ServerEvent::Http);
+        handshake.reject(Rejection::NotFound).unwrap();
+        written(handshake.output())
+    };
+    let of_head = rejected(&get.replace("GET", "HEAD"));
+    assert!(of_head.ends_with("\r\nContent-Length: 9\r\n\r\n"), "{of_head}");
+    assert_eq!(rejected(get), format!("{of_head}Not Found"));
 }
 
 #[test]

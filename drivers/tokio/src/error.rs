@@ -99,7 +99,7 @@ fn handshake_advice(error: HandshakeError) -> &'static str {
             "; the peer may speak another protocol than HTTP"
         }
         HandshakeError::InvalidMethod => "; the client may speak another protocol, such as TLS",
-        HandshakeError::MissingUpgrade | HandshakeError::MissingConnectionUpgrade => {
+        HandshakeError::InvalidUpgrade | HandshakeError::MissingConnectionUpgrade => {
             "; a proxy on the way may not forward upgrades"
         }
         HandshakeError::MissingAccept | HandshakeError::WrongAccept => {

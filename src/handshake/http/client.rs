@@ -5,13 +5,13 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::str;
 
-use ::http::{HeaderValue, Request, Response, Uri, Version};
+use ::http::{HeaderValue, Request, Response, StatusCode, Uri, Version};
 
-use super::{append, append_extra, fields_of, own_fields};
+use super::{append, append_extra, fields_of, unreserved_fields};
 use crate::SharedConfig;
 use crate::handshake::fields::{HandshakeFields, elements};
-use crate::handshake::negotiated::EXTENSIONS;
-use crate::handshake::request::is_upgrade;
+use crate::handshake::negotiated::{EXTENSIONS, SUBPROTOCOLS};
+use crate::handshake::request::verify_switch;
 use crate::handshake::{
     ClientHandshake, ClientRequest, Field, HandshakeError, InvalidHead, Negotiated, accept_key,
 };
@@ -37,7 +37,7 @@ impl<'a> ClientRequest<'a> {
         append(headers, Field::new("sec-websocket-version", "13"))?;
         if !self.offered_subprotocols().is_empty() {
             let list = self.offered_subprotocols().join(", ");
-            append(headers, Field::new("sec-websocket-protocol", &list))?;
+            append(headers, Field::new(SUBPROTOCOLS, &list))?;
         }
         if let Some(list) = self.extensions.list() {
             append(headers, Field::new(EXTENSIONS, list.as_ref()))?;
@@ -56,13 +56,14 @@ impl<'a> ClientRequest<'a> {
         key: &[u8; 24],
         response: &'r Response<B>,
     ) -> Result<Option<Negotiated<'r>>, HandshakeError> {
-        let is_1_1 = response.version() == Version::HTTP_11;
-        let fields = HandshakeFields::collect(fields_of(response.headers()));
-        if !is_upgrade(response.status().as_u16(), is_1_1, &fields, &accept_key(key))? {
+        if response.status() != StatusCode::SWITCHING_PROTOCOLS {
             return Ok(None);
         }
+        let fields = HandshakeFields::collect(fields_of(response.headers()));
+        verify_switch(response.version() == Version::HTTP_11, &fields, &accept_key(key))?;
         let lists = response.headers().get_all(EXTENSIONS).iter().map(HeaderValue::as_bytes);
-        Negotiated::verify(&fields, lists, &self.extensions, |one| self.offers(one)).map(Some)
+        Negotiated::from_response(&fields, lists, &self.extensions, |one| self.offers(one))
+            .map(Some)
     }
 
     /// Returns the Extended CONNECT request of [`extended_connect`](Self::extended_connect), for
@@ -121,11 +122,11 @@ impl ClientHandshake {
     ) -> Result<Self, InvalidHead> {
         let uri: String = format!("{}", request.uri());
         let uri = crate::handshake::Uri::parse(&uri).map_err(|_| InvalidHead::Target)?;
-        let lists = request.headers().get_all("sec-websocket-protocol").iter();
+        let lists = request.headers().get_all(SUBPROTOCOLS).iter();
         let subprotocols = lists.map(HeaderValue::as_bytes).flat_map(elements).map(str::from_utf8);
         let subprotocols: Result<Vec<&str>, _> = subprotocols.collect();
         let subprotocols = subprotocols.map_err(|_| InvalidHead::Subprotocol)?;
-        let fields = own_fields(request.headers());
+        let fields = unreserved_fields(request.headers());
         let request =
             ClientRequest::new(&uri).with_subprotocols(&subprotocols).with_fields(&fields);
         Self::new(config, &request)

@@ -55,7 +55,7 @@ impl<'a> From<&'a HeaderMap> for FieldList<'a> {
 }
 
 /// Returns the fields that the handshake does not write itself.
-pub(super) fn own_fields(headers: &HeaderMap) -> Vec<Field<'_>> {
+pub(super) fn unreserved_fields(headers: &HeaderMap) -> Vec<Field<'_>> {
     fields_of(headers).filter(|field| !field.is_reserved()).collect()
 }
 

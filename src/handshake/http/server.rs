@@ -2,13 +2,15 @@
 
 use ::http::{HeaderValue, Request, Response, StatusCode, Version};
 
-use super::{append, append_extra, own_fields, response_of, with_status};
+use super::{append, append_extra, response_of, unreserved_fields, with_status};
 use crate::Connection;
+use crate::handshake::authority::default_port;
 use crate::handshake::http2::PseudoFields;
+use crate::handshake::negotiated::SUBPROTOCOLS;
 use crate::handshake::upgrade::{RequestLine, RequestTarget};
 use crate::handshake::{
-    Acceptance, ExtendedConnect, Field, HandshakeError, InvalidHead, OriginPolicy, Rejection,
-    ServerHandshake, Unaccepted, Upgrade, accept_key,
+    AcceptError, Acceptance, ExtendedConnect, Field, HandshakeError, InvalidHead, OriginPolicy,
+    Rejection, ServerHandshake, Unaccepted, Upgrade, accept_key,
 };
 
 /// # Types of `http`
@@ -45,7 +47,7 @@ impl<'a> Upgrade<'a> {
         let uri = request.uri();
         let target = match (uri.scheme_str(), uri.authority()) {
             (None, None) => RequestTarget::parse(uri.path().as_bytes()),
-            (Some("http" | "https" | "ws" | "wss"), Some(authority)) => {
+            (Some(scheme), Some(authority)) if default_port(scheme.as_bytes()).is_some() => {
                 RequestTarget::Absolute { authority: authority.as_str().as_bytes() }
             }
             (Some(_) | None, Some(_) | None) => RequestTarget::Other,
@@ -145,8 +147,9 @@ impl Rejection {
     /// Returns this response without a body, for another stack to write.
     #[must_use]
     pub fn to_http(self) -> Response<()> {
-        let status = StatusCode::from_u16(self.status()).unwrap_or(StatusCode::BAD_REQUEST);
-        let mut response = with_status(status);
+        let status = StatusCode::from_u16(self.status());
+        debug_assert!(status.is_ok(), "the status codes of rejections are valid");
+        let mut response = with_status(status.unwrap_or(StatusCode::BAD_REQUEST));
         let headers = response.headers_mut();
         if let Self::MethodNotAllowed = self {
             headers.insert("allow", HeaderValue::from_static("GET"));
@@ -177,17 +180,16 @@ impl ServerHandshake {
     #[expect(clippy::result_large_err, reason = "the error gives the handshake back")]
     pub fn accept_http<B>(self, response: &Response<B>) -> Result<Connection, Unaccepted<Self>> {
         let headers = response.headers();
-        let fields = own_fields(headers);
-        let subprotocol = headers.get("sec-websocket-protocol").map(HeaderValue::to_str);
-        let error = match subprotocol.transpose() {
-            _ if response.status() != StatusCode::SWITCHING_PROTOCOLS => InvalidHead::Status,
-            Ok(subprotocol) => {
-                let acceptance = Acceptance::new().with_subprotocol(subprotocol);
-                return self.accept(&acceptance.with_fields(&fields));
-            }
-            Err(_) => InvalidHead::Subprotocol,
+        let fields = unreserved_fields(headers);
+        let subprotocol = headers.get(SUBPROTOCOLS).map(HeaderValue::to_str);
+        if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+            return Err(Unaccepted { handshake: self, error: InvalidHead::Status.into() });
+        }
+        let Ok(subprotocol) = subprotocol.transpose() else {
+            return Err(Unaccepted { handshake: self, error: InvalidHead::Subprotocol.into() });
         };
-        Err(Unaccepted { handshake: self, error: error.into() })
+        let acceptance = Acceptance::new().with_subprotocol(subprotocol);
+        self.accept(&acceptance.with_fields(&fields))
     }
 
     /// Sends a response, as [`respond`](Self::respond) does, with the status code, the fields and
@@ -199,8 +201,8 @@ impl ServerHandshake {
     pub fn respond_http<B: AsRef<[u8]>>(
         &mut self,
         response: &Response<B>,
-    ) -> Result<(), InvalidHead> {
-        let fields = own_fields(response.headers());
+    ) -> Result<(), AcceptError> {
+        let fields = unreserved_fields(response.headers());
         self.respond(response.status().as_u16(), &fields, response.body().as_ref())
     }
 }

@@ -28,7 +28,8 @@ pub struct HeadLimits {
     pub max_fields: usize,
     /// The length of the request target.
     pub max_target: usize,
-    /// The length of the body of a rejection that a client keeps; it drops the remainder.
+    /// The length of the body of a rejection that a client receives. A longer body is truncated, and the
+    /// transport closes.
     pub max_body: usize,
 }
 

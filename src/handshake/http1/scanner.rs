@@ -58,8 +58,8 @@ struct Syntax {
 enum Characters {
     /// Characters of a class.
     Of(Class),
-    /// One character for each byte of a pattern: that byte or, if its highest bit is set, the digit in
-    /// its other bits or a higher digit.
+    /// One character for each byte of a pattern. `b'0' | 0x80` (0xb0) matches any digit, `b'1' | 0x80`
+    /// (0xb1) any digit from 1, and every other byte matches itself.
     Pattern(&'static [u8]),
 }
 
@@ -147,6 +147,11 @@ impl Scanner {
         }
         let line = StartLine::EMPTY;
         Self { limits, part, at: 0, start: 0, colon: 0, field_count: 0, line, failure: None }
+    }
+
+    #[cfg(feature = "alloc")]
+    pub(crate) const fn max_head(&self) -> usize {
+        self.limits.max_head
     }
 
     /// Returns the length of the head and its start line, or `None` if the head is incomplete.
@@ -299,14 +304,14 @@ impl Scanner {
     }
 
     /// Returns the offset at which the current part must have ended.
-    // Not inlined without an allocator, to keep a single copy.
+    // Builds without `alloc` keep one copy of this (code size, benches/size).
     #[cfg_attr(not(feature = "alloc"), inline(never))]
     fn limit(&self) -> usize {
         let max_part = if self.part == Part::Target {
             // The space after the target does not count toward the limit.
             self.limits.max_target.saturating_add(1)
         } else if SYNTAX.get(self.part as usize).is_none() {
-            self.limits.max_field_line
+            return self.field_line_limit(self.start);
         } else {
             self.limits.max_head
         };

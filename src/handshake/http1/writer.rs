@@ -11,7 +11,8 @@ use crate::handshake::InvalidHead;
 /// a `Vec`.
 ///
 /// Functions that write a head accept `impl Into<HeadBuffer>`: pass `&mut [u8]`, `&mut [u8; N]` or
-/// `&mut Vec<u8>`.
+/// `&mut Vec<u8>`. After an error, the contents of a slice are unspecified, and a `Vec` keeps the part
+/// that was already written: truncate it.
 ///
 /// ```
 /// use websocket_proto::handshake::{InvalidHead, Rejection};
@@ -86,8 +87,8 @@ impl HeadBuffer<'_> {
 
 /// Writes the head of a request or a response. It allocates only to grow a `Vec`.
 ///
-/// It validates every part: CR, LF and NUL are errors, and so is every other byte that a recipient
-/// would interpret differently. After an error the contents of the buffer are unspecified.
+/// [`field`](Self::field) validates the caller's fields: CR, LF and NUL are errors, and so is every
+/// other byte that a recipient would interpret differently. Everything else must be valid already.
 #[derive(Debug)]
 pub(crate) struct HeadWriter<'a> {
     buffer: HeadBuffer<'a>,
@@ -111,7 +112,7 @@ impl<'a> HeadWriter<'a> {
     }
 
     /// Writes bytes that the caller knows to be valid.
-    // Not inlined without an allocator, to keep a single copy.
+    // Builds without `alloc` keep one copy of this (code size, benches/size).
     #[cfg_attr(not(feature = "alloc"), inline(never))]
     pub(crate) fn write(&mut self, parts: &[&[u8]]) -> Result<(), InvalidHead> {
         parts.iter().try_for_each(|part| self.buffer.push(part))
