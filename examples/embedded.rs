@@ -90,7 +90,7 @@ async fn echo<S: Read + Write>(
             SessionEvent::Text(text, fragment) => (MessageType::Text, text.as_bytes(), fragment),
             SessionEvent::Binary(bytes, fragment) => (MessageType::Binary, bytes, fragment),
             _ => {
-                let len = session.take_reply(no_key, &mut *out).unwrap_or(0);
+                let len = session.write_reply(no_key, &mut *out).unwrap_or(0);
                 socket.write_all(&out[..len]).await?;
                 continue;
             }
@@ -99,7 +99,7 @@ async fn echo<S: Read + Write>(
         let end = FrameHeader::MAX_LEN + payload.len();
         out[FrameHeader::MAX_LEN..end].copy_from_slice(payload);
         let len = payload.len() as u64;
-        if let Ok(header) = session.send(message_type, fragment, len, no_key) {
+        if let Ok(header) = session.data_header(message_type, fragment, len, no_key) {
             let header = header.encode();
             let start = FrameHeader::MAX_LEN - header.len();
             out[start..FrameHeader::MAX_LEN].copy_from_slice(&header);

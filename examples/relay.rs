@@ -440,7 +440,7 @@ impl End {
         payload: &[u8],
     ) -> Result<(), SendError> {
         let len = payload.len() as u64;
-        let header = self.session.send(message_type, fragment, len, masking_key)?;
+        let header = self.session.data_header(message_type, fragment, len, masking_key)?;
         self.output.extend_from_slice(&header.encode());
         let start = self.output.len();
         self.output.extend_from_slice(payload);
@@ -463,14 +463,14 @@ impl End {
     /// Queues the pending reply, if any.
     fn push_reply(&mut self) -> Result<(), SendError> {
         let mut control = [0; Session::MAX_CONTROL_FRAME_LEN];
-        let len = self.session.take_reply(masking_key, &mut control)?;
+        let len = self.session.write_reply(masking_key, &mut control)?;
         self.output.extend_from_slice(&control[..len]);
         Ok(())
     }
 
     fn drop_reply(&mut self) {
         let mut control = [0; Session::MAX_CONTROL_FRAME_LEN];
-        let _ = self.session.take_reply(masking_key, &mut control);
+        let _ = self.session.write_reply(masking_key, &mut control);
     }
 }
 

@@ -17,7 +17,7 @@ use crate::frame::Opcode;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ConnectionError {
-    /// The peer broke a rule of RFC 6455. The fault is the peer's.
+    /// The peer broke a rule of RFC 6455 or RFC 7692. The fault is the peer's.
     Protocol(Violation),
     /// The peer exceeded a configured limit. If its traffic is legitimate, raise the limit.
     Limit(Limit),
@@ -35,9 +35,11 @@ pub enum ConnectionError {
     /// unread bytes: bytes would be lost, or belong to another connection. Create one `Input` for each
     /// connection, outside the loop, and pass that of the handshake on.
     UnreadInput,
+    /// An invariant of this crate does not hold. The fault is the crate's; please report it.
+    Internal,
 }
 
-/// A rule of RFC 6455 that the peer broke.
+/// A rule of RFC 6455, or of RFC 7692, that the peer broke.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Violation {
@@ -124,7 +126,7 @@ impl ConnectionError {
                 CloseCode::POLICY_VIOLATION
             }
             Self::Timeout(Timeout::Idle) => CloseCode::TIMEOUT,
-            Self::UnreadInput => CloseCode::INTERNAL_ERROR,
+            Self::UnreadInput | Self::Internal => CloseCode::INTERNAL_ERROR,
             Self::Timeout(Timeout::Pong | Timeout::Closing | Timeout::Output)
             | Self::UnexpectedEof
             | Self::Aborted
@@ -155,6 +157,7 @@ impl fmt::Display for ConnectionError {
             Self::Aborted => "the transport broke",
             Self::Entropy => "the source of entropy failed",
             Self::UnreadInput => "another input was passed than the one with unread bytes",
+            Self::Internal => "an invariant of the crate does not hold",
         })
     }
 }
@@ -302,6 +305,11 @@ mod tests {
             assert_eq!(error.to_string(), wording);
         }
         assert_eq!(ConnectionError::UnreadInput.close_code(), CloseCode::INTERNAL_ERROR);
+        assert_eq!(ConnectionError::Internal.close_code(), CloseCode::INTERNAL_ERROR);
+        assert_eq!(
+            ConnectionError::Internal.to_string(),
+            "an invariant of the crate does not hold"
+        );
         assert_eq!(
             ConnectionError::UnreadInput.to_string(),
             "another input was passed than the one with unread bytes"

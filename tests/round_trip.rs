@@ -185,7 +185,7 @@ proptest! {
             let fragment = position(i, ends.len());
             let piece = &payload.as_bytes()[start..*end];
             let len = piece.len() as u64;
-            let header = session.send(MessageType::Text, fragment, len, key).unwrap();
+            let header = session.data_header(MessageType::Text, fragment, len, key).unwrap();
             wire.extend_from_slice(&header.encode());
             let from = wire.len();
             wire.extend_from_slice(piece);

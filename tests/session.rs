@@ -95,7 +95,7 @@ impl Run {
                 assert_eq!(self.session.receive(&mut input), Err(ReplyPending));
                 assert_eq!(input.unread(), &bytes[bytes.len() - input.unread().len()..]);
                 let mut out = [0; Session::MAX_CONTROL_FRAME_LEN];
-                let len = self.session.take_reply(key, &mut out).unwrap();
+                let len = self.session.write_reply(key, &mut out).unwrap();
                 assert!(len > 0 && !self.session.reply_pending());
                 self.output.extend_from_slice(&out[..len]);
             }
@@ -227,7 +227,7 @@ impl Wire {
 
     fn send(&mut self, session: &mut Session, fragment: Fragment, payload: &[u8]) {
         let len = payload.len() as u64;
-        let header = session.send(MessageType::Text, fragment, len, key).unwrap();
+        let header = session.data_header(MessageType::Text, fragment, len, key).unwrap();
         self.push(&header.encode());
         let start = self.len;
         self.push(payload);
@@ -331,13 +331,13 @@ fn nothing_is_consumed_while_a_reply_is_pending() {
         let mut out = [0; Session::MAX_CONTROL_FRAME_LEN];
         let len = if role == Role::Client { 2 + 4 + 3 } else { 2 + 3 };
         for short in 0..len {
-            let taken = session.take_reply(unused_key, &mut out[..short]);
+            let taken = session.write_reply(unused_key, &mut out[..short]);
             assert_eq!(taken, Err(SendError::BufferTooSmall));
             assert_eq!(session.receive(&mut input), Err(ReplyPending));
         }
-        assert_eq!(session.take_reply(key, &mut out[..len]), Ok(len));
+        assert_eq!(session.write_reply(key, &mut out[..len]), Ok(len));
         assert_eq!(parse_frames(&out[..len]), [(0x8a, b"one".to_vec())]);
-        assert_eq!(session.take_reply(unused_key, &mut out), Ok(0));
+        assert_eq!(session.write_reply(unused_key, &mut out), Ok(0));
         let event = session.receive(&mut input).unwrap();
         assert_eq!(event, Some(SessionEvent::Text("two", Fragment::Whole)));
     }
@@ -368,14 +368,14 @@ fn our_close_replaces_a_pending_close_reply_but_not_a_pong() {
         let frame = CloseFrame::new(CloseCode::NORMAL, "mine").unwrap();
         assert!(session.close(Some(&frame), key, &mut out).is_ok());
         assert!(!session.reply_pending());
-        assert_eq!(session.take_reply(unused_key, &mut out), Ok(0));
+        assert_eq!(session.write_reply(unused_key, &mut out), Ok(0));
         assert_eq!(session.receive(&mut Input::with_bytes(&mut [])), Ok(None));
 
         let mut session = Session::new(role);
         let mut ping = peer_frame(role, 0x89, b"?");
         session.receive(&mut Input::with_bytes(&mut ping)).unwrap();
         assert!(session.close(None, key, &mut out).is_ok());
-        let len = session.take_reply(key, &mut out).unwrap();
+        let len = session.write_reply(key, &mut out).unwrap();
         assert_eq!(parse_frames(&out[..len]), [(0x8a, b"?".to_vec())]);
     }
 }
@@ -443,12 +443,12 @@ fn too_small_buffer_changes_nothing_and_draws_no_key() {
 fn server_draws_no_key() {
     let mut session = Session::new(Role::Server);
     let mut out = [0; Session::MAX_CONTROL_FRAME_LEN];
-    let header = session.send(MessageType::Binary, Fragment::Whole, 1, unused_key).unwrap();
+    let header = session.data_header(MessageType::Binary, Fragment::Whole, 1, unused_key).unwrap();
     assert_eq!(header.masking_key(), None);
     assert!(session.ping(b"", unused_key, &mut out).is_ok());
     let mut ping = peer_frame(Role::Server, 0x89, b"?");
     session.receive(&mut Input::with_bytes(&mut ping)).unwrap();
-    assert!(session.take_reply(unused_key, &mut out).is_ok());
+    assert!(session.write_reply(unused_key, &mut out).is_ok());
     assert!(session.close(None, unused_key, &mut out).is_ok());
 }
 
@@ -456,7 +456,7 @@ fn server_draws_no_key() {
 fn client_fails_when_entropy_fails() {
     let mut session = Session::new(Role::Client);
     let no_entropy = || Err(EntropyError);
-    let header = session.send(MessageType::Binary, Fragment::Whole, 1, no_entropy);
+    let header = session.data_header(MessageType::Binary, Fragment::Whole, 1, no_entropy);
     assert_eq!(header, Err(SendError::Entropy));
     assert_eq!(session.transport(), Transport::Abort);
     assert_eq!(failure(&mut session), Some(ConnectionError::Entropy));
@@ -466,7 +466,7 @@ fn client_fails_when_entropy_fails() {
     let mut ping = peer_frame(Role::Client, 0x89, b"?");
     session.receive(&mut Input::with_bytes(&mut ping)).unwrap();
     let mut out = [0; Session::MAX_CONTROL_FRAME_LEN];
-    assert_eq!(session.take_reply(no_entropy, &mut out), Err(SendError::Entropy));
+    assert_eq!(session.write_reply(no_entropy, &mut out), Err(SendError::Entropy));
     assert_eq!(failure(&mut session), Some(ConnectionError::Entropy));
     assert_eq!(failure(&mut session), None);
 }
@@ -500,10 +500,10 @@ fn fragments_are_accepted_only_in_order() {
         (binary, Fragment::Last, Ok(())),
         (binary, Fragment::Last, Err(SendError::NoMessageInProgress)),
     ] {
-        let sent = session.send(message_type, fragment, 0, key).map(|_| ());
+        let sent = session.data_header(message_type, fragment, 0, key).map(|_| ());
         assert_eq!(sent, expected, "{message_type:?} {fragment:?}");
     }
-    let too_long = session.send(text, Fragment::Whole, 1 << 63, unused_key);
+    let too_long = session.data_header(text, Fragment::Whole, 1 << 63, unused_key);
     assert_eq!(too_long, Err(SendError::TooLong));
     assert_eq!(session.message_in_progress(), None);
 }

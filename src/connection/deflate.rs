@@ -15,7 +15,6 @@
 //! message that is not sent, or if a compressed message is sent that it did not make, it is reset: it
 //! then refers to nothing before the next message, which is valid in any context.
 
-use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use core::mem;
 
@@ -24,6 +23,7 @@ use crate::extension::deflate::{
     Compressor, EMPTY, FLUSH_END, Inflater, Progress, Setting, Window, pool, without_flush_end,
 };
 use crate::frame::ReservedBits;
+use crate::session::Piece;
 use crate::{
     Chunk, ConnectionError, Deflate, DeflateParameters, Event, Fragment, Limit, MessageType,
     Outgoing, PreparedMessage, Role, SendError, Unsent, Violation,
@@ -95,7 +95,7 @@ impl Connection {
         let mut scratch = pool::take_scratch();
         let event = loop {
             let event = self.receive_inflated(unread, &mut inflater, &mut scratch);
-            if event.is_some() || !self.machine.is_transformed_next(unread) {
+            if event.is_some() || !self.machine.is_compressed_next(unread) {
                 break event;
             }
         };
@@ -112,24 +112,31 @@ impl Connection {
         scratch: &mut [u8],
     ) -> Option<Event<'static>> {
         let partial = self.machine.take_partial_char(scratch);
-        let remaining = self.machine.original_remaining(&self.config.receive_limits);
+        let remaining = self.machine.uncompressed_remaining(&self.config.receive_limits);
         // One byte more than allowed shows that the message is too long.
         let room = usize::try_from(remaining).unwrap_or(usize::MAX).saturating_add(1);
         let end = partial.saturating_add(room).min(scratch.len());
-        let output = scratch.get_mut(partial..end)?;
+        let Some(output) = scratch.get_mut(partial..end) else {
+            self.fail_internally("a partial character has at most 3 bytes");
+            return None;
+        };
         let (mut produced, mut ends, mut is_corrupt) = (0, false, false);
         while let Some(output) = output.get_mut(produced..)
             && !output.is_empty()
             && !is_corrupt
-            && self.machine.is_transformed_next(unread)
+            && self.machine.is_compressed_next(unread)
         {
             let mut progress = Progress::default();
-            ends = self.machine.consume_transformed(unread, MAX_INPUT, |payload| {
+            ends = self.machine.consume_compressed(unread, MAX_INPUT, |payload| {
                 progress = inflater.inflate_ahead(payload, output);
                 progress.consumed
             });
-            if !ends || self.takes_context_over() {
-                inflater.remember(output.get(progress.remembered..progress.produced)?);
+            if !ends || self.incoming_context_takeover() {
+                let Some(new) = output.get(progress.remembered..progress.produced) else {
+                    self.fail_internally("remembered <= produced <= output.len()");
+                    return None;
+                };
+                inflater.remember(new);
             }
             produced += progress.produced;
             is_corrupt = progress.corrupt || (ends && inflater.finish().is_err());
@@ -140,21 +147,28 @@ impl Connection {
             failure = Some(ConnectionError::from(Limit::Message));
         }
         ends &= failure.is_none();
-        let payload = scratch.get_mut(..partial + produced)?;
-        let mut received = self.machine.receive_original(payload, partial, ends);
+        let Some(payload) = scratch.get_mut(..partial + produced) else {
+            self.fail_internally("partial + produced <= end");
+            return None;
+        };
+        let piece = self.machine.receive_uncompressed(payload, partial, ends);
         if let Some(error) = failure {
-            self.machine.fail(error);
             // The valid bytes before the error are a piece of their own.
-            if let Some(received) = &mut received {
-                received.reply = self.machine.pending_close();
+            self.machine.fail(error);
+        }
+        match piece? {
+            Piece::Data { data, fragment } => {
+                self.receive_data(data, fragment).map(Event::into_owned)
+            }
+            Piece::Compressed | Piece::Ping(_) | Piece::Pong(_) | Piece::Close(_) => {
+                self.fail_internally("uncompressed payload is a piece of a message");
+                None
             }
         }
-        let (data, fragment, reply) = received?.into_data()?;
-        self.receive_data(data, fragment, reply).map(Event::into_owned)
     }
 
     /// Returns whether the peer may refer to its previous messages.
-    fn takes_context_over(&self) -> bool {
+    fn incoming_context_takeover(&self) -> bool {
         self.deflate.is_some_and(|agreed| agreed.has_context_takeover(self.peer()))
     }
 
@@ -163,7 +177,7 @@ impl Connection {
             return inflater;
         }
         let mut inflater = pool::take_inflater();
-        inflater.begin(self.takes_context_over().then(|| match &mut self.codecs {
+        inflater.begin(self.incoming_context_takeover().then(|| match &mut self.codecs {
             Some(codecs) => mem::take(&mut codecs.window),
             None => Window::default(),
         }));
@@ -175,11 +189,11 @@ impl Connection {
     fn give_inflater(&mut self, mut inflater: Box<Inflater>) {
         if self.machine.error().is_some() {
             pool::give_inflater(inflater);
-        } else if self.machine.is_receiving_transformed() {
+        } else if self.machine.is_receiving_compressed() {
             self.codecs().inflater = Some(inflater);
             return;
         } else {
-            if self.takes_context_over() {
+            if self.incoming_context_takeover() {
                 let bits = self.deflate.map_or(15, |agreed| agreed.window_bits(self.peer()));
                 self.codecs().window = inflater.take_window(1 << bits);
             }
@@ -188,9 +202,10 @@ impl Connection {
         self.release_codecs();
     }
 
-    /// Drops the incomplete message, the context of the peer, and the event that `next` has found: an
-    /// uncompressed one would not have been received either.
-    pub(super) fn discard_inflater(&mut self) {
+    /// Drops the incomplete message, the context of the peer, the compressor if no message can follow,
+    /// and the event that `next` has found: without compression, `receive` would not have returned it
+    /// either.
+    pub(super) fn discard_codecs(&mut self) {
         if let Some(codecs) = &mut self.codecs {
             codecs.discard_inflater();
             codecs.window = Window::default();
@@ -262,7 +277,11 @@ impl Connection {
         &mut self,
         chunk: Chunk<'m>,
     ) -> Result<(), Unsent<Chunk<'m>>> {
-        if self.is_compressing() { self.send_chunk(chunk) } else { self.send_chunk_as_is(chunk) }
+        if self.is_compressing_message() {
+            self.send_chunk(chunk)
+        } else {
+            self.send_chunk_as_is(chunk)
+        }
     }
 
     /// Queues a message compressed, if it is long enough and becomes smaller. Returns whether it was
@@ -284,13 +303,13 @@ impl Connection {
         message_type: MessageType,
         payload: &[u8],
     ) -> Result<bool, SendError> {
-        if !self.compresses(payload.len()) {
+        if !self.should_compress(payload.len()) {
             return Ok(false);
         }
         self.check_send(message_type, Fragment::Whole)?;
         let mut compressor = self.take_compressor(Some(payload.len()));
         let mut scratch = pool::take_scratch();
-        let max = if self.keeps_context() && compressor.is_empty() {
+        let max = if self.outgoing_context_takeover() && compressor.is_empty() {
             payload.len() + FIRST_GROWTH
         } else {
             payload.len() - 1
@@ -304,7 +323,7 @@ impl Connection {
             None => Ok(false),
         };
         pool::give_scratch(scratch);
-        if sent != Ok(true) && self.keeps_context() {
+        if sent != Ok(true) && self.outgoing_context_takeover() {
             compressor.reset();
         }
         self.give_compressor(compressor);
@@ -318,7 +337,7 @@ impl Connection {
     /// share.
     fn try_send_prepared(&mut self, prepared: &PreparedMessage) -> Result<bool, SendError> {
         let len = prepared.payload().len();
-        if !self.compresses(len) {
+        if !self.should_compress(len) {
             return Ok(false);
         }
         self.check_send(prepared.message_type(), Fragment::Whole)?;
@@ -352,7 +371,7 @@ impl Connection {
         let payload = payload.as_bytes();
         match fragment {
             Fragment::Whole => return self.try_send_payload(message_type, payload),
-            Fragment::First if !self.compresses(usize::MAX) => return Ok(false),
+            Fragment::First if !self.compression_is_on() => return Ok(false),
             Fragment::First => {
                 self.check_send(message_type, fragment)?;
                 let compressor = self.take_compressor(None);
@@ -360,7 +379,9 @@ impl Connection {
                 codecs.compressor = Some(compressor);
                 codecs.is_compressing = true;
             }
-            Fragment::Middle | Fragment::Last if !self.is_compressing() => return Ok(false),
+            Fragment::Middle | Fragment::Last if !self.is_compressing_message() => {
+                return Ok(false);
+            }
             Fragment::Middle | Fragment::Last => self.check_send(message_type, fragment)?,
         }
         let sent = self.queue_compressed_chunk(message_type, fragment, payload);
@@ -389,36 +410,46 @@ impl Connection {
             return self.queue_payload(message_type, fragment, COMPRESSED, payload);
         }
         let compressor = self.codecs.as_mut().and_then(|codecs| codecs.compressor.take());
-        debug_assert!(compressor.is_some(), "a message in progress has its compressor");
-        let mut compressor = compressor.ok_or(SendError::NoMessageInProgress)?;
-        let mut scratch = pool::take_scratch();
-        let compressed = compressor.compress(payload, &mut scratch, usize::MAX);
-        let compressed = match compressed {
-            Some(compressed) if fragment.ends() => without_flush_end(compressed),
-            Some(compressed) => compressed,
-            None => Cow::Borrowed(&[][..]),
+        let Some(mut compressor) = compressor else {
+            self.fail_internally("a message in progress has its compressor");
+            return Err(SendError::Closed);
         };
-        let sent = self.queue_payload(message_type, fragment, COMPRESSED, &compressed);
+        let mut scratch = pool::take_scratch();
+        let sent = match compressor.compress(payload, &mut scratch, usize::MAX) {
+            Some(compressed) => {
+                let compressed =
+                    if fragment.ends() { without_flush_end(compressed) } else { compressed };
+                self.queue_payload(message_type, fragment, COMPRESSED, &compressed)
+            }
+            None => {
+                self.fail_internally("without a maximum length, the codec compresses any payload");
+                Err(SendError::Closed)
+            }
+        };
         pool::give_scratch(scratch);
         self.codecs().compressor = Some(compressor);
         sent
     }
 
-    /// Returns whether a message of `len` bytes is compressed.
+    /// Returns whether a message of `len` bytes is compressed, if that makes it smaller.
     #[inline]
-    pub(super) fn compresses(&self, len: usize) -> bool {
-        // The codec cannot produce a window of 8 bits.
-        self.deflate.is_some()
-            && len >= self.deflate_config().min_len()
-            && self.outgoing_window_bits() > 8
+    pub(super) fn should_compress(&self, len: usize) -> bool {
+        self.compression_is_on() && len >= self.deflate_config().min_len()
     }
 
-    fn is_compressing(&self) -> bool {
+    /// Returns whether messages are compressed.
+    #[inline]
+    fn compression_is_on(&self) -> bool {
+        // The codec cannot produce a window of 8 bits.
+        self.deflate.is_some() && self.outgoing_window_bits() > 8
+    }
+
+    fn is_compressing_message(&self) -> bool {
         self.codecs.as_ref().is_some_and(|codecs| codecs.is_compressing)
     }
 
     /// Returns whether the compressor is kept between messages.
-    fn keeps_context(&self) -> bool {
+    fn outgoing_context_takeover(&self) -> bool {
         self.deflate_config().outgoing_context_takeover()
             && self.deflate.is_some_and(|agreed| agreed.has_context_takeover(self.machine.role()))
     }
@@ -429,13 +460,13 @@ impl Connection {
         if let Some(compressor) = self.codecs.as_mut().and_then(|codecs| codecs.compressor.take()) {
             return compressor;
         }
-        let len = len.filter(|_| !self.keeps_context()).unwrap_or(usize::MAX);
+        let len = len.filter(|_| !self.outgoing_context_takeover()).unwrap_or(usize::MAX);
         let window_bits = self.outgoing_window_bits();
         pool::take_compressor(Setting::new(&self.deflate_config(), window_bits, len))
     }
 
     fn give_compressor(&mut self, compressor: Box<Compressor>) {
-        if self.keeps_context() {
+        if self.outgoing_context_takeover() {
             self.codecs().compressor = Some(compressor);
         } else {
             pool::give_compressor(compressor);
@@ -469,5 +500,24 @@ impl Connection {
         if self.codecs.as_ref().is_some_and(|codecs| !codecs.is_needed()) {
             self.codecs = None;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Config, Negotiated};
+
+    #[test]
+    #[cfg_attr(debug_assertions, should_panic(expected = "has its compressor"))]
+    fn lost_compressor_fails_the_connection() {
+        static CONFIG: Config = Config::new().with_deflate(Deflate::new());
+        let negotiated = Negotiated::new().with_deflate(DeflateParameters::new());
+        let mut connection = Connection::server(&CONFIG, &negotiated);
+        connection.send_chunk(Chunk::new("a", Fragment::First)).unwrap();
+        connection.codecs().compressor = None;
+        let unsent = connection.send_chunk(Chunk::new("b", Fragment::Last)).unwrap_err();
+        assert_eq!(unsent.error, SendError::Closed);
+        assert_eq!(connection.error(), Some(ConnectionError::Internal));
     }
 }

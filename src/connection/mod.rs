@@ -184,7 +184,7 @@ impl Connection {
             AbortCause::Transport
         };
         self.machine.abort(error, cause);
-        self.discard_incoming();
+        self.settle();
     }
 }
 

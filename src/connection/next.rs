@@ -65,7 +65,7 @@ impl Connection {
                     debug_assert!(event.is_none(), "the preview saw no event");
                 }
                 #[cfg(feature = "deflate")]
-                Preview::Transformed(len) => {
+                Preview::Compressed(len) => {
                     if let Some(event) = self.consume(input, len).map(Event::into_owned) {
                         let step = step_of(&event);
                         self.keep_ready(event);
@@ -96,7 +96,7 @@ impl Connection {
         let mut part = take(&mut unread, len);
         let event = self.receive_parts(&mut part);
         if event.is_none() && self.machine.failure_pending() {
-            self.end_failed();
+            self.settle();
         }
         let left = unread.len() + part.len();
         self.leave_unread(left, position);

@@ -214,7 +214,7 @@ impl Output {
 
     /// Queues a frame without a copy of its payload, unless the payload is shorter than
     /// [`ZERO_COPY_MIN`] or has to be masked.
-    pub(crate) fn push_shared(&mut self, header: &FrameHeader, payload: OwnedPayload) {
+    pub(crate) fn push_owned(&mut self, header: &FrameHeader, payload: OwnedPayload) {
         if payload.len() < ZERO_COPY_MIN || header.masking_key().is_some() {
             return self.push_frame(header, &payload);
         }
@@ -368,7 +368,7 @@ mod tests {
     }
 
     fn shared(output: &mut Output, payload: OwnedPayload) {
-        output.push_shared(&header(Opcode::Binary, payload.len(), Masking::Unmasked), payload);
+        output.push_owned(&header(Opcode::Binary, payload.len(), Masking::Unmasked), payload);
     }
 
     fn pending(output: &Output) -> Vec<u8> {
@@ -433,7 +433,7 @@ mod tests {
             self.pieces.push_back(Piece { bytes: bytes.into(), kind });
         }
 
-        fn push_shared(&mut self, header: &FrameHeader, payload: &[u8], size: usize) {
+        fn push_owned(&mut self, header: &FrameHeader, payload: &[u8], size: usize) {
             let mut frame = encoded(header, payload);
             if payload.len() >= ZERO_COPY_MIN && header.masking_key().is_none() {
                 let payload = frame.split_off(header.encoded_len());
@@ -554,14 +554,14 @@ mod tests {
                     let header = header(Opcode::Binary, payload.len(), masking);
                     let excessive = payload.capacity() / 2 > payload.len();
                     let size = if excessive { payload.len() } else { payload.capacity() };
-                    model.push_shared(&header, &payload, size);
-                    output.push_shared(&header, OwnedPayload::Vec(payload));
+                    model.push_owned(&header, &payload, size);
+                    output.push_owned(&header, OwnedPayload::Vec(payload));
                 }
                 4 => {
                     let payload = Bytes::from(random.bytes(random.len()));
                     let header = header(Opcode::Binary, payload.len(), masking);
-                    model.push_shared(&header, &payload, payload.len());
-                    output.push_shared(&header, OwnedPayload::Shared(payload));
+                    model.push_owned(&header, &payload, payload.len());
+                    output.push_owned(&header, OwnedPayload::Shared(payload));
                 }
                 5 => {
                     let frame = random.bytes(1 + random.len());

@@ -5,13 +5,11 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::Connection;
+use super::assembly::WrongType;
 use crate::close::ClosePayload;
-use crate::frame::Opcode;
 use crate::input::Position;
-use crate::session::{ControlPayload, Data, Piece, Received, Reply};
-use crate::{
-    Chunk, CloseCode, CloseFrame, ConnectionError, Delivery, Event, Fragment, Input, Limit, Message,
-};
+use crate::session::{ControlPayload, Data, Piece, PingPong};
+use crate::{Chunk, CloseFrame, ConnectionError, Delivery, Event, Fragment, Input, Limit, Message};
 
 impl Connection {
     /// Consumes bytes of `input` until an event occurs. Returns `None` when the input is used up.
@@ -76,7 +74,7 @@ impl Connection {
             return event;
         }
         if self.machine.failure_pending() {
-            self.end_failed();
+            self.settle();
         } else if finished {
             self.end_of_stream();
         } else {
@@ -107,15 +105,13 @@ impl Connection {
     pub(super) fn receive_parts<'i>(&mut self, unread: &mut &'i mut [u8]) -> Option<Event<'i>> {
         loop {
             let limits = &self.config.receive_limits;
-            let Received { piece, reply } =
-                self.machine.receive(unread, limits, &mut self.control)?;
-            let event = match piece {
-                Piece::Data { data, fragment } => self.receive_data(data, fragment, reply),
+            let event = match self.machine.receive(unread, limits, &mut self.control)? {
+                Piece::Data { data, fragment } => self.receive_data(data, fragment),
                 #[cfg(feature = "deflate")]
-                Piece::Transformed => self.receive_compressed(unread),
+                Piece::Compressed => self.receive_compressed(unread),
                 Piece::Ping(payload) => self.receive_ping(payload),
                 Piece::Pong(payload) => self.receive_pong(payload),
-                Piece::Close(payload) => self.receive_close(payload, reply),
+                Piece::Close(payload) => self.receive_close(payload),
             };
             if event.is_some() {
                 return event;
@@ -128,18 +124,25 @@ impl Connection {
         &mut self,
         data: Data<'i>,
         fragment: Fragment,
-        reply: Option<Reply>,
     ) -> Option<Event<'i>> {
         self.count_received(data.len(), fragment);
-        let failed = reply.is_some();
-        self.queue_reply_close(reply);
+        let failed = self.machine.error().is_some();
+        if failed {
+            self.queue_pending_close();
+        }
         match self.config.delivery {
             Delivery::Chunks => Some(Event::Chunk(chunk(data, fragment))),
             // The piece is valid text before an invalid byte: the message never completes.
             Delivery::Messages if failed => None,
             Delivery::Messages => {
-                let remaining = || self.machine.remaining(&self.config.receive_limits);
-                self.assembly.push(data, fragment, remaining).map(Event::Message)
+                let announced = || self.machine.announced(&self.config.receive_limits);
+                match self.assembly.push(data, fragment, announced) {
+                    Ok(message) => message.map(Event::Message),
+                    Err(WrongType) => {
+                        self.fail_internally("a message keeps its type");
+                        None
+                    }
+                }
             }
         }
     }
@@ -156,7 +159,7 @@ impl Connection {
         if !self.config.manual_pong {
             // RFC 6455, section 5.5.2: a Pong has the payload of its Ping.
             let key = || self.keys.next(&self.config);
-            let header = self.machine.ping_pong_header(Opcode::Pong, payload.len(), key);
+            let header = self.machine.ping_pong_header(PingPong::Pong, payload.len(), key);
             if let Ok(header) = header {
                 self.output.push_pong(&header, &payload);
             }
@@ -177,15 +180,11 @@ impl Connection {
     }
 
     #[cold]
-    fn receive_close<'i>(
-        &mut self,
-        payload: ControlPayload<'i>,
-        reply: Option<Reply>,
-    ) -> Option<Event<'i>> {
+    fn receive_close<'i>(&mut self, payload: ControlPayload<'i>) -> Option<Event<'i>> {
         let payload = self.control_payload(payload);
         self.discard_incoming();
         if !self.config.manual_close {
-            self.queue_reply_close(reply);
+            self.queue_pending_close();
         }
         let frame = match &payload {
             Cow::Borrowed(payload) => CloseFrame::decode(payload),
@@ -193,10 +192,13 @@ impl Connection {
                 CloseFrame::decode(payload).map(|frame| frame.map(CloseFrame::into_owned))
             }
         };
-        Some(match frame {
-            Ok(frame) => Event::Close(frame),
-            Err(violation) => Event::Failed(violation.into()),
-        })
+        match frame {
+            Ok(frame) => Some(Event::Close(frame)),
+            Err(_) => {
+                self.fail_internally("the machine has decoded this payload");
+                None
+            }
+        }
     }
 
     /// Returns the payload of a control frame: owned if it was split across reads, else borrowed.
@@ -234,15 +236,14 @@ impl Connection {
         self.assembly.clear();
         self.control.0 = None;
         #[cfg(feature = "deflate")]
-        self.discard_inflater();
+        self.discard_codecs();
     }
 
     /// Handles the end of the stream after its last byte.
     #[cold]
     pub(super) fn end_of_stream(&mut self) {
         self.machine.receive_eof();
-        self.discard_incoming();
-        self.queue_reply_close(self.machine.pending_close());
+        self.settle();
     }
 
     /// Fails the connection and queues the Close frame (RFC 6455, section 7.1.7).
@@ -250,32 +251,40 @@ impl Connection {
     pub(super) fn fail(&mut self, error: impl Into<ConnectionError>) {
         self.machine.fail(error);
         if self.machine.error().is_some() {
-            self.end_failed();
+            self.settle();
         }
     }
 
-    /// Queues the Close frame of a failure, and drops what was incomplete.
-    #[cold]
-    pub(super) fn end_failed(&mut self) {
-        self.discard_incoming();
-        self.queue_reply_close(self.machine.pending_close());
-    }
-
-    /// Queues the pending Close frame. RFC 6455, section 5.5.1: a reply typically echoes the code
-    /// of the peer's Close.
-    fn queue_reply_close(&mut self, reply: Option<Reply>) {
-        match reply {
-            None | Some(Reply::Pong) => {}
-            Some(Reply::Close(code)) => self.queue_reply_close_code(code),
-        }
-    }
-
+    /// Fails the connection because an invariant of this crate does not hold. Panics in debug builds.
     #[cold]
     #[inline(never)]
-    fn queue_reply_close_code(&mut self, code: CloseCode) {
-        let payload = ClosePayload::new(code, "");
-        // Without a masking key the connection fails; the next call reports that.
-        let _ = self.queue_close(&payload);
+    #[cfg_attr(debug_assertions, track_caller)]
+    pub(super) fn fail_internally(&mut self, invariant: &str) {
+        debug_assert!(false, "{invariant}");
+        self.fail(ConnectionError::Internal);
+        if self.machine.error().is_none() {
+            // After the peer's Close, nothing but a Close is sent.
+            self.abort_with(ConnectionError::Internal);
+        }
+    }
+
+    /// Completes the end of the incoming direction: drops what is incomplete, and queues the pending
+    /// Close frame.
+    #[cold]
+    pub(super) fn settle(&mut self) {
+        self.discard_incoming();
+        self.queue_pending_close();
+    }
+
+    /// Queues the pending Close frame, if there is one. RFC 6455, section 5.5.1: a reply typically
+    /// echoes the code of the peer's Close.
+    #[cold]
+    #[inline(never)]
+    fn queue_pending_close(&mut self) {
+        if let Some(code) = self.machine.pending_close() {
+            // Without a masking key the connection fails; the next call reports that.
+            let _ = self.queue_close(&ClosePayload::new(code, ""));
+        }
     }
 
     fn count_received(&mut self, payload_len: usize, fragment: Fragment) {

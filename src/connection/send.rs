@@ -8,13 +8,14 @@ use super::Connection;
 use super::output::ZERO_COPY_MIN;
 use super::segment::OwnedPayload;
 use crate::close::ClosePayload;
-use crate::frame::{Opcode, ReservedBits};
+use crate::frame::ReservedBits;
+use crate::session::PingPong;
 use crate::{
     Chunk, CloseCode, CloseFrame, Fragment, Message, MessageType, Outgoing, PreparedMessage, Role,
     SendError, Unsent,
 };
 
-/// The reserved bits of a message that no extension transforms.
+/// The reserved bits of a message that is not compressed.
 const UNCOMPRESSED: ReservedBits = ReservedBits::NONE;
 
 /// # Messages
@@ -42,7 +43,7 @@ impl Connection {
         // Fast path: copies the payload without moving the message.
         if self.is_copied(payload.len())
             && payload.len() <= self.config.max_fragment
-            && !self.is_compressed(payload.len())
+            && !self.should_compress(payload.len())
         {
             return match self.send_copy(message_type, Fragment::Whole, payload) {
                 Ok(()) => Ok(()),
@@ -149,18 +150,12 @@ impl Connection {
         len < ZERO_COPY_MIN || self.machine.role() == Role::Client
     }
 
-    /// Returns whether a payload of `len` bytes is compressed, if that makes it smaller.
+    /// Returns whether a message of `len` bytes is compressed, if that makes it smaller.
+    #[cfg(not(feature = "deflate"))]
     #[inline(always)]
-    fn is_compressed(&self, len: usize) -> bool {
-        #[cfg(feature = "deflate")]
-        {
-            self.compresses(len)
-        }
-        #[cfg(not(feature = "deflate"))]
-        {
-            let _ = len;
-            false
-        }
+    #[expect(clippy::unused_self, reason = "the feature `deflate` has a method of the same name")]
+    const fn should_compress(&self, _len: usize) -> bool {
+        false
     }
 
     /// Queues a prepared message in one frame, never in fragments. A server queues the encoded
@@ -314,9 +309,11 @@ impl Connection {
         let header = self.machine.data_header(message_type, fragment, UNCOMPRESSED, len, || {
             self.keys.next(&self.config)
         });
-        debug_assert!(header.is_ok(), "the frame was checked, and a server needs no key");
-        if let Ok(header) = header {
-            self.output.push_shared(&header, payload);
+        match header {
+            Ok(header) => self.output.push_owned(&header, payload),
+            Err(_) => {
+                self.fail_internally("the frame was checked, and a server needs no key");
+            }
         }
     }
 
@@ -347,7 +344,7 @@ impl Connection {
     /// Returns [`Full`](SendError::Full), [`Closed`](SendError::Closed),
     /// [`TooLong`](SendError::TooLong) or [`Entropy`](SendError::Entropy).
     pub fn ping(&mut self, payload: &[u8]) -> Result<(), SendError> {
-        self.queue_ping_pong(Opcode::Ping, payload)?;
+        self.queue_ping_pong(PingPong::Ping, payload)?;
         if let Some(timers) = &mut self.timers {
             timers.sent_ping();
         }
@@ -361,19 +358,18 @@ impl Connection {
     ///
     /// Returns the errors of [`ping`](Self::ping).
     pub fn pong(&mut self, payload: &[u8]) -> Result<(), SendError> {
-        self.queue_ping_pong(Opcode::Pong, payload)
+        self.queue_ping_pong(PingPong::Pong, payload)
     }
 
-    fn queue_ping_pong(&mut self, opcode: Opcode, payload: &[u8]) -> Result<(), SendError> {
-        self.machine.check_ping_pong(opcode)?;
+    fn queue_ping_pong(&mut self, kind: PingPong, payload: &[u8]) -> Result<(), SendError> {
+        self.machine.check_ping_pong(kind)?;
         // `has_room` would not suffice here: it returns `true` after our Close, when Pongs may
         // still be sent.
         if self.output.counted() >= self.config.high_water_mark {
             return Err(SendError::Full);
         }
-        let header = self
-            .machine
-            .ping_pong_header(opcode, payload.len(), || self.keys.next(&self.config))?;
+        let header =
+            self.machine.ping_pong_header(kind, payload.len(), || self.keys.next(&self.config))?;
         self.output.push_frame(&header, payload);
         Ok(())
     }

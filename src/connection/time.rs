@@ -4,9 +4,12 @@ use core::time::Duration;
 
 use super::timers::{Action, Phase, Snapshot};
 use super::{Connection, Statistics};
-use crate::frame::Opcode;
-use crate::session::AbortCause;
+use crate::session::{AbortCause, PingPong};
 use crate::{ConnectionError, Fragment, Limit, Timeout, Transport};
+
+/// The maximum number of steps of one report: a Ping, a failure, the expiry of the timer that the
+/// failure starts, and the step that finds nothing to do.
+const MAX_ACTIONS: usize = 4;
 
 /// # Time
 impl Connection {
@@ -22,9 +25,7 @@ impl Connection {
     /// It does nothing unless [`Timeouts`](crate::Timeouts) or a
     /// [`ControlRate`](crate::ControlRate) are configured.
     pub fn handle_timeout(&mut self, now: Duration) {
-        // Each iteration handles one action: a Ping, a failure, or the timer that the failure
-        // starts.
-        for _ in 0..4 {
+        for _ in 0..MAX_ACTIONS {
             let Some(snapshot) = self.snapshot() else { return };
             let Some(timers) = &mut self.timers else { return };
             match timers.handle_timeout(now, &snapshot, &self.config) {
@@ -34,6 +35,7 @@ impl Connection {
                 Some(Action::Expire(timeout)) => self.expire(timeout),
             }
         }
+        debug_assert!(false, "a report has at most {MAX_ACTIONS} steps");
     }
 
     /// Returns the time at which the next [`handle_timeout`](Self::handle_timeout) is due, on the
@@ -117,7 +119,7 @@ impl Connection {
     fn queue_keepalive(&mut self, payload: &[u8]) {
         let key = || self.keys.next(&self.config);
         // Without a masking key the connection fails; the next snapshot shows that.
-        if let Ok(header) = self.machine.ping_pong_header(Opcode::Ping, payload.len(), key) {
+        if let Ok(header) = self.machine.ping_pong_header(PingPong::Ping, payload.len(), key) {
             self.output.push_frame(&header, payload);
             if let Some(timers) = &mut self.timers {
                 timers.sent_ping();
@@ -134,7 +136,7 @@ impl Connection {
             Timeout::Closing if self.has_output() => self.abort_with(error),
             Timeout::Closing => {
                 self.machine.abort(error, AbortCause::Silence);
-                self.discard_incoming();
+                self.settle();
             }
         }
     }

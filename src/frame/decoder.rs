@@ -277,7 +277,7 @@ impl<'i> Masked<'i> {
     }
 
     /// Creates a payload that is not masked.
-    #[cfg(feature = "deflate")]
+    #[cfg(any(test, feature = "deflate"))]
     pub(crate) const fn unmasked(payload: &'i mut [u8]) -> Self {
         Self { payload, masking_key: [0; 4], offset: 0 }
     }
@@ -302,18 +302,6 @@ impl<'i> Masked<'i> {
     pub(crate) fn append_to(&self, out: &mut Vec<u8>) {
         extend_masked(out, self.payload, self.masking_key, self.offset);
     }
-}
-
-/// The announced payload of a message that has not arrived.
-#[cfg(feature = "alloc")]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Remaining {
-    /// The number of missing payload bytes of the current frame.
-    pub(crate) frame: u64,
-    /// Whether the message ends with the current frame.
-    pub(crate) fin: bool,
-    /// The maximum number of further payload bytes of the message.
-    pub(crate) max: u64,
 }
 
 /// Removes the first `len` bytes from `input`, or all bytes if there are fewer, and returns them.

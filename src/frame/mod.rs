@@ -9,8 +9,6 @@ mod rules;
 
 pub use crate::mask::mask;
 pub use crate::types::Opcode;
-#[cfg(feature = "alloc")]
-pub(crate) use decoder::Remaining;
 pub use decoder::{FrameDecoder, PayloadSlice};
 pub(crate) use decoder::{Masked, take};
 pub use header::{EncodedHeader, FrameHeader};

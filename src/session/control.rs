@@ -1,19 +1,18 @@
 //! Control frames in the receive path.
 
-use super::{ControlPayload, ControlStorage, Machine, Piece, Received, Reply};
+use super::{ControlPayload, ControlStorage, Machine, Piece};
 use crate::close::check_payload;
 use crate::frame::{Masked, Opcode};
-use crate::{CloseCode, CloseFrame, Violation};
+use crate::{CloseCode, CloseFrame};
 
 impl Machine {
-    /// Receives payload of a control frame. Returns the frame and the reply to it when it is
-    /// complete.
+    /// Receives payload of a control frame. Returns the frame when it is complete.
     pub(super) fn receive_control<'i>(
         &mut self,
         opcode: Opcode,
         payload: Masked<'i>,
         control: &mut impl ControlStorage,
-    ) -> Option<Received<'i>> {
+    ) -> Option<Piece<'i>> {
         let (payload, place) = if payload.offset() == 0 && self.frames.is_between_frames() {
             let payload = &*payload.unmask();
             (payload, ControlPayload::Whole(payload))
@@ -22,15 +21,15 @@ impl Machine {
             (stored, ControlPayload::Stored(stored.len()))
         };
         match opcode {
-            Opcode::Ping => Some(Received { piece: Piece::Ping(place), reply: Some(Reply::Pong) }),
-            Opcode::Pong => Some(Received { piece: Piece::Pong(place), reply: None }),
+            Opcode::Ping => Some(Piece::Ping(place)),
+            Opcode::Pong => Some(Piece::Pong(place)),
+            // Data frames have another path.
             Opcode::Close | Opcode::Continuation | Opcode::Text | Opcode::Binary => {
                 match CloseFrame::decode(payload) {
                     Ok(frame) => {
                         let code = frame.as_ref().map_or(CloseCode::NO_STATUS, CloseFrame::code);
                         self.closing.receive_close(code);
-                        let reply = self.pending_close();
-                        Some(Received { piece: Piece::Close(place), reply })
+                        Some(Piece::Close(place))
                     }
                     Err(violation) => {
                         self.closing.fail(violation.into());
@@ -54,8 +53,7 @@ impl Machine {
         }
         let start = payload.offset() as usize;
         let Some(stored) = control.bytes().get_mut(..start + payload.len()) else {
-            debug_assert!(false, "the rules for headers limit a control frame to 125 bytes");
-            self.closing.fail(Violation::ControlTooLong(opcode).into());
+            self.fail_internally("the rules for headers limit a control frame to 125 bytes");
             return None;
         };
         if let Some((_, to)) = stored.split_at_mut_checked(start) {

@@ -1,13 +1,14 @@
 //! An endpoint without an allocator: its state, and its receiving half.
 
 use super::{
-    AbortCause, ControlPayload, ControlStorage, Data, Machine, Piece, Received, Reply,
-    ReplyPending, SessionEvent,
+    AbortCause, ControlPayload, ControlStorage, Data, Machine, Piece, ReplyPending, SessionEvent,
 };
 use crate::extension::Extension;
 use crate::limits::ReceiveLimits;
 use crate::utf8::Character;
-use crate::{CloseFrame, ConnectionError, Input, Limits, MessageType, Outcome, Role, Transport};
+use crate::{
+    CloseCode, CloseFrame, ConnectionError, Input, Limits, MessageType, Outcome, Role, Transport,
+};
 
 /// A complete endpoint without an allocator: the order of frames and fragments, UTF-8 across
 /// frames, limits, replies, and the closing handshake.
@@ -37,11 +38,11 @@ use crate::{CloseFrame, ConnectionError, Input, Limits, MessageType, Outcome, Ro
 ///
 /// assert_eq!(session.receive(&mut input)?, Some(SessionEvent::Ping(b"")));
 /// assert_eq!(session.receive(&mut input), Err(ReplyPending)); // the Pong must be sent first
-/// let len = session.take_reply(no_key, &mut out)?;
+/// let len = session.write_reply(no_key, &mut out)?;
 /// assert_eq!(out[..len], [0x8a, 0]);
 ///
 /// assert!(matches!(session.receive(&mut input)?, Some(SessionEvent::Close(Some(_)))));
-/// let len = session.take_reply(no_key, &mut out)?;
+/// let len = session.write_reply(no_key, &mut out)?;
 /// assert_eq!(out[..len], [0x88, 2, 0x03, 0xe8]);
 /// assert_eq!(session.transport(), Transport::Drain);
 /// # Ok::<(), Box<dyn core::error::Error>>(())
@@ -54,6 +55,16 @@ pub struct Session {
     pub(super) control: Control,
     /// The character of the last event, if its bytes were split across reads.
     character: Character,
+}
+
+/// A frame that must be sent before anything else is received.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Reply {
+    /// A Pong with the payload of the Ping (RFC 6455, section 5.5.2).
+    Pong,
+    /// A Close with this code and no reason: the reply to the peer's Close (section 5.5.1), or that of
+    /// a failure (section 7.1.7). 1005 stands for an empty payload.
+    Close(CloseCode),
 }
 
 /// Storage for the payload of a control frame.
@@ -94,7 +105,7 @@ impl ControlStorage for Control {
 
 /// # Construction
 impl Session {
-    /// The maximum number of bytes that [`take_reply`](Self::take_reply), [`ping`](Self::ping),
+    /// The maximum number of bytes that [`write_reply`](Self::write_reply), [`ping`](Self::ping),
     /// [`pong`](Self::pong) and [`close`](Self::close) write.
     pub const MAX_CONTROL_FRAME_LEN: usize = 2 + 4 + 125;
 
@@ -138,21 +149,27 @@ impl Session {
         }
         let (mut unread, position) = input.consume();
         let finished = position.is_finished();
-        let received = self.machine.receive(&mut unread, &self.limits, &mut self.control);
+        let piece = self.machine.receive(&mut unread, &self.limits, &mut self.control);
         position.leave_unread(unread.len());
-        let Some(Received { piece, reply }) = received else {
+        let Some(piece) = piece else {
             if finished && !self.machine.failure_pending() {
                 self.machine.receive_eof();
             }
-            self.reply = self.machine.pending_close();
+            self.take_pending_close();
             return Ok(self.machine.take_failure().map(SessionEvent::Failed));
         };
-        self.reply = reply;
+        match piece {
+            Piece::Ping(_) => self.reply = Some(Reply::Pong),
+            Piece::Pong(_) => {}
+            #[cfg(feature = "deflate")]
+            Piece::Compressed => {}
+            // A piece of text may be the valid part of a message that is not UTF-8.
+            Piece::Close(_) | Piece::Data { .. } => self.take_pending_close(),
+        }
         let event = match piece {
             #[cfg(feature = "deflate")]
-            Piece::Transformed => {
-                debug_assert!(false, "a session negotiates no extension");
-                self.abort();
+            Piece::Compressed => {
+                self.machine.fail_internally("a session negotiates no extension");
                 return Ok(self.machine.take_failure().map(SessionEvent::Failed));
             }
             Piece::Data { data, fragment } => match data {
@@ -167,10 +184,19 @@ impl Session {
             Piece::Pong(payload) => SessionEvent::Pong(self.control.store(payload)),
             Piece::Close(payload) => match CloseFrame::decode(self.control.store(payload)) {
                 Ok(frame) => SessionEvent::Close(frame),
-                Err(violation) => SessionEvent::Failed(violation.into()),
+                Err(violation) => {
+                    debug_assert!(false, "the machine has decoded this payload");
+                    SessionEvent::Failed(violation.into())
+                }
             },
         };
         Ok(Some(event))
+    }
+
+    /// Makes the Close frame that must be sent the pending reply, if there is one.
+    #[inline(never)]
+    fn take_pending_close(&mut self) {
+        self.reply = self.machine.pending_close().map(Reply::Close);
     }
 
     /// Reports that the transport failed. The next [`receive`](Self::receive) returns the failure,

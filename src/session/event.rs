@@ -23,7 +23,7 @@ pub enum SessionEvent<'a> {
     Failed(ConnectionError),
 }
 
-/// The error of [`Session::receive`](super::Session::receive) while a reply is pending: send it with [`Session::take_reply`](super::Session::take_reply)
+/// The error of [`Session::receive`](super::Session::receive) while a reply is pending: send it with [`Session::write_reply`](super::Session::write_reply)
 /// first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReplyPending;

@@ -9,6 +9,8 @@
 // heap memory.
 
 mod closing;
+#[cfg(feature = "deflate")]
+mod compressed;
 mod control;
 mod endpoint;
 mod event;
@@ -17,8 +19,6 @@ mod preview;
 mod receive;
 mod received;
 mod send;
-#[cfg(feature = "deflate")]
-mod transformed;
 #[cfg(feature = "alloc")]
 mod whole;
 mod write;
@@ -27,7 +27,10 @@ pub use endpoint::Session;
 pub use event::{ReplyPending, SessionEvent};
 #[cfg(feature = "alloc")]
 pub(crate) use preview::Preview;
-pub(crate) use received::{ControlPayload, ControlStorage, Data, Piece, Received, Reply};
+#[cfg(feature = "alloc")]
+pub(crate) use received::Announced;
+pub(crate) use received::{ControlPayload, ControlStorage, Data, Piece};
+pub(crate) use send::PingPong;
 
 pub(crate) use closing::AbortCause;
 use closing::Closing;
@@ -52,8 +55,8 @@ pub(crate) struct Machine {
     incoming: Option<Incoming>,
     /// Whether a piece of the incoming message was delivered.
     piece_delivered: bool,
-    /// The payload length of the incoming message so far: announced by its frame headers, or, if an
-    /// extension transformed the payload, the original payload received.
+    /// The payload length of the incoming message so far: announced by its frame headers, or, if
+    /// the message is compressed, received and uncompressed.
     message_len: u64,
     /// The number of empty fragments of the incoming message so far, without the last fragment.
     empty_fragments: u32,
@@ -63,15 +66,15 @@ pub(crate) struct Machine {
     outgoing: Option<MessageType>,
 }
 
-/// The type of an incoming message, and whether an extension transformed its payload.
+/// The type of an incoming message, and whether it is compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Incoming {
     Text,
     Binary,
     #[cfg(feature = "deflate")]
-    TransformedText,
+    CompressedText,
     #[cfg(feature = "deflate")]
-    TransformedBinary,
+    CompressedBinary,
 }
 
 impl Incoming {
@@ -81,8 +84,8 @@ impl Incoming {
         #[cfg(feature = "deflate")]
         if header.reserved_bits() != ReservedBits::NONE {
             return Some(match message_type {
-                MessageType::Text => Self::TransformedText,
-                MessageType::Binary => Self::TransformedBinary,
+                MessageType::Text => Self::CompressedText,
+                MessageType::Binary => Self::CompressedBinary,
             });
         }
         Some(match message_type {
@@ -96,17 +99,17 @@ impl Incoming {
             Self::Text => MessageType::Text,
             Self::Binary => MessageType::Binary,
             #[cfg(feature = "deflate")]
-            Self::TransformedText => MessageType::Text,
+            Self::CompressedText => MessageType::Text,
             #[cfg(feature = "deflate")]
-            Self::TransformedBinary => MessageType::Binary,
+            Self::CompressedBinary => MessageType::Binary,
         }
     }
 
-    const fn is_transformed(self) -> bool {
+    const fn is_compressed(self) -> bool {
         match self {
             Self::Text | Self::Binary => false,
             #[cfg(feature = "deflate")]
-            Self::TransformedText | Self::TransformedBinary => true,
+            Self::CompressedText | Self::CompressedBinary => true,
         }
     }
 }

@@ -1,7 +1,6 @@
 //! A preview of the next step of the receive path, which consumes nothing.
 
 use super::{Incoming, Machine};
-use crate::frame::{FrameHeader, Remaining};
 use crate::limits::ReceiveLimits;
 use crate::{Delivery, MessageType};
 
@@ -13,10 +12,10 @@ pub(crate) enum Preview {
     Control,
     /// The next bytes, this many, cause no event except possibly a failure.
     NoEvent(usize),
-    /// The next bytes, this many, are payload that an extension transformed, with its frame header.
-    /// Whether they cause an event shows only when they are transformed back.
+    /// The next bytes, this many, are compressed payload, with its frame header. Whether they cause
+    /// an event shows only when they are uncompressed.
     #[cfg(feature = "deflate")]
-    Transformed(usize),
+    Compressed(usize),
 }
 
 impl Machine {
@@ -49,9 +48,9 @@ impl Machine {
         #[cfg(feature = "deflate")]
         if delivery == Delivery::Chunks
             && !header.opcode().is_control()
-            && Incoming::begin(header).or(self.incoming).is_some_and(Incoming::is_transformed)
+            && Incoming::begin(header).or(self.incoming).is_some_and(Incoming::is_compressed)
         {
-            return Preview::Transformed(header_len + available);
+            return Preview::Compressed(header_len + available);
         }
         let is_event = if header.opcode().is_control() {
             if complete {
@@ -72,16 +71,5 @@ impl Machine {
             }
         };
         if is_event { Preview::Event } else { Preview::NoEvent(header_len + available) }
-    }
-
-    /// Returns the announced payload of the current message that has not arrived.
-    pub(crate) fn remaining(&self, limits: &ReceiveLimits) -> Remaining {
-        #[cfg(feature = "deflate")]
-        if self.incoming.is_some_and(Incoming::is_transformed) {
-            // The announced lengths are not those of the original payload.
-            return Remaining { frame: 0, fin: false, max: self.original_remaining(limits) };
-        }
-        let fin = self.frames.header().map_or(self.incoming.is_none(), FrameHeader::fin);
-        Remaining { frame: self.frames.missing_payload(), fin, max: limits.max_message }
     }
 }

@@ -1,11 +1,24 @@
 //! The receive path, which converts bytes into pieces of messages and complete control frames.
 
-use super::{ControlStorage, Data, Incoming, Machine, Piece, Received, Reply};
+#[cfg(feature = "alloc")]
+use super::Announced;
+use super::{ControlStorage, Data, Incoming, Machine, Piece};
 #[cfg(feature = "alloc")]
 use crate::extension::Extension;
 use crate::frame::{FrameHeader, FrameRules, Masked, Opcode, take};
 use crate::limits::ReceiveLimits;
-use crate::{ConnectionError, Fragment, MessageType, Violation};
+use crate::{CloseCode, ConnectionError, Fragment, MessageType, Violation};
+
+/// The next step of the receive path.
+enum Step<'i> {
+    /// The payload of a frame was consumed, as far as it arrived.
+    Payload(FrameHeader, Masked<'i>),
+    /// Compressed payload, possibly empty, is next in the input.
+    #[cfg(feature = "deflate")]
+    Compressed,
+    /// More bytes are needed.
+    Read,
+}
 
 impl Machine {
     /// Consumes bytes until a piece is complete. Returns `None` when `input` is used up, and after a
@@ -18,61 +31,67 @@ impl Machine {
         input: &mut &'i mut [u8],
         limits: &ReceiveLimits,
         control: &mut impl ControlStorage,
-    ) -> Option<Received<'i>> {
+    ) -> Option<Piece<'i>> {
         loop {
             if !self.closing.may_receive() {
                 take(input, usize::MAX);
                 return None;
             }
-            let (header, payload) = match self.next_payload(input, limits) {
-                Ok(Some(payload)) => payload,
+            let (header, payload) = match self.next_step(input, limits) {
+                Ok(Step::Payload(header, payload)) => (header, payload),
                 #[cfg(feature = "deflate")]
-                Ok(None) => return self.transformed_piece(input),
-                #[cfg(not(feature = "deflate"))]
-                Ok(None) => return None,
+                Ok(Step::Compressed) => {
+                    self.data_arrived = true;
+                    return Some(Piece::Compressed);
+                }
+                Ok(Step::Read) => return None,
                 Err(error) => {
                     self.closing.fail(error);
                     continue;
                 }
             };
-            let received = match header.opcode() {
+            let piece = match header.opcode() {
                 Opcode::Close | Opcode::Ping | Opcode::Pong => {
                     self.receive_control(header.opcode(), payload, control)
                 }
                 Opcode::Text | Opcode::Binary | Opcode::Continuation => {
                     self.data_arrived = true;
                     let ends = self.frames.is_between_frames() && header.fin();
-                    match self.incoming?.message_type() {
-                        MessageType::Text => self.receive_text(payload.unmask(), ends),
-                        MessageType::Binary => self.finish_piece(Data::Binary(payload), ends),
+                    match self.incoming.map(Incoming::message_type) {
+                        Some(MessageType::Text) => self.receive_text(payload.unmask(), ends),
+                        Some(MessageType::Binary) => self.finish_piece(Data::Binary(payload), ends),
+                        None => {
+                            self.fail_internally("a data frame belongs to a message");
+                            None
+                        }
                     }
                 }
             };
-            if received.is_some() {
-                return received;
+            if piece.is_some() {
+                return piece;
             }
         }
     }
 
-    /// Consumes the next bytes of one frame: its header, and its payload as far as it arrived.
-    /// Returns `None` if more bytes are needed.
+    /// Consumes the next bytes of one frame: its header, and its payload as far as it arrived, unless
+    /// the payload is compressed.
     #[inline]
-    fn next_payload<'i>(
+    fn next_step<'i>(
         &mut self,
         input: &mut &'i mut [u8],
         limits: &ReceiveLimits,
-    ) -> Result<Option<(FrameHeader, Masked<'i>)>, ConnectionError> {
+    ) -> Result<Step<'i>, ConnectionError> {
         let rules = self.rules(limits);
         let partial_char = self.text.has_partial_char();
-        // Fast path: the frame is whole in the input, and no extension transforms its payload. Without
-        // an allocator the code is small instead.
+        // Fast path: the frame is whole in the input, and no extension is negotiated. Without an
+        // allocator the code is small instead.
         #[cfg(feature = "alloc")]
         if !partial_char
             && self.extension == Extension::None
             && let Some((header, payload)) = self.frames.decode_whole(input, &rules)?
         {
             self.begin_frame(&header);
-            return Ok(Some((header, payload)));
+            return Ok(Step::Payload(header, payload));
         }
         if self.frames.header().is_none() {
             let (len, header) = self.frames.decode_header(input, &rules)?;
@@ -82,15 +101,19 @@ impl Machine {
             }
         }
         if input.is_empty() && self.frames.missing_payload() > 0 {
-            return Ok(None);
+            return Ok(Step::Read);
+        }
+        let is_data = self.frames.header().is_some_and(|header| !header.opcode().is_control());
+        #[cfg(feature = "deflate")]
+        if is_data && self.is_receiving_compressed() {
+            return Ok(Step::Compressed);
         }
         // A partial character is completed first, as a piece of its own.
-        let is_data = self.frames.header().is_some_and(|header| !header.opcode().is_control());
-        if is_data && self.incoming.is_some_and(Incoming::is_transformed) {
-            return Ok(None);
-        }
         let max = if partial_char && is_data { self.text.needed() } else { usize::MAX };
-        Ok(self.frames.decode_payload(input, max))
+        Ok(match self.frames.decode_payload(input, max) {
+            Some((header, payload)) => Step::Payload(header, payload),
+            None => Step::Read,
+        })
     }
 
     /// Returns the context-dependent rules for the next header.
@@ -111,8 +134,24 @@ impl Machine {
     /// Returns the number of further payload bytes that the headers of the message may announce.
     fn announced_remaining(&self, limits: &ReceiveLimits) -> u64 {
         match self.incoming {
-            Some(incoming) if incoming.is_transformed() => u64::MAX,
+            Some(incoming) if incoming.is_compressed() => u64::MAX,
             Some(_) | None => limits.max_message.saturating_sub(self.message_len),
+        }
+    }
+
+    /// Returns the part of the current message's announced payload that has not arrived.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn announced(&self, limits: &ReceiveLimits) -> Announced {
+        #[cfg(feature = "deflate")]
+        if self.is_receiving_compressed() {
+            // The announced lengths are those of the compressed payload.
+            return Announced { frame: 0, fin: false, max: self.uncompressed_remaining(limits) };
+        }
+        let frame = self.frames.missing_payload();
+        Announced {
+            frame,
+            fin: self.frames.header().map_or(self.incoming.is_none(), FrameHeader::fin),
+            max: frame.saturating_add(self.announced_remaining(limits)),
         }
     }
 
@@ -124,7 +163,7 @@ impl Machine {
         if let Some(incoming) = Incoming::begin(header) {
             self.incoming = Some(incoming);
         }
-        if !self.incoming.is_some_and(Incoming::is_transformed) {
+        if !self.incoming.is_some_and(Incoming::is_compressed) {
             self.message_len += header.payload_len();
         }
         if header.payload_len() == 0 && !header.fin() {
@@ -133,11 +172,7 @@ impl Machine {
     }
 
     /// Validates payload of a text message. Returns `None` if it contains no complete character.
-    pub(super) fn receive_text<'i>(
-        &mut self,
-        payload: &'i [u8],
-        ends: bool,
-    ) -> Option<Received<'i>> {
+    pub(super) fn receive_text<'i>(&mut self, payload: &'i [u8], ends: bool) -> Option<Piece<'i>> {
         let data = if self.text.has_partial_char() {
             match self.text.complete_partial(payload) {
                 Ok(Some(character)) => Data::Char(character),
@@ -162,7 +197,7 @@ impl Machine {
     /// Adds the position within the message. Returns `None` for an empty piece that is not the
     /// last.
     #[cfg_attr(feature = "alloc", inline)]
-    pub(super) fn finish_piece<'i>(&mut self, data: Data<'i>, ends: bool) -> Option<Received<'i>> {
+    pub(super) fn finish_piece<'i>(&mut self, data: Data<'i>, ends: bool) -> Option<Piece<'i>> {
         if !ends && data.is_empty() {
             return None;
         }
@@ -178,22 +213,29 @@ impl Machine {
             self.message_len = 0;
             self.empty_fragments = 0;
         }
-        Some(Received { piece: Piece::Data { data, fragment }, reply: None })
+        Some(Piece::Data { data, fragment })
     }
 
     /// Fails the connection for text that is not UTF-8 (RFC 6455, section 8.1). Returns the valid
     /// text before the error as a piece, if there is any.
     #[cold]
     #[inline(never)]
-    fn fail_text<'i>(&mut self, valid: &'i str) -> Option<Received<'i>> {
+    fn fail_text<'i>(&mut self, valid: &'i str) -> Option<Piece<'i>> {
         self.closing.fail(Violation::InvalidUtf8.into());
         if valid.is_empty() {
             return None;
         }
         let fragment = if self.piece_delivered { Fragment::Middle } else { Fragment::First };
         self.piece_delivered = true;
-        let piece = Piece::Data { data: Data::Text(valid), fragment };
-        Some(Received { piece, reply: self.pending_close() })
+        Some(Piece::Data { data: Data::Text(valid), fragment })
+    }
+
+    /// Fails the connection because an invariant of this crate does not hold. Panics in debug builds.
+    #[cold]
+    #[cfg_attr(debug_assertions, track_caller)]
+    pub(crate) fn fail_internally(&mut self, invariant: &str) {
+        debug_assert!(false, "{invariant}");
+        self.closing.fail(ConnectionError::Internal);
     }
 
     /// Handles the end of the peer's stream. A pending Close frame must then be sent: with manual
@@ -208,14 +250,40 @@ impl Machine {
         self.closing.take_failure()
     }
 
-    /// Returns the Close frame that must be sent.
-    pub(crate) fn pending_close(&self) -> Option<Reply> {
-        self.closing.pending_close_code().map(Reply::Close)
+    /// Returns the code of the Close frame that must be sent; 1005 stands for an empty payload.
+    pub(crate) const fn pending_close(&self) -> Option<CloseCode> {
+        self.closing.pending_close_code()
     }
 
     /// Returns whether a part of a data frame arrived since the last call.
     #[cfg(feature = "alloc")]
     pub(crate) fn take_data_arrived(&mut self) -> bool {
         core::mem::take(&mut self.data_arrived)
+    }
+}
+
+#[cfg(all(test, feature = "alloc"))]
+mod tests {
+    use super::*;
+    use crate::{Limits, Role};
+
+    struct Control([u8; 125]);
+
+    impl ControlStorage for Control {
+        fn bytes(&mut self) -> &mut [u8; 125] {
+            &mut self.0
+        }
+    }
+
+    #[test]
+    fn announced_payload_is_bounded_by_what_the_message_limit_leaves() {
+        let limits = Limits::DEFAULT.with_max_message(100).for_messages();
+        let mut machine = Machine::new(Role::Client, Extension::None);
+        // A first frame of 60 bytes, of which 20 arrive.
+        let mut bytes = [0; 2 + 20];
+        bytes[..2].copy_from_slice(&[0x02, 60]);
+        let piece = machine.receive(&mut &mut bytes[..], &limits, &mut Control([0; 125]));
+        assert!(piece.is_some());
+        assert_eq!(machine.announced(&limits), Announced { frame: 40, fin: false, max: 80 });
     }
 }

@@ -1,25 +1,8 @@
-//! The results of the receive path, which [`Machine`](super::Machine) returns.
+//! The results of the receive path of [`Machine`](super::Machine).
 
+use crate::Fragment;
 use crate::frame::Masked;
 use crate::utf8::Character;
-use crate::{CloseCode, Fragment};
-
-/// The result of one step: the received piece, and the pending reply.
-pub(crate) struct Received<'i> {
-    pub(crate) piece: Piece<'i>,
-    pub(crate) reply: Option<Reply>,
-}
-
-#[cfg(feature = "deflate")]
-impl<'i> Received<'i> {
-    /// Returns the parts of a piece of a message.
-    pub(crate) fn into_data(self) -> Option<(Data<'i>, Fragment, Option<Reply>)> {
-        match self.piece {
-            Piece::Data { data, fragment } => Some((data, fragment, self.reply)),
-            Piece::Transformed | Piece::Ping(_) | Piece::Pong(_) | Piece::Close(_) => None,
-        }
-    }
-}
 
 /// A piece of a message, or a complete control frame.
 pub(crate) enum Piece<'i> {
@@ -27,9 +10,9 @@ pub(crate) enum Piece<'i> {
         data: Data<'i>,
         fragment: Fragment,
     },
-    /// Payload that an extension transformed is next in the input. It was not consumed.
+    /// Compressed payload is next in the input. It was not consumed.
     #[cfg(feature = "deflate")]
-    Transformed,
+    Compressed,
     Ping(ControlPayload<'i>),
     Pong(ControlPayload<'i>),
     Close(ControlPayload<'i>),
@@ -53,14 +36,16 @@ pub(crate) enum ControlPayload<'i> {
     Stored(usize),
 }
 
-/// A frame that must be sent to the peer.
-#[derive(Clone, Copy, Debug)]
-#[must_use]
-pub(crate) enum Reply {
-    /// A Pong with the payload of the Ping (RFC 6455, section 5.5.2).
-    Pong,
-    /// A Close with this code and no reason (section 5.5.1); 1005 stands for an empty payload.
-    Close(CloseCode),
+/// The part of a message's announced payload that has not arrived.
+#[cfg(feature = "alloc")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Announced {
+    /// The number of missing payload bytes of the current frame.
+    pub(crate) frame: u64,
+    /// Whether no further frame of the message follows.
+    pub(crate) fin: bool,
+    /// The maximum number of further payload bytes of the message.
+    pub(crate) max: u64,
 }
 
 /// Storage for the payload of a control frame that is split across reads.

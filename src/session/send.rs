@@ -4,6 +4,13 @@ use super::{AbortCause, Machine};
 use crate::frame::{FrameHeader, Opcode, ReservedBits};
 use crate::{ConnectionError, EntropyError, Fragment, MessageType, Role, SendError};
 
+/// The two kinds of control frames that may be sent at any time before a Close.
+#[derive(Clone, Copy)]
+pub(crate) enum PingPong {
+    Ping,
+    Pong,
+}
+
 impl Machine {
     /// Returns an error unless a data frame may be sent now.
     #[inline]
@@ -54,11 +61,10 @@ impl Machine {
     }
 
     /// Returns an error unless a Ping or a Pong may be sent now.
-    pub(crate) const fn check_ping_pong(&self, opcode: Opcode) -> Result<(), SendError> {
-        let allowed = match opcode {
-            Opcode::Pong => self.closing.may_pong(),
-            Opcode::Ping => self.closing.may_send_data(),
-            Opcode::Close | Opcode::Continuation | Opcode::Text | Opcode::Binary => false,
+    pub(crate) const fn check_ping_pong(&self, kind: PingPong) -> Result<(), SendError> {
+        let allowed = match kind {
+            PingPong::Ping => self.closing.may_send_data(),
+            PingPong::Pong => self.closing.may_pong(),
         };
         if allowed { Ok(()) } else { Err(SendError::Closed) }
     }
@@ -66,11 +72,15 @@ impl Machine {
     /// Returns the header of a Ping or a Pong.
     pub(crate) fn ping_pong_header(
         &mut self,
-        opcode: Opcode,
+        kind: PingPong,
         payload_len: usize,
         masking_key: impl FnOnce() -> Result<[u8; 4], EntropyError>,
     ) -> Result<FrameHeader, SendError> {
-        self.check_ping_pong(opcode)?;
+        self.check_ping_pong(kind)?;
+        let opcode = match kind {
+            PingPong::Ping => Opcode::Ping,
+            PingPong::Pong => Opcode::Pong,
+        };
         let header = FrameHeader::new(opcode, payload_len as u64).ok_or(SendError::TooLong)?;
         self.mask_header(header, masking_key)
     }

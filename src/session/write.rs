@@ -1,9 +1,9 @@
 //! The sending half of a session: writes frames into slices of the caller.
 
-use super::{Reply, Session};
+use super::endpoint::Reply;
+use super::{Machine, PingPong, Session};
 use crate::close::ClosePayload;
-use crate::frame::{FrameHeader, Opcode, ReservedBits};
-use crate::mask::unmask;
+use crate::frame::{FrameHeader, ReservedBits, mask};
 use crate::{CloseCode, CloseFrame, EntropyError, Fragment, MessageType, Role, SendError};
 
 /// # Sending
@@ -26,10 +26,10 @@ impl Session {
     /// # Errors
     ///
     /// - [`SendError::BufferTooSmall`] if `out` is too short. The reply remains pending.
-    /// - [`SendError::Closed`] if the connection failed in the meantime.
     ///   [`MAX_CONTROL_FRAME_LEN`](Self::MAX_CONTROL_FRAME_LEN) bytes are always enough.
+    /// - [`SendError::Closed`] if the connection failed in the meantime.
     /// - [`SendError::Entropy`] if no masking key can be drawn. The connection has failed.
-    pub fn take_reply(
+    pub fn write_reply(
         &mut self,
         masking_key: impl FnOnce() -> Result<[u8; 4], EntropyError>,
         out: &mut [u8],
@@ -37,10 +37,10 @@ impl Session {
         let Some(reply) = self.reply else { return Ok(0) };
         let written = match reply {
             Reply::Pong => {
-                let control = self.control.clone();
-                self.write_ping_pong(Opcode::Pong, control.payload(), masking_key, out)
+                let payload = self.control.payload();
+                write_ping_pong(&mut self.machine, PingPong::Pong, payload, masking_key, out)
             }
-            Reply::Close(code) => self.write_close(code, "", masking_key, out),
+            Reply::Close(code) => write_close(&mut self.machine, code, "", masking_key, out),
         };
         if written != Err(SendError::BufferTooSmall) {
             self.reply = None;
@@ -48,7 +48,7 @@ impl Session {
         written
     }
 
-    /// Returns the header of the next data frame.
+    /// Returns the header of the next data frame, for the caller to write with its payload.
     ///
     /// Write the encoded header, and then `payload_len` bytes of payload. A client masks the
     /// payload with [`mask`](crate::frame::mask()) and the key of the header.
@@ -59,7 +59,7 @@ impl Session {
     /// [`NoMessageInProgress`](SendError::NoMessageInProgress),
     /// [`TypeMismatch`](SendError::TypeMismatch), [`TooLong`](SendError::TooLong) or
     /// [`Entropy`](SendError::Entropy).
-    pub fn send(
+    pub fn data_header(
         &mut self,
         message_type: MessageType,
         fragment: Fragment,
@@ -89,7 +89,7 @@ impl Session {
         masking_key: impl FnOnce() -> Result<[u8; 4], EntropyError>,
         out: &mut [u8],
     ) -> Result<usize, SendError> {
-        self.write_ping_pong(Opcode::Ping, payload, masking_key, out)
+        write_ping_pong(&mut self.machine, PingPong::Ping, payload, masking_key, out)
     }
 
     /// Writes an unsolicited Pong (section 5.5.3) with at most 125 bytes of payload to the start of
@@ -104,7 +104,7 @@ impl Session {
         masking_key: impl FnOnce() -> Result<[u8; 4], EntropyError>,
         out: &mut [u8],
     ) -> Result<usize, SendError> {
-        self.write_ping_pong(Opcode::Pong, payload, masking_key, out)
+        write_ping_pong(&mut self.machine, PingPong::Pong, payload, masking_key, out)
     }
 
     /// Writes a Close frame (section 5.5.1) to the start of `out` and returns its length. `None`
@@ -124,50 +124,50 @@ impl Session {
     ) -> Result<usize, SendError> {
         let (code, reason) =
             frame.map_or((CloseCode::NO_STATUS, ""), |frame| (frame.code(), frame.reason()));
-        let written = self.write_close(code, reason, masking_key, out)?;
+        let written = write_close(&mut self.machine, code, reason, masking_key, out)?;
         if let Some(Reply::Close(_)) = self.reply {
             self.reply = None;
         }
         Ok(written)
     }
+}
 
-    fn write_ping_pong(
-        &mut self,
-        opcode: Opcode,
-        payload: &[u8],
-        masking_key: impl FnOnce() -> Result<[u8; 4], EntropyError>,
-        out: &mut [u8],
-    ) -> Result<usize, SendError> {
-        self.check_space(payload.len(), out)?;
-        let header = self.machine.ping_pong_header(opcode, payload.len(), masking_key)?;
-        write_frame(&header, payload, out)
-    }
+fn write_ping_pong(
+    machine: &mut Machine,
+    kind: PingPong,
+    payload: &[u8],
+    masking_key: impl FnOnce() -> Result<[u8; 4], EntropyError>,
+    out: &mut [u8],
+) -> Result<usize, SendError> {
+    check_space(machine.role(), payload.len(), out)?;
+    let header = machine.ping_pong_header(kind, payload.len(), masking_key)?;
+    write_frame(&header, payload, out)
+}
 
-    fn write_close(
-        &mut self,
-        code: CloseCode,
-        reason: &str,
-        masking_key: impl FnOnce() -> Result<[u8; 4], EntropyError>,
-        out: &mut [u8],
-    ) -> Result<usize, SendError> {
-        let payload = ClosePayload::new(code, reason);
-        self.check_space(payload.bytes().len(), out)?;
-        let header = self.machine.close_header(payload.bytes().len(), masking_key)?;
-        write_frame(&header, payload.bytes(), out)
-    }
+fn write_close(
+    machine: &mut Machine,
+    code: CloseCode,
+    reason: &str,
+    masking_key: impl FnOnce() -> Result<[u8; 4], EntropyError>,
+    out: &mut [u8],
+) -> Result<usize, SendError> {
+    let payload = ClosePayload::new(code, reason);
+    check_space(machine.role(), payload.bytes().len(), out)?;
+    let header = machine.close_header(payload.bytes().len(), masking_key)?;
+    write_frame(&header, payload.bytes(), out)
+}
 
-    /// Returns an error unless a control frame fits in `out`. Called before a masking key is drawn,
-    /// so that none is lost.
-    fn check_space(&self, payload_len: usize, out: &[u8]) -> Result<(), SendError> {
-        let header_len = match self.machine.role() {
-            Role::Client => 2 + 4,
-            Role::Server => 2,
-        };
-        if payload_len <= 125 && header_len + payload_len > out.len() {
-            return Err(SendError::BufferTooSmall);
-        }
-        Ok(())
+/// Returns an error unless a control frame fits in `out`. Called before a masking key is drawn, so that
+/// none is lost.
+fn check_space(role: Role, payload_len: usize, out: &[u8]) -> Result<(), SendError> {
+    let header_len = match role {
+        Role::Client => 2 + 4,
+        Role::Server => 2,
+    };
+    if payload_len <= 125 && header_len + payload_len > out.len() {
+        return Err(SendError::BufferTooSmall);
     }
+    Ok(())
 }
 
 /// Writes a frame to the start of `out`, and masks its payload there.
@@ -182,7 +182,7 @@ fn write_frame(header: &FrameHeader, payload: &[u8], out: &mut [u8]) -> Result<u
     to_header.copy_from_slice(&encoded);
     to_payload.copy_from_slice(payload);
     if let Some(key) = header.masking_key() {
-        unmask(to_payload, key, 0);
+        mask(to_payload, key, 0);
     }
     Ok(encoded.len() + payload.len())
 }

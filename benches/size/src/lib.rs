@@ -113,7 +113,7 @@ fn receive(session: &mut Session, input: &mut Input<'_>) {
     let mut frame = [0; Session::MAX_CONTROL_FRAME_LEN];
     let mut copy = [0; 256];
     loop {
-        if let Ok(len) = session.take_reply(masking_key, &mut frame) {
+        if let Ok(len) = session.write_reply(masking_key, &mut frame) {
             write(frame.get(..len).unwrap_or_default());
         }
         let (message_type, fragment, payload) = match session.receive(input) {
@@ -136,7 +136,7 @@ fn receive(session: &mut Session, input: &mut Input<'_>) {
 /// Sends one frame of a message.
 fn send(session: &mut Session, message_type: MessageType, fragment: Fragment, payload: &mut [u8]) {
     let len = payload.len() as u64;
-    let Ok(header) = session.send(message_type, fragment, len, masking_key) else { return };
+    let Ok(header) = session.data_header(message_type, fragment, len, masking_key) else { return };
     write(&header.encode());
     if let Some(key) = header.masking_key() {
         mask(payload, key, 0);
