@@ -160,18 +160,19 @@ impl Input<'_> {
     }
 
     /// Reports that the first `len` bytes of [`space`](Self::space) were read. A `len` of 0 marks
-    /// the end of the stream. The call is ignored unless `space` returned storage before it.
+    /// the end of the stream; after an empty space it is ignored, because a read into an empty slice
+    /// is not the end of the stream.
     ///
     /// # Panics
     ///
-    /// Panics if `len` exceeds the length of that space.
+    /// Panics if `len` exceeds the length of the space that the last call of `space` returned. Each
+    /// space counts for one call of `filled`.
     #[track_caller]
     pub fn filled(&mut self, len: usize) {
-        if core::mem::take(&mut self.position.space_given) {
-            assert!(
-                len <= self.storage.bytes().len(),
-                "more bytes reported than there was space for"
-            );
+        let has_space = core::mem::take(&mut self.position.space_given);
+        let space_len = if has_space { self.storage.bytes().len() } else { 0 };
+        assert!(len <= space_len, "more bytes reported than there was space for");
+        if has_space {
             self.position.end = len;
             self.position.unread_left = 0;
             self.position.finished = len == 0;

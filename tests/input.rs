@@ -214,14 +214,13 @@ fn storage_can_be_replaced_only_while_nothing_is_unread() {
 }
 
 #[test]
-fn filled_without_a_new_space_changes_nothing() {
+fn empty_read_without_a_new_space_changes_nothing() {
     let mut storage = [0; 8];
     let mut input = Input::new(&mut storage);
-    input.filled(5);
-    assert_eq!(input.unread(), b"");
+    input.filled(0);
+    assert!(!input.is_finished());
     input.space()[..3].copy_from_slice(b"abc");
     input.filled(3);
-    input.filled(5);
     input.filled(0);
     assert_eq!((input.unread(), input.is_finished()), (&b"abc"[..], false));
     // An empty space accepts no bytes.
@@ -231,13 +230,45 @@ fn filled_without_a_new_space_changes_nothing() {
     // Stale storage does not reappear after everything was consumed.
     let mut server = connection(Role::Server, Config::new());
     while server.receive(&mut input).is_some() {}
-    input.filled(8);
-    assert!(!input.has_unread());
+    input.filled(0);
+    assert!(!input.has_unread() && !input.is_finished());
     // After EOF there is no space.
     input.finish();
     assert!(input.space().is_empty());
-    input.filled(8);
+    input.filled(0);
     assert!(!input.has_unread() && input.is_finished());
+}
+
+#[test]
+fn bytes_without_a_new_space_panic() {
+    let reports: [fn(&mut Input<'_>); 5] = [
+        |_| {},
+        |input| {
+            let _ = input.space();
+            input.filled(3);
+        },
+        |input| {
+            let _ = input.space();
+            input.finish();
+        },
+        |input| {
+            let _ = input.space();
+            let _ = input.replace_storage(vec![0; 8]);
+        },
+        |input| {
+            let _ = input.replace_storage(Vec::new());
+            let _ = input.space();
+        },
+    ];
+    for (i, prepare) in reports.into_iter().enumerate() {
+        let result = std::panic::catch_unwind(|| {
+            let mut storage = [0; 8];
+            let mut input = Input::new(&mut storage);
+            prepare(&mut input);
+            input.filled(5);
+        });
+        assert!(result.is_err(), "{i}");
+    }
 }
 
 #[test]
