@@ -139,7 +139,8 @@ impl<'a> CloseFrame<'a> {
         reason
     }
 
-    /// Decodes the payload of a Close frame. Returns `None` if the payload is empty.
+    /// Decodes the payload of a Close frame. Returns `None` if the payload is empty: the rules for headers
+    /// exclude a payload of one byte.
     pub(crate) fn decode(payload: &'a [u8]) -> Result<Option<Self>, Violation> {
         check_payload(payload)?;
         let Some((code, reason)) = payload.split_first_chunk() else {

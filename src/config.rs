@@ -68,7 +68,7 @@ impl Config {
     ///
     /// It has [`Limits::DEFAULT`], [`HeadLimits::DEFAULT`], [`OriginPolicy::same`],
     /// [`Delivery::Messages`], [`Timeouts::NONE`], no [`ControlRate`], no statistics, a high-water
-    /// mark of 1 MiB, no fragmentation, automatic replies to Pings and Closes, and the entropy of
+    /// mark of 1 MiB, no fragmentation, no compression, automatic replies to Pings and Closes, and the entropy of
     /// the operating system (feature `getrandom`).
     #[must_use]
     pub const fn new() -> Self {

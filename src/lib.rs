@@ -2,7 +2,7 @@
 //!
 //! The crate opens no socket, reads no clock, spawns no thread or task, and never blocks. Blocking
 //! sockets, an async runtime, an interrupt handler or a fuzzer drive it with the same calls. They
-//! get the same events, however the stream is split into reads.
+//! get the same messages, errors and output, however the stream is split into reads.
 //!
 //! ```text
 //!   your socket ──▶ Input                                   Output ──▶ your socket
@@ -38,7 +38,9 @@
 //!         connection.output().write_to(&mut socket)?;
 //!         match connection.transport() {
 //!             Transport::Open => {}
-//!             Transport::Drain => drop(socket.shutdown(Shutdown::Write)),
+//!             Transport::Drain => {
+//!                 let _ = socket.shutdown(Shutdown::Write); // repeated calls do nothing
+//!             }
 //!             Transport::Close | Transport::Abort => return Ok(()),
 //!         }
 //!         input.read_from(&mut socket)?;

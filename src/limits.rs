@@ -62,7 +62,7 @@ impl Limits {
 
     /// Sets the maximum number of empty fragments of a message. The last fragment does not count.
     ///
-    /// The number of fragments with payload is not limited: a fragment leaves no state behind.
+    /// Fragments with payload need no such limit: each carries at least one byte of the message.
     #[must_use]
     pub const fn with_max_empty_fragments(mut self, fragments: u32) -> Self {
         self.max_empty_fragments = fragments;

@@ -21,8 +21,9 @@ pub enum SendError {
     /// The queued output reached the high-water mark. Write output, and send again when
     /// `has_room()` returns `true`.
     Full,
-    /// A Close frame was sent, or the connection failed (RFC 6455, section 5.5.1). Nothing can be
-    /// sent any more; `may_send()` returns `false`.
+    /// A Close frame was sent, or the connection failed (RFC 6455, sections 5.5.1 and 7.1.7). No
+    /// message, Ping or Close can be sent any more, and `may_send()` returns `false`. Pongs are still
+    /// accepted until the peer's Close.
     Closed,
     /// A message that is sent in pieces is not finished (section 5.4). Send its last piece first.
     MessageInProgress,
@@ -50,6 +51,7 @@ impl From<CloseFrameError> for SendError {
     }
 }
 
+/// `close(None)` and `close(frame)` cannot fail to convert.
 impl From<Infallible> for SendError {
     fn from(error: Infallible) -> Self {
         match error {}

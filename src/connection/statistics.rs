@@ -8,7 +8,7 @@ use crate::Fragment;
 pub struct DirectionStatistics {
     /// The number of complete messages.
     pub messages: u64,
-    /// The number of payload bytes of data frames.
+    /// The number of payload bytes of messages: before compression, if permessage-deflate was agreed.
     pub payload_bytes: u64,
     /// The number of bytes of frames, read from the input or written from the output. The sent bytes
     /// include the part of the opening handshake with which the output of the connection began.

@@ -67,7 +67,8 @@ pub struct FrameRules {
     /// The maximum payload length of a data frame in bytes.
     pub max_frame: u64,
     /// The maximum number of further payload bytes of the message. It does not apply to a frame with
-    /// a reserved bit, whose payload an extension transforms.
+    /// a reserved bit, whose payload an extension transforms; set it to `u64::MAX` for the further
+    /// frames of such a message.
     pub message_remaining: u64,
     /// The maximum number of further empty fragments of the message. The last fragment does not count.
     pub empty_fragments_remaining: u32,

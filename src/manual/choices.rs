@@ -7,13 +7,16 @@
 //!   [`send_chunk`](crate::Connection::send_chunk) splits it (section 5.4).
 //! - Each Ping is answered by its own Pong until 4 KiB of automatic Pongs were queued since the
 //!   last one was written. After that only the newest Ping is answered (section 5.5.3).
+//!   [`Config::with_manual_pong`](crate::Config::with_manual_pong) leaves the Pongs to the
+//!   application.
 //! - Incoming text is validated as it arrives. An invalid byte fails the connection at once, even
 //!   in the middle of a frame (section 8.1).
 //!
 //! # Closing
 //!
-//! - The reply to a Close frame repeats its code without its reason, and is queued at once (section
-//!   5.5.1).
+//! - The reply to a Close frame repeats its code without its reason, and is queued at once, unless
+//!   [`Config::with_manual_close`](crate::Config::with_manual_close) leaves it to the application
+//!   (section 5.5.1).
 //! - After our own Close frame, the peer's messages are delivered and its Pings are answered until
 //!   its Close frame arrives (sections 1.4 and 5.5.2).
 //! - A failure sends a Close frame with its [code](crate::ConnectionError::close_code), if the peer

@@ -19,15 +19,16 @@
 //!
 //! # Memory
 //!
-//! - An idle server connection has at most 160 bytes and owns no heap. A client adds a block of
-//!   masking keys of 264 bytes. Timers add a block of at most 128 bytes, and statistics another of
-//!   64 bytes.
+//! - An idle server connection has at most 160 bytes. Without timeouts and statistics it owns no
+//!   heap; with timeouts it owns one block of at most 128 bytes, and with statistics another of 64
+//!   bytes. A client adds a block of masking keys of 264 bytes.
 //! - A message that is whole in the input is borrowed from it. A message that is reassembled uses
 //!   at most twice the bytes received plus 64 KiB. The length in a frame header reserves at most 64
 //!   KiB, or eight times the bytes received if that is more. A compressed message uses at most twice
 //!   the message limit plus 64 KiB.
-//! - The output holds at most twice the high-water mark, two messages and 5 KiB, because `send`
-//!   accepts a message of any size while less than the mark is queued. Its buffer may come from the
-//!   thread's pool with up to 96 KiB more.
-//! - With `std`, output buffers return to a pool of the thread, which holds less than 1.5 MiB.
+//! - The output holds at most twice the sum of the high-water mark and one message, plus 5 KiB: `send`
+//!   accepts a message of any size while less than the mark is queued, and buffers hold up to twice
+//!   their content. Its buffer may come from the thread's pool with up to 96 KiB more.
+//! - With `std`, output buffers return to a pool of the thread, which holds less than 1.5 MiB. With
+//!   `deflate`, a second pool of the thread holds less than 2.5 MiB.
 //! - The work for a frame does not depend on the amount of queued output.

@@ -15,4 +15,4 @@
 //!   for all receivers.
 //! - **The default feature `simd`.** It selects the instructions of the processor at run time.
 //! - **The [`Entropy`](crate::Entropy) of clients.** A client draws masking keys in blocks of 64,
-//!   so that a faster source than the operating system's helps only with very many small messages.
+//!   so a faster source than the operating system's helps only with very many small messages.

@@ -36,7 +36,9 @@
 //!         connection.output().write_to(socket)?;
 //!         match connection.transport() {
 //!             Transport::Open => {}
-//!             Transport::Drain => drop(socket.shutdown(Shutdown::Write)),
+//!             Transport::Drain => {
+//!                 let _ = socket.shutdown(Shutdown::Write); // repeated calls do nothing
+//!             }
 //!             Transport::Close => return Ok(()),
 //!             Transport::Abort => {
 //!                 return connection.error().map_or(Ok(()), |error| Err(io::Error::other(error)));
@@ -55,10 +57,10 @@
 //! # When to report
 //!
 //! A driver may report at each wake-up, before or after `receive`, or only when `poll_timeout()` is
-//! due. An event since the previous report counts as happening at the next one. A
-//! driver that waits exactly until the next report is due repeats the first two steps of its loop,
-//! report and write, until no report is due and no output is queued: a report may queue a Ping, and a
-//! Ping that was just written starts a timer. This function reports:
+//! due. An event since the previous report counts as happening at the next one. A driver that waits
+//! exactly until the next report is due repeats the first two steps of its loop, report and write,
+//! until no report is due and no output is queued: a report may queue a Ping, and a Ping that was
+//! just written starts a timer. This function reports:
 //!
 //! ```
 //! use std::time::{Duration, Instant};
@@ -76,12 +78,11 @@
 //! }
 //! ```
 //!
-//! Call it before you follow `transport()`: the report may fail the connection, after which
-//! `poll_timeout()` is `None` and `transport()` is `Abort`. The result is never zero. It suits
-//! `TcpStream::set_read_timeout`, a timer of an async runtime
-//! (`sleep_until(origin + due)`), and the timeout of `poll` in mio. `handle_timeout` may queue a
-//! Ping or a Close frame: if [`has_output()`](crate::Connection::has_output) returns `true` afterwards,
-//! write before waiting.
+//! Call it before you follow `transport()`: the report may end the connection (`transport()` is then
+//! `Abort` or `Close`, and `poll_timeout()` is `None`), or queue a Ping or a Close frame: if
+//! [`has_output()`](crate::Connection::has_output) returns `true` afterwards, write before waiting.
+//! The result is never zero. It suits `TcpStream::set_read_timeout`, a timer of an async runtime
+//! (`sleep_until(origin + due)`), and the timeout of `poll` in mio.
 //!
 //! # Read after each report
 //!
@@ -89,13 +90,13 @@
 //! socket's buffer. Therefore no deadline expires at the first report after it. That report makes
 //! the deadline *suspect* for a grace of an eighth of its timeout, at least 1 ms and at most 1 s.
 //! The connection fails at the first report after the grace unless the awaited event has happened.
-//! A report that is later than the end of the grace by more than another grace makes the deadline
-//! suspect again, at most three times.
+//! A *late* report, after the end of the grace by more than another grace, makes the deadline suspect
+//! again, at most three times.
 //!
 //! **A driver must read and receive within the grace after it reports the time.** Reporting several
-//! times in a row without reading can cut a live connection: for timeouts of 8 s and more, a
-//! report that makes a deadline suspect and another 1 to 2 s later suffice. Report in the loop that reads, not in a separate timer that
-//! runs while that loop is busy.
+//! times in a row without reading can cut a live connection: for timeouts of 8 s and more, two
+//! reports suffice, one after the deadline and another 1 to 2 s later. Report in the loop that reads,
+//! not in a separate timer that runs while that loop is busy.
 //!
 //! # What each timeout measures
 //!
@@ -104,7 +105,7 @@
 //!   does not extend it. The application's decision about a request is not bounded.
 //! - [`ping`](crate::Timeouts::ping) runs from the last *sign of life*: any received byte, whatever
 //!   frame it belongs to, or progress of output that the transport had refused before (16 KiB of
-//!   it, or all of it; 512 bytes after a late report). When it expires, a Ping is queued.
+//!   it, or all of it; 512 bytes after a [late report](#read-after-each-report)). When it expires, a Ping is queued.
 //! - [`pong`](crate::Timeouts::pong) runs from the report after that Ping was written. Any sign of
 //!   life stops it. When it expires, the connection fails.
 //! - `ping` and `pong` together bound *blocked output*: if output is queued, the driver has called
