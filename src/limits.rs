@@ -69,13 +69,16 @@ impl Limits {
         self
     }
 
-    /// Returns the maximum payload of a message in bytes, or `None` if the default applies.
+    /// Returns the maximum payload of a message in bytes, or `None` if the default applies: 64 MiB with
+    /// [`Delivery::Messages`](crate::Delivery::Messages), none with
+    /// [`Delivery::Chunks`](crate::Delivery::Chunks).
     #[must_use]
     pub const fn max_message(&self) -> Option<u64> {
         self.max_message
     }
 
-    /// Returns the maximum payload of a data frame in bytes, or `None` if the default applies.
+    /// Returns the maximum payload of a data frame in bytes, or `None` if only the message limit
+    /// applies.
     #[must_use]
     pub const fn max_frame(&self) -> Option<u64> {
         self.max_frame

@@ -106,6 +106,9 @@ impl MessageType {
 
 /// The position of a piece, such as a frame or a chunk, within its message (RFC 6455, section 5.4).
 ///
+/// The position of a received piece is independent of the peer's frames: a piece may be a part of a
+/// frame or several frames.
+///
 /// ```
 /// use websocket_proto::Fragment;
 ///

@@ -4,9 +4,9 @@
 //!   stream  ── written ─┬──────────┬───────────┬──────────┬───────────┬─ end
 //!                       │ copied 1 │ segment 1 │ copied 2 │ segment 2 │
 //!                       └──────────┴───────────┴──────────┴───────────┘
-//!                    start                     bytes.len()
 //!   bytes   ┬─ written ─┬──────────┬──────────┬
 //!           │           │ copied 1 │ copied 2 │
+//!           0         start                 bytes.len()
 //! ```
 //!
 //! Headers and small payloads are copied to the end of one buffer. Large owned payloads are not copied

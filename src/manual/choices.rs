@@ -1,4 +1,4 @@
-//! Choices where RFC 6455 allows several.
+//! Choices where RFC 6455 and RFC 7692 allow several.
 //!
 //! # Frames and messages
 //!
@@ -33,3 +33,12 @@
 //! - A request without `Sec-WebSocket-Version` is answered with 426, like a request with a version
 //!   other than 13 (section 4.4).
 //! - A URI with user information is an error; the crate does not send it (section 3).
+//!
+//! # Compression
+//!
+//! - A server accepts the first valid offer of permessage-deflate that its
+//!   [`Config`](crate::Config) permits; by default it accepts none (RFC 7692, section 5.1).
+//! - Context takeover is off in both directions unless the configuration enables it (section 7.1.1).
+//! - A server answers with a window below 15 bits for the client only if the offer permits it
+//!   (section 7.1.2.2).
+//! - A message is compressed only if it is long enough and becomes smaller (section 6).

@@ -12,7 +12,7 @@
 //!
 //! // The handshakes negotiate the parameters. Here they were negotiated elsewhere:
 //! let agreed = DeflateParameters::new().with_server_no_context_takeover();
-//! let negotiated = Negotiated::new().with_deflate(agreed);
+//! let negotiated = Negotiated::new().with_deflate_parameters(agreed);
 //! let mut connection = Connection::server(&CONFIG, &negotiated);
 //! connection.send("{\"id\":1,\"name\":\"a\"},".repeat(50))?;
 //! assert!(connection.output().len() < 100);
@@ -42,8 +42,8 @@
 //! | in the middle of an incoming compressed message | an inflater, 48 KB, and its window, 32 KiB |
 //! | in the middle of an outgoing message that is sent in pieces | a compressor, 137 to 495 KB |
 //!
-//! The pool of a thread keeps less than 2.5 MiB of codecs. `benches/README.md` has the cost of each window
-//! and memory level, and the times beside other implementations.
+//! The pool of a thread keeps less than 2.5 MiB of codecs and output buffer. `benches/README.md` has the
+//! memory of each window and memory level, and the times beside other implementations.
 //!
 //! Context takeover lets a message refer to those before it. It helps with short messages that resemble
 //! each other: 128 bytes of JSON shrink to 40 % with context and to 86 % without. Each direction has its

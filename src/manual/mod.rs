@@ -5,7 +5,7 @@
 //! | [`driving`] | the loop around a connection: input, output, backpressure, closing, async, threads |
 //! | [`time`] | keepalive, timeouts, and when to report the time |
 //! | [`limits`] | every limit with its default, and the memory that a peer can cost |
-//! | [`choices`] | the decisions of this crate where RFC 6455 allows several |
+//! | [`choices`] | the decisions of this crate where RFC 6455 and RFC 7692 allow several |
 //! | `deflate` (with that feature) | compression: when to use it, what it costs, what it can reveal |
 //! | [`performance`] | the decisions of a driver that affect speed |
 //!

@@ -9,25 +9,18 @@
 //! of a connection is the pair of both, and determines the instruction to the driver
 //! ([`Closing::transport`]).
 //!
-//! ```text
-//!                     receive_close                send_close
-//!          ┌─────────────────────▶ CloseReceived ─────────────┐
-//!          │                            │                     ▼
-//!        Open                           │ abort             Closed
-//!        │ │ │  send_close              │                     ▲
-//!        │ │ └─────────────▶ CloseSent ─┼─────────────────────┘
-//!        │ │                    │       │        receive_close
-//!        │ │ fail               │       │
-//!        │ └──▶ Failing ──┐     │ fail, receive_eof, abort
-//!        │     send_close,│     │       │
-//!        │  abort         ▼     ▼       ▼
-//!        └───────────────▶  F a i l e d
-//!          receive_eof, abort
-//! ```
+//! | state | `send_close` | `receive_close` | `fail` | `receive_eof` | `abort` |
+//! |---|---|---|---|---|---|
+//! | `Open` | `CloseSent` | `CloseReceived` | `Failing` | `Failed` | `Failed` |
+//! | `CloseSent` | | `Closed` | `Failed` | `Failed` | `Failed` |
+//! | `CloseReceived` | `Closed` | | | | `Failed` |
+//! | `Closed` | | | | | `Failed` if our Close is unwritten |
+//! | `Failing` | `Failed` | | | | `Failed` |
+//! | `Failed` | | | | | |
 //!
-//! All other transitions leave the state unchanged. In `CloseReceived` and `Failing` we still have to
-//! send a Close frame. Each side sends at most one: every transition that sends one leads to a state
-//! that cannot send another, and likewise for receiving.
+//! Empty cells leave the state unchanged. In `CloseReceived` and `Failing` we still have to send a Close
+//! frame. Each side sends at most one: every transition that sends one leads to a state that cannot
+//! send another, and likewise for receiving.
 //!
 //! A connection fails in two ways. [`fail`](Closing::fail) sends a Close frame first, so that the peer
 //! learns the reason (section 7.1.7). [`abort`](Closing::abort) sends nothing: the transport failed, or
