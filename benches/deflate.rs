@@ -30,7 +30,7 @@ fn open(role: Role, takes_over: ContextTakeover) -> Connection {
         }
     };
     let config = Config::new().with_deflate(deflate);
-    let negotiated = Negotiated::default().with_deflate(agreed);
+    let negotiated = Negotiated::default().with_deflate_parameters(agreed);
     match role {
         Role::Server => Connection::server(config, &negotiated),
         Role::Client => Connection::client(config, &negotiated).expect("entropy"),

@@ -3,6 +3,7 @@
 #[cfg(target_has_atomic = "ptr")]
 use alloc::sync::Arc;
 use core::fmt;
+use core::mem;
 
 #[cfg(feature = "deflate")]
 use crate::Deflate;
@@ -200,9 +201,22 @@ impl Config {
     }
 
     /// Sets the source of masking keys and nonces to a `static`. Only clients use it.
+    ///
+    /// ```
+    /// use websocket_proto::{Config, EntropyError};
+    ///
+    /// fn hardware(out: &mut [u8]) -> Result<(), EntropyError> {
+    ///     // Fill `out` from the random number generator of the board.
+    /// #   out.fill(7);
+    ///     Ok(())
+    /// }
+    ///
+    /// static CONFIG: Config = Config::new().with_static_entropy(&hardware);
+    /// ```
     #[must_use]
-    pub fn with_static_entropy(mut self, entropy: &'static dyn Entropy) -> Self {
-        self.entropy = EntropySource::Static(entropy);
+    pub const fn with_static_entropy(mut self, entropy: &'static dyn Entropy) -> Self {
+        // A `const fn` cannot drop the previous source. It owns memory only after `with_entropy`.
+        mem::forget(mem::replace(&mut self.entropy, EntropySource::Static(entropy)));
         self
     }
 
@@ -267,9 +281,21 @@ impl Config {
         self.control_rate
     }
 
+    /// Returns whether the application answers Pings.
+    #[must_use]
+    pub const fn manual_pong(&self) -> bool {
+        self.manual_pong
+    }
+
+    /// Returns whether the application answers the peer's Close.
+    #[must_use]
+    pub const fn manual_close(&self) -> bool {
+        self.manual_close
+    }
+
     /// Returns whether messages, bytes and Pings are counted.
     #[must_use]
-    pub const fn counts_statistics(&self) -> bool {
+    pub const fn statistics(&self) -> bool {
         self.statistics
     }
 
@@ -312,13 +338,21 @@ impl Default for Config {
 
 impl fmt::Debug for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Config")
+        let mut config = f.debug_struct("Config");
+        config
             .field("limits", &self.limits)
             .field("head_limits", &self.head_limits)
             .field("origin_policy", &self.origin_policy)
             .field("high_water_mark", &self.high_water_mark)
             .field("delivery", &self.delivery)
             .field("timeouts", &self.timeouts)
-            .finish_non_exhaustive()
+            .field("control_rate", &self.control_rate)
+            .field("statistics", &self.statistics)
+            .field("max_fragment", &self.max_fragment)
+            .field("manual_pong", &self.manual_pong)
+            .field("manual_close", &self.manual_close);
+        #[cfg(feature = "deflate")]
+        config.field("deflate", &self.deflate);
+        config.finish_non_exhaustive()
     }
 }

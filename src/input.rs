@@ -41,9 +41,9 @@ pub(crate) struct Position {
     end: usize,
     /// Whether the stream ends after the unread bytes.
     finished: bool,
-    /// The number of bytes that the last consumer left unread; 0 if none has consumed since the
-    /// last read.
-    unread_left: usize,
+    /// The number of bytes that the last call of a consumer left unread; 0 after a read.
+    /// `Connection` compares it with its own count to detect a foreign `Input`.
+    left_by_last_call: usize,
     /// Whether `space` returned the storage and `filled` has not been called since.
     space_given: bool,
 }
@@ -85,7 +85,9 @@ impl<'b> Input<'b> {
     ///
     /// It suits bytes that a TLS library or a completion queue has read, or that were read into a
     /// buffer shared by many connections. Bytes that remain unread must be passed to the connection
-    /// before newer ones: [`into_owned`](Self::into_owned) stores them.
+    /// before newer ones: [`into_owned`](Self::into_owned) stores them. A new `Input` that is created
+    /// from a copy of them does not continue the old one, and fails the connection with
+    /// [`UnreadInput`](crate::ConnectionError::UnreadInput).
     #[must_use]
     pub const fn with_bytes(bytes: &'b mut [u8]) -> Self {
         let end = bytes.len();
@@ -94,7 +96,8 @@ impl<'b> Input<'b> {
 
     /// Creates an empty input that reads into the first `storage.len()` bytes of an owned buffer.
     ///
-    /// With an empty `Vec`, the input has no storage until [`replace_storage`](Self::replace_storage).
+    /// The *length* of the buffer counts, not its capacity: `vec![0; 16 * 1024]`. With an empty `Vec`,
+    /// the input has no storage until [`replace_storage`](Self::replace_storage).
     #[cfg(feature = "alloc")]
     #[must_use]
     pub const fn owned(storage: Vec<u8>) -> Self {
@@ -174,7 +177,7 @@ impl Input<'_> {
         assert!(len <= space_len, "more bytes reported than there was space for");
         if has_space {
             self.position.end = len;
-            self.position.unread_left = 0;
+            self.position.left_by_last_call = 0;
             self.position.finished = len == 0;
         }
     }
@@ -228,8 +231,8 @@ impl Input<'_> {
     /// Returns the unread bytes and whether the stream ends after them, for a consumer other than
     /// this crate.
     #[must_use]
-    pub fn into_rest(self) -> Rest {
-        Rest { bytes: self.unread().to_vec(), finished: self.position.finished }
+    pub fn into_unread(self) -> Unread {
+        Unread { bytes: self.unread().to_vec(), finished: self.position.finished }
     }
 
     /// Replaces the storage, and returns the owned one before it, or an empty `Vec` if there was none.
@@ -258,7 +261,7 @@ impl Input<'_> {
     /// Returns the unread bytes, and the position in which the caller records how many of them
     /// remain unread.
     #[inline(always)]
-    pub(crate) fn consume(&mut self) -> (&mut [u8], &mut Position) {
+    pub(crate) fn unread_mut(&mut self) -> (&mut [u8], &mut Position) {
         let position = &mut self.position;
         let unread = match self.storage.bytes_mut().get_mut(position.start..position.end) {
             Some(unread) => unread,
@@ -267,11 +270,10 @@ impl Input<'_> {
         (unread, position)
     }
 
-    /// Returns the number of bytes that the last consumer left unread, or 0 if none has consumed
-    /// since the last read.
+    /// Returns the number of bytes that the last call of a consumer left unread, or 0 after a read.
     #[cfg(feature = "alloc")]
-    pub(crate) const fn unread_left(&self) -> usize {
-        self.position.unread_left
+    pub(crate) const fn left_by_last_call(&self) -> usize {
+        self.position.left_by_last_call
     }
 }
 
@@ -284,7 +286,7 @@ fn no_unread() -> &'static mut [u8] {
 impl Position {
     /// Creates the position at which the first `end` bytes are unread.
     const fn filled(end: usize) -> Self {
-        Self { start: 0, end, finished: false, unread_left: 0, space_given: false }
+        Self { start: 0, end, finished: false, left_by_last_call: 0, space_given: false }
     }
 
     /// Returns whether the stream ends after the unread bytes.
@@ -297,15 +299,15 @@ impl Position {
     pub(crate) const fn leave_unread(&mut self, len: usize) {
         debug_assert!(len <= self.end - self.start);
         self.start = self.end - len;
-        self.unread_left = len;
+        self.left_by_last_call = len;
     }
 }
 
-/// The unread bytes of an [`Input`], as [`Input::into_rest`] returns them.
+/// The unread bytes of an [`Input`], as [`Input::into_unread`] returns them.
 #[cfg(feature = "alloc")]
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Rest {
+pub struct Unread {
     /// The bytes that were read and not consumed.
     pub bytes: Vec<u8>,
     /// Whether the stream ends after them.

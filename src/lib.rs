@@ -192,7 +192,7 @@ pub use extension::deflate::{Deflate, DeflateParameters};
 pub use handshake::Negotiated;
 pub use input::Input;
 #[cfg(feature = "alloc")]
-pub use input::Rest;
+pub use input::Unread;
 pub use limits::Limits;
 #[cfg(feature = "alloc")]
 pub use message::{Chunk, Message, Outgoing};

@@ -177,16 +177,16 @@ fn owned_input_keeps_the_unread_bytes_and_eof() {
 }
 
 #[test]
-fn into_rest_returns_the_unread_bytes() {
+fn into_unread_returns_the_unread_bytes() {
     let bytes = messages(Role::Client);
     let mut storage = bytes.clone();
     let mut input = Input::with_bytes(&mut storage);
     input.finish();
     let mut connection = connection(Role::Client, Config::new());
     assert_eq!(connection.receive(&mut input), Some(text("one")));
-    let rest = input.into_rest();
+    let rest = input.into_unread();
     assert_eq!((&rest.bytes[..], rest.finished), (&bytes[bytes.len() / 2..], true));
-    let rest = Input::new(&mut [0; 8]).into_rest();
+    let rest = Input::new(&mut [0; 8]).into_unread();
     assert_eq!((&rest.bytes[..], rest.finished), (&b""[..], false));
 }
 

@@ -505,5 +505,5 @@ fn fragments_are_accepted_only_in_order() {
     }
     let too_long = session.data_header(text, Fragment::Whole, 1 << 63, unused_key);
     assert_eq!(too_long, Err(SendError::TooLong));
-    assert_eq!(session.message_in_progress(), None);
+    assert_eq!(session.outgoing_message(), None);
 }

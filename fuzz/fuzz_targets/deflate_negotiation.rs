@@ -206,7 +206,7 @@ fn check_client(deflate: Deflate, lists: &[&str], parsed: &[Option<Vec<Extension
     let verified = request.verify_extended_connect(&fields);
     match (verified, expected_at_client(&deflate, parsed)) {
         (Ok(negotiated), Ok(expected)) => {
-            let agreed = negotiated.unwrap().deflate().map(|agreed| naive_of(&agreed));
+            let agreed = negotiated.unwrap().deflate_parameters().map(|agreed| naive_of(&agreed));
             let parts = |naive: Naive| (naive.no_takeover, naive.windows);
             assert_eq!(agreed.map(parts), expected.map(parts));
         }
@@ -255,13 +255,13 @@ fn check_server(
     ];
     let fields: Vec<Field<'_>> = pseudo.into_iter().chain(fields).collect();
     let connect = ExtendedConnect::parse(&fields, &OriginPolicy::same()).unwrap().unwrap();
-    let acceptance = Acceptance::new().with_deflate(stated);
+    let acceptance = Acceptance::new().with_deflate_parameters(stated);
     let accepted = connect.accept(&acceptance).map(Iterator::count);
     let is_offered = offers.iter().any(|offer| permits(*offer, naive_of(&stated)));
     assert_eq!(accepted, if is_offered { Ok(2) } else { Err(InvalidHead::Deflate) });
 
     let by_connect = connect.accept_deflate(&deflate);
-    let agreed = handshake.accept(&Acceptance::new()).unwrap().deflate();
+    let agreed = handshake.accept(&Acceptance::new()).unwrap().deflate_parameters();
     assert_eq!(agreed, by_connect);
     let (Some(agreed), Some(offer)) = (agreed, offers.first()) else {
         assert!(agreed.is_none() && offers.is_empty());

@@ -103,7 +103,7 @@ fn assert_equals_another_codec(payload: &[u8], events: &[Seen]) {
 fn assert_bounded(driver: &Driver, agreed: DeflateParameters, bytes: &[u8]) {
     let limits = Limits::DEFAULT.with_max_message(MAX_MESSAGE);
     let config = Config::new().with_limits(limits);
-    let negotiated = Negotiated::default().with_deflate(agreed);
+    let negotiated = Negotiated::default().with_deflate_parameters(agreed);
     let mut end: Connection = negotiated_connection(driver.role, config, &negotiated);
     let mut bytes = bytes.to_vec();
     let (_, _, peak) = measure(|| {

@@ -249,7 +249,7 @@ impl Connection {
 impl Connection {
     /// Returns the parameters of permessage-deflate (RFC 7692), or `None` if it was not agreed.
     #[must_use]
-    pub const fn deflate(&self) -> Option<DeflateParameters> {
+    pub const fn deflate_parameters(&self) -> Option<DeflateParameters> {
         self.deflate
     }
 
@@ -512,7 +512,7 @@ mod tests {
     #[cfg_attr(debug_assertions, should_panic(expected = "has its compressor"))]
     fn lost_compressor_fails_the_connection() {
         static CONFIG: Config = Config::new().with_deflate(Deflate::new());
-        let negotiated = Negotiated::new().with_deflate(DeflateParameters::new());
+        let negotiated = Negotiated::new().with_deflate_parameters(DeflateParameters::new());
         let mut connection = Connection::server(&CONFIG, &negotiated);
         connection.send_chunk(Chunk::new("a", Fragment::First)).unwrap();
         connection.codecs().compressor = None;

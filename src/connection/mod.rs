@@ -1,8 +1,22 @@
 //! A complete endpoint: the protocol state machine with heap memory.
 //!
 //! [`Connection`] owns a [`Machine`] and adds everything that needs an allocator: reassembled messages,
-//! queued output, masking keys and timers. `receive.rs` turns received frames into events and replies;
-//! `send.rs` turns messages into queued frames.
+//! queued output, masking keys and timers.
+//!
+//! | file | contains |
+//! |---|---|
+//! | `receive.rs` | bytes into events and replies, and all endings |
+//! | `next.rs` | the next step of an asynchronous driver |
+//! | `assembly.rs` | the reassembly of messages |
+//! | `deflate.rs` | compressed messages in both directions |
+//! | `send.rs` | messages and control frames into queued frames |
+//! | `prepared.rs` | messages that are encoded once for many connections |
+//! | `keys.rs` | the masking keys of a client |
+//! | `output.rs` | the output as the driver uses it |
+//! | `queue.rs`, `segment.rs`, `replies.rs` | its pending bytes, payloads without a copy, automatic replies |
+//! | `pool.rs` | the queues of each thread |
+//! | `report.rs` | the reports of time and traffic to the timers, and what they demand |
+//! | `timers.rs` | the timers: keepalive, deadlines, statistics |
 
 mod assembly;
 #[cfg(feature = "deflate")]
@@ -15,10 +29,10 @@ mod prepared;
 mod queue;
 mod receive;
 mod replies;
+mod report;
 mod segment;
 mod send;
 mod statistics;
-mod time;
 mod timers;
 
 pub use next::Next;
@@ -78,8 +92,9 @@ pub struct Connection {
     /// The agreed parameters of permessage-deflate.
     #[cfg(feature = "deflate")]
     deflate: Option<DeflateParameters>,
-    /// The number of bytes that the last call left unread in the [`Input`](crate::Input), modulo 2³².
-    unread_left: u32,
+    /// The number of bytes that the last call left unread in the [`Input`](crate::Input), modulo 2³²;
+    /// compared with that of the next `Input` to detect a foreign one.
+    expected_unread: u32,
 }
 
 /// Storage for a control frame that is split across reads. Allocated only for such a frame.
@@ -97,6 +112,7 @@ impl Connection {
     /// Creates the server end of a connection whose opening handshake another HTTP stack performed.
     ///
     /// Pass the bytes that the stack read after the request in the first [`Input`](crate::Input).
+    /// `negotiated` determines the extension. The subprotocol is not stored; the application keeps it.
     #[must_use]
     pub fn server(config: impl Into<SharedConfig>, negotiated: &Negotiated<'_>) -> Self {
         Self::new(Role::Server, config.into(), negotiated, Keys::none())
@@ -105,6 +121,7 @@ impl Connection {
     /// Creates the client end of a connection whose opening handshake another HTTP stack performed.
     ///
     /// Pass the bytes that the stack read after the response in the first [`Input`](crate::Input).
+    /// `negotiated` determines the extension. The subprotocol is not stored; the application keeps it.
     ///
     /// # Errors
     ///
@@ -121,9 +138,9 @@ impl Connection {
 
     /// Adds the state that a handshake passes on: its unwritten `output`, and the number of unread
     /// bytes in the [`Input`](crate::Input).
-    pub(crate) fn after_handshake(mut self, output: Output, unread_left: usize) -> Self {
+    pub(crate) fn after_handshake(mut self, output: Output, expected_unread: usize) -> Self {
         self.output = output;
-        self.unread_left = unread_left as u32;
+        self.expected_unread = expected_unread as u32;
         self
     }
 
@@ -139,8 +156,8 @@ impl Connection {
             #[cfg(feature = "deflate")]
             codecs: None,
             #[cfg(feature = "deflate")]
-            deflate: negotiated.deflate(),
-            unread_left: 0,
+            deflate: negotiated.deflate_parameters(),
+            expected_unread: 0,
         }
     }
 }

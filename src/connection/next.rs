@@ -9,9 +9,9 @@ use crate::{Event, Input, Transport};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
     /// Call [`receive`](Connection::receive), which returns a message, a chunk or the failure.
-    Event,
+    Message,
     /// Call [`receive`](Connection::receive), which returns a Ping, a Pong, a Close or the failure. A
-    /// driver that returns messages only continues after it.
+    /// driver that hides control frames drops this event and calls `next` again.
     Control,
     /// Write the output. While the socket refuses it, also read into the input: a peer that writes
     /// without reading would otherwise block both ends.
@@ -26,7 +26,7 @@ impl Next {
     /// Returns whether [`receive`](Connection::receive) returns an event.
     #[must_use]
     pub const fn is_event(self) -> bool {
-        matches!(self, Self::Event | Self::Control)
+        matches!(self, Self::Message | Self::Control)
     }
 }
 
@@ -34,8 +34,8 @@ impl Connection {
     /// Returns the next step of an asynchronous driver.
     ///
     /// The result borrows nothing, so it can be held across an `await`; an event cannot. The result
-    /// is [`Next::Event`] or [`Next::Control`] exactly if the following [`receive`](Self::receive) with this `input`
-    /// returns an event. The call consumes the bytes before that event. It never returns
+    /// is [`Next::Message`] or [`Next::Control`] exactly if the following [`receive`](Self::receive)
+    /// with this `input` returns an event. The call consumes the bytes before that event. It never returns
     /// [`Next::Read`] after the end of the stream.
     ///
     /// ```
@@ -45,7 +45,7 @@ impl Connection {
     /// let mut connection = Connection::server(&CONFIG, &Negotiated::default());
     /// let mut bytes = *b"\x81\x85\0\0\0\0Hello\x81";
     /// let mut input = Input::with_bytes(&mut bytes);
-    /// assert_eq!(connection.next(&mut input), Next::Event);
+    /// assert_eq!(connection.next(&mut input), Next::Message);
     /// assert!(connection.receive(&mut input).is_some());
     /// assert_eq!(connection.next(&mut input), Next::Read);
     /// ```
@@ -58,7 +58,7 @@ impl Connection {
         while input.has_unread() {
             let limits = &self.config.receive_limits;
             match self.machine.preview(input.unread(), limits, self.config.delivery) {
-                Preview::Event => return Next::Event,
+                Preview::Message => return Next::Message,
                 Preview::Control => return Next::Control,
                 Preview::NoEvent(len) => {
                     let event = self.consume(input, len);
@@ -80,7 +80,7 @@ impl Connection {
             self.end_of_stream();
         }
         if self.machine.failure_pending() {
-            return Next::Event;
+            return Next::Message;
         }
         match self.transport() {
             Transport::Close | Transport::Abort => Next::Closed,
@@ -91,7 +91,7 @@ impl Connection {
 
     /// Consumes at most the first `len` bytes of `input`.
     fn consume<'i>(&mut self, input: &'i mut Input<'_>, len: usize) -> Option<Event<'i>> {
-        let (mut unread, position) = input.consume();
+        let (mut unread, position) = input.unread_mut();
         let before = unread.len();
         let mut part = take(&mut unread, len);
         let event = self.receive_parts(&mut part);
@@ -109,7 +109,7 @@ impl Connection {
 #[cfg(feature = "deflate")]
 const fn step_of(event: &Event<'_>) -> Next {
     match event {
-        Event::Message(_) | Event::Chunk(_) | Event::Failed(_) => Next::Event,
+        Event::Message(_) | Event::Chunk(_) | Event::Failed(_) => Next::Message,
         Event::Ping(_) | Event::Pong(_) | Event::Close(_) => Next::Control,
     }
 }

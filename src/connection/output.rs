@@ -354,7 +354,7 @@ mod tests {
     }
 
     fn encoded(header: &FrameHeader, payload: &[u8]) -> Vec<u8> {
-        let key = header.masking_key().unwrap_or_default();
+        let key = header.key_or_zero();
         let masked = payload.iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key);
         header.encode().iter().copied().chain(masked).collect()
     }

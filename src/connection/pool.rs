@@ -40,7 +40,7 @@ const OTHERS: usize = 63;
 #[inline]
 pub(super) fn take_queue() -> Box<Queue> {
     #[cfg(feature = "std")]
-    if let Ok(Some(queue)) = POOL.try_with(|pool| pool.queues.front.take()) {
+    if let Ok(Some(queue)) = POOL.try_with(|pool| pool.front.take()) {
         return queue;
     }
     take_other_queue()
@@ -50,7 +50,7 @@ pub(super) fn take_queue() -> Box<Queue> {
 #[inline(never)]
 fn take_other_queue() -> Box<Queue> {
     #[cfg(feature = "std")]
-    if let Ok(Some(queue)) = POOL.try_with(|pool| pool.queues.pop()) {
+    if let Ok(Some(queue)) = POOL.try_with(|pool| pool.pop()) {
         return queue;
     }
     Box::default()
@@ -64,7 +64,7 @@ pub(super) fn give_queue(queue: Box<Queue>) {
     {
         let mut queue = queue;
         queue.free_above(FRONT_CAPACITY);
-        let displaced = POOL.try_with(|pool| pool.queues.front.replace(Some(queue)));
+        let displaced = POOL.try_with(|pool| pool.front.replace(Some(queue)));
         if let Ok(Some(displaced)) = displaced {
             give_other_queue(displaced);
         }
@@ -79,33 +79,26 @@ pub(super) fn give_queue(queue: Box<Queue>) {
 fn give_other_queue(mut queue: Box<Queue>) {
     queue.free_above(OTHER_CAPACITY);
     // A surplus queue is dropped here, after the access to the pool has ended.
-    drop(POOL.try_with(|pool| pool.queues.push(queue)));
+    drop(POOL.try_with(|pool| pool.push(queue)));
 }
 
 #[cfg(feature = "std")]
 std::thread_local! {
-    static POOL: Pool = const { Pool { queues: Shelf::new() } };
+    static POOL: Pool = const { Pool::new() };
 }
 
-/// The pool of one thread, with one shelf for each pooled type.
+/// The pool of one thread: the front queue, which most calls take and return, and a stack of others.
 #[cfg(feature = "std")]
 struct Pool {
-    queues: Shelf<Queue>,
-}
-
-/// Boxed values of one type: the front one, which most calls take and return, and a stack of
-/// others.
-#[cfg(feature = "std")]
-struct Shelf<T> {
-    front: Cell<Option<Box<T>>>,
+    front: Cell<Option<Box<Queue>>>,
     /// `others[..len]` are `Some`, the others are `None`.
-    others: [Cell<Option<Box<T>>>; OTHERS],
+    others: [Cell<Option<Box<Queue>>>; OTHERS],
     /// `len <= OTHERS`.
     len: Cell<usize>,
 }
 
 #[cfg(feature = "std")]
-impl<T> Shelf<T> {
+impl Pool {
     const fn new() -> Self {
         Self {
             front: Cell::new(None),
@@ -114,18 +107,18 @@ impl<T> Shelf<T> {
         }
     }
 
-    fn pop(&self) -> Option<Box<T>> {
+    fn pop(&self) -> Option<Box<Queue>> {
         let last = self.len.get().checked_sub(1)?;
         self.len.set(last);
         self.others.get(last)?.take()
     }
 
-    /// Adds the value, or returns it if the stack is full.
-    fn push(&self, value: Box<T>) -> Option<Box<T>> {
+    /// Adds the queue, or returns it if the stack is full.
+    fn push(&self, queue: Box<Queue>) -> Option<Box<Queue>> {
         let len = self.len.get();
-        let Some(slot) = self.others.get(len) else { return Some(value) };
+        let Some(slot) = self.others.get(len) else { return Some(queue) };
         self.len.set(len + 1);
-        slot.replace(Some(value))
+        slot.replace(Some(queue))
     }
 }
 
@@ -142,8 +135,8 @@ mod tests {
     /// Empties the pool and returns the capacities of the buffers that it kept.
     fn drain() -> Vec<usize> {
         POOL.with(|pool| {
-            let others = core::iter::from_fn(|| pool.queues.pop());
-            pool.queues.front.take().into_iter().chain(others).map(|q| q.capacity()).collect()
+            let others = core::iter::from_fn(|| pool.pop());
+            pool.front.take().into_iter().chain(others).map(|q| q.capacity()).collect()
         })
     }
 

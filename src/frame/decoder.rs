@@ -93,7 +93,7 @@ impl FrameDecoder {
         input: &'i mut Input<'_>,
         rules: &FrameRules,
     ) -> Result<Option<PayloadSlice<'i>>, ConnectionError> {
-        let (mut unread, position) = input.consume();
+        let (mut unread, position) = input.unread_mut();
         let begins_frame = self.header().is_none();
         let slice = if !begins_frame && unread.is_empty() {
             None
@@ -119,8 +119,10 @@ impl FrameDecoder {
         }
     }
 
-    /// Returns whether the next byte is the first byte of a frame.
-    pub(crate) const fn is_between_frames(&self) -> bool {
+    /// Returns whether the next byte is the first byte of a frame. If not, the end of the stream would
+    /// cut a header or a payload.
+    #[must_use]
+    pub const fn is_between_frames(&self) -> bool {
         matches!(self.state, State::Header { len: 0, .. })
     }
 
@@ -198,7 +200,7 @@ impl FrameDecoder {
         if *offset == header.payload_len() {
             *self = Self::new();
         }
-        let masking_key = header.masking_key().unwrap_or_default();
+        let masking_key = header.key_or_zero();
         Some((header, Masked { payload, masking_key, offset: start }))
     }
 
@@ -216,7 +218,7 @@ impl FrameDecoder {
         let missing = usize::try_from(header.payload_len() - *offset).unwrap_or(usize::MAX);
         let len = input.len().min(missing).min(max);
         let Some(payload) = input.get_mut(..len) else { return };
-        let masking_key = header.masking_key().unwrap_or_default();
+        let masking_key = header.key_or_zero();
         unmask(payload, masking_key, *offset);
         let consumed = consume(payload).min(len);
         *offset += consumed as u64;
@@ -239,7 +241,7 @@ impl FrameDecoder {
             *to = *byte;
             len += 1;
         }
-        unmask(out, header.masking_key().unwrap_or_default(), *offset);
+        unmask(out, header.key_or_zero(), *offset);
         out.get(..len).unwrap_or_default()
     }
 
@@ -273,7 +275,7 @@ impl<'i> Masked<'i> {
     #[cfg(feature = "alloc")]
     #[inline]
     pub(crate) fn whole(header: &FrameHeader, payload: &'i mut [u8]) -> Self {
-        Self { payload, masking_key: header.masking_key().unwrap_or_default(), offset: 0 }
+        Self { payload, masking_key: header.key_or_zero(), offset: 0 }
     }
 
     /// Creates a payload that is not masked.

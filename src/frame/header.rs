@@ -94,6 +94,11 @@ impl FrameHeader {
         self.masking_key
     }
 
+    /// Returns the masking key, or zero if the payload is not masked: a zero key changes nothing.
+    pub(crate) fn key_or_zero(&self) -> [u8; 4] {
+        self.masking_key.unwrap_or_default()
+    }
+
     /// Returns the payload length in bytes, which is less than 2⁶³.
     #[must_use]
     pub const fn payload_len(&self) -> u64 {

@@ -100,7 +100,7 @@ impl Body {
     /// Reads from `input` up to the end of the body. Returns `None` while the body is incomplete.
     pub(super) fn receive(&mut self, input: &mut Input<'_>) -> Option<BodyEnd> {
         let is_finished = input.is_finished();
-        let (unread, position) = input.consume();
+        let (unread, position) = input.unread_mut();
         let mut rest: &[u8] = unread;
         let end = self.read(&mut rest);
         position.leave_unread(rest.len());

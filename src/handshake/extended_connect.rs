@@ -141,7 +141,7 @@ impl<'a> ExtendedConnect<'a> {
     }
 
     /// Answers the client's offers of permessage-deflate (RFC 7692), for
-    /// [`Acceptance::with_deflate`]. Returns the parameters of the response to the first valid offer,
+    /// [`Acceptance::with_deflate_parameters`]. Returns the parameters of the response to the first valid offer,
     /// or `None` if there is none.
     #[cfg(feature = "deflate")]
     #[must_use]

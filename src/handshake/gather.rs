@@ -50,7 +50,7 @@ impl Gathered {
         room: usize,
     ) -> Result<bool, HandshakeError> {
         let is_finished = input.is_finished();
-        let (unread, position) = input.consume();
+        let (unread, position) = input.unread_mut();
         let before = self.bytes.len();
         let parsed = if before == 0 {
             // Most heads arrive in one read: parse in place, to copy only the head.

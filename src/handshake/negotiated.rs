@@ -75,10 +75,14 @@ impl<'a> Negotiated<'a> {
         self.subprotocol
     }
 
-    /// Sets the parameters of permessage-deflate.
+    /// Sets the parameters of permessage-deflate. A connection whose configuration has no deflate then
+    /// uses [`Deflate::new`](crate::Deflate::new).
     #[cfg(feature = "deflate")]
     #[must_use]
-    pub fn with_deflate(mut self, parameters: impl Into<Option<DeflateParameters>>) -> Self {
+    pub fn with_deflate_parameters(
+        mut self,
+        parameters: impl Into<Option<DeflateParameters>>,
+    ) -> Self {
         self.deflate = parameters.into();
         self
     }
@@ -86,7 +90,7 @@ impl<'a> Negotiated<'a> {
     /// Returns the parameters of permessage-deflate, or `None` if it was not agreed.
     #[cfg(feature = "deflate")]
     #[must_use]
-    pub const fn deflate(&self) -> Option<DeflateParameters> {
+    pub const fn deflate_parameters(&self) -> Option<DeflateParameters> {
         self.deflate
     }
 
@@ -208,7 +212,7 @@ impl ExtensionOffer {
             if response.has_malformed_extensions {
                 return Err(HandshakeError::InvalidExtensions);
             }
-            return Ok(Negotiated::new().with_deflate(offer.verify(lists)?));
+            return Ok(Negotiated::new().with_deflate_parameters(offer.verify(lists)?));
         }
         // RFC 6455, section 4.1, item 5 of the response: the client fails the connection if the
         // server chose an extension that was not offered.
@@ -269,7 +273,7 @@ impl Acceptance<'_> {
     ///
     /// fn accept(connect: &ExtendedConnect<'_>) -> Connection {
     ///     let agreed = CONFIG.deflate().and_then(|deflate| connect.accept_deflate(&deflate));
-    ///     let acceptance = Acceptance::new().with_deflate(agreed);
+    ///     let acceptance = Acceptance::new().with_deflate_parameters(agreed);
     ///     for field in connect.accept(&acceptance).expect("the client offered it") {
     ///         // Give the field to the HTTP/2 stack.
     ///     }
@@ -277,7 +281,10 @@ impl Acceptance<'_> {
     /// }
     /// ```
     #[must_use]
-    pub fn with_deflate(mut self, parameters: impl Into<Option<DeflateParameters>>) -> Self {
+    pub fn with_deflate_parameters(
+        mut self,
+        parameters: impl Into<Option<DeflateParameters>>,
+    ) -> Self {
         let agreement = |parameters| Agreement { parameters, list: ParameterText::new(parameters) };
         self.deflate = Choice::explicit(parameters.into().map(agreement));
         self
@@ -288,7 +295,7 @@ impl Acceptance<'_> {
     pub(super) fn or_configured(self, config: &Config, request: Fields<'_>) -> Self {
         match (self.deflate, config.deflate) {
             (Choice::Unspecified, Some(deflate)) => {
-                self.with_deflate(deflate.accept_offer(request.values(EXTENSIONS)))
+                self.with_deflate_parameters(deflate.accept_offer(request.values(EXTENSIONS)))
             }
             (Choice::Unspecified | Choice::Off | Choice::On(_), _) => self,
         }

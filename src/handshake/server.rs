@@ -105,7 +105,7 @@ impl ServerHandshake {
     /// Accepts the upgrade and returns the connection. Its output begins with the response.
     ///
     /// If the configuration enables permessage-deflate (feature `deflate`), the response accepts the
-    /// first valid offer of the client, unless `Acceptance::with_deflate` was called.
+    /// first valid offer of the client, unless `Acceptance::with_deflate_parameters` was called.
     ///
     /// # Errors
     ///
@@ -164,7 +164,7 @@ impl ServerHandshake {
     }
 
     /// Returns the bytes of the request, for another HTTP stack to respond to.
-    /// [`Input::into_rest`] returns the bytes after them.
+    /// [`Input::into_unread`] returns the bytes after them.
     ///
     /// # Errors
     ///

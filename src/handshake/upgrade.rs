@@ -150,7 +150,7 @@ impl<'a> Upgrade<'a> {
     }
 
     /// Answers the client's offers of permessage-deflate (RFC 7692), for
-    /// [`Acceptance::with_deflate`]. Returns the parameters of the response to the first valid offer,
+    /// [`Acceptance::with_deflate_parameters`]. Returns the parameters of the response to the first valid offer,
     /// or `None` if there is none.
     ///
     /// ```
@@ -159,7 +159,7 @@ impl<'a> Upgrade<'a> {
     ///
     /// fn accept(upgrade: &Upgrade<'_>, response: &mut [u8]) -> Result<usize, InvalidHead> {
     ///     let agreed = upgrade.accept_deflate(&Deflate::new());
-    ///     upgrade.accept(&Acceptance::new().with_deflate(agreed), response)
+    ///     upgrade.accept(&Acceptance::new().with_deflate_parameters(agreed), response)
     /// }
     /// ```
     #[cfg(feature = "deflate")]

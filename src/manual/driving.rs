@@ -25,6 +25,19 @@
 //! (`TcpStream::set_write_timeout`, `set_read_timeout`; 1 s is usual): `write_to` and `read_from`
 //! then return [`Io::Blocked`](crate::Io::Blocked), and the loop continues with the other direction.
 //!
+//! # Readiness
+//!
+//! A driver over sockets that do not block (epoll, mio, io_uring) runs the loop until `read_from` and
+//! `write_to` return [`Io::Blocked`](crate::Io::Blocked) or have nothing to do. Then it waits for:
+//!
+//! - *writable*, while [`has_output()`](crate::Connection::has_output) returns `true`;
+//! - *readable*, unless [`has_unread()`](crate::Input::has_unread) or
+//!   [`is_finished()`](crate::Input::is_finished) of the input returns `true`;
+//! - the time that [`poll_timeout()`](crate::Connection::poll_timeout) returns.
+//!
+//! If bytes are unread because `has_room()` returns `false`, it waits for *writable* alone: bytes are
+//! received again when output has left. The example `mio` is such a driver.
+//!
 //! # The handshake
 //!
 //! [`ServerHandshake`](crate::handshake::ServerHandshake) and
@@ -48,7 +61,7 @@
 //!
 //! Many connections can share one buffer. [`Input::with_bytes`](crate::Input::with_bytes) wraps the
 //! bytes that were read for one connection, and [`Input::into_owned`](crate::Input::into_owned)
-//! keeps those that were not consumed. `with_bytes` also suits bytes that do not come from a
+//! keeps those that were not consumed: receive from that `Input` before newer bytes. `with_bytes` also suits bytes that do not come from a
 //! socket, such as the plaintext of a TLS library; [`finish`](crate::Input::finish) marks the end
 //! of such a stream.
 //!
@@ -111,31 +124,64 @@
 //!
 //! The borrow checker rejects a loop that returns a borrowed event in one branch and awaits the
 //! socket in another. [`Connection::next`](crate::Connection::next) borrows nothing and returns the
-//! next step: call `receive`, write, read, or close. It returns [`Next::Event`](crate::Next::Event)
+//! next step: call `receive`, write, read, or close. It returns [`Next::Message`](crate::Next::Message)
 //! or [`Next::Control`](crate::Next::Control) exactly if the following `receive` returns an event. A
-//! driver that returns messages only calls `receive` for `Control` in its loop, and for `Event` after
-//! it.
+//! driver that hides control frames from its caller calls `receive` for `Control` inside its loop, and
+//! for `Message` after it.
 //!
 //! ```
-//! # use websocket_proto::{Connection, Event, Input, Next};
-//! # async fn write<'a>(_: &mut Connection) {}
-//! # async fn read(_: &mut Input<'_>) {}
-//! async fn recv<'a>(connection: &mut Connection, input: &'a mut Input<'_>) -> Option<Event<'a>> {
+//! use std::time::{Duration, Instant};
+//!
+//! # use websocket_proto::{Connection, Event, Input, Next, Transport};
+//! # struct Socket;
+//! # impl Socket {
+//! #     async fn write(&mut self, _: &mut Connection) {}
+//! #     async fn shut_down(&mut self) {}
+//! #     async fn read_until(&mut self, _: &mut Input<'_>, _: Option<Duration>) {}
+//! # }
+//! /// Returns the next message, chunk or failure, or `None` at the end of the connection.
+//! async fn recv<'a>(
+//!     connection: &mut Connection,
+//!     input: &'a mut Input<'_>,
+//!     socket: &mut Socket,
+//!     origin: Instant,
+//! ) -> Option<Event<'a>> {
+//!     let mut is_shut_down = false;
 //!     loop {
 //!         match connection.next(input) {
-//!             Next::Event | Next::Control => break,
-//!             Next::Write => write(connection).await,
-//!             Next::Read => read(input).await,
+//!             Next::Message => break,
+//!             Next::Control => drop(connection.receive(input)),
+//!             Next::Write => socket.write(connection).await,
+//!             Next::Read => {
+//!                 if connection.transport() == Transport::Drain && !is_shut_down {
+//!                     socket.shut_down().await;
+//!                     is_shut_down = true;
+//!                 }
+//!                 socket.read_until(input, connection.poll_timeout()).await;
+//!             }
 //!             Next::Closed => return None,
 //!         }
+//!         connection.handle_timeout(origin.elapsed());
 //!     }
 //!     connection.receive(input)
 //! }
 //! ```
 //!
-//! `next` returns [`Next::Read`](crate::Next::Read) while `transport()` is `Drain`: shut down the
-//! writing direction before that read. A driver that sends on its own initiative also reads while a
-//! write waits.
+//! `write` and `read_until` return early when `poll_timeout()` is due, so that the time is reported. If
+//! a read or a write fails, they call [`abort`](crate::Connection::abort), and `next` returns the
+//! failure. A driver that sends on its own initiative also reads while a write waits.
+//!
+//! # What a call may change
+//!
+//! | call | may queue output | may move `poll_timeout()` |
+//! |---|---|---|
+//! | `receive`, `next` | yes: Pongs and Closes | yes |
+//! | `send`, `send_chunk`, `ping`, `pong`, `close` | yes | yes |
+//! | `handle_timeout` | yes: a Ping or a Close | yes |
+//! | `output()`, and `advance` or `write_to` on it | a Pong that was held back | yes |
+//! | `abort` | no | yes: to `None` |
+//!
+//! So after any of them, ask `has_output()` and `poll_timeout()` before waiting.
 //!
 //! # Several tasks or threads
 //!
@@ -148,7 +194,8 @@
 //!   the lock, or use a socket that does not block;
 //! - let one thread write and report the time; a thread that queues output wakes it (a condition
 //!   variable, a channel, a byte in a pipe);
-//! - let a thread that sends wait until `has_room()`, and let the thread that reads send replies only
-//!   with room that others left, or one of them takes all of it.
+//! - let a thread that sends wait until `has_room()`. The thread that reads never waits for room: if it
+//!   replies, it replies only while `has_room()` returns `true`, and reads on otherwise. A reader that
+//!   waited for room would stop reading, and two such programs would block each other.
 //!
 //! The example `shared` has one thread that reads, one that writes, and several that send.

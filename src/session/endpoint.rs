@@ -134,7 +134,9 @@ impl Session {
     /// Consumes bytes of `input` until an event occurs. Returns `None` when the input is used up.
     ///
     /// Payloads are unmasked in place; bytes that are not consumed stay unchanged. After the peer's
-    /// Close and after a failure, all further input is dropped.
+    /// Close and after a failure, all further input is dropped. When `input` is finished and used up, the
+    /// end of the stream is handled: unless a Close was received, the result is
+    /// [`Failed`](SessionEvent::Failed) with [`UnexpectedEof`](ConnectionError::UnexpectedEof).
     ///
     /// # Errors
     ///
@@ -147,7 +149,7 @@ impl Session {
         if self.reply.is_some() {
             return Err(ReplyPending);
         }
-        let (mut unread, position) = input.consume();
+        let (mut unread, position) = input.unread_mut();
         let finished = position.is_finished();
         let piece = self.machine.receive(&mut unread, &self.limits, &mut self.control);
         position.leave_unread(unread.len());
@@ -237,7 +239,7 @@ impl Session {
 
     /// Returns whether the protocol allows a data frame. It does not after this endpoint has sent a
     /// Close frame or the connection has failed. Whether the next frame begins a message follows from
-    /// [`message_in_progress`](Self::message_in_progress).
+    /// [`outgoing_message`](Self::outgoing_message).
     #[must_use]
     pub const fn may_send_data(&self) -> bool {
         self.machine.may_send_data()
@@ -245,7 +247,7 @@ impl Session {
 
     /// Returns the type of the outgoing message in progress, or `None` between messages.
     #[must_use]
-    pub const fn message_in_progress(&self) -> Option<MessageType> {
+    pub const fn outgoing_message(&self) -> Option<MessageType> {
         self.machine.outgoing()
     }
 }

@@ -23,8 +23,8 @@ pub enum SessionEvent<'a> {
     Failed(ConnectionError),
 }
 
-/// The error of [`Session::receive`](super::Session::receive) while a reply is pending: send it with [`Session::write_reply`](super::Session::write_reply)
-/// first.
+/// The error of [`Session::receive`](super::Session::receive) while a reply is pending: send it with
+/// [`Session::write_reply`](super::Session::write_reply) first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReplyPending;
 

@@ -3,10 +3,20 @@
 //! [`Session`] is a complete endpoint after the opening handshake, for firmware and for stacks with
 //! buffers of their own.
 
-// `Machine` is the state machine of both `Session` and `Connection`. `receive.rs` contains its receive
-// path, `control.rs` the part for control frames, `send.rs` its frame encoder, `closing.rs` its closing
-// handshake. `Session` (`endpoint.rs`, `write.rs`) adds storage for one control frame, `Connection` adds
-// heap memory.
+// `Machine` is the state machine of both `Session` and `Connection`. `Session` adds storage for one
+// control frame, `Connection` adds heap memory.
+//
+// receive.rs     the receive path of the machine: bytes into pieces of messages and control frames
+// control.rs     its part for control frames
+// compressed.rs  its part for compressed messages
+// received.rs    its results
+// whole.rs       the fast path for whole messages
+// preview.rs     the next step of the receive path, without consuming anything
+// send.rs        the frame encoder of the machine
+// closing.rs     the closing handshake of the machine
+// endpoint.rs    `Session`: construction, questions, receiving
+// write.rs       `Session`: sending
+// event.rs       the events of `Session`
 
 mod closing;
 #[cfg(feature = "deflate")]

@@ -7,7 +7,7 @@ use crate::{Delivery, MessageType};
 /// The effect of the next call of [`Machine::receive`].
 pub(crate) enum Preview {
     /// The call returns a piece of a message, or the connection has failed or fails in it.
-    Event,
+    Message,
     /// The call returns a control frame, or the connection fails in it.
     Control,
     /// The next bytes, this many, cause no event except possibly a failure.
@@ -28,19 +28,19 @@ impl Machine {
         delivery: Delivery,
     ) -> Preview {
         if self.failure_pending() {
-            return Preview::Event;
+            return Preview::Message;
         }
         if !self.closing.may_receive() {
             return Preview::NoEvent(input.len());
         }
         let mut frames = self.frames.clone();
         let Ok((header_len, begun)) = frames.decode_header(input, &self.rules(limits)) else {
-            return Preview::Event;
+            return Preview::Message;
         };
         let Some(header) = frames.header() else { return Preview::NoEvent(input.len()) };
         let Some(payload) = input.get(header_len..) else {
             debug_assert!(false, "the header is in the input");
-            return Preview::Event;
+            return Preview::Message;
         };
         let missing = usize::try_from(frames.missing_payload()).unwrap_or(usize::MAX);
         let available = missing.min(payload.len());
@@ -70,6 +70,6 @@ impl Machine {
                 }
             }
         };
-        if is_event { Preview::Event } else { Preview::NoEvent(header_len + available) }
+        if is_event { Preview::Message } else { Preview::NoEvent(header_len + available) }
     }
 }

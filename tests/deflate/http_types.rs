@@ -38,7 +38,7 @@ pub(crate) fn check_server(
     let upgraded = upgrade.map(|upgrade| {
         let upgrade = upgrade.unwrap();
         let agreed = upgrade.accept_deflate(&deflate);
-        let response = upgrade.accept_http(&Acceptance::new().with_deflate(agreed));
+        let response = upgrade.accept_http(&Acceptance::new().with_deflate_parameters(agreed));
         extensions_of_http(&response.unwrap())
     });
     assert_eq!(&upgraded, expected);
@@ -50,7 +50,7 @@ pub(crate) fn check_server(
     let connected = connect.map(|connect| {
         let connect = connect.unwrap();
         let agreed = connect.accept_deflate(&deflate);
-        let response = connect.accept_http(&Acceptance::new().with_deflate(agreed));
+        let response = connect.accept_http(&Acceptance::new().with_deflate_parameters(agreed));
         extensions_of_http(&response.unwrap())
     });
     assert_eq!(&connected, expected);
@@ -75,12 +75,12 @@ pub(crate) fn check_client(
     let head = ResponseParser::new(HeadLimits::DEFAULT).parse(head.as_bytes()).unwrap().unwrap();
     let response = head.to_http().unwrap();
     let verified = request.verify_http(&key(), &response);
-    assert_eq!(verified.map(|accepted| accepted.unwrap().deflate()), expected);
+    assert_eq!(verified.map(|accepted| accepted.unwrap().deflate_parameters()), expected);
 
     let mut response = Response::new(());
     append(response.headers_mut(), lists);
     let verified = request.verify_extended_connect_http(&response);
-    assert_eq!(verified.map(|accepted| accepted.unwrap().deflate()), expected);
+    assert_eq!(verified.map(|accepted| accepted.unwrap().deflate_parameters()), expected);
 }
 
 #[test]

@@ -16,7 +16,7 @@ use crate::support::{
 };
 
 pub(crate) fn endpoint(role: Role, config: Config, agreed: DeflateParameters) -> Connection {
-    negotiated_connection(role, config, &Negotiated::default().with_deflate(agreed))
+    negotiated_connection(role, config, &Negotiated::default().with_deflate_parameters(agreed))
 }
 
 /// Text that compresses to less than half.
@@ -444,13 +444,13 @@ fn failure_after_next_precedes_the_event_that_next_found() {
             .with_deflate(Deflate::new())
             .with_delivery(Delivery::Chunks)
             .with_entropy(counting_entropy());
-        let negotiated = Negotiated::default().with_deflate(agreed);
+        let negotiated = Negotiated::default().with_deflate_parameters(agreed);
         let mut server = Connection::server(config, &negotiated);
         let mut peer = negotiated_connection(Role::Client, Config::new(), &negotiated);
         peer.send(json(1000)).unwrap();
         let mut bytes = take_output(&mut peer);
         let mut input = Input::with_bytes(&mut bytes);
-        assert_eq!(server.next(&mut input), Next::Event);
+        assert_eq!(server.next(&mut input), Next::Message);
         server.abort();
         let aborted = Event::Failed(ConnectionError::Aborted);
         assert_eq!(server.receive(&mut input), Some(aborted), "{agreed:?}");

@@ -91,7 +91,7 @@ fn serve(deflate: Deflate, lists: &[&str]) -> Result<Option<String>, HandshakeEr
     let accepted = server_handshake(Config::new().with_deflate(deflate), lists).map(|handshake| {
         let mut connection = handshake.accept(&Acceptance::new()).unwrap();
         let list = extensions_of(&written(connection.output()));
-        assert_eq!(list, connection.deflate().map(|agreed| agreed.to_string()));
+        assert_eq!(list, connection.deflate_parameters().map(|agreed| agreed.to_string()));
         list
     });
 
@@ -100,8 +100,8 @@ fn serve(deflate: Deflate, lists: &[&str]) -> Result<Option<String>, HandshakeEr
     let without_machine = request.upgrade(&OriginPolicy::same()).map(|upgrade| {
         let upgrade = upgrade.unwrap();
         let agreed = upgrade.accept_deflate(&deflate);
-        let acceptance = Acceptance::new().with_deflate(agreed);
-        assert_eq!(Negotiated::from(&acceptance).deflate(), agreed);
+        let acceptance = Acceptance::new().with_deflate_parameters(agreed);
+        assert_eq!(Negotiated::from(&acceptance).deflate_parameters(), agreed);
         let mut response = [0; 512];
         let len = upgrade.accept(&acceptance, &mut response).unwrap();
         extensions_of(&response[..len])
@@ -112,7 +112,8 @@ fn serve(deflate: Deflate, lists: &[&str]) -> Result<Option<String>, HandshakeEr
     let connect = ExtendedConnect::parse(&fields, &OriginPolicy::same());
     let extended = connect.map(|connect| {
         let connect = connect.unwrap();
-        let acceptance = Acceptance::new().with_deflate(connect.accept_deflate(&deflate));
+        let acceptance =
+            Acceptance::new().with_deflate_parameters(connect.accept_deflate(&deflate));
         let mut fields = connect.accept(&acceptance).unwrap();
         assert_eq!(fields.next(), Some(Field::new(":status", "200")));
         let list = fields.next().map(|field| {
@@ -154,7 +155,8 @@ fn verify(
     let request = ClientRequest::to("a", "/").with_deflate(deflate);
     let head = response(lists);
     let parsed = ResponseParser::new(HeadLimits::DEFAULT).parse(head.as_bytes()).unwrap().unwrap();
-    let verified = request.verify(&key(), &parsed).map(|accepted| accepted.unwrap().deflate());
+    let verified =
+        request.verify(&key(), &parsed).map(|accepted| accepted.unwrap().deflate_parameters());
 
     let plain = ClientRequest::to("a", "/");
     for (config, request) in [(client_config(deflate), &plain), (client_config(None), &request)] {
@@ -162,8 +164,8 @@ fn verify(
         let mut bytes = head.clone().into_bytes();
         let by_machine = match handshake.receive(&mut Input::with_bytes(&mut bytes)) {
             Some(ClientEvent::Accepted) => {
-                let agreed = handshake.negotiated().unwrap().deflate();
-                assert_eq!(handshake.establish().unwrap().deflate(), agreed);
+                let agreed = handshake.negotiated().unwrap().deflate_parameters();
+                assert_eq!(handshake.establish().unwrap().deflate_parameters(), agreed);
                 Ok(agreed)
             }
             Some(ClientEvent::Failed(error)) => Err(error),
@@ -176,7 +178,7 @@ fn verify(
     let fields = status.chain(lists.iter().map(|list| Field::new(EXTENSIONS, *list)));
     let fields: Vec<Field<'_>> = fields.collect();
     let extended = request.verify_extended_connect(&fields);
-    assert_eq!(extended.map(|accepted| accepted.unwrap().deflate()), verified);
+    assert_eq!(extended.map(|accepted| accepted.unwrap().deflate_parameters()), verified);
 
     #[cfg(feature = "http")]
     crate::http_types::check_client(&request, lists, verified);
@@ -416,14 +418,15 @@ fn server_refuses_to_write_what_the_client_did_not_offer() {
             agreed.with_client_max_window_bits(11),
         ),
     ] {
-        let acceptance = Acceptance::new().with_deflate(parameters);
+        let acceptance = Acceptance::new().with_deflate_parameters(parameters);
         let handshake = server_handshake(Config::new().with_deflate(TAKEOVER), lists).unwrap();
         let Unaccepted { handshake, error, .. } = handshake.accept(&acceptance).unwrap_err();
         assert_eq!(error, AcceptError::Response(InvalidHead::Deflate), "{lists:?}");
         // The handshake is unchanged, and the application may decline.
-        let mut connection = handshake.accept(&Acceptance::new().with_deflate(None)).unwrap();
+        let mut connection =
+            handshake.accept(&Acceptance::new().with_deflate_parameters(None)).unwrap();
         assert_eq!(extensions_of(&written(connection.output())), None);
-        assert_eq!(connection.deflate(), None);
+        assert_eq!(connection.deflate_parameters(), None);
 
         let head = request(lists);
         let head = RequestParser::new(HeadLimits::DEFAULT).parse(head.as_bytes()).unwrap().unwrap();
@@ -446,7 +449,7 @@ fn acceptance_overrides_the_configuration() {
         (Config::new(), Acceptance::new(), None),
         (
             Config::new(),
-            Acceptance::new().with_deflate(DeflateParameters::new()),
+            Acceptance::new().with_deflate_parameters(DeflateParameters::new()),
             Some(DeflateParameters::new()),
         ),
         (
@@ -457,14 +460,18 @@ fn acceptance_overrides_the_configuration() {
         // The second offer permits it.
         (
             Config::new().with_deflate(TAKEOVER),
-            Acceptance::new().with_deflate(DeflateParameters::new()),
+            Acceptance::new().with_deflate_parameters(DeflateParameters::new()),
             Some(DeflateParameters::new()),
         ),
-        (Config::new().with_deflate(TAKEOVER), Acceptance::new().with_deflate(None), None),
+        (
+            Config::new().with_deflate(TAKEOVER),
+            Acceptance::new().with_deflate_parameters(None),
+            None,
+        ),
     ] {
         let handshake = server_handshake(config, &lists).unwrap();
         let mut connection = handshake.accept(&acceptance).unwrap();
-        assert_eq!(connection.deflate(), expected);
+        assert_eq!(connection.deflate_parameters(), expected);
         let list = extensions_of(&written(connection.output()));
         assert_eq!(list, expected.map(|agreed| agreed.to_string()));
     }
@@ -498,9 +505,9 @@ fn handshakes_end_in_connections_that_compress_if_both_configure_it() {
         let deflate = |on: bool| on.then_some(TAKEOVER);
         let (mut client_end, mut server_end) =
             connect(client_config(deflate(client)), client_config(deflate(server)));
-        assert_eq!(client_end.deflate(), server_end.deflate());
+        assert_eq!(client_end.deflate_parameters(), server_end.deflate_parameters());
         let is_agreed = client && server;
-        assert_eq!(client_end.deflate().is_some(), is_agreed);
+        assert_eq!(client_end.deflate_parameters().is_some(), is_agreed);
         for _ in 0..2 {
             assert_eq!(exchange(&mut client_end, &mut server_end), is_agreed);
             assert_eq!(exchange(&mut server_end, &mut client_end), is_agreed);
@@ -515,7 +522,7 @@ fn adopted_connection_compresses_as_negotiated() {
     let fields: Vec<Field<'_>> = request.extended_connect(&mut buffer).unwrap().collect();
     let stream = ExtendedConnect::parse(&fields, &OriginPolicy::same()).unwrap().unwrap();
     let agreed = stream.accept_deflate(&Deflate::new());
-    let acceptance = Acceptance::new().with_deflate(agreed);
+    let acceptance = Acceptance::new().with_deflate_parameters(agreed);
     let answer: Vec<Field<'_>> = stream.accept(&acceptance).unwrap().collect();
     let negotiated = request.verify_extended_connect(&answer).unwrap().unwrap();
     assert_eq!(negotiated, Negotiated::from(&acceptance));

@@ -45,7 +45,7 @@ fn run<H: Handshake>(
             input.finish();
         }
         events.extend(std::iter::from_fn(|| handshake.receive(&mut input)));
-        unread = input.into_rest().bytes;
+        unread = input.into_unread().bytes;
     }
     (events, handshake.transport(), unread)
 }

@@ -340,7 +340,7 @@ fn into_request_returns_all_bytes_of_plain_http() {
         let event = drive(&mut handshake, &mut peer, &mut input).unwrap();
         assert_eq!(event, Some(ServerEvent::Http));
         assert_eq!(handshake.into_request().unwrap(), head.as_bytes());
-        let mut rest = input.into_rest().bytes;
+        let mut rest = input.into_unread().bytes;
         rest.extend(peer.pieces.into_iter().flatten());
         assert_eq!(rest, b"{}");
     }

@@ -59,7 +59,7 @@ impl Driver {
     fn negotiated(&self) -> Negotiated<'static> {
         let negotiated = Negotiated::default();
         #[cfg(feature = "deflate")]
-        let negotiated = negotiated.with_deflate(self.deflate);
+        let negotiated = negotiated.with_deflate_parameters(self.deflate);
         negotiated
     }
 }
@@ -243,7 +243,7 @@ impl<'d> Run<'d> {
             let over = matches!(self.connection.transport(), Transport::Close | Transport::Abort);
             let written = self.connection.output().is_empty();
             match next {
-                Next::Event | Next::Control => {}
+                Next::Message | Next::Control => {}
                 Next::Read => {
                     assert!(written && !over && !input.is_finished() && !input.has_unread())
                 }

@@ -147,7 +147,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Engine<IO> {
         }
         loop {
             match self.connection.next(&mut reading.input) {
-                Next::Event => return Poll::Ready(true),
+                Next::Message => return Poll::Ready(true),
                 Next::Control => self.receive_control(reading),
                 Next::Closed => {
                     self.end(reading, cx);
@@ -180,7 +180,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Engine<IO> {
                 continue;
             }
             match self.connection.next(&mut reading.input) {
-                Next::Event => {
+                Next::Message => {
                     match self.connection.receive(&mut reading.input).map(Event::into_owned) {
                         Some(Event::Failed(error)) => self.failure = Some(error),
                         Some(event) => reading.keep(event),

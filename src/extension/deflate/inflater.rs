@@ -33,7 +33,8 @@ pub(crate) struct Progress {
 #[derive(Debug, Default)]
 pub(crate) struct Window {
     bytes: VecDeque<u8>,
-    /// The message that ended with these bytes, if the codec that inflated it ended with the same.
+    /// The message after which the window of its codec equals these bytes: that codec continues without
+    /// `set_dictionary`.
     end: Option<MessageId>,
 }
 
@@ -51,8 +52,8 @@ pub(crate) struct Inflater {
     window: Window,
     message: MessageId,
     state: State,
-    /// Whether the first byte of the next input was consumed before.
-    is_ahead: bool,
+    /// Whether the last input byte was inflated but not reported as consumed.
+    holds_last_byte: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,7 +61,7 @@ enum State {
     /// No byte of the message was inflated.
     Start,
     /// No byte of the message was inflated, and the codec is at the end of the message before it.
-    Continuation,
+    Resumed,
     /// The codec is within a stream.
     Stream,
     /// The last block had BFINAL set. It ended the stream, but not necessarily the message.
@@ -112,7 +113,7 @@ impl Inflater {
             window: Window::default(),
             message: MessageId { inflater: Arc::new(()), count: 0 },
             state: State::Start,
-            is_ahead: false,
+            holds_last_byte: false,
         }
     }
 
@@ -122,24 +123,24 @@ impl Inflater {
         let last = window.as_ref().and_then(|window| window.end.as_ref());
         let is_continuation = last == Some(&self.message);
         self.message.count += 1;
-        self.state = if is_continuation { State::Continuation } else { State::Start };
+        self.state = if is_continuation { State::Resumed } else { State::Start };
         match window {
             Some(window) => self.window = window,
             None => self.window.clear(),
         }
-        self.is_ahead = false;
+        self.holds_last_byte = false;
     }
 
     /// Inflates like [`inflate`](Self::inflate), but does not report the last byte as consumed while
     /// output is pending. The next input then begins with this byte.
     pub(crate) fn inflate_ahead(&mut self, input: &[u8], output: &mut [u8]) -> Progress {
-        let before = usize::from(mem::take(&mut self.is_ahead));
+        let before = usize::from(mem::take(&mut self.holds_last_byte));
         debug_assert!(before <= input.len(), "the last byte was not consumed");
         let progress = self.inflate(input.get(before..).unwrap_or_default(), output);
         let consumed = before + progress.consumed;
-        self.is_ahead =
+        self.holds_last_byte =
             consumed > 0 && consumed == input.len() && progress.produced == output.len();
-        Progress { consumed: consumed - usize::from(self.is_ahead), ..progress }
+        Progress { consumed: consumed - usize::from(self.holds_last_byte), ..progress }
     }
 
     /// Inflates `input` into `output`, up to the end of either. While the message continues, call
@@ -151,12 +152,12 @@ impl Inflater {
             let output = output.get_mut(progress.produced..).unwrap_or_default();
             match self.state {
                 State::Stream => {}
-                State::Start | State::Continuation | State::Final
+                State::Start | State::Resumed | State::Final
                     if input.is_empty() || output.is_empty() =>
                 {
                     return progress;
                 }
-                State::Continuation => self.state = State::Stream,
+                State::Resumed => self.state = State::Stream,
                 State::Start | State::Final => self.restart(),
             }
             let (consumed, produced) = (self.codec.total_in(), self.codec.total_out());
@@ -198,7 +199,7 @@ impl Inflater {
     pub(crate) fn finish(&mut self) -> Result<(), Corrupt> {
         match self.state {
             // RFC 7692, section 7.2.3.6: an empty message has one byte of payload.
-            State::Start | State::Continuation => Err(Corrupt),
+            State::Start | State::Resumed => Err(Corrupt),
             State::Final => Ok(()),
             State::Stream => {
                 let complete = self.ends_block() && self.accepts_block();

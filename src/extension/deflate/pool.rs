@@ -102,16 +102,16 @@ pub(crate) fn give_compressor(compressor: Box<Compressor>) {
     );
 }
 
-/// Changes a shelf of the pool. Returns `None` if the thread is ending.
+/// Changes a list of the pool. Returns `None` if the thread is ending.
 fn with<T, R>(
-    shelf: impl FnOnce(&Pool) -> &Cell<Vec<T>>,
+    list: impl FnOnce(&Pool) -> &Cell<Vec<T>>,
     change: impl FnOnce(&mut Vec<T>) -> R,
 ) -> Option<R> {
     POOL.try_with(|pool| {
-        let shelf = shelf(pool);
-        let mut content = shelf.take();
+        let list = list(pool);
+        let mut content = list.take();
         let result = change(&mut content);
-        shelf.set(content);
+        list.set(content);
         result
     })
     .ok()

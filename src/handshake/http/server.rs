@@ -171,7 +171,7 @@ impl ServerHandshake {
     /// Accepts the upgrade, as [`accept`](Self::accept) does, with the subprotocol in the
     /// `Sec-WebSocket-Protocol` of `response`, and with all fields that the handshake does not write
     /// itself. A `Sec-WebSocket-Extensions` is omitted: the configuration decides about
-    /// permessage-deflate, and [`Acceptance::with_deflate`] decides otherwise.
+    /// permessage-deflate, and [`Acceptance::with_deflate_parameters`] decides otherwise.
     ///
     /// # Errors
     ///

@@ -111,7 +111,7 @@ async fn answer(
     }
     let chosen = choose_subprotocol(connect.subprotocols(), &SUBPROTOCOLS);
     let deflate = connect.accept_deflate(&DEFLATE);
-    let acceptance = Acceptance::new().with_subprotocol(chosen).with_deflate(deflate);
+    let acceptance = Acceptance::new().with_subprotocol(chosen).with_deflate_parameters(deflate);
     let accepted = connect.accept_http(&acceptance).expect("the subprotocol was offered");
     let mut connection = Connection::server(&CONFIG, &Negotiated::from(&acceptance));
     if path == "/bye" {

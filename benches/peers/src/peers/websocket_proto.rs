@@ -172,9 +172,9 @@ fn open(scene: &Scene) -> Connection {
         None => (&*CONFIG, negotiated),
         Some(Context::None) => {
             let agreed = agreed.with_server_no_context_takeover().with_client_no_context_takeover();
-            (&*DEFLATE, negotiated.with_deflate(agreed))
+            (&*DEFLATE, negotiated.with_deflate_parameters(agreed))
         }
-        Some(Context::Kept) => (&*DEFLATE_CONTEXT, negotiated.with_deflate(agreed)),
+        Some(Context::Kept) => (&*DEFLATE_CONTEXT, negotiated.with_deflate_parameters(agreed)),
     };
     if is_server(scene) {
         Connection::server(config, &negotiated)
