@@ -131,12 +131,13 @@ impl Connection {
                 progress = inflater.inflate_ahead(payload, output);
                 progress.consumed
             });
-            if !ends || self.incoming_context_takeover() {
+            let needed = if ends { self.incoming_context() } else { Some(Window::MAX) };
+            if let Some(max) = needed {
                 let Some(new) = output.get(progress.remembered..progress.produced) else {
                     self.fail_internally("remembered <= produced <= output.len()");
                     return None;
                 };
-                inflater.remember(new);
+                inflater.remember(new, max);
             }
             produced += progress.produced;
             is_corrupt = progress.corrupt || (ends && inflater.finish().is_err());
@@ -167,9 +168,11 @@ impl Connection {
         }
     }
 
-    /// Returns whether the peer may refer to its previous messages.
-    fn incoming_context_takeover(&self) -> bool {
-        self.deflate.is_some_and(|agreed| agreed.has_context_takeover(self.peer()))
+    /// Returns the number of bytes of its previous messages to which the peer may refer; `None` without
+    /// context takeover.
+    fn incoming_context(&self) -> Option<usize> {
+        let agreed = self.deflate.filter(|agreed| agreed.has_context_takeover(self.peer()))?;
+        Some(1 << agreed.window_bits(self.peer()))
     }
 
     fn take_inflater(&mut self) -> Box<Inflater> {
@@ -177,7 +180,7 @@ impl Connection {
             return inflater;
         }
         let mut inflater = pool::take_inflater();
-        inflater.begin(self.incoming_context_takeover().then(|| match &mut self.codecs {
+        inflater.begin(self.incoming_context().map(|_| match &mut self.codecs {
             Some(codecs) => mem::take(&mut codecs.window),
             None => Window::default(),
         }));
@@ -193,9 +196,8 @@ impl Connection {
             self.codecs().inflater = Some(inflater);
             return;
         } else {
-            if self.incoming_context_takeover() {
-                let bits = self.deflate.map_or(15, |agreed| agreed.window_bits(self.peer()));
-                self.codecs().window = inflater.take_window(1 << bits);
+            if let Some(max) = self.incoming_context() {
+                self.codecs().window = inflater.take_window(max);
             }
             pool::give_inflater(inflater);
         }

@@ -213,6 +213,23 @@ fn message_in_one_frame_takes_one_allocation() {
 }
 
 #[test]
+fn message_in_one_frame_takes_one_allocation_with_any_window() {
+    warm();
+    for bits in 8..=15 {
+        let agreed = DeflateParameters::new().with_client_max_window_bits(bits);
+        let mut server = endpoint(Role::Server, Config::new(), agreed);
+        // The window of the peer is full.
+        drive(&mut server, &mut peer_frame(Role::Server, 0xc2, &compressed(&noise(100_000))));
+        for len in [1, 100, 1000, 5000, 50_000] {
+            let mut bytes = peer_frame(Role::Server, 0xc2, &compressed(&noise(len)));
+            let (allocations, held, _) = measure(|| assert_eq!(drive(&mut server, &mut bytes), 1));
+            assert!(allocations <= 1, "{bits} bits, {len} bytes: {allocations}");
+            assert_eq!(held, 0, "{bits} bits, {len} bytes");
+        }
+    }
+}
+
+#[test]
 fn longer_message_in_one_frame_grows_one_buffer() {
     warm();
     for len in [262_145, 300_000, 1 << 20, 10 << 20] {

@@ -171,7 +171,7 @@ impl Inflater {
             }
             // RFC 7692, section 7.2.3.4: blocks with BFINAL set are allowed, and others may follow.
             self.state = State::Final;
-            self.remember(output.get(..produced).unwrap_or_default());
+            self.remember(output.get(..produced).unwrap_or_default(), Window::MAX);
             progress.remembered = progress.produced;
         }
     }
@@ -189,10 +189,10 @@ impl Inflater {
         self.state = State::Stream;
     }
 
-    /// Adds inflated bytes to the window: the sender may refer to them after a block with BFINAL set
-    /// or in the next message.
-    pub(crate) fn remember(&mut self, output: &[u8]) {
-        self.window.push(output, Window::MAX);
+    /// Adds inflated bytes to the window, and keeps its last `max` bytes: the sender may refer to them
+    /// after a block with BFINAL set or in the next message.
+    pub(crate) fn remember(&mut self, output: &[u8], max: usize) {
+        self.window.push(output, max);
     }
 
     /// Ends the message after its last byte.
@@ -275,7 +275,7 @@ mod tests {
         inflater.begin(window);
         let progress = inflater.inflate(payload, &mut output);
         output.truncate(progress.produced);
-        inflater.remember(&output[progress.remembered..]);
+        inflater.remember(&output[progress.remembered..], Window::MAX);
         if progress.corrupt { Err(Corrupt) } else { inflater.finish().map(|()| output) }
     }
 
