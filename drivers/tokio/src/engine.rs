@@ -133,14 +133,20 @@ impl<IO> Engine<IO> {
     }
 
     fn fail(&mut self, error: io::Error) {
+        // A peer often resets the connection after our Close. What failed the connection before is the cause.
+        if self.connection.error().is_none() {
+            self.io_error.get_or_insert(error);
+        }
         self.connection.abort();
-        self.io_error.get_or_insert(error);
     }
 }
 
 impl<IO: AsyncRead + AsyncWrite + Unpin> Engine<IO> {
     /// Completes with `true` when an event is kept or `receive` returns a message, a chunk or the
     /// failure, and with `false` when the connection has ended.
+    ///
+    /// After a failure, poll until `false`, and return the failure then: programs drop a connection that
+    /// has failed, and a Close frame is lost if it is not written, or if received bytes are left unread.
     pub(crate) fn poll_event(&mut self, reading: &mut Reading, cx: &mut Context<'_>) -> Poll<bool> {
         if !reading.backlog.is_empty() {
             return Poll::Ready(true);
@@ -156,10 +162,20 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Engine<IO> {
                 Next::Write | Next::Read if self.is_time_due => self.report_time(),
                 Next::Write | Next::Read => {
                     let _ = self.poll_write(cx);
-                    ready!(self.poll_wait(reading, cx));
+                    if self.poll_wait(reading, cx).is_pending() {
+                        return if self.may_wait() { Poll::Pending } else { Poll::Ready(false) };
+                    }
                 }
             }
         }
+    }
+
+    /// Returns whether to wait for the peer: always before a failure, and after it while the Close frame
+    /// is not written or a timeout bounds the wait.
+    fn may_wait(&mut self) -> bool {
+        self.connection.error().is_none()
+            || self.connection.has_output()
+            || self.connection.poll_timeout().is_some()
     }
 
     /// Writes and flushes all output. While the transport accepts none, reads and keeps messages.
@@ -213,7 +229,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Engine<IO> {
                 }
                 Err(error) => self.fail(error),
             }
-            if self.io_error.is_some() {
+            if self.has_ended() {
                 return Poll::Ready(());
             }
         }

@@ -19,7 +19,7 @@ use websocket_proto::{
 
 use crate::engine::{Engine, Reading};
 use crate::error::Error;
-use crate::websocket::{WebSocket, next_message};
+use crate::websocket::{WebSocket, drain, next_message};
 
 /// The half of a [`WebSocket`] that sends. It is created by [`WebSocket::split`].
 ///
@@ -271,20 +271,21 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Receiver<IO> {
     async fn recv_event(&mut self) -> Result<Option<Event<'_>>, Error> {
         let Self { shared, reading } = self;
         let found = poll_fn(|cx| poll_event(shared, reading, cx)).await;
-        let mut engine = lock(&shared.engine);
-        if !found {
-            return engine.take_error().map_or(Ok(None), Err);
-        }
-        if let Some(event) = reading.take_kept() {
-            return Ok(Some(event));
-        }
-        match engine.connection.receive(&mut reading.input) {
-            Some(Event::Failed(error)) => {
-                engine.note(Event::Failed(error));
-                engine.take_error().map_or(Ok(None), Err)
+        {
+            let mut engine = lock(&shared.engine);
+            if !found {
+                return engine.take_error().map_or(Ok(None), Err);
             }
-            event => Ok(event),
+            if let Some(event) = reading.take_kept() {
+                return Ok(Some(event));
+            }
+            match engine.connection.receive(&mut reading.input) {
+                Some(event @ Event::Failed(_)) => engine.note(event),
+                event => return Ok(event),
+            }
         }
+        Box::pin(drain(|reading, cx| poll_event(shared, reading, cx))).await;
+        lock(&shared.engine).take_error().map_or(Ok(None), Err)
     }
 }
 
@@ -329,9 +330,12 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Stream for Receiver<IO> {
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let Self { shared, reading } = self.get_mut();
-        let found = ready!(poll_event(shared, reading, cx));
-        let message = next_message(&mut lock(&shared.engine), reading, found);
-        Poll::Ready(message.transpose())
+        while ready!(poll_event(shared, reading, cx)) {
+            if let Some(message) = next_message(&mut lock(&shared.engine), reading) {
+                return Poll::Ready(Some(Ok(message)));
+            }
+        }
+        Poll::Ready(lock(&shared.engine).take_error().map(Err))
     }
 }
 

@@ -56,7 +56,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
     ///
     /// # Errors
     ///
-    /// Returns the failure of the connection or of the transport once, and then `None`.
+    /// Returns the failure of the connection or of the transport once, and then `None`. The Close frame
+    /// that names a failure is written before; [`Timeouts::closing`](websocket_proto::Timeouts::closing)
+    /// bounds how long the call then waits for the peer.
     pub async fn recv(&mut self) -> Result<Option<Message<'_>>, Error> {
         match self.recv_event().await? {
             Some(Event::Message(message)) => Ok(Some(message)),
@@ -93,12 +95,12 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
             return Ok(Some(event));
         }
         match engine.connection.receive(&mut reading.input) {
-            Some(Event::Failed(error)) => {
-                engine.note(Event::Failed(error));
-                engine.take_error().map_or(Ok(None), Err)
-            }
-            event => Ok(event),
+            Some(event @ Event::Failed(_)) => engine.note(event),
+            event => return Ok(event),
         }
+        // Boxed, so that the future of `recv` stays small.
+        Box::pin(drain(|reading, cx| engine.poll_event(reading, cx))).await;
+        engine.take_error().map_or(Ok(None), Err)
     }
 }
 
@@ -287,29 +289,43 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Stream for WebSocket<IO> {
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
-        let found = ready!(this.engine.poll_event(&mut this.reading, cx));
-        Poll::Ready(next_message(&mut this.engine, &mut this.reading, found).transpose())
+        while ready!(this.engine.poll_event(&mut this.reading, cx)) {
+            if let Some(message) = next_message(&mut this.engine, &mut this.reading) {
+                return Poll::Ready(Some(Ok(message)));
+            }
+        }
+        Poll::Ready(this.engine.take_error().map(Err))
     }
 }
 
-/// Returns the message that `poll_event` has found, owned.
+/// Polls a connection that has failed until it has ended.
+///
+/// The result of `recv` borrows from its own input, so another one is used here: a failed connection drops
+/// what it receives.
+pub(crate) async fn drain(
+    mut poll_event: impl FnMut(&mut Reading, &mut Context<'_>) -> Poll<bool>,
+) {
+    let mut reading = Reading::new(Input::owned(Vec::new()));
+    while poll_fn(|cx| poll_event(&mut reading, cx)).await {}
+}
+
+/// Returns the message that `poll_event` has found, owned, or `None` after a failure.
 pub(crate) fn next_message<IO>(
     engine: &mut Engine<IO>,
     reading: &mut Reading,
-    found: bool,
-) -> Result<Option<Message<'static>>, Error> {
+) -> Option<Message<'static>> {
     let event = match reading.take_kept() {
-        Some(event) => Some(event),
-        None if found => engine.connection.receive(&mut reading.input).map(Event::into_owned),
-        None => None,
+        Some(event) => event,
+        None => engine.connection.receive(&mut reading.input).map(Event::into_owned)?,
     };
     match event {
-        Some(Event::Message(message)) => return Ok(Some(message)),
-        Some(Event::Chunk(chunk)) => return Ok(Some(chunk.payload)),
-        Some(event) => engine.note(event),
-        None => {}
+        Event::Message(message) => Some(message),
+        Event::Chunk(chunk) => Some(chunk.payload),
+        event => {
+            engine.note(event);
+            None
+        }
     }
-    engine.take_error().map_or(Ok(None), Err)
 }
 
 impl<IO: AsyncRead + AsyncWrite + Unpin> Sink<Message<'static>> for WebSocket<IO> {
@@ -340,14 +356,11 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Sink<Message<'static>> for WebSocket<IO
     fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         let this = self.get_mut();
         this.start_close(websocket_proto::CloseCode::NORMAL)?;
-        loop {
-            let found = ready!(this.engine.poll_event(&mut this.reading, cx));
-            match next_message(&mut this.engine, &mut this.reading, found) {
-                Ok(Some(_)) => {}
-                Ok(None) => return Poll::Ready(Ok(())),
-                Err(error) => return Poll::Ready(Err(error)),
-            }
+        while ready!(this.engine.poll_event(&mut this.reading, cx)) {
+            // A message is dropped, and a failure is noted.
+            let _ = next_message(&mut this.engine, &mut this.reading);
         }
+        Poll::Ready(this.engine.take_error().map_or(Ok(()), Err))
     }
 }
 

@@ -7,9 +7,12 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use futures_core::Stream;
+use futures_util::StreamExt;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
 use tokio_websocket_proto::proto::{
-    Config, Connection, ConnectionError, Input, Message, Negotiated, SharedConfig, Timeout,
+    Config, Connection, ConnectionError, Input, Limits, Message, Negotiated, SharedConfig, Timeout,
     Timeouts,
 };
 use tokio_websocket_proto::{DEFAULT_CONFIG, Error, WebSocket};
@@ -266,4 +269,82 @@ async fn timeout_that_a_read_reveals_is_returned_at_once() {
     let received = poll(pin!(socket.recv()));
     let Poll::Ready(Err(Error::Connection(error))) = received else { panic!("{received:?}") };
     assert_eq!(error, ConnectionError::Timeout(Timeout::Idle));
+}
+
+/// "Hello", then a frame with a reserved bit.
+const HELLO_AND_FAILURE: &[u8] = b"\x81\x85\0\0\0\0Hello\x91\x80\0\0\0\0";
+
+/// The echo, and a Close frame with the code 1002.
+const ECHO_AND_CLOSE: &[u8] = b"\x81\x05Hello\x88\x02\x03\xea";
+
+#[tokio::test(start_paused = true)]
+async fn failure_is_returned_after_the_output_and_the_close_frame_are_written() {
+    let script = Script::default();
+    let mut socket = script.server();
+    script.push(HELLO_AND_FAILURE.to_vec());
+    let message = socket.recv().await.unwrap().unwrap().into_owned();
+    socket.feed(message).await.unwrap();
+    // The peer has not ended the stream.
+    assert!(poll(pin!(socket.recv())).is_pending());
+    assert_eq!(script.0.lock().unwrap().written, ECHO_AND_CLOSE);
+    assert!(matches!(socket.recv().await, Err(Error::Connection(_))));
+    assert!(matches!(socket.recv().await, Ok(None)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn receiver_returns_a_failure_after_the_close_frame_is_written() {
+    let script = Script::default();
+    let (mut sender, mut receiver) = script.server().split();
+    script.push(HELLO_AND_FAILURE.to_vec());
+    let message = receiver.recv().await.unwrap().unwrap().into_owned();
+    sender.feed(message).await.unwrap();
+    let assert_send: fn(&(dyn Send + '_)) = |_| {};
+    assert_send(&receiver.recv());
+    assert!(poll(pin!(receiver.recv())).is_pending());
+    assert_eq!(script.0.lock().unwrap().written, ECHO_AND_CLOSE);
+    assert!(matches!(receiver.recv().await, Err(Error::Connection(_))));
+    assert!(matches!(receiver.recv().await, Ok(None)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn streams_return_a_failure_after_the_close_frame_is_written() {
+    let script = Script::default();
+    let (_sender, mut receiver) = script.server().split();
+    let mut sockets: [&mut (dyn Stream<Item = _> + Unpin); 2] =
+        [&mut script.server(), &mut receiver];
+    for socket in &mut sockets {
+        script.push(HELLO_AND_FAILURE.to_vec());
+        assert_eq!(socket.next().await.unwrap().unwrap(), "Hello");
+        assert!(poll(pin!(socket.next())).is_pending());
+        let written = std::mem::take(&mut script.0.lock().unwrap().written);
+        assert!(ECHO_AND_CLOSE.ends_with(&written) && written.len() == 4, "{written:x?}");
+        assert!(matches!(socket.next().await, Some(Err(Error::Connection(_)))));
+        assert!(socket.next().await.is_none());
+    }
+}
+
+#[tokio::test]
+async fn client_that_sends_too_much_receives_the_close_frame() {
+    static SMALL: Config = Config::new()
+        .with_limits(Limits::DEFAULT.with_max_message(1000))
+        .with_timeouts(Timeouts::RECOMMENDED);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = tokio::spawn(async move {
+        let (tcp, _) = listener.accept().await.unwrap();
+        let connection = Connection::server(&SMALL, &Negotiated::default());
+        let mut socket = WebSocket::from_parts(tcp, connection, Input::owned(Vec::new()));
+        socket.recv().await.map(|message| message.is_some())
+    });
+    let mut tcp = TcpStream::connect(address).await.unwrap();
+    let len: u64 = 4 << 20;
+    let mut frame = b"\x82\xff".to_vec();
+    frame.extend(len.to_be_bytes());
+    frame.resize(frame.len() + 4 + len as usize, 0);
+    tcp.write_all(&frame).await.unwrap();
+    tcp.shutdown().await.unwrap();
+    let mut received = Vec::new();
+    tcp.read_to_end(&mut received).await.unwrap();
+    assert_eq!(received, b"\x88\x02\x03\xf1");
+    assert!(matches!(server.await.unwrap(), Err(Error::Connection(ConnectionError::Limit(_)))));
 }
