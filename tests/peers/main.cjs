@@ -2,9 +2,9 @@
 // exchanges messages of many sizes under each agreement on context takeover and windows. A proxy between
 // the two reads the frames, so that it is known which messages were compressed.
 //
-//   node main.cjs PROGRAMS PYTHON
+//   node main.cjs DRIVER PROGRAMS PYTHON
 //
-// PROGRAMS is the directory of the examples. A peer is started with a specification in JSON:
+// DRIVER is `blocking` or `tokio`, PROGRAMS the directory of the examples. A peer is started with a specification in JSON:
 // - `port`: that of the server to connect to. Without it, the peer is a server, which prints
 //   `listening PORT` and behaves like an Autobahn fuzzing server with one case;
 // - `parameters`: those of permessage-deflate on which the peer insists;
@@ -16,11 +16,16 @@ const path = require("node:path");
 const { check, run, start, until } = require("./harness.cjs");
 const { startTap } = require("./tap.cjs");
 
-const [programs, python] = process.argv.slice(2);
+const [driver, programs, python] = process.argv.slice(2);
 const PEERS = {
   "Node ws": [process.execPath, path.join(__dirname, "node_ws.cjs")],
   "Python websockets": [python, path.join(__dirname, "python_websockets.py")],
 };
+// The program of each role, and the arguments that select the role.
+const EXAMPLES = {
+  blocking: { server: ["echo_server"], client: ["echo_client", "--autobahn"] },
+  tokio: { server: ["autobahn", "server"], client: ["autobahn", "client"] },
+}[driver];
 const PEER_OF = { server: "client", client: "server" };
 const LIMIT = 600; // seconds for the whole script
 
@@ -52,7 +57,8 @@ function agreedIn(response) {
 async function exchange(peer, role, options, parameters) {
   const [program, script] = PEERS[peer];
   const startPeer = (more) => start(program, [script, JSON.stringify({ parameters, messages: MESSAGES, ...more })]);
-  const example = (...args) => start(path.join(programs, `echo_${role}`), [...options, ...args]);
+  const [name, ...selection] = EXAMPLES[role];
+  const example = (...args) => start(path.join(programs, name), [...options, ...selection, ...args]);
   const portOf = async (server, beginning) => Number(/:?(\d+)\/?$/.exec(await server.line(beginning))[1]);
   let tap, server, client;
   try {
@@ -63,7 +69,7 @@ async function exchange(peer, role, options, parameters) {
     } else {
       server = startPeer({});
       tap = await startTap(await portOf(server, "listening"));
-      client = example("--autobahn", "peer", `ws://127.0.0.1:${tap.port}`);
+      client = example("peer", `ws://127.0.0.1:${tap.port}`);
     }
     await until("the end of the client", () => client.ended);
     if (role === "client") await until("the end of the server", () => server.ended);

@@ -10,8 +10,9 @@ use common::{TLS, accept_and_echo, listen, serve_bytes, tls_echo_server};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::time::timeout;
+use tokio_websocket_proto::proto::handshake::Acceptance;
 use tokio_websocket_proto::proto::{CloseCode, Message};
-use tokio_websocket_proto::{accept, connect};
+use tokio_websocket_proto::{DEFAULT_CONFIG, Incoming, accept, connect};
 
 /// A running example. It is killed when dropped.
 struct Program {
@@ -139,6 +140,66 @@ async fn client_stops_when_the_server_refuses() {
     let mut socket = accept(listener.accept().await.unwrap().0).await.unwrap();
     socket.close(CloseCode::POLICY_VIOLATION).await.unwrap();
     assert_eq!(client.finish().await.unwrap_err(), "connected\nthe server closed with 1008\n");
+}
+
+#[tokio::test]
+async fn broadcast_server_sends_each_message_to_all_others() {
+    let mut server = start("broadcast_server", &["127.0.0.1:0"]);
+    let line = server.line().await;
+    let uri = line.strip_prefix("listening on ").unwrap();
+    let mut sockets = Vec::new();
+    for _ in 0..3 {
+        sockets.push(connect(uri).await.unwrap());
+    }
+    for (i, message) in [Message::from("first"), Message::from(vec![7; 100_000])].iter().enumerate()
+    {
+        sockets[i].send(message.clone()).await.unwrap();
+        for other in (0..3).filter(|&other| other != i) {
+            assert_eq!(sockets[other].recv().await.unwrap().unwrap(), *message, "{other}");
+        }
+    }
+    // No client has received its own message.
+    for mut socket in sockets {
+        socket.start_close(CloseCode::NORMAL).unwrap();
+        assert!(socket.recv().await.unwrap().is_none());
+    }
+}
+
+#[tokio::test]
+async fn clients_of_the_broadcast_server_chat() {
+    let mut server = start("broadcast_server", &["127.0.0.1:0"]);
+    let line = server.line().await;
+    let uri = line.strip_prefix("listening on ").unwrap();
+    let mut socket = connect(uri).await.unwrap();
+    let mut client = start("client", &[uri]);
+    client.type_text("Hello\n").await;
+    assert_eq!(socket.recv().await.unwrap().unwrap(), "Hello");
+    socket.send("Hello yourself").await.unwrap();
+    assert_eq!(client.line().await, "Hello yourself");
+    client.finish().await.unwrap();
+}
+
+#[tokio::test]
+async fn autobahn_client_echoes_to_its_server() {
+    let (listener, port) = listen().await;
+    let client = start("autobahn", &["client", "ours", &format!("ws://127.0.0.1:{port}/")]);
+    let mut requests = Vec::new();
+    for reply in [Some("1"), Some("echo"), None] {
+        let tcp = listener.accept().await.unwrap().0;
+        let incoming = Incoming::receive(tcp, &DEFAULT_CONFIG).await.unwrap();
+        requests.push(incoming.request().target().to_owned());
+        let mut socket = incoming.accept(&Acceptance::new()).await.unwrap();
+        if let Some(reply) = reply {
+            socket.send(reply).await.unwrap();
+        }
+        if reply == Some("echo") {
+            assert_eq!(socket.recv().await.unwrap().unwrap(), "echo");
+        }
+        socket.close(CloseCode::NORMAL).await.unwrap();
+    }
+    client.finish().await.unwrap();
+    let expected = ["/getCaseCount", "/runCase?case=1&agent=ours", "/updateReports?agent=ours"];
+    assert_eq!(requests, expected);
 }
 
 #[tokio::test]
