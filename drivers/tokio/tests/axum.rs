@@ -102,7 +102,7 @@ async fn messages_are_echoed_and_the_closing_handshake_completes() {
         for (path, is_compressed) in [("/echo", false), ("/page", false), ("/deflate", true)] {
             let mut socket = open(version, path, &[]).await.unwrap();
             assert_eq!(
-                socket.connection().deflate().is_some(),
+                socket.connection().deflate_parameters().is_some(),
                 is_compressed,
                 "{version:?} {path}"
             );

@@ -76,7 +76,7 @@ impl ServerUpgrade {
         let acceptance = Acceptance::new();
         #[cfg(feature = "deflate")]
         let acceptance = match config.deflate() {
-            Some(deflate) => acceptance.with_deflate(checked.accept_deflate(&deflate)),
+            Some(deflate) => acceptance.with_deflate_parameters(checked.accept_deflate(&deflate)),
             None => acceptance,
         };
         let negotiated = Negotiated::from(&acceptance);
@@ -228,7 +228,7 @@ fn forbidden<B>(request: &Request<B>, policy: &OriginPolicy<'_>) -> String {
     let origin = header("origin").map_or(&b""[..], HeaderValue::as_bytes);
     let host = || header("host").and_then(|host| host.to_str().ok()).unwrap_or_default();
     let authority = request.uri().authority().map_or_else(host, |authority| authority.as_str());
-    policy.rejection(origin, authority).to_string()
+    policy.explain(origin, authority).to_string()
 }
 
 impl Checked<'_> {
