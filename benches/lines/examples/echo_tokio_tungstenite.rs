@@ -1,0 +1,24 @@
+use futures_util::{SinkExt, StreamExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_tungstenite::accept_async;
+use tokio_tungstenite::tungstenite::Error;
+
+#[tokio::main]
+async fn main() -> Result<(), Error> {
+    let listener = TcpListener::bind("127.0.0.1:9001").await?;
+    loop {
+        let (tcp, _) = listener.accept().await?;
+        tokio::spawn(echo(tcp));
+    }
+}
+
+async fn echo(tcp: TcpStream) -> Result<(), Error> {
+    let mut socket = accept_async(tcp).await?;
+    while let Some(message) = socket.next().await {
+        let message = message?;
+        if message.is_text() || message.is_binary() {
+            socket.send(message).await?;
+        }
+    }
+    Ok(())
+}
