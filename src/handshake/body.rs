@@ -97,6 +97,11 @@ impl Body {
         matches!(self.framing, Framing::UntilEof)
     }
 
+    /// Returns whether the head announces that there is no body.
+    pub(super) const fn is_announced_empty(&self) -> bool {
+        matches!(self.framing, Framing::Length { remaining: 0 })
+    }
+
     /// Reads from `input` up to the end of the body. Returns `None` while the body is incomplete.
     pub(super) fn receive(&mut self, input: &mut Input<'_>) -> Option<BodyEnd> {
         let is_finished = input.is_finished();

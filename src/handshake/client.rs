@@ -329,6 +329,11 @@ impl ClientHandshake {
             } else {
                 self.body = Body::new(&response, limits.max_body);
                 self.state = State::Body;
+                // No byte will come to end an empty body: the driver must not wait for one.
+                if self.body.is_announced_empty() {
+                    self.state = State::Closed;
+                    self.unreported = Some(ClientEvent::BodyEnded(BodyEnd::Complete));
+                }
                 return Ok(Some(ClientEvent::Rejected { status }));
             }
         }

@@ -211,7 +211,7 @@ fn reads_the_body_of_a_refusal() {
         ("Content-Length: 4\r\n", "none", false, "none", Complete, Transport::Open),
         ("Content-Length: 4\r\n", "none and more", false, "none", Complete, Transport::Open),
         ("Content-Length: 9\r\n", "none", true, "none", Truncated, Transport::Open),
-        ("Content-Length: 0\r\n", "none", false, "", Complete, Transport::Open),
+        ("Content-Length: 0\r\n", "none", false, "", Complete, Transport::Close),
         ("Content-Length: x\r\n", "none", true, "none", Complete, Transport::Drain),
         ("Content-Length: +4\r\n", "none", true, "none", Complete, Transport::Drain),
         ("Content-Length: \r\n", "none", true, "none", Complete, Transport::Drain),
