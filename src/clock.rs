@@ -59,7 +59,7 @@ impl Time {
 }
 
 /// The clock of the caller, as far as it was reported.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Clock {
     /// The first reported time in whole seconds, which is the origin of [`Time`]. The origin of the
     /// caller's clock may be too early for the range of `Time`.

@@ -320,7 +320,7 @@ impl Config {
     pub fn fill(&self, out: &mut [u8]) -> Result<(), EntropyError> {
         match &self.entropy {
             #[cfg(feature = "getrandom")]
-            EntropySource::OperatingSystem => crate::OsEntropy.fill(out),
+            EntropySource::OperatingSystem => getrandom::fill(out).map_err(|_| EntropyError),
             #[cfg(not(feature = "getrandom"))]
             EntropySource::OperatingSystem => Err(EntropyError),
             EntropySource::Static(entropy) => entropy.fill(out),

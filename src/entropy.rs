@@ -47,15 +47,3 @@ impl fmt::Display for EntropyError {
 }
 
 impl core::error::Error for EntropyError {}
-
-/// The random number generator of the operating system, which is the default source.
-#[cfg(feature = "getrandom")]
-#[derive(Clone, Copy, Debug, Default)]
-pub struct OsEntropy;
-
-#[cfg(feature = "getrandom")]
-impl Entropy for OsEntropy {
-    fn fill(&self, out: &mut [u8]) -> Result<(), EntropyError> {
-        getrandom::fill(out).map_err(|_| EntropyError)
-    }
-}

@@ -180,8 +180,6 @@ pub use close::{CloseCode, CloseFrame, CloseFrameError};
 pub use config::{Config, Delivery};
 #[cfg(feature = "alloc")]
 pub use connection::{Connection, DirectionStatistics, Next, Output, PreparedMessage, Statistics};
-#[cfg(feature = "getrandom")]
-pub use entropy::OsEntropy;
 pub use entropy::{Entropy, EntropyError};
 pub use error::{ConnectionError, Limit, Timeout, Violation};
 #[cfg(feature = "alloc")]

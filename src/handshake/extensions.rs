@@ -27,7 +27,7 @@ pub(super) fn is_extension_list(list: &[u8]) -> bool {
 
 /// The error of a list that breaks the grammar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Malformed;
+pub(crate) struct MalformedList;
 
 /// An iterator over the extensions of one list, in order. If the list breaks the grammar, the last
 /// item is an error.
@@ -36,7 +36,7 @@ pub(crate) struct Extensions<'a>(Cursor<'a>);
 
 /// One extension: an offer in a request, or a choice in a response.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Extension<'a> {
+pub(crate) struct ListedExtension<'a> {
     name: &'a [u8],
     /// The parameters, from the first `;`.
     parameters: &'a [u8],
@@ -58,7 +58,7 @@ impl<'a> Extensions<'a> {
 }
 
 impl<'a> Iterator for Extensions<'a> {
-    type Item = Result<Extension<'a>, Malformed>;
+    type Item = Result<ListedExtension<'a>, MalformedList>;
 
     fn next(&mut self) -> Option<Self::Item> {
         // RFC 9110, section 5.6.1.2: empty elements of a list are ignored.
@@ -70,7 +70,7 @@ impl<'a> Iterator for Extensions<'a> {
         if extension.is_none() {
             self.0 = Cursor(&[]);
         }
-        Some(extension.ok_or(Malformed))
+        Some(extension.ok_or(MalformedList))
     }
 }
 
@@ -78,7 +78,7 @@ impl<'a> Iterator for Extensions<'a> {
     not(any(test, feature = "deflate")),
     expect(dead_code, reason = "only negotiations read extensions")
 )]
-impl<'a> Extension<'a> {
+impl<'a> ListedExtension<'a> {
     pub(crate) fn name(&self) -> &'a str {
         str::from_utf8(self.name).unwrap_or_default()
     }
@@ -112,14 +112,14 @@ impl<'a> Parameter<'a> {
 struct Cursor<'a>(&'a [u8]);
 
 impl<'a> Cursor<'a> {
-    fn extension(&mut self) -> Option<Extension<'a>> {
+    fn extension(&mut self) -> Option<ListedExtension<'a>> {
         let name = self.token()?;
         let parameters = self.0;
         while self.skip(b';') {
             self.parameter()?;
         }
         let parameters = parameters.get(..parameters.len() - self.0.len())?;
-        matches!(self.0.first(), None | Some(b',')).then_some(Extension { name, parameters })
+        matches!(self.0.first(), None | Some(b',')).then_some(ListedExtension { name, parameters })
     }
 
     fn parameter(&mut self) -> Option<Parameter<'a>> {
@@ -195,8 +195,8 @@ mod tests {
     use super::*;
 
     /// Formats each extension as `name;parameter=value;parameter`.
-    fn normalize(list: &str) -> Result<Vec<String>, Malformed> {
-        let normalized = |extension: Extension<'_>| {
+    fn normalize(list: &str) -> Result<Vec<String>, MalformedList> {
+        let normalized = |extension: ListedExtension<'_>| {
             let mut text = extension.name().to_string();
             for parameter in extension.parameters() {
                 text.extend([";", parameter.name()]);
@@ -254,7 +254,7 @@ mod tests {
             "foo,;a",
         ] {
             assert!(!is_extension_list(list.as_bytes()), "{list}");
-            assert_eq!(normalize(list), Err(Malformed), "{list}");
+            assert_eq!(normalize(list), Err(MalformedList), "{list}");
         }
         for list in ["", ",", " , "] {
             assert!(!is_extension_list(list.as_bytes()), "{list:?}");

@@ -47,11 +47,11 @@ impl FieldName {
     /// Returns the name that equals `name`, ignoring case.
     pub(super) fn of(name: &[u8]) -> Option<Self> {
         let (field_name, lowercase) = (*BY_LENGTH.get(name.len())?)?;
-        if is_token(name, lowercase) {
+        if eq_lowercase(name, lowercase) {
             return Some(field_name);
         }
         // `sec-websocket-key` is as long as `transfer-encoding`.
-        is_token(name, b"sec-websocket-key").then_some(Self::Key)
+        eq_lowercase(name, b"sec-websocket-key").then_some(Self::Key)
     }
 
     /// Returns the bit of this name in a set of names.
@@ -220,7 +220,7 @@ impl Field<'_> {
         let name = self.name_bytes();
         match FieldName::of(name) {
             Some(name) => name != FieldName::Origin,
-            None => name.get(..PREFIX.len()).is_some_and(|start| is_token(start, PREFIX)),
+            None => name.get(..PREFIX.len()).is_some_and(|start| eq_lowercase(start, PREFIX)),
         }
     }
 }
@@ -279,7 +279,7 @@ pub(super) fn tokens<'a>(
 /// Returns whether `list` has the element `lowercase`, ignoring case.
 fn list_contains(list: &[u8], lowercase: &[u8]) -> bool {
     // Most lists have one element.
-    is_token(list, lowercase) || elements(list).any(|element| is_token(element, lowercase))
+    eq_lowercase(list, lowercase) || elements(list).any(|element| eq_lowercase(element, lowercase))
 }
 
 /// Returns whether `list` is `1#token`, a list with at least one token (RFC 9110, section 5.6.1).
@@ -287,12 +287,12 @@ fn is_token_list(list: &[u8]) -> bool {
     elements(list).next().is_some() && elements(list).all(|element| Class::Token.is_all(element))
 }
 
-/// Returns whether the token `text` equals `lowercase`, ignoring case. `lowercase` must consist of
-/// lowercase letters and hyphens.
+/// Returns whether `text` equals `lowercase`, ignoring case. `lowercase` must consist of lowercase
+/// letters and hyphens.
 ///
-/// The comparison sets bit 5 of each character. Of the characters of a token, only letters and the
-/// hyphen then equal a letter or a hyphen. A CR also becomes a hyphen, but no token has a CR.
-pub(super) fn is_token(text: &[u8], lowercase: &[u8]) -> bool {
+/// The comparison sets bit 5 of each byte. Only letters then equal a letter, and only the hyphen and CR
+/// equal a hyphen: `text` must have no CR, unless the caller accepts that it equals a hyphen.
+pub(super) fn eq_lowercase(text: &[u8], lowercase: &[u8]) -> bool {
     let (words, bytes) = text.as_chunks();
     let (lowercase_words, lowercase_bytes) = lowercase.as_chunks();
     let is_word = |(a, b): (&[u8; 4], &[u8; 4])| {
@@ -318,15 +318,15 @@ mod tests {
     }
 
     #[test]
-    fn is_token_agrees_with_a_bytewise_comparison() {
+    fn eq_lowercase_agrees_with_a_bytewise_comparison() {
         for byte in 0..=u8::MAX {
             let token = [b'h', byte];
             let same = token.eq_ignore_ascii_case(b"ht");
-            assert_eq!(is_token(&token, b"ht"), same, "{byte:#x}");
+            assert_eq!(eq_lowercase(&token, b"ht"), same, "{byte:#x}");
             let same = token.eq_ignore_ascii_case(b"h-");
-            assert!(is_token(&token, b"h-") == same || !Class::Token.has(byte), "{byte:#x}");
+            assert!(eq_lowercase(&token, b"h-") == same || !Class::Token.has(byte), "{byte:#x}");
         }
-        assert!(!is_token(b"host", b"hosts") && !is_token(b"hosts", b"host"));
+        assert!(!eq_lowercase(b"host", b"hosts") && !eq_lowercase(b"hosts", b"host"));
     }
 
     #[test]

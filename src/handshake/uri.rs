@@ -6,10 +6,9 @@ use core::fmt;
 #[cfg(feature = "alloc")]
 use core::str;
 
-pub(super) use super::authority::Authority;
 #[cfg(feature = "alloc")]
 use super::authority::is_scheme_byte;
-use super::authority::{default_port, is_same_host, split_scheme};
+use super::authority::{Authority, default_port, is_same_host, split_scheme};
 use super::http1::characters::Class;
 
 /// A `ws`, `wss`, `http` or `https` URI (RFC 6455, section 3), borrowed from its text.

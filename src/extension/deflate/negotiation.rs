@@ -10,7 +10,7 @@ use core::str;
 use super::Deflate;
 use crate::Role;
 use crate::handshake::HandshakeError;
-use crate::handshake::extensions::{Extension, Extensions};
+use crate::handshake::extensions::{Extensions, ListedExtension};
 
 const NAME: &str = "permessage-deflate";
 const SERVER_NO_CONTEXT_TAKEOVER: &str = "server_no_context_takeover";
@@ -347,7 +347,7 @@ impl DeflateParameters {
     /// Parses the parameters of an offer or a response. `without_value` is the meaning of a
     /// `client_max_window_bits` without a value. Returns `None` if a parameter is unknown, repeated or
     /// invalid.
-    fn parse(extension: &Extension<'_>, without_value: Option<NonZeroU8>) -> Option<Self> {
+    fn parse(extension: &ListedExtension<'_>, without_value: Option<NonZeroU8>) -> Option<Self> {
         let mut parsed = Self::new();
         for parameter in extension.parameters() {
             let bits = match parameter.value() {
