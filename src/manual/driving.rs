@@ -61,9 +61,9 @@
 //!
 //! Many connections can share one buffer. [`Input::with_bytes`](crate::Input::with_bytes) wraps the
 //! bytes that were read for one connection, and [`Input::into_owned`](crate::Input::into_owned)
-//! keeps those that were not consumed: receive from that `Input` before newer bytes. `with_bytes` also suits bytes that do not come from a
-//! socket, such as the plaintext of a TLS library; [`finish`](crate::Input::finish) marks the end
-//! of such a stream.
+//! keeps those that were not consumed: receive from that `Input` before newer bytes. `with_bytes`
+//! also suits bytes that do not come from a socket, such as the plaintext of a TLS library;
+//! [`finish`](crate::Input::finish) marks the end of such a stream.
 //!
 //! # Replies and backpressure
 //!

@@ -105,7 +105,8 @@
 //!   does not extend it. The application's decision about a request is not bounded.
 //! - [`ping`](crate::Timeouts::ping) runs from the last *sign of life*: any received byte, whatever
 //!   frame it belongs to, or progress of output that the transport had refused before (16 KiB of
-//!   it, or all of it; 512 bytes after a [late report](#read-after-each-report)). When it expires, a Ping is queued.
+//!   it, or all of it; 512 bytes after a [late report](#read-after-each-report)). When it expires, a
+//!   Ping is queued.
 //! - [`pong`](crate::Timeouts::pong) runs from the report after that Ping was written. Any sign of
 //!   life stops it. When it expires, the connection fails.
 //! - `ping` and `pong` together bound *blocked output*: if output is queued, the driver has called

@@ -1,8 +1,9 @@
 //! permessage-deflate (RFC 7692): messages compressed with DEFLATE.
 //!
 //! `negotiation.rs` agrees on the parameters in the opening handshake. `inflater.rs` and
-//! `compressor.rs` inflate and compress payloads with the codecs of `zlib-rs`, and `pool.rs` shares the codecs
-//! among the connections of a thread. `connection/deflate.rs` connects them to messages and frames.
+//! `compressor.rs` inflate and compress payloads with the codecs of `zlib-rs`, and `pool.rs` shares the
+//! codecs among the connections of a thread. `connection/deflate.rs` connects them to messages and
+//! frames.
 
 mod compressor;
 mod inflater;
