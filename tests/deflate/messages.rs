@@ -457,3 +457,26 @@ fn failure_after_next_precedes_the_event_that_next_found() {
         assert_eq!(server.receive(&mut input), None);
     }
 }
+
+/// Compression that would not make a message smaller is abandoned. If the output buffer of the codec is
+/// full at that moment, the codec is inside a block.
+#[test]
+fn abandoned_compression_leaves_no_trace_in_the_next_message() {
+    for (memory_level, len) in [(1, 249_016), (8, 249_016), (1, 262_000), (8, 262_000)] {
+        for has_context in [true, false] {
+            let mut deflate =
+                Deflate::new().with_level(1).with_memory_level(memory_level).with_min_len(1);
+            if has_context {
+                deflate = deflate.with_outgoing_context_takeover();
+            }
+            let config = Config::new().with_deflate(deflate);
+            let mut sender = endpoint(Role::Server, config, DeflateParameters::new());
+            let mut inflater = Inflater::strict(15, true);
+            for message in [Content::Noise.message(len), Content::Json.message(1000)] {
+                sender.send(&message).unwrap();
+                let read = read_sent(&take_output(&mut sender), &mut inflater);
+                assert!(read == [message], "{memory_level}, {len}, {has_context}");
+            }
+        }
+    }
+}

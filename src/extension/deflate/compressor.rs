@@ -99,11 +99,16 @@ impl Compressor {
             let consumed = (self.codec.total_in() - consumed) as usize;
             let produced = (self.codec.total_out() - produced) as usize;
             remaining = remaining.get(consumed..)?;
-            if output.len() + produced > max {
-                return None;
-            }
             // Output that fills the buffer exactly is flushed once more, which adds an empty block.
             let complete = produced < scratch.len();
+            if output.len() + produced > max {
+                if !complete {
+                    // The codec may be inside a block, which its reset would not end: at level 1, the
+                    // next message would continue the block.
+                    *self = Self::new(self.setting);
+                }
+                return None;
+            }
             if complete && output.is_empty() {
                 return scratch.get(..produced).map(Cow::Borrowed);
             }
