@@ -49,6 +49,13 @@
 //! each other: 128 bytes of JSON shrink to 40 % with context and to 86 % without. Each direction has its
 //! own context. Allowing the peer's costs little; keeping our own costs a compressor for each connection.
 //!
+//! Both sides must agree to keep a context:
+//!
+//! | context of | client | server |
+//! |---|---|---|
+//! | the client's messages | [`with_outgoing_context_takeover`](crate::Deflate::with_outgoing_context_takeover) | [`with_incoming_context_takeover`](crate::Deflate::with_incoming_context_takeover) |
+//! | the server's messages | [`with_incoming_context_takeover`](crate::Deflate::with_incoming_context_takeover) | [`with_outgoing_context_takeover`](crate::Deflate::with_outgoing_context_takeover) |
+//!
 //! # Limits
 //!
 //! The [message limit](crate::Limits::with_max_message) applies to inflated bytes, before they are

@@ -87,7 +87,8 @@ impl ClientBuilder {
         self
     }
 
-    /// Sets the configuration: limits, timeouts, compression and others.
+    /// Sets the configuration: limits, timeouts, compression and others. Start from
+    /// [`default_config`](crate::default_config), because `Config::new()` has no timeouts.
     ///
     /// [`Timeouts::opening`](websocket_proto::Timeouts::opening) bounds everything that
     /// [`connect`](Self::connect) does.

@@ -20,7 +20,24 @@ use crate::websocket::WebSocket;
 
 /// The configuration of [`accept`] and [`client`](crate::client): the default one of `websocket-proto` with
 /// [`Timeouts::RECOMMENDED`], so that each connection has keepalive and a deadline for each step.
-pub static DEFAULT_CONFIG: Config = Config::new().with_timeouts(Timeouts::RECOMMENDED);
+///
+/// [`default_config`] returns it for changes.
+pub static DEFAULT_CONFIG: Config = default_config();
+
+/// Returns the configuration [`DEFAULT_CONFIG`]. A program that needs another one starts from it:
+/// [`Config::new`] has no timeouts.
+///
+/// ```
+/// use tokio_websocket_proto::default_config;
+/// use tokio_websocket_proto::proto::{Config, Limits};
+///
+/// static CONFIG: Config =
+///     default_config().with_limits(Limits::DEFAULT.with_max_message(1 << 20));
+/// ```
+#[must_use]
+pub const fn default_config() -> Config {
+    Config::new().with_timeouts(Timeouts::RECOMMENDED)
+}
 
 /// Accepts a WebSocket connection over `io`, on which a client has just connected.
 ///

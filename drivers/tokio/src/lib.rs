@@ -28,7 +28,7 @@ pub use client::{Response, client, client_with};
 pub use connect::{Connected, connect};
 pub use connect_error::{ConnectError, ConnectStep};
 pub use error::Error;
-pub use handshake::{DEFAULT_CONFIG, Incoming, accept};
+pub use handshake::{DEFAULT_CONFIG, Incoming, accept, default_config};
 pub use split::{Receiver, Sender};
 pub use stream::Stream;
 pub use tcp::configure_tcp;

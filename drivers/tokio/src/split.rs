@@ -101,9 +101,32 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Sender<IO> {
     ///
     /// Returns the errors of [`WebSocket::feed`].
     pub async fn feed<'m>(&mut self, message: impl Into<Outgoing<'m>>) -> Result<(), Error> {
-        let mut message = message.into();
+        self.queue(message.into(), |connection, message| connection.send(message)).await
+    }
+
+    /// Sends a message without compressing it, as [`WebSocket::send_uncompressed`] does.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of [`WebSocket::send`].
+    #[cfg(feature = "deflate")]
+    pub async fn send_uncompressed<'m>(
+        &mut self,
+        message: impl Into<Outgoing<'m>>,
+    ) -> Result<(), Error> {
+        self.queue(message.into(), |connection, message| connection.send_uncompressed(message))
+            .await?;
+        self.flush().await
+    }
+
+    /// Queues a message with `send`, and waits only while the output is full.
+    async fn queue<'m>(
+        &mut self,
+        mut message: Outgoing<'m>,
+        send: impl Fn(&mut Connection, Outgoing<'m>) -> Result<(), Unsent<Outgoing<'m>>>,
+    ) -> Result<(), Error> {
         loop {
-            let sent = lock(&self.0.engine).connection.send(message);
+            let sent = send(&mut lock(&self.0.engine).connection, message);
             match sent {
                 Ok(()) => return Ok(()),
                 Err(Unsent { message: unsent, error: SendError::Full, .. }) => message = unsent,

@@ -124,15 +124,43 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
     /// Queues a message, and waits only while the output is full.
     ///
     /// The next [`recv`](Self::recv) that waits for the transport writes everything that was queued,
-    /// and so does [`flush`](Self::flush).
+    /// and so does [`flush`](Self::flush). While the call waits, it reads as `flush` does. A peer that
+    /// does not read blocks it until a timeout fails the connection: a program that must not wait so
+    /// long drops the future, for example with `tokio::time::timeout`.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of [`send`](Self::send). After a Close was sent or received, the error is
+    /// [`SendError::Closed`]: a program that also sends on its own initiative, such as a chat room,
+    /// ignores it and continues to call `recv` until `None`, which completes the closing handshake.
+    pub async fn feed<'m>(&mut self, message: impl Into<Outgoing<'m>>) -> Result<(), Error> {
+        self.queue(message.into(), |connection, message| connection.send(message)).await
+    }
+
+    /// Sends a message as [`send`](Self::send) does, but never compresses it: for secrets beside text
+    /// that an attacker chose, and for payloads that are compressed already.
     ///
     /// # Errors
     ///
     /// Returns the errors of [`send`](Self::send).
-    pub async fn feed<'m>(&mut self, message: impl Into<Outgoing<'m>>) -> Result<(), Error> {
-        let mut message = message.into();
+    #[cfg(feature = "deflate")]
+    pub async fn send_uncompressed<'m>(
+        &mut self,
+        message: impl Into<Outgoing<'m>>,
+    ) -> Result<(), Error> {
+        self.queue(message.into(), |connection, message| connection.send_uncompressed(message))
+            .await?;
+        self.flush().await
+    }
+
+    /// Queues a message with `send`, and waits only while the output is full.
+    async fn queue<'m>(
+        &mut self,
+        mut message: Outgoing<'m>,
+        send: impl Fn(&mut Connection, Outgoing<'m>) -> Result<(), Unsent<Outgoing<'m>>>,
+    ) -> Result<(), Error> {
         loop {
-            match self.engine.connection.send(message) {
+            match send(&mut self.engine.connection, message) {
                 Ok(()) => return Ok(()),
                 Err(Unsent { message: unsent, error: SendError::Full, .. }) => message = unsent,
                 Err(unsent) => return Err(self.send_error(unsent.into_error())),
