@@ -95,6 +95,7 @@ impl FrameHeader {
     }
 
     /// Returns the masking key, or zero if the payload is not masked: a zero key changes nothing.
+    #[inline]
     pub(crate) fn key_or_zero(&self) -> [u8; 4] {
         self.masking_key.unwrap_or_default()
     }
