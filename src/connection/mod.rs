@@ -8,7 +8,8 @@
 //! | `receive.rs` | bytes into events and replies, and all endings |
 //! | `next.rs` | the next step of an asynchronous driver |
 //! | `assembly.rs` | the reassembly of messages |
-//! | `deflate.rs` | compressed messages in both directions |
+//! | `inflate.rs`, `compress.rs` | received and sent messages with permessage-deflate |
+//! | `deflate.rs` | the codecs that they need |
 //! | `send.rs` | messages and control frames into queued frames |
 //! | `prepared.rs` | messages that are encoded once for many connections |
 //! | `keys.rs` | the masking keys of a client |
@@ -20,7 +21,11 @@
 
 mod assembly;
 #[cfg(feature = "deflate")]
+mod compress;
+#[cfg(feature = "deflate")]
 mod deflate;
+#[cfg(feature = "deflate")]
+mod inflate;
 mod keys;
 mod next;
 mod output;

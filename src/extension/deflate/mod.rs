@@ -2,8 +2,8 @@
 //!
 //! `negotiation.rs` agrees on the parameters in the opening handshake. `inflater.rs` and
 //! `compressor.rs` inflate and compress payloads with the codecs of `zlib-rs`, and `pool.rs` shares the
-//! codecs among the connections of a thread. `connection/deflate.rs` connects them to messages and
-//! frames.
+//! codecs among the connections of a thread. `connection/inflate.rs` and `connection/compress.rs`
+//! connect them to messages and frames.
 
 mod compressor;
 mod inflater;

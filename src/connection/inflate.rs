@@ -1,0 +1,138 @@
+//! Received compressed messages (RFC 7692): their payload through an inflater to the state machine.
+//!
+//! The inflater writes into an output buffer of the thread, piece by piece. Each piece continues like
+//! the payload of an uncompressed frame: the machine counts and validates it, and it becomes a chunk
+//! or a part of the message. If the output buffer is full, more output may be pending, although all
+//! input was consumed. The last byte then stays unread in the input until the output is complete, so
+//! that a driver calls again before it reads more.
+
+use alloc::boxed::Box;
+use core::mem;
+
+use super::Connection;
+use crate::extension::deflate::{Inflater, Progress, Window, pool};
+use crate::session::Piece;
+use crate::{ConnectionError, Event, Limit, Violation};
+
+/// The compressed payload bytes that are unmasked at once. Those that do not fit into one chunk are
+/// masked again.
+const MAX_INPUT: usize = 64 << 10;
+
+impl Connection {
+    /// Inflates payload from `unread` until an event or a failure occurs, or all payload of the frame
+    /// is consumed.
+    #[inline(never)]
+    pub(super) fn receive_compressed(&mut self, unread: &mut &mut [u8]) -> Option<Event<'static>> {
+        let mut inflater = self.take_inflater();
+        let mut scratch = pool::take_scratch();
+        let event = loop {
+            let event = self.receive_inflated(unread, &mut inflater, &mut scratch);
+            if event.is_some() || !self.machine.is_compressed_next(unread) {
+                break event;
+            }
+        };
+        pool::give_scratch(scratch);
+        self.give_inflater(inflater);
+        event
+    }
+
+    /// Inflates one piece of the message in progress: up to the end of `scratch` or of the payload.
+    fn receive_inflated(
+        &mut self,
+        unread: &mut &mut [u8],
+        inflater: &mut Inflater,
+        scratch: &mut [u8],
+    ) -> Option<Event<'static>> {
+        let partial = self.machine.take_partial_char(scratch);
+        let remaining = self.machine.uncompressed_remaining(&self.config.receive_limits);
+        // One byte more than allowed shows that the message is too long.
+        let room = usize::try_from(remaining).unwrap_or(usize::MAX).saturating_add(1);
+        let end = partial.saturating_add(room).min(scratch.len());
+        let Some(output) = scratch.get_mut(partial..end) else {
+            self.fail_internally("a partial character has at most 3 bytes");
+            return None;
+        };
+        let (mut produced, mut ends, mut is_corrupt) = (0, false, false);
+        while let Some(output) = output.get_mut(produced..)
+            && !output.is_empty()
+            && !is_corrupt
+            && self.machine.is_compressed_next(unread)
+        {
+            let mut progress = Progress::default();
+            ends = self.machine.consume_compressed(unread, MAX_INPUT, |payload| {
+                progress = inflater.inflate_ahead(payload, output);
+                progress.consumed
+            });
+            let needed = if ends { self.incoming_context() } else { Some(Window::MAX) };
+            if let Some(max) = needed {
+                let Some(new) = output.get(progress.remembered..progress.produced) else {
+                    self.fail_internally("remembered <= produced <= output.len()");
+                    return None;
+                };
+                inflater.remember(new, max);
+            }
+            produced += progress.produced;
+            is_corrupt = progress.corrupt || (ends && inflater.finish().is_err());
+        }
+        let mut failure = is_corrupt.then_some(Violation::InvalidCompression.into());
+        if produced as u64 > remaining {
+            produced -= 1;
+            failure = Some(ConnectionError::from(Limit::Message));
+        }
+        ends &= failure.is_none();
+        let Some(payload) = scratch.get_mut(..partial + produced) else {
+            self.fail_internally("partial + produced <= end");
+            return None;
+        };
+        let piece = self.machine.receive_uncompressed(payload, partial, ends);
+        if let Some(error) = failure {
+            // The valid bytes before the error are a piece of their own.
+            self.machine.fail(error);
+        }
+        match piece? {
+            Piece::Data { data, fragment } => {
+                self.receive_data(data, fragment).map(Event::into_owned)
+            }
+            Piece::Compressed | Piece::Ping(_) | Piece::Pong(_) | Piece::Close(_) => {
+                self.fail_internally("uncompressed payload is a piece of a message");
+                None
+            }
+        }
+    }
+
+    /// Returns the number of bytes of its previous messages to which the peer may refer; `None` without
+    /// context takeover.
+    fn incoming_context(&self) -> Option<usize> {
+        let agreed = self.deflate.filter(|agreed| agreed.has_context_takeover(self.peer()))?;
+        Some(1 << agreed.window_bits(self.peer()))
+    }
+
+    fn take_inflater(&mut self) -> Box<Inflater> {
+        if let Some(inflater) = self.codecs.as_mut().and_then(|codecs| codecs.inflater.take()) {
+            return inflater;
+        }
+        let mut inflater = pool::take_inflater();
+        inflater.begin(self.incoming_context().map(|_| match &mut self.codecs {
+            Some(codecs) => mem::take(&mut codecs.window),
+            None => Window::default(),
+        }));
+        inflater
+    }
+
+    /// Keeps the inflater within a message. After a message, keeps the context if the peer may refer to
+    /// it.
+    fn give_inflater(&mut self, mut inflater: Box<Inflater>) {
+        if self.machine.error().is_some() {
+            pool::give_inflater(inflater);
+        } else if self.machine.is_receiving_compressed() {
+            self.codecs().inflater = Some(inflater);
+            return;
+        } else {
+            if let Some(max) = self.incoming_context() {
+                self.codecs().window = inflater.take_window(max);
+            }
+            pool::give_inflater(inflater);
+        }
+        self.release_codecs();
+    }
+}
