@@ -279,7 +279,7 @@ impl<'i> Masked<'i> {
     }
 
     /// Creates a payload that is not masked.
-    #[cfg(any(test, feature = "deflate"))]
+    #[cfg(any(feature = "deflate", all(test, feature = "alloc")))]
     pub(crate) const fn unmasked(payload: &'i mut [u8]) -> Self {
         Self { payload, masking_key: [0; 4], offset: 0 }
     }
