@@ -94,11 +94,15 @@ async function chat(browser, http, ...args) {
     await state(zoe, "open");
   });
   await check(`${http}: Ctrl-C closes every page with 1001, and the server ends`, async () => {
-    const codes = [ann, zoe].map((page) =>
-      page.evaluate(() => new Promise((resolve) => socket.addEventListener("close", (event) => resolve([event.code, event.wasClean])))),
-    );
+    // The listener is in place before the signal, and keeps its result: a promise that only this script
+    // awaits could be collected as garbage in the page.
+    const listen = () => socket.addEventListener("close", (event) => (globalThis.closeSeen = [event.code, event.wasClean]));
+    await Promise.all([ann, zoe].map((page) => page.evaluate(listen)));
     server.child.kill("SIGINT");
-    assert.deepEqual(await Promise.all(codes), [[1001, true], [1001, true]]);
+    for (const page of [ann, zoe]) {
+      await until("the close", () => page.evaluate(() => globalThis.closeSeen !== undefined));
+      assert.deepEqual(await page.evaluate(() => globalThis.closeSeen), [1001, true]);
+    }
     await until("the end of the server", () => server.ended);
     assert.equal(server.child.exitCode, 0);
     await state(ann, "lost");
