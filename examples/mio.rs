@@ -128,7 +128,7 @@ impl Client {
             if stays {
                 self.unread = Some(Box::new(input.into_owned()));
             }
-            // What was received may have queued output, which the next turn writes.
+            // Received messages may have queued output, which the next turn writes.
             if (read == Io::Blocked || stays)
                 && (written == Io::Blocked || self.state.output().is_empty())
             {

@@ -20,7 +20,7 @@ thread_local! {
 }
 
 /// Reads once into `input`, which owns a buffer only from a successful read until its bytes are consumed
-/// and the next read has to wait.
+/// and the next read finds none.
 ///
 /// Call it when no byte is unread. After the end of the stream it is always pending.
 pub(crate) fn poll_read(

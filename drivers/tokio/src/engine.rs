@@ -3,12 +3,12 @@
 //! # One turn
 //!
 //! A turn returns the events of the bytes that were read. When none is left, it reports the time,
-//! writes all output in one vectored write, and reads again. What a program sends while it handles the
-//! messages of one read therefore leaves in one write, and the clock is read once for each read.
+//! writes all output in one vectored write, and reads again. Messages that a program sends while it handles
+//! those of one read therefore leave in one write, and the clock is read once for each read.
 //!
-//! # Reading while a write waits
+//! # Reading while a write is blocked
 //!
-//! Two peers that only write would block each other. A write that waits for the transport therefore
+//! Two peers that only write would block each other. While the transport accepts no bytes, a write
 //! also reads, and keeps the messages for later, up to [`MAX_BACKLOG`] bytes and one message.
 
 use std::collections::VecDeque;
@@ -24,7 +24,7 @@ use crate::buffer;
 use crate::error::Error;
 use crate::timer::Timer;
 
-/// The bytes of messages that are kept while a write waits, before the last one.
+/// The bytes of messages that are kept while a write is blocked, without the last message.
 const MAX_BACKLOG: usize = 1 << 20;
 
 /// The number of buffers of one vectored write.

@@ -235,7 +235,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, H: Handshake> Exchange<IO, H> {
             {
                 return Poll::Ready(Ok(Some(event)));
             }
-            // A write that waits does not keep the peer's bytes from being read.
+            // The peer's bytes are read although the transport accepts none of ours.
             if let Poll::Ready(written) = self.poll_write(cx) {
                 written?;
             }

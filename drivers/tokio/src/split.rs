@@ -1,8 +1,8 @@
 //! Halves of a connection, for a task that sends and a task that receives.
 //!
 //! Both halves drive the connection under a lock that is never held across a wait. The transport
-//! wakes both tasks, because each of them may wait for what the other one did: a write that the
-//! receiving task began can free the room that the sending task waits for.
+//! wakes both tasks, because the work of one can end the wait of the other: a write of the receiving
+//! task makes room in the output, for which the sending task may be waiting.
 
 use std::fmt;
 use std::future::poll_fn;
@@ -39,7 +39,7 @@ struct Shared<IO> {
     waker: Waker,
 }
 
-/// The tasks that wait.
+/// The wakers of the tasks that are waiting.
 #[derive(Default)]
 struct Wakers {
     sender: Mutex<Option<Waker>>,
@@ -321,7 +321,7 @@ fn poll_event<IO: AsyncRead + AsyncWrite + Unpin>(
     let mut engine = lock(&shared.engine);
     let found = engine.poll_event(reading, &mut Context::from_waker(&shared.waker));
     drop(engine);
-    // A sender that waits for room may continue after what was written.
+    // The write may have made room for the sender.
     wake(&shared.wakers.sender);
     if found.is_ready() {
         lock(&shared.wakers.receiver).take();

@@ -8,7 +8,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 /// Reports the time since its origin. Its timer is armed when a deadline is earlier than the armed
 /// one, and not when a deadline moves back, which each received byte does: the timer then fires early
-/// and is armed again. A wait that finds the timer armed leaves it alone.
+/// and is armed again. A poll leaves a timer alone that is armed early enough.
 pub(crate) struct Timer {
     origin: Instant,
     /// The time that was read last.

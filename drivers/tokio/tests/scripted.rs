@@ -225,7 +225,7 @@ async fn waiting_connection_owns_no_buffer() {
         assert!(poll(pin!(socket.feed(message))).is_ready());
         assert!(poll(pin!(socket.recv())).is_pending());
     }
-    // All that the connection consists of. The script is shared with this thread, so it is not counted.
+    // The connection owns all counted memory. The script is shared with this thread and not counted.
     let bytes = memory::heap_of(Box::new(socket));
     assert!(bytes <= 768, "{bytes} bytes");
 }

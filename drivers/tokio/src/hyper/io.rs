@@ -15,7 +15,7 @@ pub struct UpgradedIo {
     kind: Kind,
 }
 
-/// What was upgraded.
+/// The kind of connection that was upgraded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     /// A connection of HTTP/1.1.
