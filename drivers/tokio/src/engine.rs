@@ -2,37 +2,44 @@
 //!
 //! # One turn
 //!
-//! A turn returns the events of the bytes that were read. When none is left, it reports the time,
+//! A turn returns the messages of the bytes that were read. When none is left, it reports the time,
 //! writes all output in one vectored write, and reads again. Messages that a program sends while it handles
 //! those of one read therefore leave in one write, and the clock is read once for each read.
 //!
 //! # Reading while a write is blocked
 //!
 //! Two peers that only write would block each other. While the transport accepts no bytes, a write
-//! also reads, and keeps the messages for later, up to [`MAX_BACKLOG`] bytes and one message.
+//! also reads, and keeps the messages for later, up to [`MAX_KEPT`] bytes and one message.
+//!
+//! # Failures
+//!
+//! Programs drop a connection that has failed, and the Close frame that names the failure is lost if it
+//! is not written, or if received bytes are left unread. Each call that meets a failure therefore
+//! completes after [`Engine::poll_end`]: the Close frame is written, and the peer has ended its stream, or
+//! the timeout for closing has expired. A call that is dropped meanwhile leaves the failure to the next one.
 
-use std::collections::VecDeque;
+mod transport;
+
 use std::io;
-use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
-use websocket_proto::{CloseFrame, Connection, ConnectionError, Event, Input, Next, Transport};
+use websocket_proto::{
+    Chunk, CloseFrame, Connection, Event, Fragment, Input, Message, Next, SendError, Transport,
+    Unsent,
+};
 
-use crate::buffer;
 use crate::error::Error;
+use crate::reading::Reading;
 use crate::timer::Timer;
 
-/// The bytes of messages that are kept while a write is blocked, without the last message.
-const MAX_BACKLOG: usize = 1 << 20;
-
-/// The number of buffers of one vectored write.
-const MAX_SLICES: usize = 64;
+/// The payload bytes of messages that are kept while a write is blocked, without the last message.
+const MAX_KEPT: usize = 1 << 20;
 
 /// The transport and the state machine.
 pub(crate) struct Engine<IO> {
-    io: IO,
+    pub(crate) io: IO,
     pub(crate) connection: Connection,
     timer: Timer,
     /// Whether bytes were read since the time was reported.
@@ -41,45 +48,11 @@ pub(crate) struct Engine<IO> {
     is_unflushed: bool,
     /// Whether the writing direction of the transport is shut down.
     is_shut_down: bool,
+    /// Whether `take_error` has returned the failure.
+    is_failure_taken: bool,
+    /// The error of the transport that failed the connection.
     io_error: Option<io::Error>,
-    failure: Option<ConnectionError>,
-    peer_close: Option<CloseFrame<'static>>,
-}
-
-/// The receiving side: unread bytes and messages that were kept.
-pub(crate) struct Reading {
-    pub(crate) input: Input<'static>,
-    pub(crate) backlog: VecDeque<Event<'static>>,
-    /// The payload bytes in `backlog`.
-    backlog_len: usize,
-}
-
-impl Reading {
-    pub(crate) fn new(input: Input<'static>) -> Self {
-        Self { input, backlog: VecDeque::new(), backlog_len: 0 }
-    }
-
-    fn keep(&mut self, event: Event<'static>) {
-        self.backlog_len += len(&event);
-        self.backlog.push_back(event);
-    }
-
-    pub(crate) fn take_kept(&mut self) -> Option<Event<'static>> {
-        let event = self.backlog.pop_front()?;
-        self.backlog_len -= len(&event);
-        if self.backlog.is_empty() {
-            self.backlog = VecDeque::new();
-        }
-        Some(event)
-    }
-}
-
-fn len(event: &Event<'_>) -> usize {
-    match event {
-        Event::Message(message) => message.len(),
-        Event::Chunk(chunk) => chunk.payload.len(),
-        _ => 0,
-    }
+    pub(crate) peer_close: Option<CloseFrame<'static>>,
 }
 
 impl<IO> Engine<IO> {
@@ -91,35 +64,67 @@ impl<IO> Engine<IO> {
             is_time_due: true,
             is_unflushed: false,
             is_shut_down: false,
+            is_failure_taken: false,
             io_error: None,
-            failure: None,
             peer_close: None,
         }
     }
 
-    pub(crate) fn io(&self) -> &IO {
-        &self.io
+    pub(crate) fn has_failed(&self) -> bool {
+        self.connection.error().is_some()
     }
 
-    pub(crate) fn peer_close(&self) -> Option<&CloseFrame<'static>> {
-        self.peer_close.as_ref()
-    }
-
-    /// Returns the error that ended the connection, once.
+    /// Returns the failure of the connection, once.
     pub(crate) fn take_error(&mut self) -> Option<Error> {
-        let failure = self.failure.take();
-        match self.io_error.take() {
-            Some(error) => Some(Error::Io(error)),
-            None => failure.map(Error::Connection),
+        let failure = self.connection.error().filter(|_| !self.is_failure_taken)?;
+        self.is_failure_taken = true;
+        Some(self.io_error.take().map_or(Error::Connection(failure), Error::Io))
+    }
+
+    /// Returns the failure of the connection once, and otherwise `error`.
+    pub(crate) fn take_error_or(&mut self, error: SendError) -> Error {
+        self.take_error().unwrap_or(Error::Send(error))
+    }
+
+    /// Returns the failure of the connection, or `error` if it has not failed. `take_error` returns the
+    /// failure all the same, with the error of the transport.
+    pub(crate) fn error_or(&self, error: SendError) -> Error {
+        self.connection.error().map_or(Error::Send(error), Error::Connection)
+    }
+
+    /// Queues a Close frame, unless the connection is closing already.
+    pub(crate) fn start_close<'f, F>(&mut self, frame: F) -> Result<(), Error>
+    where
+        F: TryInto<Option<CloseFrame<'f>>>,
+        F::Error: Into<SendError>,
+    {
+        match self.connection.close(frame) {
+            Ok(()) | Err(SendError::Closed) => Ok(()),
+            Err(error) => Err(Error::Send(error)),
         }
     }
 
-    /// Handles an event that is not returned to the program.
-    pub(crate) fn note(&mut self, event: Event<'_>) {
-        match event {
-            Event::Close(frame) => self.peer_close = frame.map(CloseFrame::into_owned),
-            Event::Failed(error) => self.failure = Some(error),
-            _ => {}
+    /// Returns the next message or piece. Call it after `poll_event` has completed with `true`.
+    ///
+    /// Returns `None` for a failure.
+    pub(crate) fn receive<'r>(&mut self, reading: &'r mut Reading) -> Option<Chunk<'r>> {
+        match reading.take_kept() {
+            Some(chunk) => Some(chunk),
+            None => self.receive_read(&mut reading.input),
+        }
+    }
+
+    /// Receives one event from the bytes that were read. Handles those that are no messages.
+    fn receive_read<'r>(&mut self, input: &'r mut Input<'static>) -> Option<Chunk<'r>> {
+        match self.connection.receive(input)? {
+            Event::Message(message) => Some(Chunk::new(message, Fragment::Whole)),
+            Event::Chunk(chunk) => Some(chunk),
+            Event::Close(frame) => {
+                self.peer_close = frame.map(CloseFrame::into_owned);
+                None
+            }
+            // A Ping was answered, a Pong was noted, and the connection stores a failure.
+            _ => None,
         }
     }
 
@@ -128,33 +133,37 @@ impl<IO> Engine<IO> {
         self.connection.poll_timeout().is_some_and(|due| !self.timer.fires_by(due))
     }
 
+    fn has_room(&self) -> bool {
+        self.connection.has_room() && !self.has_failed()
+    }
+
     fn has_ended(&self) -> bool {
         matches!(self.connection.transport(), Transport::Close | Transport::Abort)
     }
 
+    /// Records that the transport failed. A peer often resets it after the closing handshake, which is
+    /// no failure, or after our Close frame, whose reason is then the failure.
     fn fail(&mut self, error: io::Error) {
-        // A peer often resets the connection after our Close. What failed the connection before is the cause.
-        if self.connection.error().is_none() {
-            self.io_error.get_or_insert(error);
-        }
+        let had_failed = self.has_failed();
         self.connection.abort();
+        if self.has_failed() && !had_failed {
+            self.io_error = Some(error);
+        }
     }
 }
 
+/// # Receiving
 impl<IO: AsyncRead + AsyncWrite + Unpin> Engine<IO> {
-    /// Completes with `true` when an event is kept or `receive` returns a message, a chunk or the
-    /// failure, and with `false` when the connection has ended.
-    ///
-    /// After a failure, poll until `false`, and return the failure then: programs drop a connection that
-    /// has failed, and a Close frame is lost if it is not written, or if received bytes are left unread.
+    /// Completes with `true` when `receive` returns a message, a piece or, for a failure, `None`.
+    /// Completes with `false` when the connection has ended.
     pub(crate) fn poll_event(&mut self, reading: &mut Reading, cx: &mut Context<'_>) -> Poll<bool> {
-        if !reading.backlog.is_empty() {
+        if reading.has_kept() {
             return Poll::Ready(true);
         }
         loop {
             match self.connection.next(&mut reading.input) {
                 Next::Message => return Poll::Ready(true),
-                Next::Control => self.receive_control(reading),
+                Next::Control => drop(self.receive_read(&mut reading.input)),
                 Next::Closed => {
                     self.end(reading, cx);
                     return Poll::Ready(false);
@@ -172,146 +181,109 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Engine<IO> {
 
     /// Returns whether to wait for the peer: always before a failure, and after it while the Close frame
     /// is not written or a timeout bounds the wait.
-    fn may_wait(&mut self) -> bool {
-        self.connection.error().is_none()
+    fn may_wait(&self) -> bool {
+        !self.has_failed()
             || self.connection.has_output()
             || self.connection.poll_timeout().is_some()
     }
 
-    /// Writes and flushes all output. While the transport accepts none, reads and keeps messages.
+    /// Completes when a connection that has failed has ended, and at once if it has not failed.
     ///
-    /// Completes when the output is written or the connection has failed.
+    /// It needs no input of the caller: a failed connection drops what it receives.
+    pub(crate) fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut reading = Reading::new(Input::owned(Vec::new()));
+        while self.has_failed() && ready!(self.poll_event(&mut reading, cx)) {
+            let _ = self.receive(&mut reading);
+        }
+        Poll::Ready(())
+    }
+
+    /// Completes with the next message or piece, with the failure once, and then with `None`.
+    pub(crate) fn poll_next(
+        &mut self,
+        reading: &mut Reading,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Message<'static>, Error>>> {
+        if ready!(self.poll_event(reading, cx))
+            && let Some(chunk) = self.receive(reading)
+        {
+            return Poll::Ready(Some(Ok(chunk.payload.into_owned())));
+        }
+        ready!(self.poll_end(cx));
+        Poll::Ready(self.take_error().map(Err))
+    }
+}
+
+/// # Sending
+///
+/// `reading` is absent in the sending half of a connection: the receiving half reads. After a failure the
+/// error is [`SendError::Closed`].
+impl<IO: AsyncRead + AsyncWrite + Unpin> Engine<IO> {
+    /// Queues `message` with `send`, and waits only while the output is full.
+    ///
+    /// Until it completes, `message` is unsent.
+    pub(crate) fn poll_queue<M>(
+        &mut self,
+        message: &mut Option<M>,
+        send: impl Fn(&mut Connection, M) -> Result<(), Unsent<M>>,
+        mut reading: Option<&mut Reading>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), SendError>> {
+        while let Some(queued) = message.take() {
+            let Err(unsent) = send(&mut self.connection, queued) else { break };
+            *message = Some(unsent.message);
+            if unsent.error != SendError::Full {
+                ready!(self.poll_end(cx));
+                return Poll::Ready(Err(unsent.error));
+            }
+            ready!(self.poll_room(reading.as_deref_mut(), cx))?;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Waits until the output has room.
+    pub(crate) fn poll_room(
+        &mut self,
+        reading: Option<&mut Reading>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), SendError>> {
+        if self.has_room() {
+            return Poll::Ready(Ok(()));
+        }
+        let flushed = self.poll_flush(reading, cx);
+        if flushed.is_pending() && self.has_room() { Poll::Ready(Ok(())) } else { flushed }
+    }
+
+    /// Writes and flushes all output. While the transport accepts none, reads and keeps messages.
     pub(crate) fn poll_flush(
         &mut self,
         mut reading: Option<&mut Reading>,
         cx: &mut Context<'_>,
-    ) -> Poll<()> {
+    ) -> Poll<Result<(), SendError>> {
         loop {
-            if self.poll_write(cx).is_ready() || self.has_ended() {
-                return Poll::Ready(());
+            let written = self.poll_write(cx);
+            if self.has_failed() {
+                return self.poll_end(cx).map(|()| Err(SendError::Closed));
+            }
+            if written.is_ready() {
+                return Poll::Ready(Ok(()));
             }
             let Some(reading) = &mut reading else { return Poll::Pending };
-            if reading.backlog_len >= MAX_BACKLOG {
+            if reading.kept_len() >= MAX_KEPT {
                 ready!(self.poll_timers(cx));
                 continue;
             }
             match self.connection.next(&mut reading.input) {
-                Next::Message => {
-                    match self.connection.receive(&mut reading.input).map(Event::into_owned) {
-                        Some(Event::Failed(error)) => self.failure = Some(error),
-                        Some(event) => reading.keep(event),
-                        None => {}
+                Next::Message | Next::Control => {
+                    let chunk = self.receive_read(&mut reading.input).map(Chunk::into_owned);
+                    if let Some(chunk) = chunk {
+                        reading.keep(chunk);
                     }
                 }
-                Next::Control => self.receive_control(reading),
-                Next::Closed => return Poll::Ready(()),
+                Next::Closed => return Poll::Ready(Ok(())),
                 Next::Write | Next::Read if self.is_time_due => self.report_time(),
                 Next::Write | Next::Read => ready!(self.poll_wait(reading, cx)),
             }
         }
-    }
-
-    fn receive_control(&mut self, reading: &mut Reading) {
-        if let Some(event) = self.connection.receive(&mut reading.input) {
-            self.note(event);
-        }
-    }
-
-    /// Writes the output. Completes when all of it is written and flushed, or when the connection has
-    /// failed.
-    pub(crate) fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        while self.connection.has_output() {
-            match ready!(self.poll_write_once(cx)) {
-                Ok(0) => self.fail(io::ErrorKind::WriteZero.into()),
-                Ok(n) => {
-                    self.is_unflushed = true;
-                    self.connection.output().advance(n);
-                }
-                Err(error) => self.fail(error),
-            }
-            if self.has_ended() {
-                return Poll::Ready(());
-            }
-        }
-        if self.is_unflushed {
-            match ready!(Pin::new(&mut self.io).poll_flush(cx)) {
-                Ok(()) => self.is_unflushed = false,
-                Err(error) => self.fail(error),
-            }
-        }
-        Poll::Ready(())
-    }
-
-    fn poll_write_once(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let output = self.connection.output();
-        let io = Pin::new(&mut self.io);
-        let chunk = output.chunk();
-        if chunk.len() == output.len() || !io.is_write_vectored() {
-            return io.poll_write(cx, chunk);
-        }
-        let mut slices = [io::IoSlice::new(&[]); MAX_SLICES];
-        let set = output.chunks_vectored(&mut slices);
-        io.poll_write_vectored(cx, slices.get(..set).unwrap_or(&slices))
-    }
-
-    /// Waits for bytes or for a timer. Completes when the state machine may have changed.
-    fn poll_wait(&mut self, reading: &mut Reading, cx: &mut Context<'_>) -> Poll<()> {
-        if self.has_ended() {
-            return Poll::Ready(()); // A write has failed.
-        }
-        if self.connection.transport() == Transport::Drain && !self.is_shut_down {
-            match Pin::new(&mut self.io).poll_shutdown(cx) {
-                Poll::Ready(Ok(())) => self.is_shut_down = true,
-                Poll::Ready(Err(error)) => {
-                    self.fail(error);
-                    return Poll::Ready(());
-                }
-                Poll::Pending => {}
-            }
-        }
-        // A peer that sends without end does not hold the timers up: each turn reports the time.
-        if self.poll_read(reading, cx).is_ready() {
-            return Poll::Ready(());
-        }
-        self.poll_timers(cx)
-    }
-
-    /// Reports the time after a read, so that the state machine dates what was received. It may fail the
-    /// connection.
-    fn report_time(&mut self) {
-        self.is_time_due = false;
-        self.timer.tick();
-        self.connection.handle_timeout(self.timer.now());
-    }
-
-    /// Waits for the next deadline. Completes when one has passed.
-    fn poll_timers(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(due) = self.connection.poll_timeout() else { return Poll::Pending };
-        // A deadline before the last report means that a timer has to start.
-        if due > self.timer.now() {
-            ready!(self.timer.poll(due, cx));
-        } else {
-            self.timer.tick();
-        }
-        self.connection.handle_timeout(self.timer.now());
-        Poll::Ready(())
-    }
-
-    /// Waits for bytes. At the end of the stream only the output or a timer can change anything.
-    fn poll_read(&mut self, reading: &mut Reading, cx: &mut Context<'_>) -> Poll<()> {
-        match ready!(buffer::poll_read(&mut self.io, &mut reading.input, cx)) {
-            Ok(()) => self.is_time_due = true,
-            Err(error) => self.fail(error),
-        }
-        Poll::Ready(())
-    }
-
-    /// Ends the transport: shuts down what is still open, without waiting.
-    fn end(&mut self, reading: &mut Reading, cx: &mut Context<'_>) {
-        if !self.is_shut_down && self.connection.transport() == Transport::Close {
-            self.is_shut_down = true;
-            let _ = Pin::new(&mut self.io).poll_shutdown(cx);
-        }
-        buffer::release(&mut reading.input);
     }
 }

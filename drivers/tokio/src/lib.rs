@@ -15,8 +15,11 @@ mod handshake;
 #[cfg(feature = "hyper")]
 pub mod hyper;
 pub mod migration;
+mod reading;
+mod shared;
 mod split;
 mod stream;
+mod stream_sink;
 mod tcp;
 mod timer;
 #[cfg(feature = "rustls")]

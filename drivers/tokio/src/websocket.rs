@@ -2,18 +2,15 @@
 
 use std::fmt;
 use std::future::poll_fn;
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
 
-use futures_core::Stream;
-use futures_sink::Sink;
 use tokio::io::{AsyncRead, AsyncWrite};
 use websocket_proto::{
-    Chunk, CloseFrame, Connection, Event, Input, Message, Outcome, Outgoing, SendError, Unsent,
+    Chunk, CloseFrame, Connection, Input, Message, Outcome, Outgoing, SendError, Unsent,
 };
 
-use crate::engine::{Engine, Reading};
+use crate::engine::Engine;
 use crate::error::Error;
+use crate::reading::Reading;
 use crate::split::{Receiver, Sender, split};
 
 /// A WebSocket connection over `IO`, a tokio transport.
@@ -27,8 +24,8 @@ use crate::split::{Receiver, Sender, split};
 /// Each future can be dropped at any point. A message is then either queued as a whole or not at all,
 /// and no received byte is lost.
 pub struct WebSocket<IO> {
-    engine: Engine<IO>,
-    reading: Reading,
+    pub(crate) engine: Engine<IO>,
+    pub(crate) reading: Reading,
 }
 
 /// # Construction
@@ -39,10 +36,6 @@ impl<IO> WebSocket<IO> {
     #[must_use]
     pub fn from_parts(io: IO, connection: Connection, input: Input<'_>) -> Self {
         Self { engine: Engine::new(io, connection), reading: Reading::new(input.into_owned()) }
-    }
-
-    pub(crate) fn join(engine: Engine<IO>, reading: Reading) -> Self {
-        Self { engine, reading }
     }
 }
 
@@ -60,11 +53,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
     /// that names a failure is written before; [`Timeouts::closing`](websocket_proto::Timeouts::closing)
     /// bounds how long the call then waits for the peer.
     pub async fn recv(&mut self) -> Result<Option<Message<'_>>, Error> {
-        match self.recv_event().await? {
-            Some(Event::Message(message)) => Ok(Some(message)),
-            Some(Event::Chunk(chunk)) => Ok(Some(chunk.payload)),
-            _ => Ok(None),
-        }
+        Ok(self.recv_chunk().await?.map(|chunk| chunk.payload))
     }
 
     /// Receives the next piece of a message, with
@@ -77,29 +66,13 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
     ///
     /// Returns the errors of [`recv`](Self::recv).
     pub async fn recv_chunk(&mut self) -> Result<Option<Chunk<'_>>, Error> {
-        match self.recv_event().await? {
-            Some(Event::Chunk(chunk)) => Ok(Some(chunk)),
-            Some(Event::Message(message)) => {
-                Ok(Some(Chunk::new(message, websocket_proto::Fragment::Whole)))
-            }
-            _ => Ok(None),
+        let Self { engine, reading } = self;
+        if poll_fn(|cx| engine.poll_event(reading, cx)).await
+            && let Some(chunk) = engine.receive(reading)
+        {
+            return Ok(Some(chunk));
         }
-    }
-
-    async fn recv_event(&mut self) -> Result<Option<Event<'_>>, Error> {
-        let (engine, reading) = (&mut self.engine, &mut self.reading);
-        if !poll_fn(|cx| engine.poll_event(reading, cx)).await {
-            return engine.take_error().map_or(Ok(None), Err);
-        }
-        if let Some(event) = reading.take_kept() {
-            return Ok(Some(event));
-        }
-        match engine.connection.receive(&mut reading.input) {
-            Some(event @ Event::Failed(_)) => engine.note(event),
-            event => return Ok(event),
-        }
-        // Boxed, so that the future of `recv` stays small.
-        Box::pin(drain(|reading, cx| engine.poll_event(reading, cx))).await;
+        poll_fn(|cx| engine.poll_end(cx)).await;
         engine.take_error().map_or(Ok(None), Err)
     }
 }
@@ -154,19 +127,16 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
     }
 
     /// Queues a message with `send`, and waits only while the output is full.
-    async fn queue<'m>(
+    async fn queue<M>(
         &mut self,
-        mut message: Outgoing<'m>,
-        send: impl Fn(&mut Connection, Outgoing<'m>) -> Result<(), Unsent<Outgoing<'m>>>,
+        message: M,
+        send: impl Fn(&mut Connection, M) -> Result<(), Unsent<M>>,
     ) -> Result<(), Error> {
-        loop {
-            match send(&mut self.engine.connection, message) {
-                Ok(()) => return Ok(()),
-                Err(Unsent { message: unsent, error: SendError::Full, .. }) => message = unsent,
-                Err(unsent) => return Err(self.send_error(unsent.into_error())),
-            }
-            self.make_room().await;
-        }
+        let Self { engine, reading } = self;
+        let mut message = Some(message);
+        poll_fn(|cx| engine.poll_queue(&mut message, &send, Some(reading), cx))
+            .await
+            .map_err(|error| engine.take_error_or(error))
     }
 
     /// Sends one piece of a message. Completes when the transport has accepted it.
@@ -175,15 +145,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
     ///
     /// Returns the errors of [`send`](Self::send).
     pub async fn send_chunk(&mut self, chunk: Chunk<'_>) -> Result<(), Error> {
-        let mut chunk = chunk;
-        loop {
-            match self.engine.connection.send_chunk(chunk) {
-                Ok(()) => return self.flush().await,
-                Err(Unsent { message, error: SendError::Full, .. }) => chunk = message,
-                Err(unsent) => return Err(self.send_error(unsent.into_error())),
-            }
-            self.make_room().await;
-        }
+        self.queue(chunk, |connection, chunk| connection.send_chunk(chunk)).await?;
+        self.flush().await
     }
 
     /// Sends a Ping with at most 125 bytes of payload.
@@ -194,12 +157,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
     ///
     /// Returns the errors of [`send`](Self::send).
     pub async fn ping(&mut self, payload: &[u8]) -> Result<(), Error> {
-        while let Err(error) = self.engine.connection.ping(payload) {
-            match error {
-                SendError::Full => self.make_room().await,
-                error => return Err(self.send_error(error)),
-            }
-        }
+        self.queue(payload, ping).await?;
         self.flush().await
     }
 
@@ -212,30 +170,19 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
     ///
     /// Returns the failure of the transport or of the connection.
     pub async fn flush(&mut self) -> Result<(), Error> {
-        poll_fn(|cx| self.poll_flush_output(cx)).await
+        let Self { engine, reading } = self;
+        poll_fn(|cx| engine.poll_flush(Some(reading), cx))
+            .await
+            .map_err(|error| engine.take_error_or(error))
     }
+}
 
-    /// Waits until the output has room.
-    async fn make_room(&mut self) {
-        let (engine, reading) = (&mut self.engine, &mut self.reading);
-        poll_fn(|cx| {
-            if engine.poll_flush(Some(reading), cx).is_ready() || engine.connection.has_room() {
-                Poll::Ready(())
-            } else {
-                Poll::Pending
-            }
-        })
-        .await;
-    }
-
-    fn poll_flush_output(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        ready!(self.engine.poll_flush(Some(&mut self.reading), cx));
-        Poll::Ready(self.engine.take_error().map_or(Ok(()), Err))
-    }
-
-    fn send_error(&mut self, error: SendError) -> Error {
-        self.engine.take_error().unwrap_or(Error::Send(error))
-    }
+/// Queues a Ping as [`Engine::poll_queue`] expects it.
+pub(crate) fn ping<'p>(
+    connection: &mut Connection,
+    payload: &'p [u8],
+) -> Result<(), Unsent<&'p [u8]>> {
+    connection.ping(payload).map_err(|error| Unsent { message: payload, error })
 }
 
 /// # Closing
@@ -255,7 +202,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
         F::Error: Into<SendError>,
     {
         self.start_close(frame)?;
-        while self.recv_event().await?.is_some() {}
+        while self.recv_chunk().await?.is_some() {}
         Ok(())
     }
 
@@ -272,10 +219,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
         F: TryInto<Option<CloseFrame<'f>>>,
         F::Error: Into<SendError>,
     {
-        match self.engine.connection.close(frame) {
-            Ok(()) | Err(SendError::Closed) => Ok(()),
-            Err(error) => Err(Error::Send(error)),
-        }
+        self.engine.start_close(frame)
     }
 }
 
@@ -290,7 +234,7 @@ impl<IO> WebSocket<IO> {
     /// Returns the transport.
     #[must_use]
     pub fn io(&self) -> &IO {
-        self.engine.io()
+        &self.engine.io
     }
 
     /// Returns how the connection ended, or `None` if it has not ended.
@@ -302,93 +246,13 @@ impl<IO> WebSocket<IO> {
     /// Returns the peer's Close frame, if one with a code has come.
     #[must_use]
     pub fn peer_close(&self) -> Option<&CloseFrame<'static>> {
-        self.engine.peer_close()
+        self.engine.peer_close.as_ref()
     }
 
     /// Splits into a half that sends and a half that receives, for two tasks.
     #[must_use]
     pub fn split(self) -> (Sender<IO>, Receiver<IO>) {
         split(self.engine, self.reading)
-    }
-}
-
-impl<IO: AsyncRead + AsyncWrite + Unpin> Stream for WebSocket<IO> {
-    type Item = Result<Message<'static>, Error>;
-
-    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let this = self.get_mut();
-        while ready!(this.engine.poll_event(&mut this.reading, cx)) {
-            if let Some(message) = next_message(&mut this.engine, &mut this.reading) {
-                return Poll::Ready(Some(Ok(message)));
-            }
-        }
-        Poll::Ready(this.engine.take_error().map(Err))
-    }
-}
-
-/// Polls a connection that has failed until it has ended.
-///
-/// The result of `recv` borrows from its own input, so another one is used here: a failed connection drops
-/// what it receives.
-pub(crate) async fn drain(
-    mut poll_event: impl FnMut(&mut Reading, &mut Context<'_>) -> Poll<bool>,
-) {
-    let mut reading = Reading::new(Input::owned(Vec::new()));
-    while poll_fn(|cx| poll_event(&mut reading, cx)).await {}
-}
-
-/// Returns the message that `poll_event` has found, owned, or `None` after a failure.
-pub(crate) fn next_message<IO>(
-    engine: &mut Engine<IO>,
-    reading: &mut Reading,
-) -> Option<Message<'static>> {
-    let event = match reading.take_kept() {
-        Some(event) => event,
-        None => engine.connection.receive(&mut reading.input).map(Event::into_owned)?,
-    };
-    match event {
-        Event::Message(message) => Some(message),
-        Event::Chunk(chunk) => Some(chunk.payload),
-        event => {
-            engine.note(event);
-            None
-        }
-    }
-}
-
-impl<IO: AsyncRead + AsyncWrite + Unpin> Sink<Message<'static>> for WebSocket<IO> {
-    type Error = Error;
-
-    fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        let this = self.get_mut();
-        if !this.engine.connection.has_room() {
-            let flushed = this.engine.poll_flush(Some(&mut this.reading), cx);
-            if flushed.is_pending() && !this.engine.connection.has_room() {
-                return Poll::Pending;
-            }
-        }
-        Poll::Ready(this.engine.take_error().map_or(Ok(()), Err))
-    }
-
-    fn start_send(self: Pin<&mut Self>, message: Message<'static>) -> Result<(), Error> {
-        let this = self.get_mut();
-        let sent = this.engine.connection.send(message).map_err(Unsent::into_error);
-        sent.map_err(|error| this.send_error(error))
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.get_mut().poll_flush_output(cx)
-    }
-
-    /// Performs the closing handshake with the code 1000, as [`close`](WebSocket::close) does.
-    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        let this = self.get_mut();
-        this.start_close(websocket_proto::CloseCode::NORMAL)?;
-        while ready!(this.engine.poll_event(&mut this.reading, cx)) {
-            // A message is dropped, and a failure is noted.
-            let _ = next_message(&mut this.engine, &mut this.reading);
-        }
-        Poll::Ready(this.engine.take_error().map_or(Ok(()), Err))
     }
 }
 

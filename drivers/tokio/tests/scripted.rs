@@ -1,128 +1,17 @@
-//! The driver over a scripted transport: its calls, allocations and memory, and failures.
+//! The driver over a scripted transport: its calls, its allocations and its memory.
 
-use std::collections::VecDeque;
-use std::io::{self, IoSlice};
-use std::pin::{Pin, pin};
-use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, Waker};
-use std::time::Duration;
+use std::pin::pin;
+use std::task::Poll;
 
-use futures_core::Stream;
-use futures_util::StreamExt;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
-use tokio_websocket_proto::proto::{
-    Config, Connection, ConnectionError, Input, Limits, Message, Negotiated, SharedConfig, Timeout,
-    Timeouts,
-};
-use tokio_websocket_proto::{DEFAULT_CONFIG, Error, WebSocket};
+use tokio_websocket_proto::proto::Message;
+use tokio_websocket_proto::{Error, WebSocket};
+
+use script::{Script, calls, poll};
+
+mod script;
 
 #[path = "../../../tests/support/memory.rs"]
 mod memory;
-
-/// A transport that returns prepared reads and counts its calls. It never wakes: the tests poll.
-#[derive(Clone, Default)]
-struct Script(Arc<Mutex<State>>);
-
-#[derive(Default)]
-struct State {
-    reads: VecDeque<Vec<u8>>,
-    written: Vec<u8>,
-    calls: Calls,
-    /// Whether writes fail.
-    is_broken: bool,
-}
-
-/// The number of calls since the last question.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Calls {
-    reads: usize,
-    /// Reads that found nothing: the connection waits.
-    waits: usize,
-    writes: usize,
-}
-
-const fn calls(reads: usize, waits: usize, writes: usize) -> Calls {
-    Calls { reads, waits, writes }
-}
-
-impl Script {
-    /// Makes `bytes` available to one read.
-    fn push(&self, bytes: Vec<u8>) {
-        self.0.lock().unwrap().reads.push_back(bytes);
-    }
-
-    fn take_calls(&self) -> Calls {
-        std::mem::take(&mut self.0.lock().unwrap().calls)
-    }
-
-    fn take_written(&self) -> Vec<u8> {
-        std::mem::take(&mut self.0.lock().unwrap().written)
-    }
-
-    /// Returns a server over this transport, with the timers of the default configuration.
-    fn server(&self) -> WebSocket<Self> {
-        self.server_with(&DEFAULT_CONFIG)
-    }
-
-    fn server_with(&self, config: impl Into<SharedConfig>) -> WebSocket<Self> {
-        let connection = Connection::server(config, &Negotiated::default());
-        WebSocket::from_parts(self.clone(), connection, Input::owned(Vec::new()))
-    }
-}
-
-impl AsyncRead for Script {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let mut state = self.0.lock().unwrap();
-        let Some(bytes) = state.reads.pop_front() else {
-            state.calls.waits += 1;
-            return Poll::Pending;
-        };
-        state.calls.reads += 1;
-        buffer.put_slice(&bytes);
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl AsyncWrite for Script {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        self.poll_write_vectored(cx, &[IoSlice::new(bytes)])
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-        slices: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let mut state = self.0.lock().unwrap();
-        state.calls.writes += 1;
-        if state.is_broken {
-            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
-        }
-        slices.iter().for_each(|slice| state.written.extend_from_slice(slice));
-        Poll::Ready(Ok(slices.iter().map(|slice| slice.len()).sum()))
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        true
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-}
 
 /// Returns a binary message of `len` bytes as a client sends it, and as a server sends it.
 fn frames(len: usize) -> (Vec<u8>, Vec<u8>) {
@@ -141,10 +30,6 @@ async fn echo(mut socket: WebSocket<Script>) -> Result<(), Error> {
         socket.feed(message).await?;
     }
     Ok(())
-}
-
-fn poll<T>(future: Pin<&mut impl Future<Output = T>>) -> Poll<T> {
-    future.poll(&mut Context::from_waker(Waker::noop()))
 }
 
 #[tokio::test(start_paused = true)]
@@ -238,113 +123,4 @@ fn futures_are_small() {
     assert!(size_of_val(&socket.recv()) <= 64, "{}", size_of_val(&socket.recv()));
     let accept = tokio_websocket_proto::accept(script.clone());
     assert!(size_of_val(&accept) <= 384, "{}", size_of_val(&accept));
-}
-
-#[tokio::test(start_paused = true)]
-async fn failed_write_is_returned_although_nothing_can_be_read() {
-    let script = Script::default();
-    let mut socket = script.server();
-    script.0.lock().unwrap().is_broken = true;
-    assert!(poll(pin!(socket.feed("Hello"))).is_ready());
-    let received = poll(pin!(socket.recv()));
-    assert!(matches!(received, Poll::Ready(Err(Error::Io(_)))), "{received:?}");
-    assert!(matches!(poll(pin!(socket.recv())), Poll::Ready(Ok(None))));
-}
-
-#[tokio::test(start_paused = true)]
-async fn timeout_that_a_read_reveals_is_returned_at_once() {
-    let second = Duration::from_secs(1);
-    let timeouts = Timeouts::NONE.with_idle(Some(8 * second));
-    let script = Script::default();
-    let mut socket = script.server_with(Config::new().with_timeouts(timeouts));
-    assert!(poll(pin!(socket.recv())).is_pending());
-    // Pings are no data. The deadline is overdue, and then, after a grace, expired.
-    for _ in 0..8 {
-        tokio::time::sleep(second).await;
-        script.push(b"\x89\x80\0\0\0\0".to_vec());
-        assert!(poll(pin!(socket.recv())).is_pending());
-    }
-    tokio::time::sleep(second).await;
-    script.push(b"\x89\x80\0\0\0\0".to_vec());
-    let received = poll(pin!(socket.recv()));
-    let Poll::Ready(Err(Error::Connection(error))) = received else { panic!("{received:?}") };
-    assert_eq!(error, ConnectionError::Timeout(Timeout::Idle));
-}
-
-/// "Hello", then a frame with a reserved bit.
-const HELLO_AND_FAILURE: &[u8] = b"\x81\x85\0\0\0\0Hello\x91\x80\0\0\0\0";
-
-/// The echo, and a Close frame with the code 1002.
-const ECHO_AND_CLOSE: &[u8] = b"\x81\x05Hello\x88\x02\x03\xea";
-
-#[tokio::test(start_paused = true)]
-async fn failure_is_returned_after_the_output_and_the_close_frame_are_written() {
-    let script = Script::default();
-    let mut socket = script.server();
-    script.push(HELLO_AND_FAILURE.to_vec());
-    let message = socket.recv().await.unwrap().unwrap().into_owned();
-    socket.feed(message).await.unwrap();
-    // The peer has not ended the stream.
-    assert!(poll(pin!(socket.recv())).is_pending());
-    assert_eq!(script.0.lock().unwrap().written, ECHO_AND_CLOSE);
-    assert!(matches!(socket.recv().await, Err(Error::Connection(_))));
-    assert!(matches!(socket.recv().await, Ok(None)));
-}
-
-#[tokio::test(start_paused = true)]
-async fn receiver_returns_a_failure_after_the_close_frame_is_written() {
-    let script = Script::default();
-    let (mut sender, mut receiver) = script.server().split();
-    script.push(HELLO_AND_FAILURE.to_vec());
-    let message = receiver.recv().await.unwrap().unwrap().into_owned();
-    sender.feed(message).await.unwrap();
-    let assert_send: fn(&(dyn Send + '_)) = |_| {};
-    assert_send(&receiver.recv());
-    assert!(poll(pin!(receiver.recv())).is_pending());
-    assert_eq!(script.0.lock().unwrap().written, ECHO_AND_CLOSE);
-    assert!(matches!(receiver.recv().await, Err(Error::Connection(_))));
-    assert!(matches!(receiver.recv().await, Ok(None)));
-}
-
-#[tokio::test(start_paused = true)]
-async fn streams_return_a_failure_after_the_close_frame_is_written() {
-    let script = Script::default();
-    let (_sender, mut receiver) = script.server().split();
-    let mut sockets: [&mut (dyn Stream<Item = _> + Unpin); 2] =
-        [&mut script.server(), &mut receiver];
-    for socket in &mut sockets {
-        script.push(HELLO_AND_FAILURE.to_vec());
-        assert_eq!(socket.next().await.unwrap().unwrap(), "Hello");
-        assert!(poll(pin!(socket.next())).is_pending());
-        let written = std::mem::take(&mut script.0.lock().unwrap().written);
-        assert!(ECHO_AND_CLOSE.ends_with(&written) && written.len() == 4, "{written:x?}");
-        assert!(matches!(socket.next().await, Some(Err(Error::Connection(_)))));
-        assert!(socket.next().await.is_none());
-    }
-}
-
-#[tokio::test]
-async fn client_that_sends_too_much_receives_the_close_frame() {
-    static SMALL: Config = Config::new()
-        .with_limits(Limits::DEFAULT.with_max_message(1000))
-        .with_timeouts(Timeouts::RECOMMENDED);
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let server = tokio::spawn(async move {
-        let (tcp, _) = listener.accept().await.unwrap();
-        let connection = Connection::server(&SMALL, &Negotiated::default());
-        let mut socket = WebSocket::from_parts(tcp, connection, Input::owned(Vec::new()));
-        socket.recv().await.map(|message| message.is_some())
-    });
-    let mut tcp = TcpStream::connect(address).await.unwrap();
-    let len: u64 = 4 << 20;
-    let mut frame = b"\x82\xff".to_vec();
-    frame.extend(len.to_be_bytes());
-    frame.resize(frame.len() + 4 + len as usize, 0);
-    tcp.write_all(&frame).await.unwrap();
-    tcp.shutdown().await.unwrap();
-    let mut received = Vec::new();
-    tcp.read_to_end(&mut received).await.unwrap();
-    assert_eq!(received, b"\x88\x02\x03\xf1");
-    assert!(matches!(server.await.unwrap(), Err(Error::Connection(ConnectionError::Limit(_)))));
 }

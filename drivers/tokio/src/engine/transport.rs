@@ -1,0 +1,115 @@
+//! Moves bytes between the transport and the state machine, and reports the time.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use websocket_proto::Transport;
+
+use super::Engine;
+use crate::buffer;
+use crate::reading::Reading;
+
+/// The number of buffers of one vectored write.
+const MAX_SLICES: usize = 64;
+
+impl<IO: AsyncRead + AsyncWrite + Unpin> Engine<IO> {
+    /// Writes the output. Completes when all of it is written and flushed, or when the connection has
+    /// failed.
+    pub(super) fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        while self.connection.has_output() {
+            match ready!(self.poll_write_once(cx)) {
+                Ok(0) => self.fail(io::ErrorKind::WriteZero.into()),
+                Ok(n) => {
+                    self.is_unflushed = true;
+                    self.connection.output().advance(n);
+                }
+                Err(error) => self.fail(error),
+            }
+            if self.has_ended() {
+                return Poll::Ready(());
+            }
+        }
+        if self.is_unflushed {
+            match ready!(Pin::new(&mut self.io).poll_flush(cx)) {
+                Ok(()) => self.is_unflushed = false,
+                Err(error) => self.fail(error),
+            }
+        }
+        Poll::Ready(())
+    }
+
+    fn poll_write_once(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let output = self.connection.output();
+        let io = Pin::new(&mut self.io);
+        let chunk = output.chunk();
+        if chunk.len() == output.len() || !io.is_write_vectored() {
+            return io.poll_write(cx, chunk);
+        }
+        let mut slices = [io::IoSlice::new(&[]); MAX_SLICES];
+        let set = output.chunks_vectored(&mut slices);
+        io.poll_write_vectored(cx, slices.get(..set).unwrap_or(&slices))
+    }
+
+    /// Waits for bytes or for a timer. Completes when the state machine may have changed.
+    pub(super) fn poll_wait(&mut self, reading: &mut Reading, cx: &mut Context<'_>) -> Poll<()> {
+        if self.has_ended() {
+            return Poll::Ready(()); // A write has failed.
+        }
+        if self.connection.transport() == Transport::Drain && !self.is_shut_down {
+            match Pin::new(&mut self.io).poll_shutdown(cx) {
+                Poll::Ready(Ok(())) => self.is_shut_down = true,
+                Poll::Ready(Err(error)) => {
+                    self.fail(error);
+                    return Poll::Ready(());
+                }
+                Poll::Pending => {}
+            }
+        }
+        // A peer that sends without end does not hold the timers up: each turn reports the time.
+        if self.poll_read(reading, cx).is_ready() {
+            return Poll::Ready(());
+        }
+        self.poll_timers(cx)
+    }
+
+    /// Reports the time after a read, so that the state machine dates what was received. It may fail the
+    /// connection.
+    pub(super) fn report_time(&mut self) {
+        self.is_time_due = false;
+        self.timer.tick();
+        self.connection.handle_timeout(self.timer.now());
+    }
+
+    /// Waits for the next deadline. Completes when one has passed.
+    pub(super) fn poll_timers(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(due) = self.connection.poll_timeout() else { return Poll::Pending };
+        // A deadline before the last report means that a timer has to start.
+        if due > self.timer.now() {
+            ready!(self.timer.poll(due, cx));
+        } else {
+            self.timer.tick();
+        }
+        self.connection.handle_timeout(self.timer.now());
+        Poll::Ready(())
+    }
+
+    /// Waits for bytes. At the end of the stream only the output or a timer can change anything.
+    fn poll_read(&mut self, reading: &mut Reading, cx: &mut Context<'_>) -> Poll<()> {
+        match ready!(buffer::poll_read(&mut self.io, &mut reading.input, cx)) {
+            Ok(()) => self.is_time_due = true,
+            Err(error) => self.fail(error),
+        }
+        Poll::Ready(())
+    }
+
+    /// Ends the transport: shuts down what is still open, without waiting.
+    pub(super) fn end(&mut self, reading: &mut Reading, cx: &mut Context<'_>) {
+        if !self.is_shut_down && self.connection.transport() == Transport::Close {
+            self.is_shut_down = true;
+            let _ = Pin::new(&mut self.io).poll_shutdown(cx);
+        }
+        buffer::release(&mut reading.input);
+    }
+}

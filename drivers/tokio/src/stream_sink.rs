@@ -1,0 +1,84 @@
+//! The traits [`Stream`] and [`Sink`] of owned messages.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use futures_core::Stream;
+use futures_sink::Sink;
+use tokio::io::{AsyncRead, AsyncWrite};
+use websocket_proto::{CloseCode, Message};
+
+use crate::error::Error;
+use crate::split::{Receiver, Sender};
+use crate::websocket::WebSocket;
+
+impl<IO: AsyncRead + AsyncWrite + Unpin> Stream for WebSocket<IO> {
+    type Item = Result<Message<'static>, Error>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let Self { engine, reading } = self.get_mut();
+        engine.poll_next(reading, cx)
+    }
+}
+
+impl<IO: AsyncRead + AsyncWrite + Unpin> Stream for Receiver<IO> {
+    type Item = Result<Message<'static>, Error>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let Self { shared, reading } = self.get_mut();
+        shared.poll_receiver(cx, |engine, cx| engine.poll_next(reading, cx))
+    }
+}
+
+impl<IO: AsyncRead + AsyncWrite + Unpin> Sink<Message<'static>> for WebSocket<IO> {
+    type Error = Error;
+
+    fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        let Self { engine, reading } = self.get_mut();
+        engine.poll_room(Some(reading), cx).map_err(|error| engine.take_error_or(error))
+    }
+
+    fn start_send(self: Pin<&mut Self>, message: Message<'static>) -> Result<(), Error> {
+        let Self { engine, .. } = self.get_mut();
+        engine.connection.send(message).map_err(|unsent| engine.take_error_or(unsent.error))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        let Self { engine, reading } = self.get_mut();
+        engine.poll_flush(Some(reading), cx).map_err(|error| engine.take_error_or(error))
+    }
+
+    /// Performs the closing handshake with the code 1000, as [`close`](WebSocket::close) does.
+    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        let Self { engine, reading } = self.get_mut();
+        engine.start_close(CloseCode::NORMAL)?;
+        while let Some(message) = ready!(engine.poll_next(reading, cx)) {
+            drop(message?);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<IO: AsyncRead + AsyncWrite + Unpin> Sink<Message<'static>> for Sender<IO> {
+    type Error = Error;
+
+    fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.0.poll_sender(cx, |engine, cx| engine.poll_room(None, cx))
+    }
+
+    fn start_send(self: Pin<&mut Self>, message: Message<'static>) -> Result<(), Error> {
+        let mut engine = self.0.engine();
+        engine.connection.send(message).map_err(|unsent| engine.error_or(unsent.error))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.0.poll_sender(cx, |engine, cx| engine.poll_flush(None, cx))
+    }
+
+    /// Queues a Close frame with the code 1000 and writes it. The receiving half completes the closing
+    /// handshake.
+    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.0.engine().start_close(CloseCode::NORMAL)?;
+        self.poll_flush(cx)
+    }
+}

@@ -1,0 +1,344 @@
+//! Failures and closing over a scripted transport: what is written before a call returns, and who gets the
+//! failure.
+
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
+
+use futures_core::Stream;
+use futures_util::{SinkExt, StreamExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::Instant;
+use tokio_websocket_proto::proto::{
+    Chunk, CloseCode, Config, Connection, ConnectionError, Fragment, Input, Limits, Negotiated,
+    SendError, Timeout, Timeouts,
+};
+use tokio_websocket_proto::{Error, WebSocket, default_config};
+
+use script::{Script, poll};
+
+mod script;
+
+#[tokio::test(start_paused = true)]
+async fn failed_write_is_returned_although_nothing_can_be_read() {
+    let script = Script::default();
+    let mut socket = script.server();
+    script.fail_writes();
+    assert!(poll(pin!(socket.feed("Hello"))).is_ready());
+    let received = poll(pin!(socket.recv()));
+    assert!(matches!(received, Poll::Ready(Err(Error::Io(_)))), "{received:?}");
+    assert!(matches!(poll(pin!(socket.recv())), Poll::Ready(Ok(None))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn timeout_that_a_read_reveals_is_returned_at_once() {
+    let second = Duration::from_secs(1);
+    let timeouts = Timeouts::NONE.with_idle(Some(8 * second));
+    let script = Script::default();
+    let mut socket = script.server_with(Config::new().with_timeouts(timeouts));
+    assert!(poll(pin!(socket.recv())).is_pending());
+    // Pings are no data. The deadline is overdue, and then, after a grace, expired.
+    for _ in 0..8 {
+        tokio::time::sleep(second).await;
+        script.push(b"\x89\x80\0\0\0\0");
+        assert!(poll(pin!(socket.recv())).is_pending());
+    }
+    tokio::time::sleep(second).await;
+    script.push(b"\x89\x80\0\0\0\0");
+    let received = poll(pin!(socket.recv()));
+    let Poll::Ready(Err(Error::Connection(error))) = received else { panic!("{received:?}") };
+    assert_eq!(error, ConnectionError::Timeout(Timeout::Idle));
+}
+
+/// "Hello", then a frame with a reserved bit.
+const HELLO_AND_FAILURE: &[u8] = b"\x81\x85\0\0\0\0Hello\x91\x80\0\0\0\0";
+
+/// The echo, and a Close frame with the code 1002.
+const ECHO_AND_CLOSE: &[u8] = b"\x81\x05Hello\x88\x02\x03\xea";
+
+#[tokio::test(start_paused = true)]
+async fn failure_is_returned_after_the_output_and_the_close_frame_are_written() {
+    let script = Script::default();
+    let mut socket = script.server();
+    script.push(HELLO_AND_FAILURE);
+    let message = socket.recv().await.unwrap().unwrap().into_owned();
+    socket.feed(message).await.unwrap();
+    // The peer has not ended the stream.
+    assert!(poll(pin!(socket.recv())).is_pending());
+    assert_eq!(script.take_written(), ECHO_AND_CLOSE);
+    assert!(matches!(socket.recv().await, Err(Error::Connection(_))));
+    assert!(matches!(socket.recv().await, Ok(None)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn receiver_returns_a_failure_after_the_close_frame_is_written() {
+    let script = Script::default();
+    let (mut sender, mut receiver) = script.server().split();
+    script.push(HELLO_AND_FAILURE);
+    let message = receiver.recv().await.unwrap().unwrap().into_owned();
+    sender.feed(message).await.unwrap();
+    let assert_send: fn(&(dyn Send + '_)) = |_| {};
+    assert_send(&receiver.recv());
+    assert!(poll(pin!(receiver.recv())).is_pending());
+    assert_eq!(script.take_written(), ECHO_AND_CLOSE);
+    assert!(matches!(receiver.recv().await, Err(Error::Connection(_))));
+    assert!(matches!(receiver.recv().await, Ok(None)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn streams_return_a_failure_after_the_close_frame_is_written() {
+    let script = Script::default();
+    let (_sender, mut receiver) = script.server().split();
+    let mut sockets: [&mut (dyn Stream<Item = _> + Unpin); 2] =
+        [&mut script.server(), &mut receiver];
+    for socket in &mut sockets {
+        script.push(HELLO_AND_FAILURE);
+        assert_eq!(socket.next().await.unwrap().unwrap(), "Hello");
+        assert!(poll(pin!(socket.next())).is_pending());
+        let written = script.take_written();
+        assert!(ECHO_AND_CLOSE.ends_with(&written) && written.len() == 4, "{written:x?}");
+        assert!(matches!(socket.next().await, Some(Err(Error::Connection(_)))));
+        assert!(socket.next().await.is_none());
+    }
+}
+
+#[tokio::test]
+async fn client_that_sends_too_much_receives_the_close_frame() {
+    static SMALL: Config = Config::new()
+        .with_limits(Limits::DEFAULT.with_max_message(1000))
+        .with_timeouts(Timeouts::RECOMMENDED);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = tokio::spawn(async move {
+        let (tcp, _) = listener.accept().await.unwrap();
+        let connection = Connection::server(&SMALL, &Negotiated::default());
+        let mut socket = WebSocket::from_parts(tcp, connection, Input::owned(Vec::new()));
+        socket.recv().await.map(|message| message.is_some())
+    });
+    let mut tcp = TcpStream::connect(address).await.unwrap();
+    let len: u64 = 4 << 20;
+    let mut frame = b"\x82\xff".to_vec();
+    frame.extend(len.to_be_bytes());
+    frame.resize(frame.len() + 4 + len as usize, 0);
+    tcp.write_all(&frame).await.unwrap();
+    tcp.shutdown().await.unwrap();
+    let mut received = Vec::new();
+    tcp.read_to_end(&mut received).await.unwrap();
+    assert_eq!(received, b"\x88\x02\x03\xf1");
+    assert!(matches!(server.await.unwrap(), Err(Error::Connection(ConnectionError::Limit(_)))));
+}
+
+/// A frame with a reserved bit.
+const FAILURE: &[u8] = b"\x91\x80\0\0\0\0";
+
+/// A Close frame with the code 1002.
+const CLOSE: &[u8] = b"\x88\x02\x03\xea";
+
+/// A configuration with room for one message.
+static FULL_AT_ONCE: Config = default_config().with_high_water_mark(1);
+
+type Call =
+    for<'s> fn(&'s mut WebSocket<Script>) -> Pin<Box<dyn Future<Output = Result<(), Error>> + 's>>;
+
+/// The calls that wait while the transport accepts nothing.
+const CALLS: [(&str, Call); 6] = [
+    ("feed", |socket| Box::pin(socket.feed("more"))),
+    ("send", |socket| Box::pin(socket.send("more"))),
+    ("send_chunk", |socket| Box::pin(socket.send_chunk(Chunk::new("more", Fragment::Whole)))),
+    ("ping", |socket| Box::pin(socket.ping(b"more"))),
+    ("flush", |socket| Box::pin(socket.flush())),
+    ("Sink::send", |socket| Box::pin(SinkExt::send(socket, "more".into()))),
+];
+
+#[tokio::test(start_paused = true)]
+async fn failure_met_by_a_blocked_call_is_returned_after_the_close_frame_is_written() {
+    for (name, call) in CALLS {
+        let script = Script::default();
+        let mut socket = script.server_with(&FULL_AT_ONCE);
+        script.block_writes();
+        socket.feed("first").await.unwrap();
+        let mut blocked = call(&mut socket);
+        assert!(poll(blocked.as_mut()).is_pending(), "{name}");
+        script.push(FAILURE);
+        assert!(poll(blocked.as_mut()).is_pending(), "{name}: the Close frame is not written");
+        script.accept_writes();
+        assert!(poll(blocked.as_mut()).is_pending(), "{name}: the peer may not have read it");
+        assert!(script.take_written().ends_with(CLOSE), "{name}");
+        script.push("");
+        let failed = poll(blocked.as_mut());
+        assert!(matches!(failed, Poll::Ready(Err(Error::Connection(_)))), "{name}: {failed:?}");
+        drop(blocked);
+        assert!(matches!(socket.recv().await, Ok(None)), "{name}");
+        let again = call(&mut socket).await;
+        assert!(matches!(again, Err(Error::Send(SendError::Closed))), "{name}: {again:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn closing_timeout_bounds_a_blocked_call_that_meets_a_failure() {
+    for (name, call) in CALLS {
+        let script = Script::default();
+        let mut socket = script.server_with(&FULL_AT_ONCE);
+        script.block_writes();
+        socket.feed("first").await.unwrap();
+        script.push(FAILURE);
+        let before = Instant::now();
+        let failed = call(&mut socket).await;
+        assert!(matches!(failed, Err(Error::Connection(ConnectionError::Protocol(_)))), "{name}");
+        assert!(before.elapsed() <= Duration::from_secs(12), "{name}: {:?}", before.elapsed());
+        assert!(matches!(socket.recv().await, Ok(None)), "{name}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn dropped_call_that_met_a_failure_leaves_it_to_the_next_call() {
+    for (name, call) in CALLS {
+        for (next_name, next_call) in CALLS {
+            let script = Script::default();
+            let mut socket = script.server_with(&FULL_AT_ONCE);
+            script.block_writes();
+            socket.feed("first").await.unwrap();
+            script.push(HELLO_AND_FAILURE);
+            assert!(poll(call(&mut socket).as_mut()).is_pending(), "{name}");
+            script.accept_writes();
+            let failed = next_call(&mut socket).await;
+            assert!(matches!(failed, Err(Error::Connection(_))), "{name}, {next_name}: {failed:?}");
+            assert!(script.take_written().ends_with(CLOSE), "{name}, {next_name}");
+            let kept = socket.recv().await.unwrap();
+            assert!(kept.is_some_and(|message| message == "Hello"), "{name}, {next_name}");
+            assert!(matches!(socket.recv().await, Ok(None)), "{name}, {next_name}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn timeout_of_blocked_output_is_returned_while_kept_messages_are_full() {
+    let script = Script::default();
+    let mut socket = script.server_with(&FULL_AT_ONCE);
+    script.block_writes();
+    socket.feed("first").await.unwrap();
+    let message = [&b"\x82\xff\0\0\0\0\0\x10\0\0\0\0\0\0"[..], &[7; 1 << 20]].concat();
+    message.chunks(60_000).for_each(|piece| script.push(piece));
+    let failed = socket.flush().await;
+    let Err(Error::Connection(error)) = failed else { panic!("{failed:?}") };
+    assert_eq!(error, ConnectionError::Timeout(Timeout::Output));
+    assert_eq!(socket.recv().await.unwrap().unwrap().len(), 1 << 20);
+    assert!(matches!(socket.recv().await, Ok(None)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn both_halves_return_a_failure_after_the_close_frame_is_written() {
+    let script = Script::default();
+    let (mut sender, mut receiver) = script.server_with(&FULL_AT_ONCE).split();
+    script.block_writes();
+    sender.feed("first").await.unwrap();
+    {
+        let mut feed = pin!(sender.feed("second"));
+        assert!(poll(feed.as_mut()).is_pending());
+        script.push(FAILURE);
+        assert!(poll(pin!(receiver.recv())).is_pending());
+        assert!(poll(feed.as_mut()).is_pending(), "the Close frame is not written");
+        script.accept_writes();
+        assert!(poll(feed.as_mut()).is_pending(), "the peer may not have read it");
+        assert!(script.take_written().ends_with(CLOSE));
+        script.push("");
+        let failed = poll(feed.as_mut());
+        assert!(matches!(failed, Poll::Ready(Err(Error::Connection(_)))), "{failed:?}");
+    }
+    assert!(matches!(sender.flush().await, Err(Error::Connection(_))));
+    assert!(matches!(receiver.recv().await, Err(Error::Connection(_))));
+    assert!(matches!(receiver.recv().await, Ok(None)));
+    assert!(matches!(sender.flush().await, Err(Error::Connection(_))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn receiving_half_returns_the_error_of_the_transport_that_the_sending_half_met() {
+    let script = Script::default();
+    let (mut sender, mut receiver) = script.server().split();
+    let wakes = Arc::new(Wakes::default());
+    let waker = Waker::from(wakes.clone());
+    let mut recv = Box::pin(receiver.recv());
+    assert!(recv.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+    script.fail_writes();
+    let failed = sender.send("Hello").await;
+    let aborted = ConnectionError::Aborted;
+    assert!(matches!(failed, Err(Error::Connection(error)) if error == aborted), "{failed:?}");
+    assert_eq!(wakes.0.load(Ordering::Relaxed), 1);
+    assert!(matches!(recv.await, Err(Error::Io(_))));
+}
+
+/// Counts wakes.
+#[derive(Default)]
+struct Wakes(AtomicUsize);
+
+impl Wake for Wakes {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn halves_that_wait_for_the_end_do_not_wake_each_other_without_end() {
+    let script = Script::default();
+    let (mut sender, mut receiver) = script.server_with(&FULL_AT_ONCE).split();
+    script.block_writes();
+    sender.feed("first").await.unwrap();
+    script.push(FAILURE);
+    let wakes = [Arc::new(Wakes::default()), Arc::new(Wakes::default())];
+    let wakers = wakes.clone().map(Waker::from);
+    let (mut flush, mut recv) = (pin!(sender.flush()), pin!(receiver.recv()));
+    let mut seen = [usize::MAX; 2];
+    for _ in 0..10 {
+        let now = [0, 1].map(|half| wakes[half].0.load(Ordering::Relaxed));
+        if now == seen {
+            return;
+        }
+        if now[0] != seen[0] {
+            assert!(flush.as_mut().poll(&mut Context::from_waker(&wakers[0])).is_pending());
+        }
+        if now[1] != seen[1] {
+            assert!(recv.as_mut().poll(&mut Context::from_waker(&wakers[1])).is_pending());
+        }
+        seen = now;
+    }
+    panic!("the halves wake each other: {seen:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn transport_that_fails_after_the_closing_handshake_is_no_failure() {
+    let script = Script::default();
+    let mut socket = script.server();
+    script.push(b"\x88\x82\0\0\0\0\x03\xe8");
+    assert!(poll(pin!(socket.recv())).is_pending());
+    script.push_reset();
+    assert!(matches!(socket.recv().await, Ok(None)));
+    assert!(socket.outcome().unwrap().clean);
+    assert!(socket.flush().await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn close_without_a_timeout_waits_for_the_close_frame_of_the_peer() {
+    static NO_CLOSING: Config =
+        Config::new().with_timeouts(Timeouts::RECOMMENDED.with_closing(None));
+    static NO_TIMEOUTS: Config = Config::new();
+    let day = Duration::from_secs(24 * 60 * 60);
+    for config in [&NO_CLOSING, &NO_TIMEOUTS] {
+        let script = Script::default();
+        let (client, server) = (script.client_with(config), script.server_with(config));
+        let frames: [&[u8]; 2] = [b"\x88\x02\x03\xe8", b"\x88\x82\0\0\0\0\x03\xe8"];
+        for (mut socket, frame) in [client, server].into_iter().zip(frames) {
+            let mut close = Box::pin(socket.close(CloseCode::NORMAL));
+            assert!(poll(close.as_mut()).is_pending());
+            assert_eq!(script.take_written()[0], 0x88);
+            assert!(tokio::time::timeout(day, close.as_mut()).await.is_err());
+            script.push(frame);
+            assert!(poll(close.as_mut()).is_pending(), "the transport is open");
+            script.push("");
+            close.await.unwrap();
+            assert!(socket.outcome().unwrap().clean);
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! A transport whose reads and writes a test prescribes.
+
+#![allow(dead_code, reason = "each test uses a part")]
+
+use std::collections::VecDeque;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio_websocket_proto::proto::{Connection, Input, Negotiated, SharedConfig};
+use tokio_websocket_proto::{DEFAULT_CONFIG, WebSocket};
+
+/// A transport that returns prepared reads and counts its calls. It never wakes: the tests poll.
+#[derive(Clone, Default)]
+pub(crate) struct Script(Arc<Mutex<State>>);
+
+#[derive(Default)]
+struct State {
+    reads: VecDeque<io::Result<Vec<u8>>>,
+    written: Vec<u8>,
+    calls: Calls,
+    writes: Writes,
+}
+
+#[derive(Default)]
+enum Writes {
+    #[default]
+    Accepted,
+    Blocked,
+    Failing,
+}
+
+/// The number of calls since the last question.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Calls {
+    reads: usize,
+    /// Reads that found nothing: the connection waits.
+    waits: usize,
+    writes: usize,
+}
+
+pub(crate) const fn calls(reads: usize, waits: usize, writes: usize) -> Calls {
+    Calls { reads, waits, writes }
+}
+
+impl Script {
+    /// Makes `bytes` available to one read. No bytes are the end of the stream.
+    pub(crate) fn push(&self, bytes: impl Into<Vec<u8>>) {
+        self.0.lock().unwrap().reads.push_back(Ok(bytes.into()));
+    }
+
+    /// Lets a read fail after those that were pushed.
+    pub(crate) fn push_reset(&self) {
+        let reset = io::ErrorKind::ConnectionReset.into();
+        self.0.lock().unwrap().reads.push_back(Err(reset));
+    }
+
+    pub(crate) fn block_writes(&self) {
+        self.0.lock().unwrap().writes = Writes::Blocked;
+    }
+
+    pub(crate) fn accept_writes(&self) {
+        self.0.lock().unwrap().writes = Writes::Accepted;
+    }
+
+    pub(crate) fn fail_writes(&self) {
+        self.0.lock().unwrap().writes = Writes::Failing;
+    }
+
+    pub(crate) fn take_calls(&self) -> Calls {
+        std::mem::take(&mut self.0.lock().unwrap().calls)
+    }
+
+    pub(crate) fn take_written(&self) -> Vec<u8> {
+        std::mem::take(&mut self.0.lock().unwrap().written)
+    }
+
+    /// Returns a server over this transport, with the timers of the default configuration.
+    pub(crate) fn server(&self) -> WebSocket<Self> {
+        self.server_with(&DEFAULT_CONFIG)
+    }
+
+    pub(crate) fn server_with(&self, config: impl Into<SharedConfig>) -> WebSocket<Self> {
+        let connection = Connection::server(config, &Negotiated::default());
+        WebSocket::from_parts(self.clone(), connection, Input::owned(Vec::new()))
+    }
+
+    pub(crate) fn client_with(&self, config: impl Into<SharedConfig>) -> WebSocket<Self> {
+        let connection = Connection::client(config, &Negotiated::default()).unwrap();
+        WebSocket::from_parts(self.clone(), connection, Input::owned(Vec::new()))
+    }
+}
+
+impl AsyncRead for Script {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let mut state = self.0.lock().unwrap();
+        let Some(read) = state.reads.pop_front() else {
+            state.calls.waits += 1;
+            return Poll::Pending;
+        };
+        state.calls.reads += 1;
+        buffer.put_slice(&read?);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Script {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.poll_write_vectored(cx, &[IoSlice::new(bytes)])
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let mut state = self.0.lock().unwrap();
+        state.calls.writes += 1;
+        match state.writes {
+            Writes::Accepted => {}
+            Writes::Blocked => return Poll::Pending,
+            Writes::Failing => return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
+        }
+        slices.iter().for_each(|slice| state.written.extend_from_slice(slice));
+        Poll::Ready(Ok(slices.iter().map(|slice| slice.len()).sum()))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+pub(crate) fn poll<T>(future: Pin<&mut (impl Future<Output = T> + ?Sized)>) -> Poll<T> {
+    future.poll(&mut Context::from_waker(Waker::noop()))
+}
