@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 
 use websocket_proto::handshake::{AcceptError, HandshakeError, InvalidHead, UriError};
-use websocket_proto::{ConnectionError, SendError};
+use websocket_proto::{ConnectionError, SendError, Unsent};
 
 use crate::client::Response;
 use crate::connect_error::ConnectError;
@@ -156,6 +156,12 @@ impl From<ConnectError> for Error {
 impl From<UriError> for Error {
     fn from(error: UriError) -> Self {
         ConnectError::Uri(error).into()
+    }
+}
+
+impl<M> From<Unsent<M>> for Error {
+    fn from(unsent: Unsent<M>) -> Self {
+        Self::Send(unsent.error)
     }
 }
 

@@ -39,18 +39,49 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Sender<IO> {
     ///
     /// Returns the errors of [`WebSocket::send`].
     pub async fn send<'m>(&mut self, message: impl Into<Outgoing<'m>>) -> Result<(), Error> {
-        self.feed(message).await?;
+        self.queue(message.into(), |connection, message| connection.send(message)).await?;
         self.flush().await
     }
 
-    /// Queues a message, as [`WebSocket::feed`] does. The receiving half writes it before it waits
-    /// again, and so does [`flush`](Self::flush).
+    /// Queues a message, as [`WebSocket::feed`] does, and wakes the receiving half, which writes it.
     ///
     /// # Errors
     ///
     /// Returns the errors of [`WebSocket::feed`].
     pub async fn feed<'m>(&mut self, message: impl Into<Outgoing<'m>>) -> Result<(), Error> {
-        self.queue(message.into(), |connection, message| connection.send(message)).await
+        self.queue(message.into(), |connection, message| connection.send(message)).await?;
+        self.0.wake_receiver();
+        Ok(())
+    }
+
+    /// Queues a message if the output has room, as [`WebSocket::try_feed`] does, and wakes the receiving
+    /// half, which writes it.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of [`WebSocket::try_feed`].
+    ///
+    /// ```
+    /// use tokio::net::TcpStream;
+    /// use tokio_websocket_proto::Sender;
+    /// use tokio_websocket_proto::proto::{PreparedMessage, SendError};
+    ///
+    /// /// Sends a message to all members of a chat room. A member that does not read misses it, and one
+    /// /// that has left is removed.
+    /// fn broadcast(members: &mut Vec<Sender<TcpStream>>, message: &PreparedMessage) {
+    ///     members.retain_mut(|member| match member.try_feed(message) {
+    ///         Ok(()) => true,
+    ///         Err(unsent) => unsent.error == SendError::Full,
+    ///     });
+    /// }
+    /// ```
+    pub fn try_feed<'m>(
+        &mut self,
+        message: impl Into<Outgoing<'m>>,
+    ) -> Result<(), Unsent<Outgoing<'m>>> {
+        self.0.engine().connection.send(message)?;
+        self.0.wake_receiver();
+        Ok(())
     }
 
     /// Sends a message without compressing it, as [`WebSocket::send_uncompressed`] does.

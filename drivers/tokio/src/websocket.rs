@@ -110,6 +110,24 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
         self.queue(message.into(), |connection, message| connection.send(message)).await
     }
 
+    /// Queues a message if the output has room, and never waits: a server that sends to many
+    /// connections skips those whose peers do not read.
+    ///
+    /// The message is written as after [`feed`](Self::feed). The output has room while less than
+    /// [`Config::with_high_water_mark`](websocket_proto::Config::with_high_water_mark) is queued, 1 MiB by
+    /// default.
+    ///
+    /// # Errors
+    ///
+    /// Returns the message with the reason: [`SendError::Full`] without room, and
+    /// [`SendError::Closed`] after a Close frame or a failure, which [`recv`](Self::recv) returns.
+    pub fn try_feed<'m>(
+        &mut self,
+        message: impl Into<Outgoing<'m>>,
+    ) -> Result<(), Unsent<Outgoing<'m>>> {
+        self.engine.connection.send(message)
+    }
+
     /// Sends a message as [`send`](Self::send) does, but never compresses it: for secrets beside text
     /// that an attacker chose, and for payloads that are compressed already.
     ///

@@ -2,9 +2,7 @@
 //! failure.
 
 use std::pin::{Pin, pin};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::Poll;
 use std::time::Duration;
 
 use futures_core::Stream;
@@ -16,9 +14,9 @@ use tokio_websocket_proto::proto::{
     Chunk, CloseCode, Config, Connection, ConnectionError, Fragment, Input, Limits, Negotiated,
     SendError, Timeout, Timeouts,
 };
-use tokio_websocket_proto::{Error, WebSocket, default_config};
+use tokio_websocket_proto::{Error, WebSocket};
 
-use script::{Script, poll};
+use script::{CLOSE, ECHO_AND_CLOSE, FAILURE, FULL_AT_ONCE, HELLO_AND_FAILURE, Script, poll};
 
 mod script;
 
@@ -53,12 +51,6 @@ async fn timeout_that_a_read_reveals_is_returned_at_once() {
     assert_eq!(error, ConnectionError::Timeout(Timeout::Idle));
 }
 
-/// "Hello", then a frame with a reserved bit.
-const HELLO_AND_FAILURE: &[u8] = b"\x81\x85\0\0\0\0Hello\x91\x80\0\0\0\0";
-
-/// The echo, and a Close frame with the code 1002.
-const ECHO_AND_CLOSE: &[u8] = b"\x81\x05Hello\x88\x02\x03\xea";
-
 #[tokio::test(start_paused = true)]
 async fn failure_is_returned_after_the_output_and_the_close_frame_are_written() {
     let script = Script::default();
@@ -71,21 +63,6 @@ async fn failure_is_returned_after_the_output_and_the_close_frame_are_written() 
     assert_eq!(script.take_written(), ECHO_AND_CLOSE);
     assert!(matches!(socket.recv().await, Err(Error::Connection(_))));
     assert!(matches!(socket.recv().await, Ok(None)));
-}
-
-#[tokio::test(start_paused = true)]
-async fn receiver_returns_a_failure_after_the_close_frame_is_written() {
-    let script = Script::default();
-    let (mut sender, mut receiver) = script.server().split();
-    script.push(HELLO_AND_FAILURE);
-    let message = receiver.recv().await.unwrap().unwrap().into_owned();
-    sender.feed(message).await.unwrap();
-    let assert_send: fn(&(dyn Send + '_)) = |_| {};
-    assert_send(&receiver.recv());
-    assert!(poll(pin!(receiver.recv())).is_pending());
-    assert_eq!(script.take_written(), ECHO_AND_CLOSE);
-    assert!(matches!(receiver.recv().await, Err(Error::Connection(_))));
-    assert!(matches!(receiver.recv().await, Ok(None)));
 }
 
 #[tokio::test(start_paused = true)]
@@ -130,15 +107,6 @@ async fn client_that_sends_too_much_receives_the_close_frame() {
     assert_eq!(received, b"\x88\x02\x03\xf1");
     assert!(matches!(server.await.unwrap(), Err(Error::Connection(ConnectionError::Limit(_)))));
 }
-
-/// A frame with a reserved bit.
-const FAILURE: &[u8] = b"\x91\x80\0\0\0\0";
-
-/// A Close frame with the code 1002.
-const CLOSE: &[u8] = b"\x88\x02\x03\xea";
-
-/// A configuration with room for one message.
-static FULL_AT_ONCE: Config = default_config().with_high_water_mark(1);
 
 type Call =
     for<'s> fn(&'s mut WebSocket<Script>) -> Pin<Box<dyn Future<Output = Result<(), Error>> + 's>>;
@@ -230,84 +198,6 @@ async fn timeout_of_blocked_output_is_returned_while_kept_messages_are_full() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn both_halves_return_a_failure_after_the_close_frame_is_written() {
-    let script = Script::default();
-    let (mut sender, mut receiver) = script.server_with(&FULL_AT_ONCE).split();
-    script.block_writes();
-    sender.feed("first").await.unwrap();
-    {
-        let mut feed = pin!(sender.feed("second"));
-        assert!(poll(feed.as_mut()).is_pending());
-        script.push(FAILURE);
-        assert!(poll(pin!(receiver.recv())).is_pending());
-        assert!(poll(feed.as_mut()).is_pending(), "the Close frame is not written");
-        script.accept_writes();
-        assert!(poll(feed.as_mut()).is_pending(), "the peer may not have read it");
-        assert!(script.take_written().ends_with(CLOSE));
-        script.push("");
-        let failed = poll(feed.as_mut());
-        assert!(matches!(failed, Poll::Ready(Err(Error::Connection(_)))), "{failed:?}");
-    }
-    assert!(matches!(sender.flush().await, Err(Error::Connection(_))));
-    assert!(matches!(receiver.recv().await, Err(Error::Connection(_))));
-    assert!(matches!(receiver.recv().await, Ok(None)));
-    assert!(matches!(sender.flush().await, Err(Error::Connection(_))));
-}
-
-#[tokio::test(start_paused = true)]
-async fn receiving_half_returns_the_error_of_the_transport_that_the_sending_half_met() {
-    let script = Script::default();
-    let (mut sender, mut receiver) = script.server().split();
-    let wakes = Arc::new(Wakes::default());
-    let waker = Waker::from(wakes.clone());
-    let mut recv = Box::pin(receiver.recv());
-    assert!(recv.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
-    script.fail_writes();
-    let failed = sender.send("Hello").await;
-    let aborted = ConnectionError::Aborted;
-    assert!(matches!(failed, Err(Error::Connection(error)) if error == aborted), "{failed:?}");
-    assert_eq!(wakes.0.load(Ordering::Relaxed), 1);
-    assert!(matches!(recv.await, Err(Error::Io(_))));
-}
-
-/// Counts wakes.
-#[derive(Default)]
-struct Wakes(AtomicUsize);
-
-impl Wake for Wakes {
-    fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn halves_that_wait_for_the_end_do_not_wake_each_other_without_end() {
-    let script = Script::default();
-    let (mut sender, mut receiver) = script.server_with(&FULL_AT_ONCE).split();
-    script.block_writes();
-    sender.feed("first").await.unwrap();
-    script.push(FAILURE);
-    let wakes = [Arc::new(Wakes::default()), Arc::new(Wakes::default())];
-    let wakers = wakes.clone().map(Waker::from);
-    let (mut flush, mut recv) = (pin!(sender.flush()), pin!(receiver.recv()));
-    let mut seen = [usize::MAX; 2];
-    for _ in 0..10 {
-        let now = [0, 1].map(|half| wakes[half].0.load(Ordering::Relaxed));
-        if now == seen {
-            return;
-        }
-        if now[0] != seen[0] {
-            assert!(flush.as_mut().poll(&mut Context::from_waker(&wakers[0])).is_pending());
-        }
-        if now[1] != seen[1] {
-            assert!(recv.as_mut().poll(&mut Context::from_waker(&wakers[1])).is_pending());
-        }
-        seen = now;
-    }
-    panic!("the halves wake each other: {seen:?}");
-}
-
-#[tokio::test(start_paused = true)]
 async fn transport_that_fails_after_the_closing_handshake_is_no_failure() {
     let script = Script::default();
     let mut socket = script.server();
@@ -341,4 +231,18 @@ async fn close_without_a_timeout_waits_for_the_close_frame_of_the_peer() {
             assert!(socket.outcome().unwrap().clean);
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn try_feed_does_not_wait_and_leaves_a_failure_to_recv() {
+    let script = Script::default();
+    let mut socket = script.server_with(&FULL_AT_ONCE);
+    script.block_writes();
+    socket.try_feed("first").unwrap();
+    assert_eq!(socket.try_feed("second").unwrap_err().error, SendError::Full);
+    script.push(FAILURE);
+    assert!(poll(pin!(socket.recv())).is_pending());
+    assert_eq!(socket.try_feed("second").unwrap_err().error, SendError::Closed);
+    script.accept_writes();
+    assert!(matches!(socket.recv().await, Err(Error::Connection(_))));
 }

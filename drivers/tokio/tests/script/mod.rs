@@ -5,12 +5,28 @@
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Wake, Waker};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio_websocket_proto::proto::{Connection, Input, Negotiated, SharedConfig};
-use tokio_websocket_proto::{DEFAULT_CONFIG, WebSocket};
+use tokio_websocket_proto::proto::{Config, Connection, Input, Negotiated, SharedConfig};
+use tokio_websocket_proto::{DEFAULT_CONFIG, WebSocket, default_config};
+
+/// "Hello", then a frame with a reserved bit.
+pub(crate) const HELLO_AND_FAILURE: &[u8] = b"\x81\x85\0\0\0\0Hello\x91\x80\0\0\0\0";
+
+/// The echo, and a Close frame with the code 1002.
+pub(crate) const ECHO_AND_CLOSE: &[u8] = b"\x81\x05Hello\x88\x02\x03\xea";
+
+/// A frame with a reserved bit.
+pub(crate) const FAILURE: &[u8] = b"\x91\x80\0\0\0\0";
+
+/// A Close frame with the code 1002.
+pub(crate) const CLOSE: &[u8] = b"\x88\x02\x03\xea";
+
+/// A configuration with room for one message.
+pub(crate) static FULL_AT_ONCE: Config = default_config().with_high_water_mark(1);
 
 /// A transport that returns prepared reads and counts its calls. It never wakes: the tests poll.
 #[derive(Clone, Default)]
@@ -150,4 +166,25 @@ impl AsyncWrite for Script {
 
 pub(crate) fn poll<T>(future: Pin<&mut (impl Future<Output = T> + ?Sized)>) -> Poll<T> {
     future.poll(&mut Context::from_waker(Waker::noop()))
+}
+
+/// A waker that counts its wakes.
+#[derive(Default)]
+pub(crate) struct Wakes(AtomicUsize);
+
+impl Wakes {
+    pub(crate) fn new() -> (Arc<Self>, Waker) {
+        let wakes = Arc::new(Self::default());
+        (wakes.clone(), Waker::from(wakes))
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Wake for Wakes {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
 }

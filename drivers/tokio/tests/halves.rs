@@ -1,0 +1,141 @@
+//! The halves of a connection over a scripted transport: what each writes, wakes and returns.
+
+use std::pin::pin;
+use std::task::{Context, Poll};
+
+use tokio_websocket_proto::Error;
+use tokio_websocket_proto::proto::{ConnectionError, SendError};
+
+use script::{
+    CLOSE, ECHO_AND_CLOSE, FAILURE, FULL_AT_ONCE, HELLO_AND_FAILURE, Script, Wakes, calls, poll,
+};
+
+mod script;
+
+#[tokio::test(start_paused = true)]
+async fn receiving_half_that_waits_writes_what_the_sending_half_feeds() {
+    let script = Script::default();
+    let (mut sender, mut receiver) = script.server().split();
+    let (wakes, waker) = Wakes::new();
+    let cx = &mut Context::from_waker(&waker);
+    let mut recv = pin!(receiver.recv());
+    assert!(recv.as_mut().poll(cx).is_pending());
+    sender.feed("1").await.unwrap();
+    sender.try_feed("2").unwrap();
+    assert_eq!(wakes.count(), 1);
+    assert_eq!(script.take_calls(), calls(0, 1, 0));
+    assert!(recv.as_mut().poll(cx).is_pending());
+    assert_eq!(script.take_calls(), calls(0, 1, 1));
+    assert_eq!(script.take_written(), b"\x81\x011\x81\x012");
+    sender.try_feed("3").unwrap();
+    assert_eq!(wakes.count(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn sending_half_writes_what_it_sends() {
+    let script = Script::default();
+    let (mut sender, mut receiver) = script.server().split();
+    let (wakes, waker) = Wakes::new();
+    let mut recv = pin!(receiver.recv());
+    assert!(recv.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+    sender.send("Hello").await.unwrap();
+    assert_eq!(script.take_calls(), calls(0, 1, 1));
+    assert_eq!(wakes.count(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn try_feed_returns_the_message_of_a_peer_that_does_not_read() {
+    let script = Script::default();
+    let (mut sender, mut receiver) = script.server_with(&FULL_AT_ONCE).split();
+    script.block_writes();
+    sender.try_feed("first").unwrap();
+    let unsent = sender.try_feed("second").unwrap_err();
+    assert_eq!(unsent.error, SendError::Full);
+    script.accept_writes();
+    assert!(poll(pin!(receiver.recv())).is_pending());
+    sender.try_feed(unsent.message).unwrap();
+    assert!(poll(pin!(receiver.recv())).is_pending());
+    assert_eq!(script.take_written(), b"\x81\x05first\x81\x06second");
+}
+
+#[tokio::test(start_paused = true)]
+async fn both_halves_return_a_failure_after_the_close_frame_is_written() {
+    let script = Script::default();
+    let (mut sender, mut receiver) = script.server_with(&FULL_AT_ONCE).split();
+    script.block_writes();
+    sender.feed("first").await.unwrap();
+    {
+        let mut feed = pin!(sender.feed("second"));
+        assert!(poll(feed.as_mut()).is_pending());
+        script.push(FAILURE);
+        assert!(poll(pin!(receiver.recv())).is_pending());
+        assert!(poll(feed.as_mut()).is_pending(), "the Close frame is not written");
+        script.accept_writes();
+        assert!(poll(feed.as_mut()).is_pending(), "the peer may not have read it");
+        assert!(script.take_written().ends_with(CLOSE));
+        script.push("");
+        let failed = poll(feed.as_mut());
+        assert!(matches!(failed, Poll::Ready(Err(Error::Connection(_)))), "{failed:?}");
+    }
+    assert!(matches!(sender.flush().await, Err(Error::Connection(_))));
+    assert!(matches!(receiver.recv().await, Err(Error::Connection(_))));
+    assert!(matches!(receiver.recv().await, Ok(None)));
+    assert!(matches!(sender.flush().await, Err(Error::Connection(_))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn receiving_half_returns_the_error_of_the_transport_that_the_sending_half_met() {
+    let script = Script::default();
+    let (mut sender, mut receiver) = script.server().split();
+    let (wakes, waker) = Wakes::new();
+    let mut recv = Box::pin(receiver.recv());
+    assert!(recv.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+    script.fail_writes();
+    let failed = sender.send("Hello").await;
+    let aborted = ConnectionError::Aborted;
+    assert!(matches!(failed, Err(Error::Connection(error)) if error == aborted), "{failed:?}");
+    assert_eq!(wakes.count(), 1);
+    assert!(matches!(recv.await, Err(Error::Io(_))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn halves_that_wait_for_the_end_do_not_wake_each_other_without_end() {
+    let script = Script::default();
+    let (mut sender, mut receiver) = script.server_with(&FULL_AT_ONCE).split();
+    script.block_writes();
+    sender.feed("first").await.unwrap();
+    script.push(FAILURE);
+    let [(sender_wakes, sender_waker), (receiver_wakes, receiver_waker)] =
+        [Wakes::new(), Wakes::new()];
+    let (mut flush, mut recv) = (pin!(sender.flush()), pin!(receiver.recv()));
+    let mut seen = [usize::MAX; 2];
+    for _ in 0..10 {
+        let now = [sender_wakes.count(), receiver_wakes.count()];
+        if now == seen {
+            return;
+        }
+        if now[0] != seen[0] {
+            assert!(flush.as_mut().poll(&mut Context::from_waker(&sender_waker)).is_pending());
+        }
+        if now[1] != seen[1] {
+            assert!(recv.as_mut().poll(&mut Context::from_waker(&receiver_waker)).is_pending());
+        }
+        seen = now;
+    }
+    panic!("the halves wake each other: {seen:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn receiver_returns_a_failure_after_the_close_frame_is_written() {
+    let script = Script::default();
+    let (mut sender, mut receiver) = script.server().split();
+    script.push(HELLO_AND_FAILURE);
+    let message = receiver.recv().await.unwrap().unwrap().into_owned();
+    sender.feed(message).await.unwrap();
+    let assert_send: fn(&(dyn Send + '_)) = |_| {};
+    assert_send(&receiver.recv());
+    assert!(poll(pin!(receiver.recv())).is_pending());
+    assert_eq!(script.take_written(), ECHO_AND_CLOSE);
+    assert!(matches!(receiver.recv().await, Err(Error::Connection(_))));
+    assert!(matches!(receiver.recv().await, Ok(None)));
+}
