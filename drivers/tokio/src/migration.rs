@@ -56,7 +56,7 @@
 //! | `split()` of `StreamExt` | [`WebSocket::split`](crate::WebSocket::split) |
 //! | `reunite` | [`Sender::reunite`](crate::Sender::reunite) |
 //! | `close(frame)` | [`close(frame)`](crate::WebSocket::close), which waits for the peer's Close, or [`start_close`](crate::WebSocket::start_close) |
-//! | `get_ref` | [`WebSocket::io`](crate::WebSocket::io) |
+//! | `get_ref`, `get_mut`, `into_inner` | [`WebSocket::io`](crate::WebSocket::io), [`io_mut`](crate::WebSocket::io_mut), [`into_io`](crate::WebSocket::into_io) |
 //! | `get_config` | [`connection().config()`](crate::proto::Connection::config) |
 //!
 //! # Messages

@@ -255,6 +255,20 @@ impl<IO> WebSocket<IO> {
         &self.engine.io
     }
 
+    /// Returns the transport, for example to change an option of it. Bytes that are read from it or
+    /// written to it are missing in the connection, which then fails.
+    #[must_use]
+    pub fn io_mut(&mut self) -> &mut IO {
+        &mut self.engine.io
+    }
+
+    /// Returns the transport, and drops the connection: messages that were not received and output that
+    /// was not written are lost.
+    #[must_use]
+    pub fn into_io(self) -> IO {
+        self.engine.io
+    }
+
     /// Returns how the connection ended, or `None` if it has not ended.
     #[must_use]
     pub fn outcome(&self) -> Option<Outcome> {

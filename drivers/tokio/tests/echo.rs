@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
-use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, duplex};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, duplex};
 use tokio_websocket_proto::proto::handshake::{ClientRequest, Field};
 use tokio_websocket_proto::proto::{CloseCode, Message};
 use tokio_websocket_proto::{Error, WebSocket, accept, client};
@@ -115,4 +115,18 @@ async fn rejected_client_gets_the_whole_response() {
     assert_eq!(response.field("www-authenticate"), Some("Basic"));
     assert_eq!(response.body, b"who are you?");
     server.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn transport_is_reached_through_the_connection() {
+    let (server, mut client) = pair(1000).await;
+    tokio::spawn(echo(server));
+    let written = client.io_mut().write(b"").await.unwrap();
+    assert_eq!(written, 0);
+    let mut io = client.into_io();
+    // A Ping of a client.
+    io.write_all(b"\x89\x80\0\0\0\0").await.unwrap();
+    let mut pong = [0; 2];
+    io.read_exact(&mut pong).await.unwrap();
+    assert_eq!(pong, [0x8a, 0]);
 }
