@@ -35,10 +35,11 @@ pub async fn client<IO>(io: IO, request: &ClientRequest<'_>) -> Result<WebSocket
 where
     IO: AsyncRead + AsyncWrite + Unpin,
 {
-    client_with(io, request, &DEFAULT_CONFIG).await
+    let (socket, _) = client_with(io, request, &DEFAULT_CONFIG).await?;
+    Ok(socket)
 }
 
-/// Opens a WebSocket connection as [`client`] does, with a configuration.
+/// Opens a WebSocket connection as [`client`] does, with a configuration. Returns the server's response, too.
 ///
 /// # Errors
 ///
@@ -47,12 +48,14 @@ pub async fn client_with<IO>(
     io: IO,
     request: &ClientRequest<'_>,
     config: impl Into<SharedConfig>,
-) -> Result<WebSocket<IO>, Error>
+) -> Result<(WebSocket<IO>, Response), Error>
 where
     IO: AsyncRead + AsyncWrite + Unpin,
 {
     let exchange = Exchange::new(io, ClientHandshake::new(config, request)?);
-    exchange.perform().await?.establish()
+    let exchange = exchange.perform().await?;
+    let response = exchange.response()?;
+    Ok((exchange.establish()?, response))
 }
 
 /// The response of a server: one that accepts the handshake, a redirect, a demand for credentials, an
@@ -127,8 +130,12 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Exchange<IO, ClientHandshake> {
 
     /// Returns the connection, after the server has accepted.
     pub(crate) fn establish(self) -> Result<WebSocket<IO>, Error> {
+        let negotiated = self.handshake.negotiated();
+        let subprotocol =
+            negotiated.and_then(|negotiated| negotiated.subprotocol()).map(str::to_owned);
         let connection = self.handshake.establish().map_err(|unaccepted| unaccepted.error)?;
-        Ok(WebSocket::from_parts(self.io, connection, self.input))
+        let socket = WebSocket::from_parts(self.io, connection, self.input);
+        Ok(socket.with_subprotocol(subprotocol.as_deref()))
     }
 
     /// Returns the transport, which leads to the server after the proxy has accepted. Returns `None` if

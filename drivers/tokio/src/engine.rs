@@ -53,6 +53,8 @@ pub(crate) struct Engine<IO> {
     /// The error of the transport that failed the connection.
     io_error: Option<io::Error>,
     pub(crate) peer_close: Option<CloseFrame<'static>>,
+    /// Boxed twice, so that a connection without a subprotocol grows by one pointer.
+    pub(crate) subprotocol: Option<Box<Box<str>>>,
 }
 
 impl<IO> Engine<IO> {
@@ -67,6 +69,7 @@ impl<IO> Engine<IO> {
             is_failure_taken: false,
             io_error: None,
             peer_close: None,
+            subprotocol: None,
         }
     }
 

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use websocket_proto::handshake::{
     Acceptance, Field, Handshake, Rejection, RequestHead, ServerEvent, ServerHandshake,
 };
-use websocket_proto::{Config, Input, SharedConfig, Timeouts, Transport};
+use websocket_proto::{Config, Input, Negotiated, SharedConfig, Timeouts, Transport};
 
 use crate::buffer;
 use crate::error::Error;
@@ -123,7 +123,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Incoming<IO> {
         let Exchange { io, handshake, input, .. } = *self.exchange;
         let connection = handshake.accept(acceptance).map_err(|unaccepted| unaccepted.error)?;
         // Boxed as the exchange is.
-        let mut socket = Box::new(WebSocket::from_parts(io, connection, input));
+        let subprotocol = Negotiated::from(acceptance).subprotocol();
+        let socket = WebSocket::from_parts(io, connection, input).with_subprotocol(subprotocol);
+        let mut socket = Box::new(socket);
         socket.flush().await?;
         Ok(*socket)
     }

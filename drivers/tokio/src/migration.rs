@@ -26,11 +26,11 @@
 //! | `connect_async_with_config(uri, config, nodelay)` | [`ClientBuilder::with_config`](crate::ClientBuilder::with_config); `TCP_NODELAY` is always set |
 //! | `connect_async_tls_with_config(.., connector)` | [`ClientBuilder::with_tls`](crate::ClientBuilder) |
 //! | `client_async(request, stream)` | [`client(stream, &request)`](crate::client()) |
-//! | `client_async_with_config` | [`client_with`](crate::client_with) |
+//! | `client_async_with_config` | [`client_with`](crate::client_with), which returns the response, too |
 //! | `client_async_tls` | `tokio_rustls::TlsConnector`, then [`client`](crate::client()) |
 //! | `IntoClientRequest`, `http::Request` | [`ClientRequest`](crate::proto::handshake::ClientRequest), or [`ClientBuilder::with_field`](crate::ClientBuilder::with_field) |
 //! | `generate_key` | not needed: the handshake draws its key |
-//! | the `Response` of a handshake | [`Connected`](crate::Connected); a refusal is an error that carries the whole response |
+//! | the `Response` of a handshake | [`Connected`](crate::Connected), or the result of [`client_with`](crate::client_with); the subprotocol is [`WebSocket::subprotocol`](crate::WebSocket::subprotocol). A refusal is an error that carries the whole response |
 //! | `Connector::{Plain, Rustls}` | the scheme of the URI, and [`ClientBuilder::with_tls`](crate::ClientBuilder) |
 //! | `MaybeTlsStream` | [`Stream`](crate::Stream) |
 //!

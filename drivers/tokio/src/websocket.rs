@@ -32,10 +32,18 @@ pub struct WebSocket<IO> {
 impl<IO> WebSocket<IO> {
     /// Creates a WebSocket over a transport whose opening handshake is complete.
     ///
-    /// `input` has the bytes that were read after the handshake.
+    /// `input` has the bytes that were read after the handshake, or is `Input::owned(Vec::new())` if there
+    /// are none. [`with_subprotocol`](Self::with_subprotocol) adds the subprotocol.
     #[must_use]
     pub fn from_parts(io: IO, connection: Connection, input: Input<'_>) -> Self {
         Self { engine: Engine::new(io, connection), reading: Reading::new(input.into_owned()) }
+    }
+
+    /// Sets the subprotocol that the opening handshake has agreed.
+    #[must_use]
+    pub fn with_subprotocol<'p>(mut self, subprotocol: impl Into<Option<&'p str>>) -> Self {
+        self.engine.subprotocol = subprotocol.into().map(|name| Box::new(name.into()));
+        self
     }
 }
 
@@ -247,6 +255,13 @@ impl<IO> WebSocket<IO> {
     #[must_use]
     pub fn connection(&self) -> &Connection {
         &self.engine.connection
+    }
+
+    /// Returns the subprotocol that the opening handshake has agreed (RFC 6455, section 1.9), or `None` if
+    /// there is none.
+    #[must_use]
+    pub fn subprotocol(&self) -> Option<&str> {
+        self.engine.subprotocol.as_ref().map(|name| &***name)
     }
 
     /// Returns the transport.

@@ -55,7 +55,10 @@ fn app() -> Router {
                 let ws = ws.protocols(["chat.v2", "chat"]);
                 let requested: Vec<&str> = ws.requested_protocols().collect();
                 let text = format!("{requested:?} {:?}", ws.selected_protocol());
-                ws.on_upgrade(async move |mut socket| socket.send(text).await.unwrap())
+                ws.on_upgrade(async move |mut socket| {
+                    assert_eq!(socket.subprotocol(), Some("chat"));
+                    socket.send(text).await.unwrap();
+                })
             }),
         )
 }

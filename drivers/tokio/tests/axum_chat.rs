@@ -39,7 +39,7 @@ impl Server {
 
     async fn enter(&self, path: &str) -> WebSocket<TcpStream> {
         let io = TcpStream::connect(&self.address).await.unwrap();
-        client_with(io, &ClientRequest::to(&self.address, path), &CONFIG).await.unwrap()
+        client_with(io, &ClientRequest::to(&self.address, path), &CONFIG).await.unwrap().0
     }
 
     /// Ends as by Ctrl-C.

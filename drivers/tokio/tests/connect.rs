@@ -70,7 +70,8 @@ async fn response_has_fields_and_the_subprotocol() {
     let port = echo_server().await;
     let uri = format!("ws://127.0.0.1:{port}/");
     let client = client().with_subprotocols(["chat.v1"]).with_field("Cookie", "a=b");
-    let Connected { response, uri: target, .. } = client.connect(&uri).await.unwrap();
+    let Connected { socket, response, uri: target, .. } = client.connect(&uri).await.unwrap();
+    assert_eq!(socket.subprotocol(), Some("chat.v1"));
     assert_eq!(response.status, 101);
     assert_eq!(response.field("sec-websocket-protocol"), Some("chat.v1"));
     assert_eq!(response.field("x-credentials"), Some("Cookie"));

@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, duplex};
-use tokio_websocket_proto::proto::handshake::{ClientRequest, Field};
+use tokio_websocket_proto::proto::handshake::{Acceptance, ClientRequest, Field};
 use tokio_websocket_proto::proto::{CloseCode, Message};
-use tokio_websocket_proto::{Error, WebSocket, accept, client};
+use tokio_websocket_proto::{
+    DEFAULT_CONFIG, Error, Incoming, WebSocket, accept, client, client_with,
+};
 
 async fn pair(capacity: usize) -> (WebSocket<DuplexStream>, WebSocket<DuplexStream>) {
     let (a, b) = duplex(capacity);
@@ -102,9 +104,7 @@ async fn dead_peer_is_detected() {
 async fn rejected_client_gets_the_whole_response() {
     let (a, b) = duplex(1000);
     let server = tokio::spawn(async move {
-        let incoming =
-            tokio_websocket_proto::Incoming::receive(a, &tokio_websocket_proto::DEFAULT_CONFIG)
-                .await?;
+        let incoming = Incoming::receive(a, &DEFAULT_CONFIG).await?;
         assert_eq!(incoming.request().path(), "/x");
         let fields = [Field::new("WWW-Authenticate", "Basic")];
         incoming.respond(401, &fields, b"who are you?").await
@@ -115,6 +115,27 @@ async fn rejected_client_gets_the_whole_response() {
     assert_eq!(response.field("www-authenticate"), Some("Basic"));
     assert_eq!(response.body, b"who are you?");
     server.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn both_ends_know_the_agreed_subprotocol() {
+    for chosen in [Some("chat"), None] {
+        let (a, b) = duplex(1000);
+        let accepting = async {
+            let incoming = Incoming::receive(a, &DEFAULT_CONFIG).await?;
+            incoming.accept(&Acceptance::new().with_subprotocol(chosen)).await
+        };
+        let request = ClientRequest::to("localhost", "/").with_subprotocols(&["chat"]);
+        let opening = client_with(b, &request, &DEFAULT_CONFIG);
+        let (server, client) = tokio::join!(accepting, opening);
+        let (client, response) = client.unwrap();
+        assert_eq!(server.unwrap().subprotocol(), chosen);
+        assert_eq!(client.subprotocol(), chosen);
+        let (sender, receiver) = client.split();
+        assert_eq!(sender.reunite(receiver).unwrap().subprotocol(), chosen);
+        assert_eq!(response.status, 101);
+        assert_eq!(response.field("Sec-WebSocket-Protocol"), chosen);
+    }
 }
 
 #[tokio::test]

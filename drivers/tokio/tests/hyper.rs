@@ -32,12 +32,13 @@ async fn service(request: Request<Incoming>, ended: UnboundedSender<Option<Outco
         }
         Err(error) => return error.response(),
     };
-    upgrade.choose_subprotocol(&["chat.v2", "chat"]);
+    let chosen = upgrade.choose_subprotocol(&["chat.v2", "chat"]).map(str::to_owned);
     let greeting = format!("{:?}", upgrade.subprotocols().collect::<Vec<_>>());
     let (mut response, socket) = upgrade.accept();
     response.headers_mut().insert("x-added", "yes".parse().unwrap());
     tokio::spawn(async move {
         let mut socket = socket.await.unwrap();
+        assert_eq!(socket.subprotocol(), chosen.as_deref());
         socket.send(greeting).await.unwrap();
         while request.uri().path() != "/drop"
             && let Some(message) = socket.recv().await.unwrap()
@@ -138,6 +139,7 @@ async fn messages_cross_compressed_and_both_ends_close_cleanly() {
         let request = ClientRequest::to("example.com", "/").with_subprotocols(&["x", "chat"]);
         let mut socket = Client::new(version, io).await.open(request).await.unwrap();
         assert!(socket.connection().deflate_parameters().is_some());
+        assert_eq!(socket.subprotocol(), Some("chat"));
         assert_eq!(socket.recv().await.unwrap().unwrap(), r#"["x", "chat"]"#);
         for message in ["".to_owned(), "Hello".to_owned(), "long ".repeat(200_000)] {
             socket.send(message.as_str()).await.unwrap();

@@ -105,8 +105,6 @@ impl<'a> ClientUpgrade<'a> {
 
     /// Verifies the response, and waits until hyper has upgraded.
     ///
-    /// The subprotocol that the server chose is `Sec-WebSocket-Protocol` of the response.
-    ///
     /// # Errors
     ///
     /// - [`Error::Rejected`] if the server does not accept, with up to 64 KiB of the body, as far as it
@@ -129,13 +127,15 @@ impl<'a> ClientUpgrade<'a> {
         let Some(negotiated) = negotiated else {
             return Err(Error::Rejected(Box::new(self.rejected(response).await)));
         };
+        let subprotocol = negotiated.subprotocol().map(str::to_owned);
         let connection =
             Connection::client(self.config, &negotiated).map_err(|_| Error::Entropy)?;
         let on_upgrade = response.extensions_mut().remove::<OnUpgrade>();
         let on_upgrade =
             on_upgrade.ok_or(io::Error::other("the response has no upgrade of hyper"))?;
         let io = UpgradedIo::upgraded(on_upgrade, kind).await?;
-        Ok(WebSocket::from_parts(io, connection, Input::owned(Vec::new())))
+        let socket = WebSocket::from_parts(io, connection, Input::owned(Vec::new()));
+        Ok(socket.with_subprotocol(subprotocol.as_deref()))
     }
 
     /// Reads a response that does not accept.

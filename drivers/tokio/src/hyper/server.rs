@@ -120,7 +120,7 @@ impl ServerUpgrade {
     ) -> (Response<()>, impl Future<Output = Result<WebSocket<UpgradedIo>, Error>> + Send + use<>)
     {
         let Self { on_upgrade, kind, config, subprotocol, negotiated, mut response, .. } = self;
-        if let Some(subprotocol) = subprotocol {
+        if let Some(subprotocol) = &subprotocol {
             let value = HeaderValue::try_from(subprotocol);
             debug_assert!(value.is_ok(), "a subprotocol is a token");
             response.headers_mut().extend(value.ok().map(|value| (SEC_WEBSOCKET_PROTOCOL, value)));
@@ -128,7 +128,8 @@ impl ServerUpgrade {
         let socket = async move {
             let io = UpgradedIo::upgraded(on_upgrade, kind).await?;
             let connection = Connection::server(config, &negotiated);
-            Ok(WebSocket::from_parts(io, connection, Input::owned(Vec::new())))
+            let socket = WebSocket::from_parts(io, connection, Input::owned(Vec::new()));
+            Ok(socket.with_subprotocol(subprotocol.as_deref()))
         };
         (response, socket)
     }
