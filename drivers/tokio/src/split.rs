@@ -144,19 +144,20 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Sender<IO> {
         poll_fn(|cx| self.0.poll_sender(cx, |engine, cx| engine.poll_flush(None, cx))).await
     }
 
-    /// Queues a Close frame and writes it. The receiving half returns the remaining messages of the
-    /// peer, and `None` when the closing handshake is complete.
+    /// Queues a Close frame, as [`WebSocket::start_close`] does, and wakes the receiving half, which writes
+    /// it, returns the remaining messages of the peer, and then `None`.
     ///
     /// # Errors
     ///
-    /// Returns the errors of [`WebSocket::start_close`] and of [`flush`](Self::flush).
-    pub async fn close<'f, F>(&mut self, frame: F) -> Result<(), Error>
+    /// Returns the errors of [`WebSocket::start_close`].
+    pub fn start_close<'f, F>(&mut self, frame: F) -> Result<(), Error>
     where
         F: TryInto<Option<CloseFrame<'f>>>,
         F::Error: Into<SendError>,
     {
         self.0.engine().start_close(frame)?;
-        self.flush().await
+        self.0.wake_receiver();
+        Ok(())
     }
 }
 

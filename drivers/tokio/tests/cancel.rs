@@ -177,7 +177,7 @@ async fn dropped_halves_futures_lose_nothing() {
                 // A message is queued before the call waits, because the output is not full.
                 cancelled(polls, sender.send(message(i))).await;
             }
-            sender.close(CloseCode::NORMAL).await.unwrap();
+            sender.start_close(CloseCode::NORMAL).unwrap();
         };
         let receiving = async {
             let mut received = Vec::new();

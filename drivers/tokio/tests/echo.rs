@@ -62,7 +62,7 @@ async fn halves_work_in_two_tasks() {
         for i in 0..1000 {
             sender.send(format!("message {i}")).await.unwrap();
         }
-        sender.close(CloseCode::NORMAL).await.unwrap();
+        sender.start_close(CloseCode::NORMAL).unwrap();
         sender
     });
     let mut next = 0;

@@ -4,7 +4,7 @@ use std::pin::pin;
 use std::task::{Context, Poll};
 
 use tokio_websocket_proto::Error;
-use tokio_websocket_proto::proto::{ConnectionError, SendError};
+use tokio_websocket_proto::proto::{CloseCode, ConnectionError, SendError};
 
 use script::{
     CLOSE, ECHO_AND_CLOSE, FAILURE, FULL_AT_ONCE, HELLO_AND_FAILURE, Script, Wakes, calls, poll,
@@ -138,4 +138,27 @@ async fn receiver_returns_a_failure_after_the_close_frame_is_written() {
     assert_eq!(script.take_written(), ECHO_AND_CLOSE);
     assert!(matches!(receiver.recv().await, Err(Error::Connection(_))));
     assert!(matches!(receiver.recv().await, Ok(None)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn receiving_half_completes_the_closing_handshake_that_the_sending_half_starts() {
+    let script = Script::default();
+    let (mut sender, mut receiver) = script.server().split();
+    let (wakes, waker) = Wakes::new();
+    let mut recv = Box::pin(receiver.recv());
+    assert!(recv.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+    sender.start_close(CloseCode::NORMAL).unwrap();
+    assert_eq!(wakes.count(), 1);
+    assert_eq!(script.take_written(), b"");
+    assert!(poll(recv.as_mut()).is_pending());
+    assert_eq!(script.take_written(), b"\x88\x02\x03\xe8");
+    assert!(matches!(sender.send("Hello").await, Err(Error::Send(SendError::Closed))));
+    sender.start_close(CloseCode::NORMAL).unwrap();
+    script.push(b"\x81\x81\0\0\0\0x\x88\x82\0\0\0\0\x03\xe8");
+    assert!(matches!(poll(recv.as_mut()), Poll::Ready(Ok(Some(_)))));
+    drop(recv);
+    script.push("");
+    assert!(matches!(receiver.recv().await, Ok(None)));
+    assert!(receiver.outcome().unwrap().clean);
+    sender.flush().await.unwrap();
 }
