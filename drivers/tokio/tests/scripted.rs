@@ -10,6 +10,7 @@ use script::{Script, calls, poll};
 
 mod script;
 
+#[allow(unsafe_code, reason = "a global allocator is unsafe to implement")]
 #[path = "../../../tests/support/memory.rs"]
 mod memory;
 
