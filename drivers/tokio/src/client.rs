@@ -67,7 +67,8 @@ pub struct Response {
     pub status: u16,
     /// The fields, in order.
     pub fields: Vec<(String, Vec<u8>)>,
-    /// The body, as far as it came and was allowed.
+    /// The received part of the body, at most
+    /// [`HeadLimits::max_body`](websocket_proto::handshake::HeadLimits::max_body) bytes.
     pub body: Vec<u8>,
 }
 
@@ -122,7 +123,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Exchange<IO, ClientHandshake> {
         Err(Error::Rejected(Box::new(response)))
     }
 
-    /// Returns the response, which has come.
+    /// Returns the response, after its head was received.
     pub(crate) fn response(&self) -> Result<Response, Error> {
         let response = self.handshake.response();
         Ok(response.map(|head| Response::of(&head)).ok_or(HandshakeError::UnexpectedEof)?)

@@ -47,7 +47,7 @@ pub const fn default_config() -> Config {
 /// # Errors
 ///
 /// Returns an error if the client's request is not an upgrade to WebSocket, breaks a rule, or does not
-/// come in time. It was then answered.
+/// come in time. The client has then received a response that says so.
 pub async fn accept<IO>(io: IO) -> Result<WebSocket<IO>, Error>
 where
     IO: AsyncRead + AsyncWrite + Unpin,
@@ -98,7 +98,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Incoming<IO> {
     ///
     /// # Errors
     ///
-    /// Returns an error if the request breaks a rule, or does not come in time. It was then answered.
+    /// Returns an error if the request breaks a rule, or does not come in time. The client has then received
+    /// a response that says so.
     pub async fn receive(io: IO, config: impl Into<SharedConfig>) -> Result<Self, Error> {
         let mut exchange = Box::new(Exchange::new(io, ServerHandshake::new(config)));
         let is_upgrade = match exchange.next().await? {
@@ -135,7 +136,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Incoming<IO> {
     ///
     /// # Errors
     ///
-    /// Returns an error if the transport fails.
+    /// Returns none: a prepared response is valid, and a transport that fails here is dropped as it would be
+    /// after the response.
     pub async fn reject(mut self, rejection: Rejection) -> Result<(), Error> {
         self.exchange.handshake.reject(rejection)?;
         self.exchange.finish().await;

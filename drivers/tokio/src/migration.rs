@@ -55,7 +55,7 @@
 //! | `feed`, `flush` of `SinkExt` | [`feed`](crate::WebSocket::feed), [`flush`](crate::WebSocket::flush) |
 //! | `split()` of `StreamExt` | [`WebSocket::split`](crate::WebSocket::split) |
 //! | `reunite` | [`Sender::reunite`](crate::Sender::reunite) |
-//! | `close(frame)` | [`close(frame)`](crate::WebSocket::close), which waits for the peer's Close, or [`start_close`](crate::WebSocket::start_close) |
+//! | `close(frame)` | [`start_close(frame)`](crate::WebSocket::start_close), or [`close(frame)`](crate::WebSocket::close), which waits for the peer's Close |
 //! | `get_ref`, `get_mut`, `into_inner` | [`WebSocket::io`](crate::WebSocket::io), [`io_mut`](crate::WebSocket::io_mut), [`into_io`](crate::WebSocket::into_io) |
 //! | `get_config` | [`connection().config()`](crate::proto::Connection::config) |
 //!
@@ -97,5 +97,5 @@
 //! | `Io` | [`Error::Io`](crate::Error::Io) |
 //! | `Tls` | an [`Error`](crate::Error) that says what to try |
 //! | `Capacity`, `Protocol`, `Utf8`, `AttackAttempt` | [`Error::Connection`](crate::Error::Connection) with a [`ConnectionError`](crate::proto::ConnectionError) |
-//! | `WriteBufferFull` | none: `send` and `feed` wait |
+//! | `WriteBufferFull` | none: `send` and `feed` wait. [`try_feed`](crate::WebSocket::try_feed) gives the message back |
 //! | `Url`, `Http`, `HttpFormat` | [`Error`](crate::Error) of the handshake |

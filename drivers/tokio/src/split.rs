@@ -18,10 +18,20 @@ use crate::websocket::{WebSocket, ping};
 
 /// The half of a [`WebSocket`] that sends. It is created by [`WebSocket::split`].
 ///
-/// Both halves must be kept: the receiving half answers Pings and watches the timeouts.
+/// If it is dropped, the [`Receiver`] continues: it receives messages, answers Pings and a Close frame, and
+/// sends nothing else. The transport is closed when both halves are dropped.
+///
+/// # Failures
+///
+/// Both halves return a [failure](WebSocket#failures) of the connection, so that both tasks learn of it: each
+/// call of this half returns it as [`Error::Connection`], and the receiving half returns it once, with the
+/// error of the transport if there is one.
 pub struct Sender<IO>(pub(crate) Arc<Shared<IO>>);
 
 /// The half of a [`WebSocket`] that receives. It is created by [`WebSocket::split`].
+///
+/// Keep it, and keep receiving: it alone answers Pings and a Close frame, and watches the timeouts. If it is
+/// dropped, the [`Sender`] can still send, but a call waits without end if the peer does not read.
 pub struct Receiver<IO> {
     pub(crate) shared: Arc<Shared<IO>>,
     pub(crate) reading: Reading,
@@ -99,22 +109,6 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Sender<IO> {
         self.flush().await
     }
 
-    /// Queues a message with `send`, and waits only while the output is full.
-    async fn queue<M>(
-        &mut self,
-        message: M,
-        send: impl Fn(&mut Connection, M) -> Result<(), Unsent<M>>,
-    ) -> Result<(), Error> {
-        let mut message = Some(message);
-        poll_fn(|cx| {
-            let poll = |engine: &mut Engine<IO>, cx: &mut Context<'_>| {
-                engine.poll_queue(&mut message, &send, None, cx)
-            };
-            self.0.poll_sender(cx, poll)
-        })
-        .await
-    }
-
     /// Sends one piece of a message, as [`WebSocket::send_chunk`] does.
     ///
     /// # Errors
@@ -139,7 +133,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Sender<IO> {
     ///
     /// # Errors
     ///
-    /// Returns the failure of the transport, if the receiving half has not returned it.
+    /// Returns the [failure](Self#failures) of the connection.
     pub async fn flush(&mut self) -> Result<(), Error> {
         poll_fn(|cx| self.0.poll_sender(cx, |engine, cx| engine.poll_flush(None, cx))).await
     }
@@ -159,14 +153,30 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Sender<IO> {
         self.0.wake_receiver();
         Ok(())
     }
+
+    /// Queues a message with `send`, and waits only while the output is full.
+    async fn queue<M>(
+        &mut self,
+        message: M,
+        send: impl Fn(&mut Connection, M) -> Result<(), Unsent<M>>,
+    ) -> Result<(), Error> {
+        let mut message = Some(message);
+        poll_fn(|cx| {
+            let poll = |engine: &mut Engine<IO>, cx: &mut Context<'_>| {
+                engine.poll_queue(&mut message, &send, None, cx)
+            };
+            self.0.poll_sender(cx, poll)
+        })
+        .await
+    }
 }
 
 impl<IO> Sender<IO> {
-    /// Joins both halves again. Returns them if they belong to different connections.
+    /// Joins both halves again.
     ///
     /// # Errors
     ///
-    /// Returns both halves.
+    /// Returns both halves if they belong to different connections.
     pub fn reunite(self, receiver: Receiver<IO>) -> Result<WebSocket<IO>, (Self, Receiver<IO>)> {
         if !Arc::ptr_eq(&self.0, &receiver.shared) {
             return Err((self, receiver));

@@ -15,14 +15,26 @@ use crate::split::{Receiver, Sender, split};
 
 /// A WebSocket connection over `IO`, a tokio transport.
 ///
-/// [`recv`](Self::recv) returns messages, [`send`](Self::send) sends them. It is also a [`Stream`] of
-/// owned messages and a [`Sink`]. Pings are answered, timeouts are watched and the closing handshake is
-/// completed while a future of this type is polled, so keep receiving.
+/// [`recv`](Self::recv) returns messages, [`send`](Self::send) sends them. It is also a
+/// [`Stream`](futures_core::Stream) of owned messages and a [`Sink`](futures_sink::Sink). Pings are answered,
+/// timeouts are watched and the closing handshake is completed while a future of this type is polled, so
+/// keep receiving.
 ///
 /// # Cancellation
 ///
 /// Each future can be dropped at any point. A message is then either queued as a whole or not at all,
 /// and no received byte is lost.
+///
+/// # Failures
+///
+/// If the peer breaks a rule, exceeds a limit or is idle for too long, the connection fails with a Close
+/// frame that names the reason (RFC 6455, section 7.1.7). A call that meets the failure completes after that
+/// frame is written and the peer has ended its stream.
+/// [`Timeouts::closing`](websocket_proto::Timeouts::closing) bounds this wait; without that timeout it ends
+/// when the frame is written. After a broken transport or a dead peer there is nothing to wait for.
+///
+/// The first of these calls that completes returns the failure. After it, [`recv`](Self::recv) returns
+/// `None`, and the calls that send return [`SendError::Closed`].
 pub struct WebSocket<IO> {
     pub(crate) engine: Engine<IO>,
     pub(crate) reading: Reading,
@@ -57,9 +69,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
     ///
     /// # Errors
     ///
-    /// Returns the failure of the connection or of the transport once, and then `None`. The Close frame
-    /// that names a failure is written before; [`Timeouts::closing`](websocket_proto::Timeouts::closing)
-    /// bounds how long the call then waits for the peer.
+    /// Returns the [failure](Self#failures) of the connection, and then `None`.
     pub async fn recv(&mut self) -> Result<Option<Message<'_>>, Error> {
         Ok(self.recv_chunk().await?.map(|chunk| chunk.payload))
     }
@@ -95,8 +105,11 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
     ///
     /// # Errors
     ///
-    /// Returns [`Error::Send`] if the connection is closing or inside a message that is sent in pieces,
-    /// and the failure of the transport.
+    /// - [`SendError::Closed`] after a Close frame was sent or received. A program that also sends on its own
+    ///   initiative, such as a chat room, ignores this error and continues to call [`recv`](Self::recv)
+    ///   until `None`, which completes the closing handshake.
+    /// - [`SendError::MessageInProgress`] inside a message that is sent in pieces.
+    /// - The [failure](Self#failures) of the connection.
     pub async fn send<'m>(&mut self, message: impl Into<Outgoing<'m>>) -> Result<(), Error> {
         self.feed(message).await?;
         self.flush().await
@@ -106,14 +119,13 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
     ///
     /// The next [`recv`](Self::recv) that waits for the transport writes everything that was queued,
     /// and so does [`flush`](Self::flush). While the call waits, it reads as `flush` does. A peer that
-    /// does not read blocks it until a timeout fails the connection: a program that must not wait so
-    /// long drops the future, for example with `tokio::time::timeout`.
+    /// does not read blocks it until a timeout fails the connection. A program that must not wait so
+    /// long drops the future, for example with `tokio::time::timeout`, or calls
+    /// [`try_feed`](Self::try_feed).
     ///
     /// # Errors
     ///
-    /// Returns the errors of [`send`](Self::send). After a Close was sent or received, the error is
-    /// [`SendError::Closed`]: a program that also sends on its own initiative, such as a chat room,
-    /// ignores it and continues to call `recv` until `None`, which completes the closing handshake.
+    /// Returns the errors of [`send`](Self::send).
     pub async fn feed<'m>(&mut self, message: impl Into<Outgoing<'m>>) -> Result<(), Error> {
         self.queue(message.into(), |connection, message| connection.send(message)).await
     }
@@ -127,8 +139,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
     ///
     /// # Errors
     ///
-    /// Returns the message with the reason: [`SendError::Full`] without room, and
-    /// [`SendError::Closed`] after a Close frame or a failure, which [`recv`](Self::recv) returns.
+    /// Returns the message with the reason: [`SendError::Full`] without room, and otherwise as
+    /// [`send`](Self::send). After a failure the reason is [`SendError::Closed`]; the next call that waits
+    /// returns the failure.
     pub fn try_feed<'m>(
         &mut self,
         message: impl Into<Outgoing<'m>>,
@@ -152,24 +165,13 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
         self.flush().await
     }
 
-    /// Queues a message with `send`, and waits only while the output is full.
-    async fn queue<M>(
-        &mut self,
-        message: M,
-        send: impl Fn(&mut Connection, M) -> Result<(), Unsent<M>>,
-    ) -> Result<(), Error> {
-        let Self { engine, reading } = self;
-        let mut message = Some(message);
-        poll_fn(|cx| engine.poll_queue(&mut message, &send, Some(reading), cx))
-            .await
-            .map_err(|error| engine.take_error_or(error))
-    }
-
     /// Sends one piece of a message. Completes when the transport has accepted it.
     ///
     /// # Errors
     ///
-    /// Returns the errors of [`send`](Self::send).
+    /// Returns the errors of [`send`](Self::send), except for `MessageInProgress`, and
+    /// [`SendError::NoMessageInProgress`] or [`SendError::TypeMismatch`] for a piece that does not continue the
+    /// message in progress.
     pub async fn send_chunk(&mut self, chunk: Chunk<'_>) -> Result<(), Error> {
         self.queue(chunk, |connection, chunk| connection.send_chunk(chunk)).await?;
         self.flush().await
@@ -181,7 +183,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
     ///
     /// # Errors
     ///
-    /// Returns the errors of [`send`](Self::send).
+    /// Returns [`SendError::TooLong`] for a longer payload, [`SendError::Closed`] after a Close frame was sent
+    /// or received, and the [failure](Self#failures) of the connection.
     pub async fn ping(&mut self, payload: &[u8]) -> Result<(), Error> {
         self.queue(payload, ping).await?;
         self.flush().await
@@ -194,21 +197,27 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
     ///
     /// # Errors
     ///
-    /// Returns the failure of the transport or of the connection.
+    /// Returns the [failure](Self#failures) of the connection, and then [`SendError::Closed`]: what was
+    /// queued is lost.
     pub async fn flush(&mut self) -> Result<(), Error> {
         let Self { engine, reading } = self;
         poll_fn(|cx| engine.poll_flush(Some(reading), cx))
             .await
             .map_err(|error| engine.take_error_or(error))
     }
-}
 
-/// Queues a Ping as [`Engine::poll_queue`] expects it.
-pub(crate) fn ping<'p>(
-    connection: &mut Connection,
-    payload: &'p [u8],
-) -> Result<(), Unsent<&'p [u8]>> {
-    connection.ping(payload).map_err(|error| Unsent { message: payload, error })
+    /// Queues a message with `send`, and waits only while the output is full.
+    async fn queue<M>(
+        &mut self,
+        message: M,
+        send: impl Fn(&mut Connection, M) -> Result<(), Unsent<M>>,
+    ) -> Result<(), Error> {
+        let Self { engine, reading } = self;
+        let mut message = Some(message);
+        poll_fn(|cx| engine.poll_queue(&mut message, &send, Some(reading), cx))
+            .await
+            .map_err(|error| engine.take_error_or(error))
+    }
 }
 
 /// # Closing
@@ -218,10 +227,12 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
     /// dropped; [`start_close`](Self::start_close) keeps them.
     ///
     /// `frame` is a [`CloseCode`](websocket_proto::CloseCode), a [`CloseFrame`] or `None`.
+    /// [`Timeouts::closing`](websocket_proto::Timeouts::closing) bounds the call; without that timeout it waits
+    /// for the peer.
     ///
     /// # Errors
     ///
-    /// Returns [`Error::Send`] for an invalid frame, and the failure of the connection.
+    /// Returns [`SendError::InvalidClose`], and the [failure](Self#failures) of the connection.
     pub async fn close<'f, F>(&mut self, frame: F) -> Result<(), Error>
     where
         F: TryInto<Option<CloseFrame<'f>>>,
@@ -233,13 +244,14 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
     }
 
     /// Queues a Close frame. [`recv`](Self::recv) then returns the remaining messages of the peer, and
-    /// `None` when the closing handshake is complete.
+    /// `None` when the closing handshake is complete. The calls that send return [`SendError::Closed`] from
+    /// now on.
     ///
     /// Does nothing if the connection is closing already.
     ///
     /// # Errors
     ///
-    /// Returns [`Error::Send`] for an invalid frame.
+    /// Returns [`SendError::InvalidClose`].
     pub fn start_close<'f, F>(&mut self, frame: F) -> Result<(), Error>
     where
         F: TryInto<Option<CloseFrame<'f>>>,
@@ -301,6 +313,14 @@ impl<IO> WebSocket<IO> {
     pub fn split(self) -> (Sender<IO>, Receiver<IO>) {
         split(self.engine, self.reading)
     }
+}
+
+/// Queues a Ping as [`Engine::poll_queue`] expects it.
+pub(crate) fn ping<'p>(
+    connection: &mut Connection,
+    payload: &'p [u8],
+) -> Result<(), Unsent<&'p [u8]>> {
+    connection.ping(payload).map_err(|error| Unsent { message: payload, error })
 }
 
 impl<IO> fmt::Debug for WebSocket<IO> {

@@ -133,7 +133,7 @@ impl<'a> ClientUpgrade<'a> {
         let on_upgrade = response.extensions_mut().remove::<OnUpgrade>();
         let on_upgrade =
             on_upgrade.ok_or(io::Error::other("the response has no upgrade of hyper"))?;
-        let io = UpgradedIo::upgraded(on_upgrade, kind).await?;
+        let io = UpgradedIo::once_upgraded(on_upgrade, kind).await?;
         let socket = WebSocket::from_parts(io, connection, Input::owned(Vec::new()));
         Ok(socket.with_subprotocol(subprotocol.as_deref()))
     }

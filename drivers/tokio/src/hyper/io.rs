@@ -28,14 +28,14 @@ pub(super) enum Kind {
 
 impl UpgradedIo {
     /// Waits until hyper has upgraded.
-    pub(super) async fn upgraded(on_upgrade: OnUpgrade, kind: Kind) -> io::Result<Self> {
+    pub(super) async fn once_upgraded(on_upgrade: OnUpgrade, kind: Kind) -> io::Result<Self> {
         let io = on_upgrade.await.map_err(io::Error::other)?;
         Ok(Self { io, kind })
     }
 
     /// Returns hyper's transport.
     #[must_use]
-    pub fn get_ref(&self) -> &Upgraded {
+    pub fn upgraded(&self) -> &Upgraded {
         &self.io
     }
 }

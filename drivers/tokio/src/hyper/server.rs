@@ -126,7 +126,7 @@ impl ServerUpgrade {
             response.headers_mut().extend(value.ok().map(|value| (SEC_WEBSOCKET_PROTOCOL, value)));
         }
         let socket = async move {
-            let io = UpgradedIo::upgraded(on_upgrade, kind).await?;
+            let io = UpgradedIo::once_upgraded(on_upgrade, kind).await?;
             let connection = Connection::server(config, &negotiated);
             let socket = WebSocket::from_parts(io, connection, Input::owned(Vec::new()));
             Ok(socket.with_subprotocol(subprotocol.as_deref()))
