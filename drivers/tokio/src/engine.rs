@@ -110,6 +110,7 @@ impl<IO> Engine<IO> {
     /// Returns the next message or piece. Call it after `poll_event` has completed with `true`.
     ///
     /// Returns `None` for a failure.
+    #[inline]
     pub(crate) fn receive<'r>(&mut self, reading: &'r mut Reading) -> Option<Chunk<'r>> {
         match reading.take_kept() {
             Some(chunk) => Some(chunk),
@@ -118,6 +119,7 @@ impl<IO> Engine<IO> {
     }
 
     /// Receives one event from the bytes that were read. Handles those that are no messages.
+    #[inline]
     fn receive_read<'r>(&mut self, input: &'r mut Input<'static>) -> Option<Chunk<'r>> {
         match self.connection.receive(input)? {
             Event::Message(message) => Some(Chunk::new(message, Fragment::Whole)),

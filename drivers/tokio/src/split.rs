@@ -160,7 +160,10 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Sender<IO> {
         message: M,
         send: impl Fn(&mut Connection, M) -> Result<(), Unsent<M>>,
     ) -> Result<(), Error> {
-        let mut message = Some(message);
+        // Most messages find room.
+        let sent = send(&mut self.0.engine().connection, message);
+        let Err(unsent) = sent else { return Ok(()) };
+        let mut message = Some(unsent.message);
         poll_fn(|cx| {
             let poll = |engine: &mut Engine<IO>, cx: &mut Context<'_>| {
                 engine.poll_queue(&mut message, &send, None, cx)

@@ -213,7 +213,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
         send: impl Fn(&mut Connection, M) -> Result<(), Unsent<M>>,
     ) -> Result<(), Error> {
         let Self { engine, reading } = self;
-        let mut message = Some(message);
+        // Most messages find room.
+        let Err(unsent) = send(&mut engine.connection, message) else { return Ok(()) };
+        let mut message = Some(unsent.message);
         poll_fn(|cx| engine.poll_queue(&mut message, &send, Some(reading), cx))
             .await
             .map_err(|error| engine.take_error_or(error))
