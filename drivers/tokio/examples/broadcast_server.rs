@@ -3,13 +3,13 @@
 //! `cargo run --example broadcast_server [ADDRESS]` listens on 127.0.0.1:9003, or on ADDRESS. The example
 //! `client` is a client for it.
 //!
-//! A message is encoded once for all clients. A client that falls 100 messages behind is disconnected.
+//! A message is encoded once for all clients. A client that falls 100 messages or 1 MiB behind is disconnected.
 
 use std::net::SocketAddr;
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::broadcast::{self, error::RecvError};
-use tokio_websocket_proto::proto::{CloseCode, PreparedMessage};
+use tokio_websocket_proto::proto::{CloseCode, PreparedMessage, SendError, Unsent};
 use tokio_websocket_proto::{Error, accept, configure_tcp};
 
 #[tokio::main]
@@ -61,7 +61,12 @@ async fn talk(
         match post {
             Ok(post) if post.from == peer => {}
             // The next `recv` writes all messages that are queued at once.
-            Ok(post) => socket.feed(&post.message).await?,
+            Ok(post) => match socket.try_feed(&post.message).map_err(Unsent::into_error) {
+                Ok(()) => {}
+                Err(SendError::Full) => return socket.close(CloseCode::TRY_AGAIN_LATER).await,
+                // `recv` completes the closing handshake, or returns the failure.
+                Err(_) => {}
+            },
             Err(RecvError::Lagged(_)) => return socket.close(CloseCode::TRY_AGAIN_LATER).await,
             Err(RecvError::Closed) => return socket.close(CloseCode::GOING_AWAY).await,
         }

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use tokio::io::{DuplexStream, duplex};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio_websocket_proto::proto::handshake::ClientRequest;
 use tokio_websocket_proto::proto::{Chunk, CloseCode, Fragment};
 use tokio_websocket_proto::{Error, WebSocket, accept, client};
@@ -194,5 +194,47 @@ async fn dropped_halves_futures_lose_nothing() {
         };
         let ((), (), received) = tokio::join!(echo, sending, receiving);
         assert_eq!(received, (0..30).map(message).collect::<Vec<_>>());
+    }
+}
+
+#[tokio::test]
+async fn dropped_calls_of_a_failed_connection_return_its_failure_once() {
+    for capacity in [1, 7, 1000] {
+        for polls in 0..6 {
+            let (server, mut client) = pair(capacity).await;
+            let (mut reads, mut writes) = tokio::io::split(server.into_io());
+            let peer = async {
+                // A frame with a reserved bit. The stream of the peer ends after ours.
+                writes.write_all(b"\x91\0").await.unwrap();
+                let mut received = Vec::new();
+                reads.read_to_end(&mut received).await.unwrap();
+                writes.shutdown().await.unwrap();
+                received
+            };
+            let failing = async {
+                let mut failures = 0;
+                for i in 0..100 {
+                    for sent in [
+                        cancelled(polls, client.send(message(i))).await,
+                        cancelled(polls, client.flush()).await,
+                    ] {
+                        failures += usize::from(matches!(sent, Some(Err(Error::Connection(_)))));
+                    }
+                    tokio::task::yield_now().await;
+                }
+                let received = client.recv().await;
+                failures += usize::from(matches!(received, Err(Error::Connection(_))));
+                assert!(matches!(client.recv().await, Ok(None)));
+                // Ends the stream that the peer reads, if the failure came before that.
+                drop(client);
+                failures
+            };
+            let (failures, received) = tokio::join!(failing, peer);
+            assert_eq!(failures, 1, "{capacity} bytes, {polls} polls");
+            // A client masks its Close frame.
+            let close = &received[received.len() - 8..];
+            let code = [close[6] ^ close[2], close[7] ^ close[3]];
+            assert_eq!((close[0], close[1], code), (0x88, 0x82, [0x03, 0xea]));
+        }
     }
 }

@@ -3,8 +3,11 @@
 use std::pin::pin;
 use std::task::{Context, Poll};
 
-use tokio_websocket_proto::Error;
-use tokio_websocket_proto::proto::{CloseCode, ConnectionError, SendError};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+use tokio_websocket_proto::proto::{
+    CloseCode, Connection, ConnectionError, Input, Negotiated, SendError,
+};
+use tokio_websocket_proto::{Error, WebSocket};
 
 use script::{
     CLOSE, ECHO_AND_CLOSE, FAILURE, FULL_AT_ONCE, HELLO_AND_FAILURE, Script, Wakes, calls, poll,
@@ -161,4 +164,29 @@ async fn receiving_half_completes_the_closing_handshake_that_the_sending_half_st
     assert!(matches!(receiver.recv().await, Ok(None)));
     assert!(receiver.outcome().unwrap().clean);
     sender.flush().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn halves_in_two_threads_lose_no_message_that_is_fed() {
+    let (io, mut peer) = duplex(1000);
+    let connection = Connection::server(&FULL_AT_ONCE, &Negotiated::default());
+    let socket = WebSocket::from_parts(io, connection, Input::owned(Vec::new()));
+    let (mut sender, mut receiver) = socket.split();
+    let receiving =
+        tokio::spawn(async move { receiver.recv().await.map(|message| message.is_some()) });
+    let sending = tokio::spawn(async move {
+        for _ in 0..10_000 {
+            sender.feed("Hello").await?;
+        }
+        sender.start_close(CloseCode::NORMAL)?;
+        // The receiving half writes the rest.
+        Ok::<_, Error>(sender)
+    });
+    let mut received = vec![0; 10_000 * 7 + 4];
+    peer.read_exact(&mut received).await.unwrap();
+    assert_eq!(received, [b"\x81\x05Hello".repeat(10_000), b"\x88\x02\x03\xe8".into()].concat());
+    peer.write_all(b"\x88\x82\0\0\0\0\x03\xe8").await.unwrap();
+    drop(peer);
+    assert!(!receiving.await.unwrap().unwrap());
+    sending.await.unwrap().unwrap();
 }

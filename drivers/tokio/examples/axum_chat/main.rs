@@ -24,12 +24,17 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_websocket_proto::Error;
 use tokio_websocket_proto::axum::{WebSocket, WebSocketUpgrade};
-use tokio_websocket_proto::proto::{CloseCode, Config, Deflate, Limits, Timeouts};
+use tokio_websocket_proto::proto::{
+    CloseCode, Config, Deflate, Limits, SendError, Timeouts, Unsent,
+};
 
 static CONFIG: Config = Config::new()
     .with_timeouts(Timeouts::RECOMMENDED)
     .with_limits(Limits::DEFAULT.with_max_message(4096))
     .with_deflate(Deflate::new());
+
+/// A member that does not read its messages is disconnected.
+const TOO_LATE: CloseCode = CloseCode::POLICY_VIOLATION;
 
 #[derive(Clone)]
 struct Chat {
@@ -117,8 +122,13 @@ async fn converse(
                 None => return Ok(()),
             },
             message = seat.next() => match message {
-                Ok(message) => socket.feed(&message).await?,
-                Err(_) => return socket.close(CloseCode::POLICY_VIOLATION).await, // too late
+                Ok(message) => match socket.try_feed(&message).map_err(Unsent::into_error) {
+                    Ok(()) => {}
+                    Err(SendError::Full) => return socket.close(TOO_LATE).await,
+                    // `recv` completes the closing handshake, or returns the failure.
+                    Err(_) => {}
+                },
+                Err(_) => return socket.close(TOO_LATE).await,
             },
             _ = chat.leaving.changed() => return socket.close(CloseCode::GOING_AWAY).await,
         }
