@@ -107,6 +107,20 @@ impl<IO> Engine<IO> {
         }
     }
 
+    /// Queues `message` with `send`. On an error, `message` is unsent.
+    #[inline]
+    pub(crate) fn queue<M>(
+        &mut self,
+        message: &mut Option<M>,
+        send: &impl Fn(&mut Connection, M) -> Result<(), Unsent<M>>,
+    ) -> Result<(), SendError> {
+        let Some(unsent) = message.take() else { return Ok(()) };
+        send(&mut self.connection, unsent).map_err(|unsent| {
+            *message = Some(unsent.message);
+            unsent.error
+        })
+    }
+
     /// Returns the next message or piece. Call it after `poll_event` has completed with `true`.
     ///
     /// Returns `None` for a failure.
@@ -230,20 +244,20 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Engine<IO> {
     pub(crate) fn poll_queue<M>(
         &mut self,
         message: &mut Option<M>,
-        send: impl Fn(&mut Connection, M) -> Result<(), Unsent<M>>,
+        send: &impl Fn(&mut Connection, M) -> Result<(), Unsent<M>>,
         mut reading: Option<&mut Reading>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), SendError>> {
-        while let Some(queued) = message.take() {
-            let Err(unsent) = send(&mut self.connection, queued) else { break };
-            *message = Some(unsent.message);
-            if unsent.error != SendError::Full {
-                ready!(self.poll_end(cx));
-                return Poll::Ready(Err(unsent.error));
+        loop {
+            match self.queue(message, send) {
+                Ok(()) => return Poll::Ready(Ok(())),
+                Err(SendError::Full) => ready!(self.poll_room(reading.as_deref_mut(), cx))?,
+                Err(error) => {
+                    ready!(self.poll_end(cx));
+                    return Poll::Ready(Err(error));
+                }
             }
-            ready!(self.poll_room(reading.as_deref_mut(), cx))?;
         }
-        Poll::Ready(Ok(()))
     }
 
     /// Waits until the output has room.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::future::poll_fn;
 use std::sync::Arc;
-use std::task::Context;
+use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use websocket_proto::{
@@ -155,22 +155,19 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Sender<IO> {
     }
 
     /// Queues a message with `send`, and waits only while the output is full.
-    async fn queue<M>(
+    fn queue<M>(
         &mut self,
         message: M,
         send: impl Fn(&mut Connection, M) -> Result<(), Unsent<M>>,
-    ) -> Result<(), Error> {
-        // Most messages find room.
-        let sent = send(&mut self.0.engine().connection, message);
-        let Err(unsent) = sent else { return Ok(()) };
-        let mut message = Some(unsent.message);
-        poll_fn(|cx| {
-            let poll = |engine: &mut Engine<IO>, cx: &mut Context<'_>| {
-                engine.poll_queue(&mut message, &send, None, cx)
-            };
-            self.0.poll_sender(cx, poll)
+    ) -> impl Future<Output = Result<(), Error>> {
+        let mut message = Some(message);
+        poll_fn(move |cx| {
+            // Most messages find room.
+            if self.0.engine().queue(&mut message, &send).is_ok() {
+                return Poll::Ready(Ok(()));
+            }
+            self.0.poll_sender(cx, |engine, cx| engine.poll_queue(&mut message, &send, None, cx))
         })
-        .await
     }
 }
 

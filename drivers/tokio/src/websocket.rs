@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::poll_fn;
+use std::task::Poll;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use websocket_proto::{
@@ -111,7 +112,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
     /// - [`SendError::MessageInProgress`] inside a message that is sent in pieces.
     /// - The [failure](Self#failures) of the connection.
     pub async fn send<'m>(&mut self, message: impl Into<Outgoing<'m>>) -> Result<(), Error> {
-        self.feed(message).await?;
+        self.queue(message.into(), |connection, message| connection.send(message)).await?;
         self.flush().await
     }
 
@@ -142,6 +143,37 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
     /// Returns the message with the reason: [`SendError::Full`] without room, and otherwise as
     /// [`send`](Self::send). After a failure the reason is [`SendError::Closed`]; the next call that waits
     /// returns the failure.
+    ///
+    /// ```
+    /// use tokio::net::TcpStream;
+    /// use tokio::sync::broadcast;
+    /// use tokio_websocket_proto::proto::{CloseCode, PreparedMessage, SendError, Unsent};
+    /// use tokio_websocket_proto::{Error, WebSocket};
+    ///
+    /// /// Passes messages between a member and its chat room, until the member leaves.
+    /// async fn converse(
+    ///     mut member: WebSocket<TcpStream>,
+    ///     room: broadcast::Sender<PreparedMessage>,
+    /// ) -> Result<(), Error> {
+    ///     let mut messages = room.subscribe();
+    ///     loop {
+    ///         tokio::select! {
+    ///             message = member.recv() => match message? {
+    ///                 Some(message) => drop(room.send(PreparedMessage::new(message))),
+    ///                 None => return Ok(()),
+    ///             },
+    ///             Ok(message) = messages.recv() => {
+    ///                 match member.try_feed(&message).map_err(Unsent::into_error) {
+    ///                     Ok(()) => {}
+    ///                     Err(SendError::Full) => return member.close(CloseCode::TRY_AGAIN_LATER).await,
+    ///                     // `recv` completes the closing handshake, or returns the failure.
+    ///                     Err(_) => {}
+    ///                 }
+    ///             }
+    ///         }
+    ///     }
+    /// }
+    /// ```
     pub fn try_feed<'m>(
         &mut self,
         message: impl Into<Outgoing<'m>>,
@@ -207,18 +239,21 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
     }
 
     /// Queues a message with `send`, and waits only while the output is full.
-    async fn queue<M>(
+    fn queue<M>(
         &mut self,
         message: M,
         send: impl Fn(&mut Connection, M) -> Result<(), Unsent<M>>,
-    ) -> Result<(), Error> {
+    ) -> impl Future<Output = Result<(), Error>> {
         let Self { engine, reading } = self;
-        // Most messages find room.
-        let Err(unsent) = send(&mut engine.connection, message) else { return Ok(()) };
-        let mut message = Some(unsent.message);
-        poll_fn(|cx| engine.poll_queue(&mut message, &send, Some(reading), cx))
-            .await
-            .map_err(|error| engine.take_error_or(error))
+        let mut message = Some(message);
+        poll_fn(move |cx| {
+            // Most messages find room.
+            if engine.queue(&mut message, &send).is_ok() {
+                return Poll::Ready(Ok(()));
+            }
+            let queued = engine.poll_queue(&mut message, &send, Some(reading), cx);
+            queued.map_err(|error| engine.take_error_or(error))
+        })
     }
 }
 

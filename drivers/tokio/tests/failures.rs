@@ -215,12 +215,21 @@ async fn close_without_a_timeout_waits_for_the_close_frame_of_the_peer() {
         Config::new().with_timeouts(Timeouts::RECOMMENDED.with_closing(None));
     static NO_TIMEOUTS: Config = Config::new();
     let day = Duration::from_secs(24 * 60 * 60);
-    for config in [&NO_CLOSING, &NO_TIMEOUTS] {
+    let closes: [Call; 2] = [
+        |socket| Box::pin(socket.close(CloseCode::NORMAL)),
+        |socket| {
+            socket.start_close(CloseCode::NORMAL).unwrap();
+            Box::pin(async { socket.recv().await.map(|message| assert_eq!(message, None)) })
+        },
+    ];
+    for (config, call) in
+        [&NO_CLOSING, &NO_TIMEOUTS].map(|config| closes.map(|call| (config, call))).concat()
+    {
         let script = Script::default();
         let (client, server) = (script.client_with(config), script.server_with(config));
         let frames: [&[u8]; 2] = [b"\x88\x02\x03\xe8", b"\x88\x82\0\0\0\0\x03\xe8"];
         for (mut socket, frame) in [client, server].into_iter().zip(frames) {
-            let mut close = Box::pin(socket.close(CloseCode::NORMAL));
+            let mut close = call(&mut socket);
             assert!(poll(close.as_mut()).is_pending());
             assert_eq!(script.take_written()[0], 0x88);
             assert!(tokio::time::timeout(day, close.as_mut()).await.is_err());

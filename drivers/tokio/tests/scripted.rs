@@ -122,6 +122,7 @@ fn futures_are_small() {
     let mut socket = script.server();
     assert!(size_of_val(&socket) <= 448, "{}", size_of_val(&socket));
     assert!(size_of_val(&socket.recv()) <= 64, "{}", size_of_val(&socket.recv()));
+    assert!(size_of_val(&socket.send("")) <= 128, "{}", size_of_val(&socket.send("")));
     let accept = tokio_websocket_proto::accept(script.clone());
     assert!(size_of_val(&accept) <= 384, "{}", size_of_val(&accept));
 }
