@@ -126,10 +126,12 @@ impl<IO> Engine<IO> {
     /// Returns `None` for a failure.
     #[inline]
     pub(crate) fn receive<'r>(&mut self, reading: &'r mut Reading) -> Option<Chunk<'r>> {
-        match reading.take_kept() {
+        let chunk = match reading.take_kept() {
             Some(chunk) => Some(chunk),
             None => self.receive_read(&mut reading.input),
-        }
+        };
+        debug_assert!(chunk.is_some() || self.has_failed(), "`poll_event` has found a message");
+        chunk
     }
 
     /// Receives one event from the bytes that were read. Handles those that are no messages.

@@ -319,8 +319,8 @@ impl<IO> WebSocket<IO> {
         &self.engine.io
     }
 
-    /// Returns the transport, for example to change an option of it. Bytes that are read from it or
-    /// written to it are missing in the connection, which then fails.
+    /// Returns the transport, for example to change an option of it. Do not read from it or write to it:
+    /// either end would then find bytes that are no frames.
     #[must_use]
     pub fn io_mut(&mut self) -> &mut IO {
         &mut self.engine.io
