@@ -6,8 +6,9 @@ use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use support::{Random, named};
+use websocket_proto::Role;
 use websocket_proto::frame::{FrameHeader, FrameRules, Opcode, mask};
-use websocket_proto::{Role, Utf8Validator};
+use websocket_proto::utf8::Utf8Validator;
 
 const SIZES: [usize; 7] = [8, 64, 125, 1 << 10, 16 << 10, 64 << 10, 1 << 20];
 
@@ -52,7 +53,7 @@ fn utf8(criterion: &mut Criterion) {
             group.bench_function(format!("{kind} {}", named(size)), |bencher| {
                 bencher.iter(|| {
                     let mut validator = Utf8Validator::new();
-                    black_box(validator.validate(black_box(text.as_bytes())).is_ok())
+                    black_box(validator.push(black_box(text.as_bytes())).is_ok())
                 });
             });
         }

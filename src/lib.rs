@@ -106,7 +106,7 @@
 //!
 //! | tier | needs | for |
 //! |---|---|---|
-//! | 1: [`session`], [`frame`], [`Utf8Validator`], the parsers of [`handshake`] | `core` | firmware, proxies, other WebSocket stacks |
+//! | 1: [`session`], [`frame`], [`utf8`], the parsers of [`handshake`] | `core` | firmware, proxies, other WebSocket stacks |
 //! | 2: [`Connection`], the state machines of [`handshake`] | `alloc` | all other programs |
 //!
 //! [`Connection`] and [`session::Session`] are built on one protocol state machine.
@@ -173,7 +173,7 @@ mod shared_config;
 mod timeouts;
 mod transport;
 mod types;
-mod utf8;
+pub mod utf8;
 
 pub use close::{CloseCode, CloseFrame, CloseFrameError};
 #[cfg(feature = "alloc")]
@@ -203,7 +203,6 @@ pub use timeouts::{ControlRate, Timeouts};
 pub use transport::Io;
 pub use transport::{Outcome, Transport};
 pub use types::{Fragment, MessageType, Role};
-pub use utf8::{InvalidUtf8, Utf8Validator};
 
 #[cfg(all(doctest, feature = "std"))]
 #[doc = include_str!("../README.md")]

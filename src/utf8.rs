@@ -1,4 +1,5 @@
-//! Incremental UTF-8 validation.
+//! Incremental UTF-8 validation, for programs that use [`frame`](crate::frame) without a
+//! [`Session`](crate::session::Session).
 
 use core::fmt;
 use core::str::Utf8Error;
@@ -10,15 +11,16 @@ use core::str::Utf8Error;
 /// matter how the text is split.
 ///
 /// ```
-/// use websocket_proto::Utf8Validator;
+/// use websocket_proto::utf8::Utf8Validator;
 ///
 /// let mut validator = Utf8Validator::new();
-/// assert_eq!(validator.validate(b"caf\xc3"), Ok("caf"));
+/// assert_eq!(validator.push(b"caf\xc3")?.text, "caf");
 /// assert!(validator.has_partial_char());
-/// assert_eq!(validator.needed(), 1);
-/// assert_eq!(validator.push_partial(b"\xa9"), Ok(Some('é')));
-/// assert_eq!(validator.validate(b"!"), Ok("!"));
+///
+/// let valid = validator.push(b"\xa9!")?;
+/// assert_eq!((valid.completed, valid.text), (Some('é'), "!"));
 /// assert!(!validator.has_partial_char());
+/// # Ok::<(), websocket_proto::utf8::InvalidUtf8<'_>>(())
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Utf8Validator {
@@ -28,16 +30,27 @@ pub struct Utf8Validator {
     len: u8,
 }
 
+/// The complete characters of a piece, as [`Utf8Validator::push`] returns them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ValidUtf8<'a> {
+    /// The character that began in an earlier piece and ends in this one. It precedes `text`.
+    pub completed: Option<char>,
+    /// The characters that begin and end in this piece.
+    pub text: &'a str,
+}
+
 /// The error of a piece that contains an invalid byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct InvalidUtf8<'a> {
-    /// The valid text before the first invalid sequence of the piece.
-    pub valid: &'a str,
+    /// The characters of the piece before the invalid byte.
+    pub valid: ValidUtf8<'a>,
 }
 
 impl fmt::Display for InvalidUtf8<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "invalid UTF-8 after {} valid bytes", self.valid.len())
+        f.write_str("the text is not UTF-8")
     }
 }
 
@@ -50,41 +63,57 @@ impl Utf8Validator {
         Self { partial: [0; 3], len: 0 }
     }
 
-    /// Returns whether the pieces so far end inside a character.
-    ///
-    /// If so, the next bytes go to [`push_partial`](Self::push_partial). A text that ends here is
-    /// invalid.
+    /// Returns whether the pieces so far end inside a character. A text that ends here is invalid.
     #[must_use]
     pub const fn has_partial_char(&self) -> bool {
         self.len > 0
     }
 
+    /// Validates the next piece of the text and returns its complete characters. A partial character
+    /// at its end is stored.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidUtf8`] if the piece contains an invalid byte. The text is then invalid, whatever
+    /// follows; do not push further pieces.
+    pub fn push<'a>(&mut self, piece: &'a [u8]) -> Result<ValidUtf8<'a>, InvalidUtf8<'a>> {
+        let (first, remaining) =
+            piece.split_at_checked(self.needed()).unwrap_or((piece, Default::default()));
+        let Ok(completed) = self.complete_partial(first) else {
+            return Err(InvalidUtf8 { valid: ValidUtf8::default() });
+        };
+        if self.has_partial_char() {
+            return Ok(ValidUtf8::default());
+        }
+        let completed = completed.and_then(|character| character.text().chars().next());
+        match self.validate(remaining) {
+            Ok(text) => Ok(ValidUtf8 { completed, text }),
+            Err(InvalidByte { valid: text }) => {
+                Err(InvalidUtf8 { valid: ValidUtf8 { completed, text } })
+            }
+        }
+    }
+}
+
+/// A piece contains an invalid byte, after the text `valid`.
+pub(crate) struct InvalidByte<'a> {
+    pub(crate) valid: &'a str,
+}
+
+impl Utf8Validator {
     /// Returns the number of bytes missing from the partial character, or 0 if there is none.
-    #[must_use]
-    pub const fn needed(&self) -> usize {
+    pub(crate) const fn needed(&self) -> usize {
         match self.len {
             0 => 0,
             len => sequence_len(self.partial[0]) - len as usize,
         }
     }
 
-    /// Validates a piece and returns its complete characters. A partial character at its end is
-    /// stored.
-    ///
-    /// # Errors
-    ///
-    /// [`InvalidUtf8`] if the piece contains an invalid byte. The error carries the text before it.
-    ///
-    /// # Panics
-    ///
-    /// With debug assertions, if a [partial character](Self::has_partial_char) is stored. Without
-    /// debug assertions, `validate` returns an error in this case.
+    /// Validates a piece at a character boundary and returns its complete characters. A partial
+    /// character at its end is stored.
     #[inline]
-    pub fn validate<'a>(&mut self, piece: &'a [u8]) -> Result<&'a str, InvalidUtf8<'a>> {
-        debug_assert!(!self.has_partial_char());
-        if self.has_partial_char() {
-            return Err(InvalidUtf8 { valid: "" });
-        }
+    pub(crate) fn validate<'a>(&mut self, piece: &'a [u8]) -> Result<&'a str, InvalidByte<'a>> {
+        debug_assert!(!self.has_partial_char(), "`complete_partial` comes first");
         // The partial character is split off first, so that the bytes before it are checked once.
         let (whole, partial) = split_partial_char(piece);
         match from_utf8(whole) {
@@ -93,37 +122,23 @@ impl Utf8Validator {
                 self.store(partial);
                 Ok(text)
             }
-            Ok(text) => Err(InvalidUtf8 { valid: text }),
+            Ok(text) => Err(InvalidByte { valid: text }),
             Err(error) => {
                 let valid = whole.get(..error.valid_up_to()).unwrap_or_default();
-                Err(InvalidUtf8 { valid: str::from_utf8(valid).unwrap_or_default() })
+                Err(InvalidByte { valid: str::from_utf8(valid).unwrap_or_default() })
             }
         }
     }
 
-    /// Adds the first bytes of `piece` to the partial character and returns the character when it
-    /// is complete.
-    ///
-    /// Reads at most [`needed`](Self::needed) bytes; the caller passes the remainder of `piece` to
-    /// [`validate`](Self::validate). Returns `None` if more bytes are needed or if no partial
-    /// character is stored.
-    ///
-    /// # Errors
-    ///
-    /// [`InvalidUtf8`] if a byte cannot continue the character.
-    pub fn push_partial(&mut self, piece: &[u8]) -> Result<Option<char>, InvalidUtf8<'static>> {
-        let character = self.complete_partial(piece)?;
-        Ok(character.and_then(|character| character.text().chars().next()))
-    }
-
-    /// Works as [`push_partial`](Self::push_partial), but returns the encoded character.
+    /// Adds bytes, at most [`needed`](Self::needed), to the partial character, and returns the
+    /// character when it is complete. Does nothing without a partial character.
     pub(crate) fn complete_partial(
         &mut self,
-        piece: &[u8],
-    ) -> Result<Option<Character>, InvalidUtf8<'static>> {
+        bytes: &[u8],
+    ) -> Result<Option<Character>, InvalidByte<'static>> {
+        debug_assert!(bytes.len() <= self.needed());
         let mut buffer = [0; 4];
-        let needed = piece.get(..self.needed()).unwrap_or(piece);
-        let sequence = self.append_to_partial(needed, &mut buffer);
+        let sequence = self.append_to_partial(bytes, &mut buffer);
         match str::from_utf8(sequence) {
             Ok("") => Ok(None),
             Ok(_) => {
@@ -134,7 +149,7 @@ impl Utf8Validator {
                 self.store(sequence);
                 Ok(None)
             }
-            Err(_) => Err(InvalidUtf8 { valid: "" }),
+            Err(_) => Err(InvalidByte { valid: "" }),
         }
     }
 
@@ -274,24 +289,12 @@ mod tests {
         let mut validator = Utf8Validator::new();
         let mut text = String::new();
         for piece in pieces {
-            let mut remaining = *piece;
-            if validator.has_partial_char() {
-                let needed = validator.needed().min(remaining.len());
-                match validator.push_partial(remaining) {
-                    Ok(char) => text.extend(char),
-                    Err(_) => return (text, End::Invalid),
-                }
-                remaining = &remaining[needed..];
-            }
-            if validator.has_partial_char() {
-                continue;
-            }
-            match validator.validate(remaining) {
-                Ok(valid) => text.push_str(valid),
-                Err(error) => {
-                    text.push_str(error.valid);
-                    return (text, End::Invalid);
-                }
+            let pushed = validator.push(piece);
+            let valid = pushed.unwrap_or_else(|error| error.valid);
+            text.extend(valid.completed);
+            text.push_str(valid.text);
+            if pushed.is_err() {
+                return (text, End::Invalid);
             }
         }
         (text, if validator.has_partial_char() { End::Partial } else { End::Whole })
@@ -343,9 +346,10 @@ mod tests {
                 let mut bytes = text.as_bytes().to_vec();
                 bytes[position] = byte;
                 let expected = str::from_utf8(&bytes).map(str::len);
-                let found = Utf8Validator::new().validate(&bytes).map(str::len);
+                let mut validator = Utf8Validator::new();
+                let found = validator.push(&bytes).map(|valid| valid.text.len());
                 assert_eq!(
-                    found.map_err(|error| error.valid.len()),
+                    found.map_err(|error| error.valid.text.len()),
                     expected.map_err(|error| error.valid_up_to())
                 );
                 assert_eq!(from_utf8(&bytes).map(str::len), expected);
@@ -353,29 +357,35 @@ mod tests {
         }
     }
 
-    #[test]
-    fn push_partial_reads_only_the_needed_bytes() {
-        let mut validator = Utf8Validator::new();
-        assert_eq!(validator.push_partial(b"abc"), Ok(None));
-        assert_eq!(validator.validate(b"\xc3"), Ok(""));
-        assert_eq!(validator.push_partial(b""), Ok(None));
-        assert_eq!(validator.needed(), 1);
-        assert_eq!(validator.push_partial(b"\xa9\xff\xff\xff\xff"), Ok(Some('é')));
-        assert_eq!(validator.needed(), 0);
-        assert_eq!(validator.validate(b"!"), Ok("!"));
+    const fn valid(completed: Option<char>, text: &str) -> ValidUtf8<'_> {
+        ValidUtf8 { completed, text }
     }
 
     #[test]
-    fn push_partial_completes_a_character_byte_by_byte() {
+    fn push_completes_a_partial_character_and_validates_the_bytes_after_it() {
         let mut validator = Utf8Validator::new();
-        assert_eq!(validator.validate(b"\xf0"), Ok(""));
+        assert_eq!(validator.push(b"a\xf0"), Ok(valid(None, "a")));
         for (needed, byte) in [(3, 0x9f), (2, 0x8e)] {
             assert_eq!(validator.needed(), needed);
-            assert_eq!(validator.push_partial(&[byte]), Ok(None));
+            assert_eq!(validator.push(&[byte]), Ok(valid(None, "")));
         }
+        assert_eq!(validator.push(b""), Ok(valid(None, "")));
         assert_eq!(validator.needed(), 1);
-        assert_eq!(validator.push_partial(&[0x89]), Ok(Some('🎉')));
+        assert_eq!(validator.push(b"\x89bc\xc3"), Ok(valid(Some('🎉'), "bc")));
+        assert_eq!(validator.push(b"\xa9"), Ok(valid(Some('é'), "")));
         assert!(!validator.has_partial_char());
+    }
+
+    #[test]
+    fn error_has_the_characters_of_the_piece_before_the_invalid_byte() {
+        let mut validator = Utf8Validator::new();
+        assert_eq!(validator.push(b"\xc3"), Ok(valid(None, "")));
+        let error = validator.push(b"\xa9abc\xff").unwrap_err();
+        assert_eq!(error.valid, valid(Some('é'), "abc"));
+        assert_eq!(error.to_string(), "the text is not UTF-8");
+        let mut validator = Utf8Validator::new();
+        assert_eq!(validator.push(b"a\xc3"), Ok(valid(None, "a")));
+        assert_eq!(validator.push(b"bc").unwrap_err().valid, valid(None, ""));
     }
 
     #[test]
@@ -392,23 +402,9 @@ mod tests {
         }
     }
 
-    #[test]
-    #[cfg(debug_assertions)]
-    #[should_panic(expected = "has_partial_char")]
-    fn validate_panics_after_partial_character() {
-        let mut validator = Utf8Validator::new();
-        assert_eq!(validator.validate(b"\xc3"), Ok(""));
-        let _ = validator.validate(b"a");
-    }
-
     /// Returns whether a clone of the validator yields text or an error for `piece`.
     fn yields_text_naive(validator: &Utf8Validator, piece: &[u8]) -> bool {
-        let mut validator = validator.clone();
-        if validator.has_partial_char() {
-            validator.push_partial(piece) != Ok(None)
-        } else {
-            validator.validate(piece) != Ok("")
-        }
+        validator.clone().push(piece) != Ok(ValidUtf8::default())
     }
 
     /// Returns the empty validator, and one validator for each partial character of boundary bytes.
@@ -418,7 +414,7 @@ mod tests {
             for b in BOUNDARY_BYTES {
                 for piece in [&[a][..], &[a, b], &[a, b, 0x80], &[a, b, 0xbf]] {
                     let mut validator = Utf8Validator::new();
-                    if validator.validate(piece) == Ok("") {
+                    if validator.push(piece) == Ok(ValidUtf8::default()) {
                         all.push(validator);
                     }
                 }
@@ -468,11 +464,5 @@ mod tests {
         for piece in [&b"\xf0\x9f\x8e\x89\xff"[..], b"abcd\xff", b"\xf0\x9f\x8e\x41\xff"] {
             assert!(validator.yields_text(piece));
         }
-    }
-
-    #[test]
-    fn error_reports_the_number_of_valid_bytes() {
-        let error = Utf8Validator::new().validate(b"abc\xff").unwrap_err();
-        assert_eq!(error.to_string(), "invalid UTF-8 after 3 valid bytes");
     }
 }

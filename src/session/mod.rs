@@ -49,7 +49,8 @@ use crate::extension::Extension;
 #[cfg(feature = "deflate")]
 use crate::frame::ReservedBits;
 use crate::frame::{FrameDecoder, FrameHeader};
-use crate::{ConnectionError, MessageType, Outcome, Role, Transport, Utf8Validator};
+use crate::utf8::Utf8Validator;
+use crate::{ConnectionError, MessageType, Outcome, Role, Transport};
 
 /// The protocol state of one endpoint: the order of frames and fragments, UTF-8 across frames,
 /// limits, pending replies, and the closing handshake. It stores no payload except a partial

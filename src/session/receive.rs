@@ -171,27 +171,25 @@ impl Machine {
         }
     }
 
-    /// Validates payload of a text message. Returns `None` if it contains no complete character.
+    /// Validates payload of a text message, which has at most the missing bytes of a partial character
+    /// if there is one. Returns `None` if it contains no complete character and is not the last.
     pub(super) fn receive_text<'i>(&mut self, payload: &'i [u8], ends: bool) -> Option<Piece<'i>> {
-        let data = if self.text.has_partial_char() {
+        let text = if self.text.has_partial_char() {
             match self.text.complete_partial(payload) {
-                Ok(Some(character)) => Data::Char(character),
-                Ok(None) => Data::Text(""),
+                Ok(Some(character)) => return self.finish_piece(Data::Char(character), ends),
+                Ok(None) => "",
                 Err(_) => return self.fail_text(""),
             }
         } else {
             match self.text.validate(payload) {
-                Ok(text) => Data::Text(text),
+                Ok(text) => text,
                 Err(error) => return self.fail_text(error.valid),
             }
         };
         if ends && self.text.has_partial_char() {
-            return match data {
-                Data::Text(text) => self.fail_text(text),
-                Data::Char(_) | Data::Binary(_) => self.fail_text(""),
-            };
+            return self.fail_text(text);
         }
-        self.finish_piece(data, ends)
+        self.finish_piece(Data::Text(text), ends)
     }
 
     /// Adds the position within the message. Returns `None` for an empty piece that is not the
