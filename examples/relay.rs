@@ -425,7 +425,7 @@ impl End {
             SessionEvent::Pong(payload) => self.session.pong(payload, masking_key, &mut control)?,
             // A new Close, or the reply to a Close that this side sent.
             SessionEvent::Close(frame) => {
-                self.session.close(frame.as_ref(), masking_key, &mut control)?
+                self.session.close(frame.clone(), masking_key, &mut control)?
             }
             _ => 0,
         };

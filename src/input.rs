@@ -270,6 +270,12 @@ impl Input<'_> {
         (unread, position)
     }
 
+    /// Drops the unread bytes.
+    #[cfg(feature = "alloc")]
+    pub(crate) const fn discard_unread(&mut self) {
+        self.position.discard_unread();
+    }
+
     /// Returns the number of bytes that the last call of a consumer left unread, or 0 after a read.
     #[cfg(feature = "alloc")]
     pub(crate) const fn left_by_last_call(&self) -> usize {
@@ -292,6 +298,11 @@ impl Position {
     /// Returns whether the stream ends after the unread bytes.
     pub(crate) const fn is_finished(&self) -> bool {
         self.finished
+    }
+
+    /// Drops the unread bytes.
+    pub(crate) const fn discard_unread(&mut self) {
+        self.leave_unread(0);
     }
 
     /// Records that the last `len` bytes remain unread.

@@ -22,8 +22,8 @@ pub enum SendError {
     /// `has_room()` returns `true`.
     Full,
     /// A Close frame was sent, or the connection failed (RFC 6455, sections 5.5.1 and 7.1.7). No
-    /// message, Ping or Close can be sent any more, and `may_send()` returns `false`. Pongs are still
-    /// accepted until the peer's Close.
+    /// message, Ping or Close can be sent any more, and `may_send()` returns `false`. After our Close
+    /// frame, Pongs are still accepted until the peer's.
     Closed,
     /// A message that is sent in pieces is not finished (section 5.4). Send its last piece first.
     MessageInProgress,
@@ -51,7 +51,7 @@ impl From<CloseFrameError> for SendError {
     }
 }
 
-/// `close(None)` and `close(frame)` cannot fail to convert.
+/// Lets `close` accept `None` and a [`CloseFrame`](crate::CloseFrame), which always convert.
 impl From<Infallible> for SendError {
     fn from(error: Infallible) -> Self {
         match error {}

@@ -245,7 +245,7 @@ impl Wire {
     fn close(&mut self, session: &mut Session, code: u16, reason: &str) {
         let mut frame = [0; Session::MAX_CONTROL_FRAME_LEN];
         let close = CloseFrame::new(CloseCode(code), reason).unwrap();
-        let len = session.close(Some(&close), key, &mut frame).unwrap();
+        let len = session.close(close, key, &mut frame).unwrap();
         self.push(&frame[..len]);
     }
 
@@ -366,7 +366,7 @@ fn our_close_replaces_a_pending_close_reply_but_not_a_pong() {
         session.receive(&mut Input::with_bytes(&mut close)).unwrap();
         assert!(session.reply_pending());
         let frame = CloseFrame::new(CloseCode::NORMAL, "mine").unwrap();
-        assert!(session.close(Some(&frame), key, &mut out).is_ok());
+        assert!(session.close(frame, key, &mut out).is_ok());
         assert!(!session.reply_pending());
         assert_eq!(session.write_reply(unused_key, &mut out), Ok(0));
         assert_eq!(session.receive(&mut Input::with_bytes(&mut [])), Ok(None));

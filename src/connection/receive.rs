@@ -188,23 +188,19 @@ impl Connection {
     #[cold]
     fn receive_close<'i>(&mut self, payload: ControlPayload<'i>) -> Option<Event<'i>> {
         let payload = self.control_payload(payload);
+        let received = match &payload {
+            Cow::Borrowed(payload) => self.machine.receive_close(payload),
+            Cow::Owned(payload) => {
+                let received = self.machine.receive_close(payload);
+                received.map(|frame| frame.map(CloseFrame::into_owned))
+            }
+        };
+        let frame = received.ok()?;
         self.discard_incoming();
         if !self.config.manual_close {
             self.queue_pending_close();
         }
-        let frame = match &payload {
-            Cow::Borrowed(payload) => CloseFrame::decode(payload),
-            Cow::Owned(payload) => {
-                CloseFrame::decode(payload).map(|frame| frame.map(CloseFrame::into_owned))
-            }
-        };
-        match frame {
-            Ok(frame) => Some(Event::Close(frame)),
-            Err(_) => {
-                self.fail_internally("the machine has decoded this payload");
-                None
-            }
-        }
+        Some(Event::Close(frame))
     }
 
     /// Returns the payload of a control frame: owned if it was split across reads, else borrowed.

@@ -232,7 +232,7 @@ impl Handshake for ClientHandshake {
         }
         match self.state {
             State::Head { .. } => self.read_heads(input).unwrap_or_else(|error| {
-                input.unread_mut().1.leave_unread(0);
+                input.discard_unread();
                 self.fail(error);
                 Some(ClientEvent::Failed(error))
             }),
@@ -243,7 +243,7 @@ impl Handshake for ClientHandshake {
             }
             State::Accepted(_) => None,
             State::Closed | State::Aborted => {
-                input.unread_mut().1.leave_unread(0);
+                input.discard_unread();
                 None
             }
         }

@@ -46,7 +46,7 @@ impl Ending {
 
     /// Consumes and drops the input, and records the end of the stream.
     pub(super) fn receive(&mut self, input: &mut Input<'_>) {
-        input.unread_mut().1.leave_unread(0);
+        input.discard_unread();
         if input.is_finished()
             && let Self::Responding { deadline, .. } = *self
         {

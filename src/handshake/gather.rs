@@ -60,12 +60,12 @@ impl Gathered {
             self.bytes.extend_from_slice(unread.get(..max_new).unwrap_or(unread));
             self.parser.parse(&self.bytes)
         };
-        let Some(len) = parsed.inspect_err(|_| position.leave_unread(0))? else {
+        let Some(len) = parsed.inspect_err(|_| position.discard_unread())? else {
             if before == 0 && !unread.is_empty() {
                 self.bytes.reserve(unread.len().max(MIN_CAPACITY));
                 self.bytes.extend_from_slice(unread);
             }
-            position.leave_unread(0);
+            position.discard_unread();
             return if is_finished { Err(HandshakeError::UnexpectedEof) } else { Ok(false) };
         };
         debug_assert!(before < len && len - before <= unread.len(), "parsers consume what is new");

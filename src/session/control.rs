@@ -1,70 +1,74 @@
 //! Control frames in the receive path.
 
-use super::{ControlPayload, ControlStorage, Machine, Piece};
+use super::{ControlPayload, ControlStorage, Machine};
 use crate::close::check_payload;
-use crate::frame::{Masked, Opcode};
-use crate::{CloseCode, CloseFrame};
+use crate::frame::Masked;
+use crate::{CloseCode, CloseFrame, Violation};
 
 impl Machine {
-    /// Receives payload of a control frame. Returns the frame when it is complete.
+    /// Receives payload of a control frame. Returns all of its payload when the frame is complete.
+    // Not inlined without an allocator, to keep a single copy.
+    #[cfg_attr(feature = "alloc", inline)]
+    #[cfg_attr(not(feature = "alloc"), inline(never))]
     pub(super) fn receive_control<'i>(
         &mut self,
-        opcode: Opcode,
         payload: Masked<'i>,
         control: &mut impl ControlStorage,
-    ) -> Option<Piece<'i>> {
-        let (payload, place) = if payload.offset() == 0 && self.frames.is_between_frames() {
-            let payload = &*payload.unmask();
-            (payload, ControlPayload::Whole(payload))
-        } else {
-            let stored = self.store_control(opcode, payload, control)?;
-            (stored, ControlPayload::Stored(stored.len()))
-        };
-        match opcode {
-            Opcode::Ping => Some(Piece::Ping(place)),
-            Opcode::Pong => Some(Piece::Pong(place)),
-            // Data frames have another path.
-            Opcode::Close | Opcode::Continuation | Opcode::Text | Opcode::Binary => {
-                match CloseFrame::decode(payload) {
-                    Ok(frame) => {
-                        let code = frame.as_ref().map_or(CloseCode::NO_STATUS, CloseFrame::code);
-                        self.closing.receive_close(code);
-                        Some(Piece::Close(place))
-                    }
-                    Err(violation) => {
-                        self.closing.fail(violation.into());
-                        None
-                    }
-                }
-            }
+    ) -> Option<ControlPayload<'i>> {
+        if payload.offset() == 0 && self.frames.is_between_frames() {
+            return Some(ControlPayload::Whole(payload.unmask()));
         }
+        self.store_control(payload, control).map(ControlPayload::Stored)
     }
 
-    /// Stores payload of a control frame that is split across reads. Returns all of its payload
+    /// Stores payload of a control frame that is split across reads. Returns the length of its payload
     /// when the frame is complete.
-    fn store_control<'c>(
+    #[cfg_attr(feature = "alloc", inline(never))]
+    fn store_control(
         &mut self,
-        opcode: Opcode,
         payload: Masked<'_>,
-        control: &'c mut impl ControlStorage,
-    ) -> Option<&'c [u8]> {
-        if payload.len() == 0 {
-            return None;
-        }
+        control: &mut impl ControlStorage,
+    ) -> Option<usize> {
         let start = payload.offset() as usize;
-        let Some(stored) = control.bytes().get_mut(..start + payload.len()) else {
+        let end = start + payload.len();
+        let Some(to) = control.bytes().get_mut(start..end) else {
             self.fail_internally("the rules for headers limit a control frame to 125 bytes");
             return None;
         };
-        if let Some((_, to)) = stored.split_at_mut_checked(start) {
-            to.copy_from_slice(payload.unmask());
-        }
-        if self.frames.is_between_frames() {
-            return Some(stored);
-        }
-        if let (Opcode::Close, Err(violation)) = (opcode, check_payload(stored)) {
+        to.copy_from_slice(payload.unmask());
+        self.frames.is_between_frames().then_some(end)
+    }
+
+    /// Receives payload of a Close frame as [`receive_control`](Self::receive_control) does, and fails
+    /// as soon as the payload cannot become valid.
+    pub(super) fn receive_close_payload<'i>(
+        &mut self,
+        payload: Masked<'i>,
+        control: &mut impl ControlStorage,
+    ) -> Option<ControlPayload<'i>> {
+        let end = payload.offset() as usize + payload.len();
+        let complete = self.receive_control(payload, control);
+        if complete.is_none()
+            && let Some(prefix) = control.bytes().get(..end)
+            && let Err(violation) = check_payload(prefix)
+        {
             self.closing.fail(violation.into());
         }
-        None
+        complete
+    }
+
+    /// Receives the peer's Close, of which [`Piece::Close`](super::Piece::Close) has the payload.
+    /// Returns `None` for an empty payload. After an error the connection has failed.
+    pub(crate) fn receive_close<'p>(
+        &mut self,
+        payload: &'p [u8],
+    ) -> Result<Option<CloseFrame<'p>>, Violation> {
+        let frame = CloseFrame::decode(payload);
+        match &frame {
+            Ok(Some(frame)) => self.closing.receive_close(frame.code()),
+            Ok(None) => self.closing.receive_close(CloseCode::NO_STATUS),
+            Err(violation) => self.closing.fail((*violation).into()),
+        }
+        frame
     }
 }

@@ -6,9 +6,7 @@ use super::{
 use crate::extension::Extension;
 use crate::limits::ReceiveLimits;
 use crate::utf8::Character;
-use crate::{
-    CloseCode, CloseFrame, ConnectionError, Input, Limits, MessageType, Outcome, Role, Transport,
-};
+use crate::{CloseCode, ConnectionError, Input, Limits, MessageType, Outcome, Role, Transport};
 
 /// A complete endpoint without an allocator: the order of frames and fragments, UTF-8 across
 /// frames, limits, replies, and the closing handshake.
@@ -150,55 +148,46 @@ impl Session {
             return Err(ReplyPending);
         }
         let (mut unread, position) = input.unread_mut();
-        let finished = position.is_finished();
         let piece = self.machine.receive(&mut unread, &self.limits, &mut self.control);
         position.leave_unread(unread.len());
-        let Some(piece) = piece else {
-            if finished && !self.machine.failure_pending() {
-                self.machine.receive_eof();
-            }
-            self.take_pending_close();
-            return Ok(self.machine.take_failure().map(SessionEvent::Failed));
-        };
-        match piece {
-            Piece::Ping(_) => self.reply = Some(Reply::Pong),
-            Piece::Pong(_) => {}
-            #[cfg(feature = "deflate")]
-            Piece::Compressed => {}
-            // A piece of text may be the valid part of a message that is not UTF-8.
-            Piece::Close(_) | Piece::Data { .. } => self.take_pending_close(),
-        }
         let event = match piece {
-            #[cfg(feature = "deflate")]
-            Piece::Compressed => {
-                self.machine.fail_internally("a session negotiates no extension");
-                return Ok(self.machine.take_failure().map(SessionEvent::Failed));
-            }
-            Piece::Data { data, fragment } => match data {
+            Some(Piece::Data { data, fragment }) => Some(match data {
                 Data::Text(text) => SessionEvent::Text(text, fragment),
                 Data::Char(character) => {
                     self.character = character;
                     SessionEvent::Text(self.character.text(), fragment)
                 }
                 Data::Binary(payload) => SessionEvent::Binary(payload.unmask(), fragment),
-            },
-            Piece::Ping(payload) => SessionEvent::Ping(self.control.store(payload)),
-            Piece::Pong(payload) => SessionEvent::Pong(self.control.store(payload)),
-            Piece::Close(payload) => match CloseFrame::decode(self.control.store(payload)) {
-                Ok(frame) => SessionEvent::Close(frame),
-                Err(violation) => {
-                    debug_assert!(false, "the machine has decoded this payload");
-                    SessionEvent::Failed(violation.into())
+            }),
+            Some(Piece::Ping(payload)) => {
+                self.reply = Some(Reply::Pong);
+                return Ok(Some(SessionEvent::Ping(self.control.store(payload))));
+            }
+            Some(Piece::Pong(payload)) => Some(SessionEvent::Pong(self.control.store(payload))),
+            Some(Piece::Close(payload)) => {
+                match self.machine.receive_close(self.control.store(payload)) {
+                    Ok(frame) => Some(SessionEvent::Close(frame)),
+                    Err(_) => {
+                        position.discard_unread();
+                        self.machine.take_failure().map(SessionEvent::Failed)
+                    }
                 }
-            },
+            }
+            #[cfg(feature = "deflate")]
+            Some(Piece::Compressed) => {
+                self.machine.fail_internally("a session negotiates no extension");
+                self.machine.take_failure().map(SessionEvent::Failed)
+            }
+            None => {
+                if position.is_finished() && !self.machine.failure_pending() {
+                    self.machine.receive_eof();
+                }
+                self.machine.take_failure().map(SessionEvent::Failed)
+            }
         };
-        Ok(Some(event))
-    }
-
-    /// Makes the Close frame that must be sent the pending reply, if there is one.
-    #[inline(never)]
-    fn take_pending_close(&mut self) {
+        // Also after a piece of text: it may be the valid part of a message that is not UTF-8.
         self.reply = self.machine.pending_close().map(Reply::Close);
+        Ok(event)
     }
 
     /// Reports that the transport failed. The next [`receive`](Self::receive) returns the failure,

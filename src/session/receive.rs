@@ -51,9 +51,9 @@ impl Machine {
                 }
             };
             let piece = match header.opcode() {
-                Opcode::Close | Opcode::Ping | Opcode::Pong => {
-                    self.receive_control(header.opcode(), payload, control)
-                }
+                Opcode::Ping => self.receive_control(payload, control).map(Piece::Ping),
+                Opcode::Pong => self.receive_control(payload, control).map(Piece::Pong),
+                Opcode::Close => self.receive_close_payload(payload, control).map(Piece::Close),
                 Opcode::Text | Opcode::Binary | Opcode::Continuation => {
                     self.data_arrived = true;
                     let ends = self.frames.is_between_frames() && header.fin();

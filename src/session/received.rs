@@ -15,6 +15,7 @@ pub(crate) enum Piece<'i> {
     Compressed,
     Ping(ControlPayload<'i>),
     Pong(ControlPayload<'i>),
+    /// The caller passes the payload to [`receive_close`](super::Machine::receive_close).
     Close(ControlPayload<'i>),
 }
 

@@ -107,23 +107,30 @@ impl Session {
         write_ping_pong(&mut self.machine, PingPong::Pong, payload, masking_key, out)
     }
 
-    /// Writes a Close frame (section 5.5.1) to the start of `out` and returns its length. `None`
-    /// means an empty payload.
+    /// Writes a Close frame (section 5.5.1) to the start of `out` and returns its length. `frame` is a
+    /// [`CloseCode`], a [`CloseFrame`], or `None` for an empty payload.
     ///
     /// No data can be sent after it. The peer's messages continue to arrive until its own Close.
     ///
     /// # Errors
     ///
-    /// Returns the errors of [`ping`](Self::ping). The error is [`Closed`](SendError::Closed) if a
-    /// Close was sent before or the connection has failed.
-    pub fn close(
+    /// Returns [`Closed`](SendError::Closed) if a Close was sent before or the connection has failed,
+    /// [`InvalidClose`](SendError::InvalidClose), [`BufferTooSmall`](SendError::BufferTooSmall) or
+    /// [`Entropy`](SendError::Entropy).
+    pub fn close<'m, F>(
         &mut self,
-        frame: Option<&CloseFrame<'_>>,
+        frame: F,
         masking_key: impl FnOnce() -> Result<[u8; 4], EntropyError>,
         out: &mut [u8],
-    ) -> Result<usize, SendError> {
-        let (code, reason) =
-            frame.map_or((CloseCode::NO_STATUS, ""), |frame| (frame.code(), frame.reason()));
+    ) -> Result<usize, SendError>
+    where
+        F: TryInto<Option<CloseFrame<'m>>>,
+        F::Error: Into<SendError>,
+    {
+        let frame = frame.try_into().map_err(Into::into)?;
+        let (code, reason) = frame
+            .as_ref()
+            .map_or((CloseCode::NO_STATUS, ""), |frame| (frame.code(), frame.reason()));
         let written = write_close(&mut self.machine, code, reason, masking_key, out)?;
         if let Some(Reply::Close(_)) = self.reply {
             self.reply = None;
@@ -152,13 +159,14 @@ fn write_close(
     out: &mut [u8],
 ) -> Result<usize, SendError> {
     let payload = ClosePayload::new(code, reason);
-    check_space(machine.role(), payload.bytes().len(), out)?;
-    let header = machine.close_header(payload.bytes().len(), masking_key)?;
-    write_frame(&header, payload.bytes(), out)
+    let payload = payload.bytes();
+    check_space(machine.role(), payload.len(), out)?;
+    let header = machine.close_header(payload.len(), masking_key)?;
+    write_frame(&header, payload, out)
 }
 
 /// Returns an error unless a control frame fits in `out`. Called before a masking key is drawn, so that
-/// none is lost.
+/// none is lost. The machine refuses a payload of more than 125 bytes.
 fn check_space(role: Role, payload_len: usize, out: &[u8]) -> Result<(), SendError> {
     let header_len = match role {
         Role::Client => 2 + 4,

@@ -93,7 +93,7 @@ pub fn exchange(role: Role, received: &mut [u8]) {
             0 => session.ping(b"still there?", masking_key, &mut frame),
             1 => {
                 let close = CloseFrame::new(CloseCode::GOING_AWAY, "low battery").ok();
-                session.close(close.as_ref(), masking_key, &mut frame)
+                session.close(close, masking_key, &mut frame)
             }
             _ => Ok(0),
         };
