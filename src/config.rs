@@ -2,11 +2,11 @@
 
 #[cfg(target_has_atomic = "ptr")]
 use alloc::sync::Arc;
-use core::fmt;
 use core::mem;
 
 #[cfg(feature = "deflate")]
 use crate::Deflate;
+use crate::entropy::EntropySource;
 use crate::handshake::{HeadLimits, OriginPolicy};
 use crate::limits::ReceiveLimits;
 use crate::{ControlRate, Entropy, EntropyError, Limits, Timeouts};
@@ -33,7 +33,7 @@ pub enum Delivery {
 ///     .with_limits(Limits::DEFAULT.with_max_message(1 << 20))
 ///     .with_timeouts(Timeouts::RECOMMENDED);
 /// ```
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Config {
     limits: Limits,
     /// The limits that follow from `limits` and `delivery`.
@@ -53,14 +53,6 @@ pub struct Config {
     pub(crate) manual_pong: bool,
     pub(crate) manual_close: bool,
     entropy: EntropySource,
-}
-
-#[derive(Clone)]
-enum EntropySource {
-    OperatingSystem,
-    Static(&'static dyn Entropy),
-    #[cfg(target_has_atomic = "ptr")]
-    Shared(Arc<dyn Entropy>),
 }
 
 /// # Construction
@@ -318,41 +310,12 @@ impl Config {
     /// Returns an error if the source fails, or if none is configured and the feature `getrandom` is
     /// disabled.
     pub fn fill(&self, out: &mut [u8]) -> Result<(), EntropyError> {
-        match &self.entropy {
-            #[cfg(feature = "getrandom")]
-            EntropySource::OperatingSystem => getrandom::fill(out).map_err(|_| EntropyError),
-            #[cfg(not(feature = "getrandom"))]
-            EntropySource::OperatingSystem => Err(EntropyError),
-            EntropySource::Static(entropy) => entropy.fill(out),
-            #[cfg(target_has_atomic = "ptr")]
-            EntropySource::Shared(entropy) => entropy.fill(out),
-        }
+        self.entropy.fill(out)
     }
 }
 
 impl Default for Config {
     fn default() -> Self {
         Self::new()
-    }
-}
-
-impl fmt::Debug for Config {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut config = f.debug_struct("Config");
-        config
-            .field("limits", &self.limits)
-            .field("head_limits", &self.head_limits)
-            .field("origin_policy", &self.origin_policy)
-            .field("high_water_mark", &self.high_water_mark)
-            .field("delivery", &self.delivery)
-            .field("timeouts", &self.timeouts)
-            .field("control_rate", &self.control_rate)
-            .field("statistics", &self.statistics)
-            .field("max_fragment", &self.max_fragment)
-            .field("manual_pong", &self.manual_pong)
-            .field("manual_close", &self.manual_close);
-        #[cfg(feature = "deflate")]
-        config.field("deflate", &self.deflate);
-        config.finish_non_exhaustive()
     }
 }

@@ -1,5 +1,7 @@
 //! The source of random bytes.
 
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
+use alloc::sync::Arc;
 use core::fmt;
 
 /// A source of random bytes for a client's masking keys (RFC 6455, section 5.3) and its nonce
@@ -47,3 +49,40 @@ impl fmt::Display for EntropyError {
 }
 
 impl core::error::Error for EntropyError {}
+
+/// The source of entropy of a [`Config`](crate::Config).
+#[cfg(feature = "alloc")]
+#[derive(Clone)]
+pub(crate) enum EntropySource {
+    OperatingSystem,
+    Static(&'static dyn Entropy),
+    #[cfg(target_has_atomic = "ptr")]
+    Shared(Arc<dyn Entropy>),
+}
+
+#[cfg(feature = "alloc")]
+impl EntropySource {
+    pub(crate) fn fill(&self, out: &mut [u8]) -> Result<(), EntropyError> {
+        match self {
+            #[cfg(feature = "getrandom")]
+            Self::OperatingSystem => getrandom::fill(out).map_err(|_| EntropyError),
+            #[cfg(not(feature = "getrandom"))]
+            Self::OperatingSystem => Err(EntropyError),
+            Self::Static(entropy) => entropy.fill(out),
+            #[cfg(target_has_atomic = "ptr")]
+            Self::Shared(entropy) => entropy.fill(out),
+        }
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl fmt::Debug for EntropySource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::OperatingSystem => "OperatingSystem",
+            Self::Static(_) => "Static",
+            #[cfg(target_has_atomic = "ptr")]
+            Self::Shared(_) => "Shared",
+        })
+    }
+}
