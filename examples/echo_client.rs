@@ -155,13 +155,7 @@ fn keep_talking(uri: &str, config: &Config, seconds: &str) -> Result<()> {
 fn is_temporary(error: &(dyn Error + Send + Sync + 'static)) -> bool {
     match error.downcast_ref() {
         Some(Ended::Rejected(status)) => matches!(status, 429 | 502..=504),
-        Some(Ended::Closed(code, _)) => matches!(
-            *code,
-            CloseCode::ABNORMAL
-                | CloseCode::GOING_AWAY
-                | CloseCode::SERVICE_RESTART
-                | CloseCode::TRY_AGAIN_LATER
-        ),
+        Some(Ended::Closed(code, _)) => code.is_temporary(),
         None => match error.downcast_ref() {
             Some(error) => matches!(
                 error,

@@ -60,6 +60,42 @@ impl CloseCode {
     /// 3008: a timeout expired. The crate sends it for the idle timeout.
     pub const TIMEOUT: Self = Self(3008);
 
+    /// Returns whether a client that receives this code may connect again later: 1001, 1006, or 1011 to
+    /// 1014. The server or the path to it failed or is unavailable for a time; nobody refused.
+    ///
+    /// After any other code, the connection has served its purpose (1000, 1005), a new one would end in
+    /// the same way, or the code belongs to the application (from 4000 on). After 3008, a client
+    /// connects again when it has something to send.
+    ///
+    /// The first delay is random, so that not all clients of a server connect at once when it comes
+    /// back; later delays grow (RFC 6455, section 7.2.3). The registration of 1012 advises 5 to 30 s,
+    /// that of 1013 another address of the server.
+    ///
+    /// [`Outcome::code`](crate::Outcome::code) is 1006 whenever no Close frame arrived, also if this
+    /// endpoint failed the connection. Its error then decides:
+    ///
+    /// ```
+    /// use websocket_proto::{CloseCode, ConnectionError};
+    ///
+    /// /// Takes `connection.error()` and the code of `connection.outcome()`.
+    /// fn may_connect_again(error: Option<ConnectionError>, code: CloseCode) -> bool {
+    ///     use ConnectionError::{Aborted, Timeout, UnexpectedEof};
+    ///
+    ///     match error {
+    ///         None => code.is_temporary(),
+    ///         Some(error) => matches!(error, Aborted | Timeout(_) | UnexpectedEof),
+    ///     }
+    /// }
+    ///
+    /// assert!(may_connect_again(None, CloseCode::SERVICE_RESTART));
+    /// assert!(may_connect_again(Some(ConnectionError::UnexpectedEof), CloseCode::ABNORMAL));
+    /// assert!(!may_connect_again(None, CloseCode::POLICY_VIOLATION));
+    /// ```
+    #[must_use]
+    pub const fn is_temporary(self) -> bool {
+        matches!(self.0, 1001 | 1006 | 1011..=1014)
+    }
+
     /// Returns whether a Close frame may carry this code: 1000 to 1003, 1007 to 1014 or 3000 to
     /// 4999 (RFC 6455, section 7.4).
     #[must_use]

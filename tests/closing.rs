@@ -660,3 +660,10 @@ fn exactly_the_sendable_close_codes_are_accepted() {
         Err(CloseFrameError::ReasonTooLong(124))
     );
 }
+
+#[test]
+fn codes_of_a_server_that_fails_or_is_unavailable_for_a_time_are_temporary() {
+    let temporary: Vec<u16> =
+        (0..=u16::MAX).filter(|code| CloseCode(*code).is_temporary()).collect();
+    assert_eq!(temporary, [1001, 1006, 1011, 1012, 1013, 1014]);
+}

@@ -30,7 +30,7 @@ async fn main() -> ExitCode {
         let start = Instant::now();
         let (reason, may_retry) = match run(&uri, &mut lines).await {
             Ok(Ended::Normally) => return ExitCode::SUCCESS,
-            Ok(Ended::By(code)) => (format!("the server closed with {code}"), is_temporary(code)),
+            Ok(Ended::By(code)) => (format!("the server closed with {code}"), code.is_temporary()),
             Err(error) => (error.to_string(), error.is_temporary()),
         };
         if !may_retry {
@@ -100,11 +100,6 @@ fn typed_lines() -> mpsc::Receiver<String> {
         }
     });
     lines
-}
-
-/// Whether a server that closes with this code may accept a connection later.
-fn is_temporary(code: CloseCode) -> bool {
-    matches!(code, CloseCode::GOING_AWAY | CloseCode::SERVICE_RESTART | CloseCode::TRY_AGAIN_LATER)
 }
 
 /// The delays between attempts (RFC 6455, section 7.2.3).
