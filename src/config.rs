@@ -159,7 +159,8 @@ impl Config {
     /// Sets the maximum payload of an outgoing data frame, in bytes. Longer messages are sent in
     /// fragments (RFC 6455, section 5.4).
     ///
-    /// 0 counts as 1. A [`PreparedMessage`](crate::PreparedMessage) is never fragmented.
+    /// 0 counts as 1. A [`PreparedMessage`](crate::PreparedMessage) is never fragmented. For incoming
+    /// frames, see [`Limits::with_max_frame`].
     #[must_use]
     pub const fn with_max_fragment(mut self, bytes: usize) -> Self {
         self.max_fragment = if bytes == 0 { 1 } else { bytes };

@@ -43,7 +43,7 @@ impl Limits {
     #[cfg(feature = "alloc")]
     const MAX_REASSEMBLED: u64 = isize::MAX as u64 / 2;
 
-    /// Sets the maximum payload of a message in bytes, over all its fragments.
+    /// Sets the maximum payload of an incoming message in bytes, over all its fragments.
     ///
     /// With [`Delivery::Messages`](crate::Delivery::Messages), values above `isize::MAX / 2` are
     /// clamped to it.
@@ -53,14 +53,16 @@ impl Limits {
         self
     }
 
-    /// Sets the maximum payload of a data frame in bytes.
+    /// Sets the maximum payload of an incoming data frame in bytes. For outgoing frames, see
+    /// [`Config::with_max_fragment`](crate::Config::with_max_fragment).
     #[must_use]
     pub const fn with_max_frame(mut self, bytes: u64) -> Self {
         self.max_frame = Some(bytes);
         self
     }
 
-    /// Sets the maximum number of empty fragments of a message. The last fragment does not count.
+    /// Sets the maximum number of empty fragments of an incoming message. The last fragment does not
+    /// count.
     ///
     /// Fragments with payload need no such limit: each carries at least one byte of the message.
     #[must_use]
@@ -69,22 +71,22 @@ impl Limits {
         self
     }
 
-    /// Returns the maximum payload of a message in bytes, or `None` if the default applies: 64 MiB with
-    /// [`Delivery::Messages`](crate::Delivery::Messages), none with
+    /// Returns the maximum payload of an incoming message in bytes, or `None` if the default applies:
+    /// 64 MiB with [`Delivery::Messages`](crate::Delivery::Messages), none with
     /// [`Delivery::Chunks`](crate::Delivery::Chunks).
     #[must_use]
     pub const fn max_message(&self) -> Option<u64> {
         self.max_message
     }
 
-    /// Returns the maximum payload of a data frame in bytes, or `None` if only the message limit
-    /// applies.
+    /// Returns the maximum payload of an incoming data frame in bytes, or `None` if only the message
+    /// limit applies.
     #[must_use]
     pub const fn max_frame(&self) -> Option<u64> {
         self.max_frame
     }
 
-    /// Returns the maximum number of empty fragments of a message.
+    /// Returns the maximum number of empty fragments of an incoming message.
     #[must_use]
     pub const fn max_empty_fragments(&self) -> u32 {
         self.max_empty_fragments

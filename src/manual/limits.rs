@@ -5,8 +5,8 @@
 //!
 //! | limit | default | if exceeded | precedent |
 //! |---|---|---|---|
-//! | message ([`Limits::with_max_message`](crate::Limits::with_max_message)) | 64 MiB for whole messages; none for chunks | 1009 | tungstenite |
-//! | data frame ([`Limits::with_max_frame`](crate::Limits::with_max_frame)) | none; the message limit applies | 1009 | |
+//! | incoming message ([`Limits::with_max_message`](crate::Limits::with_max_message)) | 64 MiB for whole messages; none for chunks | 1009 | tungstenite |
+//! | incoming data frame ([`Limits::with_max_frame`](crate::Limits::with_max_frame)) | none; the message limit applies | 1009 | |
 //! | empty fragments ([`Limits::with_max_empty_fragments`](crate::Limits::with_max_empty_fragments)) | 1,024 in a message | 1008 | ws for Node |
 //! | queued output ([`Config::with_high_water_mark`](crate::Config::with_high_water_mark)) | 1 MiB | `has_room()` returns `false`, `send` fails with [`Full`](crate::SendError::Full) | uWebSockets: 64 KiB |
 //! | automatic Pongs | 4 KiB queued since the last one was written | only the newest Ping is answered | section 5.5.3 |
