@@ -137,6 +137,7 @@ fn mask_blocks<const N: usize>(
     let (Some(first), Some(last)) = (payload.first_chunk(), payload.last_chunk()) else {
         return mask_words(payload, key);
     };
+    debug_assert!((1..=N).contains(&start));
     // The blocks may overlap the first and the last `N` bytes. Both are therefore masked from the
     // original bytes now, and stored after the loop.
     let first = masked(first, key);

@@ -217,12 +217,13 @@ impl FrameDecoder {
         let State::Payload { header, offset } = &mut self.state else { return };
         let missing = usize::try_from(header.payload_len() - *offset).unwrap_or(usize::MAX);
         let len = input.len().min(missing).min(max);
-        let Some(payload) = input.get_mut(..len) else { return };
+        let (payload, _) = input.split_at_mut(len);
         let masking_key = header.key_or_zero();
         unmask(payload, masking_key, *offset);
         let consumed = consume(payload).min(len);
         *offset += consumed as u64;
-        unmask(payload.get_mut(consumed..).unwrap_or_default(), masking_key, *offset);
+        let (_, remaining) = payload.split_at_mut(consumed);
+        unmask(remaining, masking_key, *offset);
         let complete = *offset == header.payload_len();
         take(input, consumed);
         if complete {
