@@ -25,6 +25,9 @@
 //! (`TcpStream::set_write_timeout`, `set_read_timeout`; 1 s is usual): `write_to` and `read_from`
 //! then return [`Io::Blocked`](crate::Io::Blocked), and the loop continues with the other direction.
 //!
+//! A client often has a function that returns the next message:
+//! [below](#functions-that-return-a-message) is one.
+//!
 //! # Readiness
 //!
 //! A driver over sockets that do not block (epoll, mio, io_uring) runs the loop until `read_from` and
@@ -115,19 +118,105 @@
 //!
 //! [`outcome()`](crate::Connection::outcome) returns whether the closing handshake was complete,
 //! and the close code; [`error()`](crate::Connection::error) returns the failure, if there was one.
+//! [`CloseCode::is_temporary`](crate::CloseCode::is_temporary) shows when a client connects again.
 //!
 //! To stop a server, call `close(CloseCode::GOING_AWAY)` on each connection and continue its loop
 //! until `transport()` ends it. Messages that arrive after our Close are delivered, but cannot be
 //! answered.
 //!
+//! # Functions that return a message
+//!
+//! The borrow checker rejects a loop that returns a borrowed event in one branch and reads from the
+//! socket in another (E0499). [`Connection::next`](crate::Connection::next) borrows nothing and returns
+//! the next step: call `receive`, write, read, or close. It returns
+//! [`Next::Message`](crate::Next::Message) or [`Next::Control`](crate::Next::Control) exactly if the
+//! following `receive` returns an event. A function that hides control frames from its caller calls
+//! `receive` for `Control` inside its loop, and for `Message` after it.
+//!
+#![cfg_attr(feature = "std", doc = "```")]
+#![cfg_attr(not(feature = "std"), doc = "```ignore")]
+//! use std::io;
+//! use std::net::{Shutdown, TcpStream};
+//! use std::time::Instant;
+//!
+//! use websocket_proto::{Connection, Event, Input, Io, Message, Next, Transport};
+//!
+//! struct Client {
+//!     connection: Connection,
+//!     input: Input<'static>,
+//!     socket: TcpStream, // with a read timeout and a write timeout of 1 s
+//!     origin: Instant,   // that of the handshake
+//! }
+//!
+//! impl Client {
+//!     /// Returns the next message, or `None` when the connection has ended: close the socket then.
+//!     fn recv(&mut self) -> io::Result<Option<Message<'_>>> {
+//!         loop {
+//!             self.connection.handle_timeout(self.origin.elapsed());
+//!             match self.connection.next(&mut self.input) {
+//!                 Next::Message => break,
+//!                 Next::Control => drop(self.connection.receive(&mut self.input)),
+//!                 Next::Write => {
+//!                     if self.connection.output().write_to(&mut self.socket)? == Io::Blocked {
+//!                         self.input.read_from(&mut self.socket)?;
+//!                     }
+//!                 }
+//!                 Next::Read => {
+//!                     if self.connection.transport() == Transport::Drain {
+//!                         let _ = self.socket.shutdown(Shutdown::Write);
+//!                     }
+//!                     self.input.read_from(&mut self.socket)?;
+//!                 }
+//!                 Next::Closed => return Ok(None),
+//!             }
+//!         }
+//!         match self.connection.receive(&mut self.input) {
+//!             Some(Event::Message(message)) => Ok(Some(message)),
+//!             Some(Event::Failed(error)) => {
+//!                 self.connection.output().write_to(&mut self.socket)?; // the Close frame
+//!                 Err(io::Error::other(error))
+//!             }
+//!             _ => Ok(None), // No other event follows `Next::Message`.
+//!         }
+//!     }
+//! }
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # use websocket_proto::{CloseCode, Config, Negotiated};
+//! # static CONFIG: Config = Config::new();
+//! # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+//! # let socket = TcpStream::connect(listener.local_addr()?)?;
+//! # let config = Config::new().with_entropy(|out: &mut [u8]| {
+//! #     getrandom::fill(out).map_err(|_| websocket_proto::EntropyError)
+//! # });
+//! # let connection = Connection::client(config, &Negotiated::default())?;
+//! # let (input, origin) = (Input::owned(vec![0; 1024]), Instant::now());
+//! # let mut client = Client { connection, input, socket, origin };
+//! # let mut server = Client {
+//! #     connection: Connection::server(&CONFIG, &Negotiated::default()),
+//! #     input: Input::owned(vec![0; 1024]),
+//! #     socket: listener.accept()?.0,
+//! #     origin,
+//! # };
+//! # server.connection.send("Hello")?;
+//! # server.connection.ping(b"")?;
+//! # server.connection.send(vec![7; 100_000])?;
+//! # server.connection.close(CloseCode::NORMAL)?;
+//! # let server = std::thread::spawn(move || server.recv().map(|message| message.is_none()));
+//! # assert_eq!(client.recv()?, Some(Message::from("Hello")));
+//! # assert_eq!(client.recv()?, Some(Message::from(vec![7; 100_000])));
+//! # assert_eq!(client.recv()?, None);
+//! # drop(client);
+//! # assert!(server.join().unwrap()?);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! After a failure, `recv` returns the error once. Further calls complete the end of the connection and
+//! return `None`.
+//!
 //! # Asynchronous drivers
 //!
-//! The borrow checker rejects a loop that returns a borrowed event in one branch and awaits the
-//! socket in another. [`Connection::next`](crate::Connection::next) borrows nothing and returns the
-//! next step: call `receive`, write, read, or close. It returns [`Next::Message`](crate::Next::Message)
-//! or [`Next::Control`](crate::Next::Control) exactly if the following `receive` returns an event. A
-//! driver that hides control frames from its caller calls `receive` for `Control` inside its loop, and
-//! for `Message` after it.
+//! An asynchronous driver has the same loop:
 //!
 //! ```
 //! use std::time::{Duration, Instant};
