@@ -97,10 +97,11 @@ impl Timeouts {
 /// A limit on the rate of the peer's Pings and Pongs. A peer that exceeds it fails the connection
 /// with close code 1008.
 ///
-/// The rate is judged when the driver calls [`handle_timeout`](crate::Connection::handle_timeout),
-/// for which `poll_timeout` is due at once when more than `frames` arrived. If several spans of
-/// length `per` passed since the previous call, the peer may have sent `frames` in each of them. If
-/// the driver never calls `handle_timeout`, the peer may send `frames` in the whole connection.
+/// The rate is judged when the driver calls [`handle_timeout`](crate::Connection::handle_timeout).
+/// When more than `frames` arrived, [`poll_timeout`](crate::Connection::poll_timeout) asks for that
+/// call at once. If several spans of length `per` passed since the previous call, the peer may have
+/// sent `frames` in each of them. If the driver never calls `handle_timeout`, the peer may send
+/// `frames` in the whole connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ControlRate {
     /// The number of Pings and Pongs that the peer may send in one span.

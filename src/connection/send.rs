@@ -33,6 +33,10 @@ impl Connection {
     ///
     /// Returns the message with the error: [`Full`](SendError::Full), [`Closed`](SendError::Closed),
     /// [`MessageInProgress`](SendError::MessageInProgress) or [`Entropy`](SendError::Entropy).
+    ///
+    /// The returned error borrows a borrowed message. In a function that returns `Box<dyn Error>`,
+    /// `connection.send(json.as_str())?` therefore fails to compile (E0515). Write
+    /// `connection.send(json.as_str()).map_err(Unsent::into_error)?`.
     #[inline(always)]
     pub fn send<'m>(
         &mut self,

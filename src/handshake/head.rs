@@ -97,14 +97,15 @@ impl<'a> RequestHead<'a> {
         text(self.target_bytes())
     }
 
-    /// Returns the path of the target, without percent-decoding. If the target has no path (`*`),
-    /// returns the target.
+    /// Returns the path of the target as sent: the crate `percent-encoding` decodes it. If the target
+    /// has no path (`*`), returns the target.
     #[must_use]
     pub fn path(&self) -> &'a str {
         Target::of(self.target()).map_or(self.target(), |target| target.path)
     }
 
-    /// Returns the query of the target, without the `?` and without percent-decoding.
+    /// Returns the query of the target as sent, without the `?`: the crate `form_urlencoded` decodes
+    /// its names and values.
     #[must_use]
     pub fn query(&self) -> Option<&'a str> {
         Target::of(self.target())?.query
