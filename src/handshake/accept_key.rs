@@ -1,4 +1,5 @@
-//! `Sec-WebSocket-Accept` (RFC 6455, section 4.2.2, item 5.4).
+//! `Sec-WebSocket-Key` (RFC 6455, section 4.1, item 7) and `Sec-WebSocket-Accept` (section 4.2.2, item
+//! 5.4).
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -23,10 +24,7 @@ pub fn accept_key(key: &[u8]) -> [u8; 28] {
 }
 
 /// Returns the `Sec-WebSocket-Key` for a nonce (RFC 6455, section 4.1, item 7).
-///
-/// A client draws 16 fresh random bytes for each connection.
-#[must_use]
-pub fn key_from_nonce(nonce: &[u8; 16]) -> [u8; 24] {
+pub(super) fn key_from_nonce(nonce: &[u8; 16]) -> [u8; 24] {
     encode(nonce)
 }
 
@@ -46,5 +44,6 @@ mod tests {
     fn encodes_the_nonce_of_section_4_1_as_erratum_3150_corrects_it() {
         let nonce: [u8; 16] = core::array::from_fn(|i| i as u8 + 1);
         assert_eq!(&key_from_nonce(&nonce), b"AQIDBAUGBwgJCgsMDQ4PEA==");
+        assert_eq!(&key_from_nonce(b"the sample nonce"), b"dGhlIHNhbXBsZSBub25jZQ==");
     }
 }

@@ -100,12 +100,11 @@ impl ClientHandshake {
         // `receive` reports a failure of the source. Invalid parts of the request come first: they are
         // the caller's mistake.
         let drawn = config.fill(&mut nonce);
-        let key = key_from_nonce(&nonce);
         let mut head = Vec::with_capacity(512);
-        request.write(key, &mut head)?;
+        request.write(&nonce, &mut head)?;
         let subprotocols = request.offered_subprotocols().join(",");
         let expected = Expected::Upgrade {
-            accept: accept_key(&key),
+            accept: accept_key(&key_from_nonce(&nonce)),
             subprotocols,
             extensions: request.extensions,
         };

@@ -64,7 +64,8 @@ mod server;
 mod upgrade;
 mod uri;
 
-pub use accept_key::{accept_key, key_from_nonce};
+pub use accept_key::accept_key;
+use accept_key::key_from_nonce;
 #[cfg(feature = "alloc")]
 pub use body::BodyEnd;
 #[cfg(feature = "alloc")]

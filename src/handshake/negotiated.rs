@@ -138,11 +138,11 @@ impl ClientRequest<'_> {
     ///
     /// ```
     /// use websocket_proto::Deflate;
-    /// use websocket_proto::handshake::{ClientRequest, key_from_nonce};
+    /// use websocket_proto::handshake::ClientRequest;
     ///
     /// let request = ClientRequest::to("example.com", "/").with_deflate(Deflate::new());
     /// let mut head = Vec::new();
-    /// request.write(key_from_nonce(b"the sample nonce"), &mut head)?;
+    /// request.write(b"the sample nonce", &mut head)?;
     /// assert!(String::from_utf8(head).unwrap().contains(
     ///     "Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; \
     ///     client_no_context_takeover; client_max_window_bits\r\n"

@@ -12,22 +12,21 @@ use super::http1::decimal;
 use super::negotiated::{EXTENSIONS, ExtensionOffer};
 use super::{
     Field, HandshakeError, HeadBuffer, HeadWriter, InvalidHead, Negotiated, ResponseHead, Uri,
-    accept_key,
+    accept_key, key_from_nonce,
 };
 
 /// A client's request to open a WebSocket connection.
 ///
 /// ```
-/// use websocket_proto::handshake::{ClientRequest, Field, Uri, key_from_nonce};
+/// use websocket_proto::handshake::{ClientRequest, Field, Uri};
 ///
 /// let fields = [Field::new("Origin", "http://example.com")];
 /// let request = ClientRequest::new(&Uri::parse("ws://server.example.com/chat")?)
 ///     .with_subprotocols(&["chat", "superchat"])
 ///     .with_fields(&fields);
 ///
-/// let key = key_from_nonce(b"the sample nonce");
 /// let mut head = [0; 512];
-/// let len = request.write(key, &mut head)?;
+/// let len = request.write(b"the sample nonce", &mut head)?;
 /// assert_eq!(
 ///     &head[..len],
 ///     b"GET /chat HTTP/1.1\r\nHost: server.example.com\r\nUpgrade: websocket\r\n\
@@ -101,21 +100,18 @@ impl<'a> ClientRequest<'a> {
 
     /// Writes the request as an HTTP/1.1 head, and returns its length in bytes.
     ///
-    /// [`key_from_nonce`](super::key_from_nonce) returns `key` for a nonce of 16 random bytes, which
-    /// must be fresh for each connection.
+    /// `Sec-WebSocket-Key` is `nonce` in base64. Draw 16 fresh random bytes for each connection (RFC 6455,
+    /// section 4.1, item 7).
     ///
     /// # Errors
     ///
     /// The first part of the request that is invalid, or [`InvalidHead::BufferTooSmall`].
     pub fn write<'b>(
         &self,
-        key: [u8; 24],
+        nonce: &[u8; 16],
         buffer: impl Into<HeadBuffer<'b>>,
     ) -> Result<usize, InvalidHead> {
         self.check()?;
-        if !Field::new("Sec-WebSocket-Key", &key).has_valid_value() {
-            return Err(InvalidHead::FieldValue);
-        }
         let [path, mark, query] = self.target.map(str::as_bytes);
         let mut head = HeadWriter::new(buffer);
         head.write(&[
@@ -126,7 +122,7 @@ impl<'a> ClientRequest<'a> {
             b" HTTP/1.1\r\nHost: ",
             self.authority.as_bytes(),
             b"\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: ",
-            &key,
+            &key_from_nonce(nonce),
             b"\r\nSec-WebSocket-Version: 13\r\n",
         ])?;
         if !self.subprotocols.is_empty() {
@@ -141,7 +137,7 @@ impl<'a> ClientRequest<'a> {
         head.finish(b"")
     }
 
-    /// Verifies that `response` accepts this request, which was written with `key`.
+    /// Verifies that `response` accepts this request, which was written with `nonce`.
     ///
     /// Returns `None` if the status code is not 101: the server rejects the request, or the response is
     /// an interim one.
@@ -151,26 +147,25 @@ impl<'a> ClientRequest<'a> {
     /// The first rule of RFC 6455, section 4.1, that a response with status 101 breaks.
     ///
     /// ```
-    /// use websocket_proto::handshake::{
-    ///     ClientRequest, HeadLimits, ResponseParser, key_from_nonce,
-    /// };
+    /// use websocket_proto::handshake::{ClientRequest, HeadLimits, ResponseParser};
     ///
     /// let request = ClientRequest::to("example.com", "/").with_subprotocols(&["chat"]);
-    /// let key = key_from_nonce(b"the sample nonce");
     /// let head = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
     ///     Connection: Upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\
     ///     Sec-WebSocket-Protocol: chat\r\n\r\n";
     /// let response = ResponseParser::new(HeadLimits::DEFAULT).parse(head)?.unwrap();
-    /// let negotiated = request.verify(&key, &response)?.expect("the status code is 101");
+    /// let negotiated = request.verify(b"the sample nonce", &response)?.expect("status 101");
     /// assert_eq!(negotiated.subprotocol(), Some("chat"));
     /// # Ok::<(), websocket_proto::handshake::HandshakeError>(())
     /// ```
     pub fn verify<'r>(
         &self,
-        key: &[u8; 24],
+        nonce: &[u8; 16],
         response: &ResponseHead<'r>,
     ) -> Result<Option<Negotiated<'r>>, HandshakeError> {
-        verify(response, &accept_key(key), &self.extensions, |one| self.offers(one))
+        verify(response, &accept_key(&key_from_nonce(nonce)), &self.extensions, |one| {
+            self.offers(one)
+        })
     }
 
     /// Validates the parts of the request that HTTP/1.1 and Extended CONNECT share.

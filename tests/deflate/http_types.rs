@@ -8,7 +8,7 @@ use websocket_proto::handshake::{
 use websocket_proto::{Config, Deflate, DeflateParameters};
 
 use crate::negotiation::{
-    EXTENSIONS, TAKEOVER, client_config, extensions_of, key, offered, request, response,
+    EXTENSIONS, NONCE, TAKEOVER, client_config, extensions_of, offered, request, response,
     server_handshake, written,
 };
 
@@ -74,7 +74,7 @@ pub(crate) fn check_client(
     let head = response(lists);
     let head = ResponseParser::new(HeadLimits::DEFAULT).parse(head.as_bytes()).unwrap().unwrap();
     let response = head.to_http().unwrap();
-    let verified = request.verify_http(&key(), &response);
+    let verified = request.verify_http(NONCE, &response);
     assert_eq!(verified.map(|accepted| accepted.unwrap().deflate_parameters()), expected);
 
     let mut response = Response::new(());
@@ -87,7 +87,7 @@ pub(crate) fn check_client(
 fn requests_of_the_http_crate_offer() {
     let list = "permessage-deflate; client_max_window_bits";
     let request = ClientRequest::to("a", "/").with_deflate(TAKEOVER);
-    assert_eq!(request.to_http(key()).unwrap().headers()[EXTENSIONS], list);
+    assert_eq!(request.to_http(NONCE).unwrap().headers()[EXTENSIONS], list);
     assert_eq!(request.extended_connect_http().unwrap().headers()[EXTENSIONS], list);
 
     let request = Request::get("ws://a/").header(EXTENSIONS, "x-other").body(()).unwrap();

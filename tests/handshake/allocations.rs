@@ -6,7 +6,7 @@ use bytes::Buf;
 use websocket_proto::handshake::{
     Acceptance, ClientEvent, ClientHandshake, ClientRequest, ExtendedConnect, Field, Handshake,
     HandshakeError, HeadLimits, OriginPolicy, Rejection, RequestParser, ResponseParser,
-    ServerEvent, ServerHandshake, Uri, key_from_nonce, write_connect, write_response,
+    ServerEvent, ServerHandshake, Uri, write_connect, write_response,
 };
 
 use websocket_proto::Input;
@@ -26,9 +26,9 @@ const REQUEST: &[u8] = b"GET /chat HTTP/1.1\r\nHost: example.com\r\nUpgrade: web
 fn tier_1(cut: bool) {
     let uri = Uri::parse("ws://example.com/chat").unwrap();
     let request = ClientRequest::new(&uri).with_subprotocols(&["chat", "superchat"]);
-    let key = key_from_nonce(b"the sample nonce");
+    let nonce = b"the sample nonce";
     let mut sent = [0; 512];
-    let length = request.write(key, &mut sent).unwrap();
+    let length = request.write(nonce, &mut sent).unwrap();
     let sent = &sent[..length];
 
     let mut parser = RequestParser::new(HeadLimits::DEFAULT);
@@ -47,7 +47,7 @@ fn tier_1(cut: bool) {
         (0..length).for_each(|length| assert!(parser.parse(&answer[..length]).unwrap().is_none()));
     }
     let response = parser.parse(answer).unwrap().unwrap();
-    let negotiated = request.verify(&key, &response).unwrap().unwrap();
+    let negotiated = request.verify(nonce, &response).unwrap().unwrap();
     assert_eq!(negotiated.subprotocol(), Some("superchat"));
 }
 

@@ -4,7 +4,7 @@ use http::{HeaderValue, Request, Response, StatusCode, Version};
 use websocket_proto::handshake::{
     AcceptError, Acceptance, ClientEvent, ClientHandshake, ClientRequest, ExtendedConnect, Field,
     Handshake, HandshakeError, HeadLimits, InvalidHead, OriginPolicy, Rejection, RequestParser,
-    ServerEvent, ServerHandshake, Upgrade, Uri, key_from_nonce,
+    ServerEvent, ServerHandshake, Upgrade, Uri,
 };
 use websocket_proto::{Connection, Input, Negotiated};
 
@@ -126,27 +126,27 @@ fn converted_rejections_have_their_fields() {
 
 #[test]
 fn client_verifies_the_response_of_another_stack() {
-    let key = key_from_nonce(b"the sample nonce");
+    let nonce = b"the sample nonce";
     let fields = [Field::new("Origin", "http://example.com")];
     let uri = Uri::parse("ws://example.com/chat?a=b").unwrap();
     let client = ClientRequest::new(&uri).with_subprotocols(&["chat", "soap"]).with_fields(&fields);
-    let request = client.to_http(key).unwrap();
+    let request = client.to_http(nonce).unwrap();
     assert_eq!(request.uri(), "/chat?a=b");
     assert_eq!(request.headers()["sec-websocket-protocol"], "chat, soap");
     let upgrade = Upgrade::from_http(&request, &OriginPolicy::same()).unwrap().unwrap();
     let mut response = upgrade.accept_http(&Acceptance::new().with_subprotocol("soap")).unwrap();
-    let negotiated = client.verify_http(&key, &response).unwrap().unwrap();
+    let negotiated = client.verify_http(nonce, &response).unwrap().unwrap();
     assert_eq!(negotiated.subprotocol(), Some("soap"));
     response.headers_mut().append("upgrade", HeaderValue::from_static("h2c"));
-    let error = client.verify_http(&key, &response).unwrap_err();
+    let error = client.verify_http(nonce, &response).unwrap_err();
     assert_eq!(error, HandshakeError::InvalidUpgrade);
     *response.status_mut() = StatusCode::NOT_FOUND;
-    assert_eq!(client.verify_http(&key, &response), Ok(None));
+    assert_eq!(client.verify_http(nonce, &response), Ok(None));
 
     let crlf = [Field::new("X", "a\r\nb")];
     let host = [Field::new("host", "a")];
     for (fields, error) in [(crlf, InvalidHead::FieldValue), (host, InvalidHead::ReservedField)] {
-        assert_eq!(client.with_fields(&fields).to_http(key).unwrap_err(), error);
+        assert_eq!(client.with_fields(&fields).to_http(nonce).unwrap_err(), error);
     }
 }
 

@@ -2,7 +2,6 @@
 
 use websocket_proto::handshake::{
     ClientRequest, HandshakeError, HeadLimits, OriginPolicy, RequestParser, ResponseParser,
-    key_from_nonce,
 };
 
 #[path = "../support/heads.rs"]
@@ -79,11 +78,10 @@ pub(crate) fn check_response(
     expected: Response,
     limits: HeadLimits,
 ) {
-    let key = key_from_nonce(b"the sample nonce");
     let verify = |bytes: &[u8]| {
         let response = ResponseParser::new(limits).parse(bytes).unwrap().unwrap();
         assert_eq!(response.as_bytes(), head, "{name}: length");
-        match request.verify(&key, &response) {
+        match request.verify(b"the sample nonce", &response) {
             Ok(Some(_)) => Response::Accepted,
             Ok(None) => Response::Refused(response.status()),
             Err(error) => Response::Failed(error, head.len() - 1),

@@ -11,7 +11,6 @@ use core::panic::PanicInfo;
 use websocket_proto::frame::mask;
 use websocket_proto::handshake::{
     Acceptance, ClientRequest, HeadLimits, OriginPolicy, Rejection, RequestParser, ResponseParser,
-    key_from_nonce,
 };
 use websocket_proto::session::{Session, SessionEvent};
 use websocket_proto::{
@@ -63,8 +62,7 @@ pub fn connect() {
     let mut len = 0;
     let mut nonce = [0; 16];
     read(&mut nonce);
-    let key = key_from_nonce(&nonce);
-    let Ok(end) = REQUEST.write(key, &mut received) else { return };
+    let Ok(end) = REQUEST.write(&nonce, &mut received) else { return };
     write(received.get(..end).unwrap_or_default());
     let mut parser = ResponseParser::new(HEAD_LIMITS);
     let response = loop {
@@ -75,7 +73,7 @@ pub fn connect() {
             Err(_) => return,
         }
     };
-    if let Ok(Some(_)) = REQUEST.verify(&key, &response) {
+    if let Ok(Some(_)) = REQUEST.verify(&nonce, &response) {
         let head = response.as_bytes().len();
         exchange(Role::Client, received.get_mut(head..len).unwrap_or_default());
     }

@@ -14,17 +14,18 @@ use crate::handshake::negotiated::{EXTENSIONS, SUBPROTOCOLS};
 use crate::handshake::request::verify_switch;
 use crate::handshake::{
     ClientHandshake, ClientRequest, Field, HandshakeError, InvalidHead, Negotiated, accept_key,
+    key_from_nonce,
 };
 
 /// # Types of `http`
 impl<'a> ClientRequest<'a> {
-    /// Returns the HTTP/1.1 request, for another stack to write. `key` is that of
+    /// Returns the HTTP/1.1 request, for another stack to write. `nonce` is that of
     /// [`write`](Self::write).
     ///
     /// # Errors
     ///
     /// The first part of the request that is invalid.
-    pub fn to_http(&self, key: [u8; 24]) -> Result<Request<()>, InvalidHead> {
+    pub fn to_http(&self, nonce: &[u8; 16]) -> Result<Request<()>, InvalidHead> {
         self.check()?;
         let mut request = Request::new(());
         *request.uri_mut() =
@@ -33,7 +34,7 @@ impl<'a> ClientRequest<'a> {
         append(headers, Field::new("host", self.authority()))?;
         append(headers, Field::new("upgrade", "websocket"))?;
         append(headers, Field::new("connection", "Upgrade"))?;
-        append(headers, Field::new("sec-websocket-key", &key))?;
+        append(headers, Field::new("sec-websocket-key", &key_from_nonce(nonce)))?;
         append(headers, Field::new("sec-websocket-version", "13"))?;
         if !self.offered_subprotocols().is_empty() {
             let list = self.offered_subprotocols().join(", ");
@@ -53,14 +54,15 @@ impl<'a> ClientRequest<'a> {
     /// The errors of [`verify`](Self::verify).
     pub fn verify_http<'r, B>(
         &self,
-        key: &[u8; 24],
+        nonce: &[u8; 16],
         response: &'r Response<B>,
     ) -> Result<Option<Negotiated<'r>>, HandshakeError> {
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
             return Ok(None);
         }
         let fields = HandshakeFields::collect(fields_of(response.headers()));
-        verify_switch(response.version() == Version::HTTP_11, &fields, &accept_key(key))?;
+        let accept = accept_key(&key_from_nonce(nonce));
+        verify_switch(response.version() == Version::HTTP_11, &fields, &accept)?;
         let lists = response.headers().get_all(EXTENSIONS).iter().map(HeaderValue::as_bytes);
         Negotiated::from_response(&fields, lists, &self.extensions, |one| self.offers(one))
             .map(Some)

@@ -8,7 +8,7 @@ use ::hyper::body::{Body, Buf};
 use ::hyper::ext::Protocol;
 use ::hyper::upgrade::OnUpgrade;
 use http::{Request, Version};
-use websocket_proto::handshake::{ClientRequest, key_from_nonce};
+use websocket_proto::handshake::ClientRequest;
 use websocket_proto::{Connection, Input, SharedConfig};
 
 use super::io::{Kind, UpgradedIo};
@@ -53,8 +53,8 @@ pub struct ClientUpgrade<'a> {
 
 #[derive(Clone, Copy, Debug)]
 enum Handshake {
-    /// The Upgrade of HTTP/1.1, with the value of `Sec-WebSocket-Key`.
-    Upgrade([u8; 24]),
+    /// The Upgrade of HTTP/1.1, with the nonce of the request.
+    Upgrade { nonce: [u8; 16] },
     /// The Extended CONNECT of HTTP/2.
     ExtendedConnect,
 }
@@ -76,10 +76,9 @@ impl<'a> ClientUpgrade<'a> {
         let config = config.into();
         let mut nonce = [0; 16];
         config.fill(&mut nonce).map_err(|_| Error::Entropy)?;
-        let key = key_from_nonce(&nonce);
         let request = configured(request, &config);
-        let head = request.to_http(key)?.map(|()| B::default());
-        Ok((head, Self { request, config, handshake: Handshake::Upgrade(key) }))
+        let head = request.to_http(&nonce)?.map(|()| B::default());
+        Ok((head, Self { request, config, handshake: Handshake::Upgrade { nonce } }))
     }
 
     /// Creates the request for an HTTP/2 connection (RFC 8441).
@@ -117,8 +116,8 @@ impl<'a> ClientUpgrade<'a> {
         mut response: http::Response<B>,
     ) -> Result<WebSocket<UpgradedIo>, Error> {
         let (negotiated, kind) = match &self.handshake {
-            Handshake::Upgrade(key) => {
-                (self.request.verify_http(key, &response)?, Kind::Connection)
+            Handshake::Upgrade { nonce } => {
+                (self.request.verify_http(nonce, &response)?, Kind::Connection)
             }
             Handshake::ExtendedConnect => {
                 (self.request.verify_extended_connect_http(&response)?, Kind::Stream)
