@@ -62,7 +62,7 @@ impl<'a> ExtendedConnect<'a> {
     ///
     /// The first rule that the request breaks. On [`HandshakeError::MalformedFields`], reset the stream
     /// with `PROTOCOL_ERROR` (HTTP/3: `H3_MESSAGE_ERROR`). Respond to all other errors with
-    /// [`rejection`](Self::rejection).
+    /// [`reject`](Self::reject).
     pub fn parse(
         list: &'a [Field<'a>],
         policy: &OriginPolicy<'_>,
@@ -168,8 +168,8 @@ impl<'a> ExtendedConnect<'a> {
             .chain(acceptance.extra_fields().iter().copied()))
     }
 
-    /// Returns the fields of the response to a request that breaks a rule.
-    pub fn rejection(error: HandshakeError) -> impl Iterator<Item = Field<'static>> {
+    /// Returns the fields of the response that rejects a request because of `error`.
+    pub fn reject(error: HandshakeError) -> impl Iterator<Item = Field<'static>> {
         let status = match error.status() {
             Some(403) => "403",
             Some(501) => "501",

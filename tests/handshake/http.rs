@@ -177,7 +177,7 @@ fn extended_connect_passes_through_another_stack() {
     assert!(parse(&request, None).unwrap().is_none());
     let error = parse(&request, Some("connect-udp")).unwrap_err();
     assert_eq!(error, HandshakeError::UnsupportedProtocol);
-    assert_eq!(ExtendedConnect::rejection_http(error).status(), StatusCode::NOT_IMPLEMENTED);
+    assert_eq!(ExtendedConnect::reject_http(error).status(), StatusCode::NOT_IMPLEMENTED);
     for (name, value, error) in [
         ("host", "other.com", HandshakeError::MalformedFields),
         ("connection", "upgrade", HandshakeError::MalformedFields),
@@ -190,7 +190,7 @@ fn extended_connect_passes_through_another_stack() {
         assert_eq!(parse(&request, Some("websocket")).unwrap_err(), error, "{name}");
         *request.headers_mut() = before;
     }
-    let response = ExtendedConnect::rejection_http(HandshakeError::UnsupportedVersion);
+    let response = ExtendedConnect::reject_http(HandshakeError::UnsupportedVersion);
     assert_eq!(response.status(), StatusCode::BAD_REQUEST);
     assert_eq!(response.headers()["sec-websocket-version"], "13");
     assert_eq!(client.verify_extended_connect_http(&response), Ok(None));

@@ -234,7 +234,7 @@ fn refusals_use_statuses_valid_in_http_2() {
         (ForbiddenOrigin, vec![(":status", "403")]),
         (InvalidTarget, vec![(":status", "400")]),
     ] {
-        assert_eq!(ExtendedConnect::rejection(error).collect::<Vec<_>>(), list(&refusal));
+        assert_eq!(ExtendedConnect::reject(error).collect::<Vec<_>>(), list(&refusal));
     }
 }
 

@@ -101,7 +101,7 @@ impl<'a> ExtendedConnect<'a> {
     ///         assert_eq!(response.status(), 200);
     ///     }
     ///     Ok(None) => { /* not an Extended CONNECT */ }
-    ///     Err(error) => { let response = ExtendedConnect::rejection_http(error); }
+    ///     Err(error) => { let response = ExtendedConnect::reject_http(error); }
     /// }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -132,11 +132,11 @@ impl<'a> ExtendedConnect<'a> {
         response_of(self.accept(acceptance)?)
     }
 
-    /// Returns the response to a request that breaks a rule, with the fields of
-    /// [`rejection`](Self::rejection).
+    /// Returns the response that rejects a request because of `error`, with the fields of
+    /// [`reject`](Self::reject).
     #[must_use]
-    pub fn rejection_http(error: HandshakeError) -> Response<()> {
-        let response = response_of(Self::rejection(error));
+    pub fn reject_http(error: HandshakeError) -> Response<()> {
+        let response = response_of(Self::reject(error));
         debug_assert!(response.is_ok(), "the fields of a rejection are valid");
         response.unwrap_or_else(|_| with_status(StatusCode::BAD_REQUEST))
     }

@@ -101,7 +101,7 @@ async fn answer(
         }
         Err(error) => {
             eprintln!("{name}: {error}");
-            return respond.send_response(ExtendedConnect::rejection_http(error), true).map(drop);
+            return respond.send_response(ExtendedConnect::reject_http(error), true).map(drop);
         }
     };
     println!("connect {name}: {}", describe(&request));

@@ -35,7 +35,7 @@ async fn serve(socket: DuplexStream) {
                     return respond.send_reset(h2::Reason::PROTOCOL_ERROR);
                 }
                 Err(error) => {
-                    let refusal = ExtendedConnect::rejection_http(error);
+                    let refusal = ExtendedConnect::reject_http(error);
                     return drop(respond.send_response(refusal, true).unwrap());
                 }
             };

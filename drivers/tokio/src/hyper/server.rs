@@ -163,7 +163,7 @@ impl UpgradeError {
         let mut response = match *self {
             Self::PlainHttp(Version::HTTP_2) => with_status(StatusCode::BAD_REQUEST),
             Self::PlainHttp(_) => Rejection::UpgradeRequired.to_http(),
-            Self::Invalid(Version::HTTP_2, error) => ExtendedConnect::rejection_http(error),
+            Self::Invalid(Version::HTTP_2, error) => ExtendedConnect::reject_http(error),
             Self::Invalid(_, error) => error.rejection().unwrap_or(Rejection::BadRequest).to_http(),
             Self::ForbiddenOrigin(_) => with_status(StatusCode::FORBIDDEN),
             Self::NotUpgradable => with_status(StatusCode::INTERNAL_SERVER_ERROR),
