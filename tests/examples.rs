@@ -238,7 +238,7 @@ fn client_prints_messages_that_follow_the_handshake_at_once() {
 }
 
 #[test]
-fn client_prints_a_refusal_incrementally() {
+fn client_prints_a_rejection_incrementally() {
     for (head, body, rest, printed) in [
         (
             "HTTP/1.1 403 Forbidden\r\nTransfer-Encoding: chunked\r\nX-Policy: none\r\n\r\n",
@@ -481,7 +481,7 @@ fn minimal_echoes_to_a_client_that_reads_late() {
 }
 
 #[test]
-fn refused_client_reads_the_whole_response() {
+fn rejected_client_reads_the_whole_response() {
     let upgrade = "GET / HTTP/1.1\r\nHost: h\r\nOrigin: http://other\r\nUpgrade: websocket\r\n\
         Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
         Sec-WebSocket-Version: 13\r\n\r\n";
@@ -605,17 +605,17 @@ fn relay_reports_the_end_of_the_server_to_the_client() {
 }
 
 #[test]
-fn relay_refuses_other_requests_and_missing_servers() {
+fn relay_rejects_other_requests_and_missing_servers() {
     let upgrade = b"GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
     let repeated = std::str::from_utf8(upgrade).unwrap().trim_end();
     let repeated = format!("{repeated}\r\nSec-WebSocket-Protocol: chat, chat\r\n\r\n");
-    let refusing = scripted(|_| b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n".to_vec());
+    let rejecting = scripted(|_| b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n".to_vec());
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let missing = format!("ws://{free}/");
     for (uri, request, status) in [
         (&missing, &upgrade[..], 502),
-        (&refusing, upgrade, 502),
+        (&rejecting, upgrade, 502),
         (&missing, repeated.as_bytes(), 400),
         (&missing, b"GET / HTTP/1.1\r\nHost: h\r\n\r\n", 426),
         (&missing, b"GET / HTTP/1.1\nHost: h\n\n", 400),

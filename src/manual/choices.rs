@@ -28,7 +28,7 @@
 //!
 //! # The opening handshake
 //!
-//! - A server refuses pages of other origins with 403 unless its
+//! - A server rejects pages of other origins with 403 unless its
 //!   [`OriginPolicy`](crate::handshake::OriginPolicy) allows them (section 10.2).
 //! - A request without `Sec-WebSocket-Version` is answered with 426, like a request with a version
 //!   other than 13 (section 4.4).

@@ -47,7 +47,7 @@
 //! [`ClientHandshake`](crate::handshake::ClientHandshake) have the calls of a connection
 //! ([`Handshake`](crate::handshake::Handshake)), and the same loop drives them. An accepted
 //! handshake turns into a `Connection` whose output begins with the remainder of the handshake's
-//! output. A handshake that is refused or fails is driven until its `transport()` is `Close` or
+//! output. A handshake that is rejected or fails is driven until its `transport()` is `Close` or
 //! `Abort`.
 //!
 //! If another HTTP stack performed the handshake, create the connection with

@@ -215,8 +215,8 @@ fn endless_body_needs_bounded_memory() {
         let mut stream = filler.repeat((1 << 20) / filler.len());
         let config = Arc::new(client_config());
         let mut handshake = ClientHandshake::new(&config, &ClientRequest::to("a", "/")).unwrap();
-        let refused = ClientEvent::Rejected { status: 403 };
-        assert_eq!(receive(&mut handshake, head.as_bytes()), (Some(refused), 0));
+        let rejected = ClientEvent::Rejected { status: 403 };
+        assert_eq!(receive(&mut handshake, head.as_bytes()), (Some(rejected), 0));
         let (_, _, held) = measure(|| {
             for chunk in stream.chunks_mut(1000) {
                 handshake.receive(&mut Input::with_bytes(chunk));

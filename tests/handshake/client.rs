@@ -97,8 +97,8 @@ fn rejects_invalid_requests() {
         (plain.with_fields(&name), InvalidHead::FieldName),
     ];
     for (request, error) in malformed_requests().into_iter().chain(invalid_fields) {
-        let refused = ClientHandshake::new(client_config(), &request).unwrap_err();
-        assert_eq!(refused, error, "{request:?}");
+        let rejected = ClientHandshake::new(client_config(), &request).unwrap_err();
+        assert_eq!(rejected, error, "{request:?}");
     }
 }
 
@@ -189,13 +189,13 @@ fn establish_returns_the_handshake_before_the_server_accepts() {
 const UNAUTHORIZED: &str = "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"x\"\r\n";
 
 #[test]
-fn reports_a_refusal_when_its_head_is_complete() {
+fn reports_a_rejection_when_its_head_is_complete() {
     for fields in ["", "Content-Length: 5\r\n", "Transfer-Encoding: chunked\r\n"] {
         let mut handshake = plain_handshake();
         written(handshake.output());
-        let refused = ClientEvent::Rejected { status: 401 };
+        let rejected = ClientEvent::Rejected { status: 401 };
         let head = format!("{UNAUTHORIZED}{fields}\r\n");
-        assert_eq!(receive_all(&mut handshake, head.as_bytes()), [refused], "{fields}");
+        assert_eq!(receive_all(&mut handshake, head.as_bytes()), [rejected], "{fields}");
         let response = handshake.response().unwrap();
         assert_eq!(response.fields().value("www-authenticate"), Some(&b"Basic realm=\"x\""[..]));
         assert_eq!(handshake.body(), b"");
@@ -204,7 +204,7 @@ fn reports_a_refusal_when_its_head_is_complete() {
 }
 
 #[test]
-fn reads_the_body_of_a_refusal() {
+fn reads_the_body_of_a_rejection() {
     use BodyEnd::{Complete, Truncated};
     for (fields, body, at_eof, kept, end, transport) in [
         ("Content-Length: 4\r\n", "none", false, "none", Complete, Transport::Open),

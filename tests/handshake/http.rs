@@ -255,18 +255,18 @@ fn client_sends_an_http_request() {
             .escape_ascii()
             .to_string()
     );
-    let refusal = b"HTTP/1.1 302 Found\r\nLocation: /other\r\nContent-Length: 0\r\n\r\n";
-    let event = receive(&mut handshake, refusal).0;
+    let rejection = b"HTTP/1.1 302 Found\r\nLocation: /other\r\nContent-Length: 0\r\n\r\n";
+    let event = receive(&mut handshake, rejection).0;
     assert_eq!(event, Some(ClientEvent::Rejected { status: 302 }));
     let response = handshake.response().unwrap().to_http().unwrap();
     assert_eq!(response.headers()["location"], "/other");
 
     for uri in ["/chat", "ws://u@example.com/"] {
         let request = Request::get(uri).body(()).unwrap();
-        let refused = ClientHandshake::from_http(client_config(), &request).unwrap_err();
-        assert_eq!(refused, InvalidHead::Target, "{uri}");
+        let rejected = ClientHandshake::from_http(client_config(), &request).unwrap_err();
+        assert_eq!(rejected, InvalidHead::Target, "{uri}");
     }
     let request = Request::get("ws://a/").header("sec-websocket-protocol", "a b").body(()).unwrap();
-    let refused = ClientHandshake::from_http(client_config(), &request).unwrap_err();
-    assert_eq!(refused, InvalidHead::Subprotocol);
+    let rejected = ClientHandshake::from_http(client_config(), &request).unwrap_err();
+    assert_eq!(rejected, InvalidHead::Subprotocol);
 }

@@ -232,7 +232,7 @@ fn list_panics_on_a_malformed_entry() {
 }
 
 #[test]
-fn any_allows_and_none_refuses_every_origin() {
+fn any_allows_and_none_rejects_every_origin() {
     for origin in ["http://evil.org", "null", "", "x y"] {
         check(OriginPolicy::any(), &[(origin, "example.com", true)]);
         check(OriginPolicy::none(), &[(origin, "example.com", false)]);
@@ -275,7 +275,7 @@ fn server_applies_the_policy_of_its_config() {
 }
 
 #[test]
-fn refusal_names_both_values_and_the_setting() {
+fn rejection_names_both_values_and_the_setting() {
     for (config, parts) in [
         (
             &SAME,
@@ -316,8 +316,8 @@ fn refusal_names_both_values_and_the_setting() {
         }
     }
     // Bytes beyond ASCII are escaped.
-    let refusal = OriginPolicy::same().explain(b"http://\xff\"", "h").to_string();
-    assert!(refusal.contains(r#""http://\xff\"""#), "{refusal}");
+    let explanation = OriginPolicy::same().explain(b"http://\xff\"", "h").to_string();
+    assert!(explanation.contains(r#""http://\xff\"""#), "{explanation}");
 }
 
 #[test]

@@ -68,7 +68,7 @@ fn leaves_bytes_after_the_response_unread() {
 }
 
 #[test]
-fn reports_a_refusal_with_its_body() {
+fn reports_a_rejection_with_its_body() {
     let mut proxy = tunnel("ws://a/", &[]);
     written(proxy.output());
     let response = b"HTTP/1.1 407 Proxy Authentication Required\r\n\

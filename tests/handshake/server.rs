@@ -160,9 +160,9 @@ fn accept_returns_the_handshake_if_the_acceptance_is_invalid() {
 fn accept_returns_the_handshake_without_an_upgrade() {
     let reading = ServerHandshake::new(&CONFIG);
     let http = received("GET / HTTP/1.1\r\nHost: a\r\n\r\n", ServerEvent::Http);
-    let mut refused = received(REQUEST, ServerEvent::Upgrade);
-    refused.reject(Rejection::NotFound).unwrap();
-    for (handshake, has_request) in [(reading, false), (http, true), (refused, false)] {
+    let mut rejected = received(REQUEST, ServerEvent::Upgrade);
+    rejected.reject(Rejection::NotFound).unwrap();
+    for (handshake, has_request) in [(reading, false), (http, true), (rejected, false)] {
         let unaccepted = handshake.accept(&Acceptance::new()).unwrap_err();
         assert_eq!(unaccepted.error, AcceptError::NotReady);
         assert_eq!(unaccepted.handshake.transport(), Transport::Open);
@@ -216,7 +216,7 @@ fn writes_prepared_responses() {
 }
 
 #[test]
-fn refusal_is_written_then_the_socket_is_drained_and_closed() {
+fn rejection_is_written_then_the_socket_is_drained_and_closed() {
     let smuggled = REQUEST.as_bytes();
     let mut handshake = ServerHandshake::new(&CONFIG);
     let mut storage = [0; 1024];
@@ -237,7 +237,7 @@ fn refusal_is_written_then_the_socket_is_drained_and_closed() {
 }
 
 #[test]
-fn transport_is_drain_until_the_end_of_the_stream_after_a_refusal() {
+fn transport_is_drain_until_the_end_of_the_stream_after_a_rejection() {
     let mut handshake = received(REQUEST, ServerEvent::Upgrade);
     handshake.reject(Rejection::NotFound).unwrap();
     written(handshake.output());
@@ -372,11 +372,11 @@ fn reports_a_broken_transport_once() {
         assert!(handshake.request().is_none());
         assert!(handshake.accept(&Acceptance::new()).is_err());
     }
-    // After a refusal, a broken transport is not reported.
-    let mut refused = received(REQUEST, ServerEvent::Upgrade);
-    refused.reject(Rejection::NotFound).unwrap();
-    refused.abort();
-    assert_over(&mut refused, Transport::Abort);
+    // After a rejection, a broken transport is not reported.
+    let mut rejected = received(REQUEST, ServerEvent::Upgrade);
+    rejected.reject(Rejection::NotFound).unwrap();
+    rejected.abort();
+    assert_over(&mut rejected, Transport::Abort);
 }
 
 #[test]

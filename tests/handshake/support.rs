@@ -67,7 +67,7 @@ pub(crate) fn check_request(name: &str, head: &[u8], expected: Request, limits: 
                     let response = written(handshake.output());
                     let status = response[9..12].parse().unwrap();
                     assert!(response.contains("\r\nConnection: close"), "{name}: {response}");
-                    outcome = Request::Refused(error, status, 0);
+                    outcome = Request::Rejected(error, status, 0);
                 }
             }
             left += input.unread().len();
@@ -108,7 +108,7 @@ pub(crate) fn check_response(
             assert_eq!(outcome, Response::Incomplete, "{name}: two events");
             outcome = match event {
                 ClientEvent::Accepted => Response::Accepted,
-                ClientEvent::Rejected { status } => Response::Refused(status),
+                ClientEvent::Rejected { status } => Response::Rejected(status),
                 ClientEvent::Failed(error) => Response::Failed(error, 0),
                 ClientEvent::BodyEnded(_) => unreachable!("the body is not read"),
             };

@@ -1,5 +1,5 @@
 //! Comparison with `httparse`: it accepts every head that this crate accepts and finds the same parts. The
-//! reasons to refuse a head that it accepts are listed.
+//! reasons to reject a head that it accepts are listed.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -8,7 +8,7 @@ use websocket_proto::handshake::{
     Field, HandshakeError, HeadLimits, RequestParser, ResponseParser,
 };
 
-/// The reason to refuse a head that `httparse` accepts.
+/// The reason to reject a head that `httparse` accepts.
 fn reason_to_be_stricter(error: HandshakeError) -> Option<&'static str> {
     use HandshakeError as E;
     match error {

@@ -131,8 +131,8 @@ fn client_writes_only_valid_requests() {
         (ClientRequest::to("a b", "/"), InvalidHead::Host),
         (ClientRequest::to("a", "/a b"), InvalidHead::Target),
     ] {
-        let refused = request.extended_connect(&mut [0; 16]).map(|_| ());
-        assert_eq!(refused, Err(error), "{request:?}");
+        let rejected = request.extended_connect(&mut [0; 16]).map(|_| ());
+        assert_eq!(rejected, Err(error), "{request:?}");
     }
 }
 
@@ -227,14 +227,14 @@ fn other_requests_are_not_extended_connect() {
 }
 
 #[test]
-fn refusals_use_statuses_valid_in_http_2() {
-    for (error, refusal) in [
+fn rejections_use_statuses_valid_in_http_2() {
+    for (error, rejection) in [
         (UnsupportedProtocol, vec![(":status", "501")]),
         (UnsupportedVersion, vec![(":status", "400"), ("sec-websocket-version", "13")]),
         (ForbiddenOrigin, vec![(":status", "403")]),
         (InvalidTarget, vec![(":status", "400")]),
     ] {
-        assert_eq!(ExtendedConnect::reject(error).collect::<Vec<_>>(), list(&refusal));
+        assert_eq!(ExtendedConnect::reject(error).collect::<Vec<_>>(), list(&rejection));
     }
 }
 

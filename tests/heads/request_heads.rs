@@ -1,14 +1,14 @@
 //! Tables of valid and invalid request heads.
 //!
-//! `¦` follows the byte at which a head is refused, unless that is its last byte.
+//! `¦` follows the byte at which a head is rejected, unless that is its last byte.
 
 use websocket_proto::handshake::HandshakeError::{self, *};
 use websocket_proto::handshake::HeadLimits;
 
 use crate::support::{Request, check_request};
 
-/// The status and the error of a refused head.
-type Refusal = (u16, HandshakeError);
+/// The status and the error of a rejected head.
+type Rejected = (u16, HandshakeError);
 
 /// Removes the mark. Returns the head and the index of the byte before the mark.
 pub(crate) fn unmark(head: &str) -> (Vec<u8>, usize) {
@@ -19,18 +19,18 @@ pub(crate) fn unmark(head: &str) -> (Vec<u8>, usize) {
 }
 
 #[track_caller]
-fn check(head: &str, expected: Result<Request, Refusal>, limits: HeadLimits) {
+fn check(head: &str, expected: Result<Request, Rejected>, limits: HeadLimits) {
     let (bytes, at) = unmark(head);
     let expected = match expected {
         Ok(outcome) => outcome,
-        Err((status, error)) => Request::Refused(error, status, at),
+        Err((status, error)) => Request::Rejected(error, status, at),
     };
     let name = head.escape_debug().to_string();
     check_request(&name, &bytes, expected, limits);
 }
 
 /// Request lines, followed by only a `Host` field.
-const REQUEST_LINES: &[(&str, Result<(), Refusal>)] = &[
+const REQUEST_LINES: &[(&str, Result<(), Rejected>)] = &[
     ("GET / HTTP/1.1", Ok(())),
     ("GET / HTTP/1.0", Ok(())),
     ("GET / HTTP/1.2", Ok(())),
@@ -111,7 +111,7 @@ fn parses_or_rejects_request_lines() {
 }
 
 /// Field lines after a request line and `Host`, with their line endings.
-const FIELD_LINES: &[(&str, Result<(), Refusal>)] = &[
+const FIELD_LINES: &[(&str, Result<(), Rejected>)] = &[
     ("", Ok(())),
     ("a:b\r\n", Ok(())),
     ("A: b\r\n", Ok(())),
@@ -180,7 +180,7 @@ fn parses_or_rejects_field_lines() {
 }
 
 /// `Host` lines.
-const HOSTS: &[(&str, Result<(), Refusal>)] = &[
+const HOSTS: &[(&str, Result<(), Rejected>)] = &[
     ("Host: example.com\r\n", Ok(())),
     ("hOsT:example.com:8080\r\n", Ok(())),
     ("Host: example.com:\r\n", Ok(())),
@@ -248,7 +248,7 @@ fn accepts_or_rejects_hosts() {
 
 /// Request lines, and fields after `Host: example.com`. `U`, `C`, `V` and `K` abbreviate the four fields of
 /// an upgrade.
-const UPGRADES: &[(&str, &[&str], Result<Request, Refusal>)] = {
+const UPGRADES: &[(&str, &[&str], Result<Request, Rejected>)] = {
     use Request::{Http, Upgrade};
     const GET: &str = "GET / HTTP/1.1";
     &[
@@ -508,12 +508,12 @@ fn limits_are_inclusive() {
         .with_max_fields(4)
         .with_max_target(8);
     let a = |count| "a".repeat(count);
-    // The target: 8 bytes are accepted, a ninth is refused.
+    // The target: 8 bytes are accepted, a ninth is rejected.
     let head = |target: &str| format!("GET {target} HTTP/1.1\r\nHost: h\r\n\r\n");
     check(&head("/aaaaaaa"), Ok(Request::Http), limits);
     check(&head("/aaaaaaaa¦"), Err((414, TargetTooLong)), limits);
     check(&head("/aaaaaaaa¦aaaaaaaaaa"), Err((414, TargetTooLong)), limits);
-    // A field line: 30 bytes including its CRLF. A longer one is refused at the byte that reaches the limit
+    // A field line: 30 bytes including its CRLF. A longer one is rejected at the byte that reaches the limit
     // without ending the line.
     let head = |field: &str| format!("GET / HTTP/1.1\r\nHost: h\r\n{field}\r\n\r\n");
     check(&head(&format!("a: {}", a(25))), Ok(Request::Http), limits);

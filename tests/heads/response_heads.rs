@@ -19,20 +19,20 @@ pub(crate) const COUNT: usize = STATUS_LINES.len() + FIELD_LINES.len() + ANSWERS
 
 /// Status lines, followed by one field.
 const STATUS_LINES: &[(&str, Result<Response, HandshakeError>)] = {
-    use Response::Refused;
+    use Response::Rejected;
     &[
-        ("HTTP/1.1 200 OK", Ok(Refused(200))),
-        ("HTTP/1.0 404 Not Found", Ok(Refused(404))),
-        ("HTTP/1.1 404 ", Ok(Refused(404))),
-        ("HTTP/1.1 302  two\tspaces ", Ok(Refused(302))),
-        ("HTTP/1.1 500 \u{fc}bel", Ok(Refused(500))),
-        ("HTTP/1.7 599 x", Ok(Refused(599))),
-        ("HTTP/1.1 999 Go away", Ok(Refused(999))),
-        ("HTTP/1.1 301 Moved Permanently", Ok(Refused(301))),
-        ("HTTP/1.1 401 Unauthorized", Ok(Refused(401))),
-        ("HTTP/1.1 407 Proxy Authentication Required", Ok(Refused(407))),
-        ("HTTP/1.1 426 Upgrade Required", Ok(Refused(426))),
-        ("HTTP/1.1 204 No Content", Ok(Refused(204))),
+        ("HTTP/1.1 200 OK", Ok(Rejected(200))),
+        ("HTTP/1.0 404 Not Found", Ok(Rejected(404))),
+        ("HTTP/1.1 404 ", Ok(Rejected(404))),
+        ("HTTP/1.1 302  two\tspaces ", Ok(Rejected(302))),
+        ("HTTP/1.1 500 \u{fc}bel", Ok(Rejected(500))),
+        ("HTTP/1.7 599 x", Ok(Rejected(599))),
+        ("HTTP/1.1 999 Go away", Ok(Rejected(999))),
+        ("HTTP/1.1 301 Moved Permanently", Ok(Rejected(301))),
+        ("HTTP/1.1 401 Unauthorized", Ok(Rejected(401))),
+        ("HTTP/1.1 407 Proxy Authentication Required", Ok(Rejected(407))),
+        ("HTTP/1.1 426 Upgrade Required", Ok(Rejected(426))),
+        ("HTTP/1.1 204 No Content", Ok(Rejected(204))),
         ("HTTP/2¦ 200 OK", Err(UnsupportedHttpVersion)),
         ("HTTP/0¦.9 200 OK", Err(UnsupportedHttpVersion)),
         ("\r¦\nHTTP/1.1 200 OK", Err(InvalidHttpVersion)),
@@ -50,7 +50,7 @@ const STATUS_LINES: &[(&str, Result<Response, HandshakeError>)] = {
         ("HTTP/1.1 2x¦0 OK", Err(InvalidStatusLine)),
         ("HTTP/1.1 -¦20 OK", Err(InvalidStatusLine)),
         // A status line without a reason phrase may lack the space before it.
-        ("HTTP/1.1 200", Ok(Refused(200))),
+        ("HTTP/1.1 200", Ok(Rejected(200))),
         ("HTTP/1.1 200\rx¦", Err(LoneCr)),
         ("HTTP/1.1 200\n¦", Err(BareLf)),
         ("HTTP/1.1 20\r¦\n", Err(InvalidStatusLine)),
@@ -223,9 +223,9 @@ fn rejects_unrequested_extension() {
 fn limits_are_inclusive() {
     let limits = HeadLimits::DEFAULT.with_max_head(60).with_max_field_line(20).with_max_fields(2);
     let head = |rest: &str| format!("HTTP/1.1 200 OK\r\n{rest}\r\n");
-    check(&head("A: 1\r\nB: 2\r\n"), Ok(Response::Refused(200)), limits);
+    check(&head("A: 1\r\nB: 2\r\n"), Ok(Response::Rejected(200)), limits);
     check(&head("A: 1\r\nB: 2\r\nC¦: 3\r\n"), Err(TooManyFields), limits);
-    check(&head("A: 345678901234567\r\n"), Ok(Response::Refused(200)), limits);
+    check(&head("A: 345678901234567\r\n"), Ok(Response::Rejected(200)), limits);
     check(&head("A: 3456789012345678\r¦\n"), Err(FieldLineTooLong), limits);
     check(&format!("HTTP/1.1 200 {}¦", "x".repeat(47)), Err(HeadTooLong), limits);
     check(&format!("HTTP/1.1 200 {}", "x".repeat(46)), Ok(Response::Incomplete), limits);

@@ -35,8 +35,8 @@ fn scan<T>(
 
 #[track_caller]
 pub(crate) fn check_request(name: &str, head: &[u8], expected: Request, limits: HeadLimits) {
-    let refused = |error: HandshakeError, at| {
-        Request::Refused(error, error.status().expect("the error has no status"), at)
+    let rejected = |error: HandshakeError, at| {
+        Request::Rejected(error, error.status().expect("the error has no status"), at)
     };
     let upgrade = |bytes: &[u8]| {
         let request = RequestParser::new(limits).parse(bytes).unwrap().unwrap();
@@ -44,7 +44,7 @@ pub(crate) fn check_request(name: &str, head: &[u8], expected: Request, limits: 
         match request.upgrade(&OriginPolicy::any()) {
             Ok(Some(_)) => Request::Upgrade,
             Ok(None) => Request::Http,
-            Err(error) => refused(error, head.len() - 1),
+            Err(error) => rejected(error, head.len() - 1),
         }
     };
     let outcome = |start, step| {
@@ -55,7 +55,7 @@ pub(crate) fn check_request(name: &str, head: &[u8], expected: Request, limits: 
         match scan(head, start, step, parse) {
             None => Request::Incomplete,
             Some(Ok(len)) => upgrade(&head[..len]),
-            Some(Err((error, at))) => refused(error, at),
+            Some(Err((error, at))) => rejected(error, at),
         }
     };
     assert_eq!(outcome(0, 1), expected, "{name}: byte by byte");
@@ -83,7 +83,7 @@ pub(crate) fn check_response(
         assert_eq!(response.as_bytes(), head, "{name}: length");
         match request.verify(b"the sample nonce", &response) {
             Ok(Some(_)) => Response::Accepted,
-            Ok(None) => Response::Refused(response.status()),
+            Ok(None) => Response::Rejected(response.status()),
             Err(error) => Response::Failed(error, head.len() - 1),
         }
     };

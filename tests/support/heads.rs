@@ -14,14 +14,14 @@ pub(crate) enum Request {
     /// More bytes are needed.
     Incomplete,
     /// The error, its status code, and the index of the byte at which it is reported.
-    Refused(HandshakeError, u16, usize),
+    Rejected(HandshakeError, u16, usize),
 }
 
 impl Request {
     /// Replaces the index by 0: a head that is cut in two reports its error at the end of a part.
     pub(crate) fn without_index(self) -> Self {
         match self {
-            Self::Refused(error, status, _) => Self::Refused(error, status, 0),
+            Self::Rejected(error, status, _) => Self::Rejected(error, status, 0),
             Self::Upgrade | Self::Http | Self::Incomplete => self,
         }
     }
@@ -31,7 +31,7 @@ impl Request {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Response {
     Accepted,
-    Refused(u16),
+    Rejected(u16),
     /// More bytes are needed.
     Incomplete,
     /// The error, and the index of the byte at which it is reported.
@@ -43,12 +43,12 @@ impl Response {
     pub(crate) fn without_index(self) -> Self {
         match self {
             Self::Failed(error, _) => Self::Failed(error, 0),
-            Self::Accepted | Self::Refused(_) | Self::Incomplete => self,
+            Self::Accepted | Self::Rejected(_) | Self::Incomplete => self,
         }
     }
 }
 
-/// Requests that a client refuses to write.
+/// Requests that a client does not write, because a part is invalid.
 pub(crate) fn malformed_requests() -> [(ClientRequest<'static>, InvalidHead); 13] {
     let plain = ClientRequest::to("example.com", "/");
     [

@@ -34,13 +34,13 @@ pub fn serve() {
         match parser.parse(received.get(..len).unwrap_or_default()) {
             Ok(Some(request)) => break request,
             Ok(None) => {}
-            Err(error) => return refuse(error.rejection(), &mut response),
+            Err(error) => return reject(error.rejection(), &mut response),
         }
     };
     let answer = match request.upgrade(&OriginPolicy::same()) {
         Ok(Some(upgrade)) => upgrade.accept(&Acceptance::new(), &mut response),
-        Ok(None) => return refuse(Some(Rejection::UpgradeRequired), &mut response),
-        Err(error) => return refuse(error.rejection(), &mut response),
+        Ok(None) => return reject(Some(Rejection::UpgradeRequired), &mut response),
+        Err(error) => return reject(error.rejection(), &mut response),
     };
     let Ok(answer) = answer else { return };
     write(response.get(..answer).unwrap_or_default());
@@ -48,8 +48,8 @@ pub fn serve() {
     exchange(Role::Server, received.get_mut(head..len).unwrap_or_default());
 }
 
-/// Writes the response to a request that is refused.
-fn refuse(rejection: Option<Rejection>, response: &mut [u8]) {
+/// Writes the response to a request that is rejected.
+fn reject(rejection: Option<Rejection>, response: &mut [u8]) {
     let Some(rejection) = rejection else { return };
     let len = rejection.write(&mut *response, "").unwrap_or_default();
     write(response.get(..len).unwrap_or_default());

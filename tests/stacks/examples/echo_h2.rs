@@ -4,7 +4,7 @@
 //! `cargo run --example echo_h2 [ADDRESS]` listens on 127.0.0.1:9443, or on ADDRESS (with port 0, the
 //! system chooses one), with a self-signed certificate. `GET /` returns the page of the example
 //! `echo_server`, which connects back. `/` and `/echo` echo, `/bye` closes immediately, `/abort` aborts at
-//! the first message, and other paths are refused. Messages are compressed. Requests and the ends of
+//! the first message, and other paths are rejected. Messages are compressed. Requests and the ends of
 //! connections are printed.
 
 use std::error::Error;
@@ -107,7 +107,7 @@ async fn answer(
     println!("connect {name}: {}", describe(&request));
     let path = connect.path();
     if !matches!(path, "/" | "/echo" | "/bye" | "/abort") {
-        return refuse(StatusCode::NOT_FOUND, respond);
+        return reject(StatusCode::NOT_FOUND, respond);
     }
     let chosen = choose_subprotocol(connect.subprotocols(), &SUBPROTOCOLS);
     let deflate = connect.accept_deflate(&DEFLATE);
@@ -173,12 +173,12 @@ fn plain(
                 .expect("valid fields");
             respond.send_response(response, false)?.send_data(Bytes::from_static(PAGE), true)
         }
-        ("/", _) => refuse(StatusCode::METHOD_NOT_ALLOWED, respond),
-        _ => refuse(StatusCode::NOT_FOUND, respond),
+        ("/", _) => reject(StatusCode::METHOD_NOT_ALLOWED, respond),
+        _ => reject(StatusCode::NOT_FOUND, respond),
     }
 }
 
-fn refuse(status: StatusCode, mut respond: SendResponse<Bytes>) -> Result<(), h2::Error> {
+fn reject(status: StatusCode, mut respond: SendResponse<Bytes>) -> Result<(), h2::Error> {
     let mut response = Response::new(());
     *response.status_mut() = status;
     respond.send_response(response, true).map(drop)

@@ -14,7 +14,7 @@ use websocket_proto_stacks::{drive, extended_connect};
 
 static CONFIG: Config = Config::new();
 
-/// Echoes over each Extended CONNECT for `/echo` and refuses other requests. Panics if one of these
+/// Echoes over each Extended CONNECT for `/echo` and rejects other requests. Panics if one of these
 /// connections does not end cleanly.
 async fn serve(socket: DuplexStream) {
     let mut builder = server::Builder::new();
@@ -35,8 +35,8 @@ async fn serve(socket: DuplexStream) {
                     return respond.send_reset(h2::Reason::PROTOCOL_ERROR);
                 }
                 Err(error) => {
-                    let refusal = ExtendedConnect::reject_http(error);
-                    return drop(respond.send_response(refusal, true).unwrap());
+                    let rejection = ExtendedConnect::reject_http(error);
+                    return drop(respond.send_response(rejection, true).unwrap());
                 }
             };
             let chosen = choose_subprotocol(connect.subprotocols(), &["chat", "other"]);
@@ -123,23 +123,23 @@ async fn both_roles_exchange_messages_over_h2() {
     server.await.unwrap();
 }
 
-/// Sends a request that must be refused and returns the response.
-async fn refused(http: &mut client::SendRequest<Bytes>, request: Request<()>) -> Response<()> {
+/// Sends a request that must be rejected and returns the response.
+async fn rejected(http: &mut client::SendRequest<Bytes>, request: Request<()>) -> Response<()> {
     let (answer, _stream) = http.send_request(request, false).unwrap();
     answer.await.unwrap().map(drop)
 }
 
 #[tokio::test]
-async fn refuses_other_paths_origins_protocols_and_versions() {
+async fn rejects_other_paths_origins_protocols_and_versions() {
     let (mut http, server) = connect().await;
     let elsewhere = ClientRequest::to("example.com", "/elsewhere");
-    let answer = refused(&mut http, request(&elsewhere)).await;
+    let answer = rejected(&mut http, request(&elsewhere)).await;
     assert_eq!(answer.status(), StatusCode::NOT_FOUND);
     assert_eq!(elsewhere.verify_extended_connect_http(&answer), Ok(None));
 
     let fields = [Field::new("origin", "https://example.org")];
     let other_origin = ClientRequest::to("example.com", "/echo").with_fields(&fields);
-    let answer = refused(&mut http, request(&other_origin)).await;
+    let answer = rejected(&mut http, request(&other_origin)).await;
     assert_eq!(answer.status(), StatusCode::FORBIDDEN);
 
     let other = Request::builder()
@@ -148,7 +148,7 @@ async fn refuses_other_paths_origins_protocols_and_versions() {
         .extension(Protocol::from_static("connect-udp"))
         .body(())
         .unwrap();
-    assert_eq!(refused(&mut http, other).await.status(), StatusCode::NOT_IMPLEMENTED);
+    assert_eq!(rejected(&mut http, other).await.status(), StatusCode::NOT_IMPLEMENTED);
 
     let old = Request::builder()
         .method(Method::CONNECT)
@@ -157,7 +157,7 @@ async fn refuses_other_paths_origins_protocols_and_versions() {
         .extension(Protocol::from_static("websocket"))
         .body(())
         .unwrap();
-    let answer = refused(&mut http, old).await;
+    let answer = rejected(&mut http, old).await;
     assert_eq!(answer.status(), StatusCode::BAD_REQUEST);
     assert_eq!(answer.headers()["sec-websocket-version"], "13");
     drop(http);

@@ -150,7 +150,7 @@ async fn upgraded_connection_receives_the_bytes_after_the_request() {
 }
 
 #[tokio::test]
-async fn cross_origin_request_is_refused() {
+async fn cross_origin_request_is_rejected() {
     let (mut socket, server, mut echoing) = serve();
     let fields = [Field::new("Origin", "http://example.org")];
     let request =
