@@ -1,29 +1,27 @@
-//! The clock of the caller, and deadlines that expire only after the caller had time to read.
-//!
-//! A running deadline is an *alarm*.
+//! The clock of the caller, and alarms that expire only after the caller had time to read.
 //!
 //! The crate reads no clock: the caller reports the time, as often as it likes. A report may come
-//! long after a deadline, because the process was suspended or served other sockets. The awaited
-//! bytes may then be in the socket, still unread. Therefore a deadline never expires at the first
-//! report after it. That report makes the deadline *suspect* for a period of grace, in which the caller
+//! long after an alarm was due, because the process was suspended or served other sockets. The awaited
+//! bytes may then be in the socket, still unread. Therefore an alarm never expires at the first report
+//! after it was due. That report makes the alarm *suspect* for a period of grace, in which the caller
 //! reads its socket:
 //!
 //! ```text
-//! started        deadline   report: suspect       until
+//! started          due      report: suspect       until
 //! ├───── span ──────┤───────────┤────── grace ──────┤────── grace ──────┤──────▶ time
 //!                                                   │  report: expired  │  report: suspect again
 //!                                                   │                   │  (at most three times)
 //! ```
 //!
 //! - The grace is an eighth of the span, at least 1 ms and at most 1 s.
-//! - The deadline expires at the first report in the grace after `until`.
-//! - A report after that second grace shows that the caller did not run in time. It makes the
-//!   deadline suspect again, but at most three times: a dead connection must end even if its caller
-//!   is always late.
-//! - A suspicion ends when its deadline moves or disappears.
+//! - The alarm expires at the first report in the grace after `until`.
+//! - A report after that second grace shows that the caller did not run in time. It makes the alarm
+//!   suspect again, but at most three times: a dead connection must end even if its caller is always
+//!   late.
+//! - A suspicion ends when its alarm moves or disappears.
 //!
-//! After each report, `until` and every deadline that is not suspect are later than the reported
-//! time. A caller that sleeps until the earliest of them therefore never busy-loops.
+//! After each report, `until` and the due time of every alarm that is not suspect are later than the
+//! reported time. A caller that sleeps until the earliest of them therefore never busy-loops.
 
 use core::num::NonZeroU64;
 use core::time::Duration;
@@ -44,9 +42,9 @@ impl Time {
         self.0.get() - 1
     }
 
-    /// Returns the instant after `span`, but at least 1 ns later, so that a deadline is always later
-    /// than the report that starts it, and a driver that sleeps until it never busy-loops. Returns
-    /// `None` if the instant exceeds the range of the clock (584 years): such a deadline never expires.
+    /// Returns the instant after `span`, but at least 1 ns later, so that an alarm is always due
+    /// later than the report that starts it, and a driver that sleeps until it never busy-loops. Returns
+    /// `None` if the instant exceeds the range of the clock (584 years): such an alarm never expires.
     pub(crate) fn after(self, span: Duration) -> Option<Self> {
         let nanos = u64::try_from(span.as_nanos()).ok()?.max(1);
         self.0.checked_add(nanos).map(Self)
@@ -101,11 +99,13 @@ impl Clock {
     }
 }
 
-/// An alarm: a running deadline. `kind` identifies it among the alarms that one [`Suspicion`] judges.
+/// A running alarm.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Alarm<K> {
+    /// Identifies it among the alarms that one [`Suspicion`] judges.
     kind: K,
-    at: Time,
+    due: Time,
+    /// The time from its start until it is due.
     span: Duration,
 }
 
@@ -113,7 +113,7 @@ impl<K> Alarm<K> {
     /// Creates an alarm that is due `span` after `started`. Returns `None` beyond the range of the
     /// clock.
     pub(crate) fn new(kind: K, started: Time, span: Duration) -> Option<Self> {
-        started.after(span).map(|at| Self { kind, at, span })
+        started.after(span).map(|due| Self { kind, due, span })
     }
 
     fn grace(&self) -> Duration {
@@ -132,8 +132,8 @@ struct Suspect<K> {
     kind: K,
     /// The number of renewals of the suspicion: `renewals <= MAX_RENEWALS`.
     renewals: u8,
-    /// Whether the last report that set `until` came more than one grace after the deadline, or after
-    /// the previous `until`.
+    /// Whether the last report that set `until` came more than one grace after the alarm was due, or
+    /// after the previous `until`.
     after_late_report: bool,
 }
 
@@ -145,16 +145,16 @@ impl<K: Copy + PartialEq> Suspicion<K> {
     /// Judges the running `alarms` at a reported time. Returns the kind of the alarm that has
     /// expired.
     pub(crate) fn judge(&mut self, alarms: &[Option<Alarm<K>>], now: Time) -> Option<K> {
-        let passed = || alarms.iter().flatten().filter(|alarm| alarm.at <= now);
+        let overdue = || alarms.iter().flatten().filter(|alarm| alarm.due <= now);
         let suspected = self.0.and_then(|suspect| {
-            let alarm = passed().find(|alarm| alarm.kind == suspect.kind)?;
+            let alarm = overdue().find(|alarm| alarm.kind == suspect.kind)?;
             Some((suspect, alarm))
         });
         let Some((suspect, alarm)) = suspected else {
             // No alarm was suspect, or the suspect one has moved or disappeared.
-            self.0 = passed().min_by_key(|alarm| alarm.at).and_then(|alarm| {
+            self.0 = overdue().min_by_key(|alarm| alarm.due).and_then(|alarm| {
                 let until = now.after(alarm.grace())?;
-                let after_late_report = now.since(alarm.at) > alarm.grace();
+                let after_late_report = now.since(alarm.due) > alarm.grace();
                 Some(Suspect { until, kind: alarm.kind, renewals: 0, after_late_report })
             });
             return None;
@@ -185,34 +185,33 @@ impl<K: Copy + PartialEq> Suspicion<K> {
     /// Returns the next time to judge `alarms`. It is later than `now` if they were judged at
     /// `now`.
     pub(crate) fn next_judgement(&self, alarms: &[Option<Alarm<K>>], now: Time) -> Option<Time> {
-        let pending = alarms.iter().flatten().map(|alarm| alarm.at).filter(|at| *at > now);
+        let pending = alarms.iter().flatten().map(|alarm| alarm.due).filter(|due| *due > now);
         pending.chain(self.0.map(|suspect| suspect.until)).min()
     }
 }
 
-/// The deadline of a step of the opening handshake: an alarm with its own clock and suspicion. It
-/// starts at the first report.
+/// Bounds the current step of the opening handshake: one alarm, with its own clock and suspicion. The
+/// alarm starts at the first report.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Deadline {
+pub(crate) struct StepTimer {
     clock: Clock,
     span: Option<Duration>,
     started: Option<Time>,
     suspicion: Suspicion<()>,
 }
 
-impl Deadline {
-    /// Creates a deadline that is due `span` after the first report. With `None` it never expires.
+impl StepTimer {
+    /// Creates a timer that is due `span` after the first report. With `None` it never expires.
     pub(crate) const fn new(span: Option<Duration>) -> Self {
         Self { clock: Clock::new(), span, started: None, suspicion: Suspicion::NONE }
     }
 
-    /// Starts the deadline of the next step, due `span` after the next report. With `None` it never
-    /// expires.
+    /// Starts the timer of the next step, due `span` after the next report. With `None` it never expires.
     pub(crate) const fn restart(&mut self, span: Option<Duration>) {
         *self = Self { clock: self.clock, ..Self::new(span) };
     }
 
-    /// Reports the time. Returns whether the deadline expired.
+    /// Reports the time. Returns whether the timer expired.
     #[must_use]
     pub(crate) fn handle_timeout(&mut self, now: Duration) -> bool {
         let now = self.clock.report(now);
@@ -222,7 +221,7 @@ impl Deadline {
     }
 
     /// Returns the time at which the next report is due, or `None` if no report is needed. Until
-    /// the deadline starts, the result is a time that is already due.
+    /// the alarm starts, the result is a time that is already due.
     #[must_use]
     pub(crate) fn poll_timeout(&self) -> Option<Duration> {
         self.span?;
@@ -260,22 +259,22 @@ mod tests {
     fn counts_from_the_first_reported_time() {
         // Beyond 2^64 ns since the caller's origin.
         let start = Duration::new(1 << 60, 999_999_999);
-        let mut deadline = Deadline::new(Some(millis(8_000)));
-        assert!(!deadline.handle_timeout(start));
-        assert_eq!(deadline.poll_timeout(), Some(start + millis(8_000)));
-        assert!(!deadline.handle_timeout(start + millis(8_000)));
-        assert_eq!(deadline.poll_timeout(), Some(start + millis(9_000)));
-        assert!(deadline.handle_timeout(start + millis(9_000)));
+        let mut timer = StepTimer::new(Some(millis(8_000)));
+        assert!(!timer.handle_timeout(start));
+        assert_eq!(timer.poll_timeout(), Some(start + millis(8_000)));
+        assert!(!timer.handle_timeout(start + millis(8_000)));
+        assert_eq!(timer.poll_timeout(), Some(start + millis(9_000)));
+        assert!(timer.handle_timeout(start + millis(9_000)));
     }
 
     #[test]
     fn next_report_is_due_later_than_the_last_one() {
         for start in [Duration::ZERO, Duration::MAX - millis(1), Duration::MAX] {
             for span in [Duration::ZERO, millis(5), Duration::MAX] {
-                let mut deadline = Deadline::new(Some(span));
+                let mut timer = StepTimer::new(Some(span));
                 for now in [start, Duration::MAX, start, Duration::MAX] {
-                    let _ = deadline.handle_timeout(now);
-                    assert!(deadline.poll_timeout().is_none_or(|next| next > now));
+                    let _ = timer.handle_timeout(now);
+                    assert!(timer.poll_timeout().is_none_or(|next| next > now));
                 }
             }
         }
@@ -294,23 +293,23 @@ mod tests {
 
     #[test]
     fn late_report_renews_the_suspicion_at_most_three_times() {
-        let mut deadline = Deadline::new(Some(millis(8_000)));
-        assert!(!deadline.handle_timeout(Duration::ZERO));
+        let mut timer = StepTimer::new(Some(millis(8_000)));
+        assert!(!timer.handle_timeout(Duration::ZERO));
         // Each report is later than the end of the previous suspicion by more than a grace.
         for now in [10_000, 13_001, 16_002, 19_003] {
-            assert!(!deadline.handle_timeout(millis(now)));
-            assert_eq!(deadline.poll_timeout(), Some(millis(now + 1_000)));
+            assert!(!timer.handle_timeout(millis(now)));
+            assert_eq!(timer.poll_timeout(), Some(millis(now + 1_000)));
         }
-        assert!(deadline.handle_timeout(millis(30_000)));
+        assert!(timer.handle_timeout(millis(30_000)));
     }
 
     #[test]
-    fn deadline_expires_at_a_report_within_the_second_grace() {
-        let mut deadline = Deadline::new(Some(millis(8_000)));
-        assert!(!deadline.handle_timeout(Duration::ZERO));
-        assert!(!deadline.handle_timeout(millis(8_000)));
-        assert!(!deadline.handle_timeout(millis(8_999)));
-        assert!(deadline.handle_timeout(millis(10_000)));
+    fn expires_at_a_report_within_the_second_grace() {
+        let mut timer = StepTimer::new(Some(millis(8_000)));
+        assert!(!timer.handle_timeout(Duration::ZERO));
+        assert!(!timer.handle_timeout(millis(8_000)));
+        assert!(!timer.handle_timeout(millis(8_999)));
+        assert!(timer.handle_timeout(millis(10_000)));
     }
 
     #[test]
@@ -332,13 +331,13 @@ mod tests {
     /// The complete request is in the socket while the process is suspended.
     #[test]
     fn opening_survives_if_the_request_is_read_within_the_grace() {
-        let mut opening = Deadline::new(Some(millis(10_000)));
+        let mut opening = StepTimer::new(Some(millis(10_000)));
         assert_eq!(opening.poll_timeout(), Some(Duration::ZERO));
         assert!(!opening.handle_timeout(Duration::ZERO));
         // The process is suspended. Afterwards it reports the time twice before it reads.
         assert!(!opening.handle_timeout(millis(41_000)));
         assert!(!opening.handle_timeout(millis(44_000)));
-        // The request is read. The deadline of the next step starts at the next report.
+        // The request is read. The timer of the next step starts at the next report.
         opening.restart(Some(millis(5_000)));
         assert_eq!(opening.poll_timeout(), Some(millis(44_000)));
         assert!(!opening.handle_timeout(millis(44_500)));
@@ -347,9 +346,9 @@ mod tests {
 
     #[test]
     fn without_a_span_no_clock_is_needed() {
-        let mut deadline = Deadline::new(None);
-        assert_eq!(deadline.poll_timeout(), None);
-        assert!(!deadline.handle_timeout(millis(1)));
-        assert_eq!(deadline.poll_timeout(), None);
+        let mut timer = StepTimer::new(None);
+        assert_eq!(timer.poll_timeout(), None);
+        assert!(!timer.handle_timeout(millis(1)));
+        assert_eq!(timer.poll_timeout(), None);
     }
 }

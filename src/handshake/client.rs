@@ -3,7 +3,7 @@
 //! ```text
 //!                  ┌──▶ Accepted
 //!   Head ── head ──┤
-//!     │            └──▶ Body ── end of the body, limit, malformed chunk, deadline, EOF ──▶ Closed
+//!     │            └──▶ Body ── end of the body, limit, malformed chunk, timeout, EOF ──▶ Closed
 //!     └── failure ──▶ Closed or Aborted
 //!
 //!   Accepted, Body, Closed ── abort ──▶ Aborted
@@ -26,7 +26,7 @@ use super::{
     InvalidHead, Negotiated, ResponseHead, Unaccepted, Uri, accept_key, key_from_nonce,
     write_connect,
 };
-use crate::clock::Deadline;
+use crate::clock::StepTimer;
 use crate::{Connection, EntropyError, Input, Output, SharedConfig, Transport};
 
 /// The client's side of the opening handshake (RFC 6455, section 4.1).
@@ -61,7 +61,7 @@ pub struct ClientHandshake {
     body: Body,
     /// An event that was not caused by input and that `receive` has not returned yet.
     unreported: Option<ClientEvent>,
-    deadline: Deadline,
+    timer: StepTimer,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -164,7 +164,7 @@ impl ClientHandshake {
             state: State::Head { interim_len: 0 },
             body: Body::empty(),
             unreported: None,
-            deadline: Deadline::new(config.timeouts.opening),
+            timer: StepTimer::new(config.timeouts.opening),
             config,
         }
     }
@@ -266,10 +266,10 @@ impl Handshake for ClientHandshake {
 
     fn handle_timeout(&mut self, now: Duration) {
         match self.state {
-            State::Head { .. } if self.deadline.handle_timeout(now) => {
+            State::Head { .. } if self.timer.handle_timeout(now) => {
                 self.fail_later(HandshakeError::Timeout);
             }
-            State::Body if self.deadline.handle_timeout(now) => self.truncate_body(State::Closed),
+            State::Body if self.timer.handle_timeout(now) => self.truncate_body(State::Closed),
             State::Head { .. } | State::Body => {}
             State::Accepted(_) | State::Closed | State::Aborted => {}
         }
@@ -277,7 +277,7 @@ impl Handshake for ClientHandshake {
 
     fn poll_timeout(&self) -> Option<Duration> {
         match self.state {
-            State::Head { .. } | State::Body => self.deadline.poll_timeout(),
+            State::Head { .. } | State::Body => self.timer.poll_timeout(),
             State::Accepted(_) | State::Closed | State::Aborted => None,
         }
     }

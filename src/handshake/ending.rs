@@ -3,8 +3,8 @@
 //! ```text
 //!   Responding ── peer's end ──▶ RespondingAfterEof
 //!    │   │                        │
-//!    │   └── deadline, not written, or the transport broke ──▶ Aborted
-//!    └── deadline, written ──▶ Closed
+//!    │   └── timeout, not written, or the transport broke ──▶ Aborted
+//!    └── timeout, written ──▶ Closed
 //! ```
 //!
 //! Whether the response is written is not a state: it is written once the output is empty. After that,
@@ -13,44 +13,44 @@
 
 use core::time::Duration;
 
-use crate::clock::Deadline;
+use crate::clock::StepTimer;
 use crate::{Input, Output, Transport};
 
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Ending {
     /// The response is being written; then the peer's bytes are read and dropped.
     Responding {
-        /// The deadline for the next `PROGRESS` bytes of the response, then for the end of the
-        /// peer's stream.
-        deadline: Deadline,
+        /// Bounds the time to write the next `PROGRESS` bytes of the response, then the time until
+        /// the peer's stream ends.
+        timer: StepTimer,
         closing: Option<Duration>,
-        /// The length of the output when the deadline was last restarted.
+        /// The length of the output when the timer was last restarted.
         marked: usize,
     },
     /// The response is being written. The peer's stream has ended.
     RespondingAfterEof {
-        deadline: Deadline,
+        timer: StepTimer,
     },
     Closed,
     Aborted,
 }
 
-/// The number of bytes of the response that must be written to restart the deadline.
+/// The number of bytes of the response that must be written to restart the timer.
 const PROGRESS: usize = 16 << 10;
 
 impl Ending {
     /// Creates the state in which a response of `len` bytes is queued. `closing` bounds each step.
     pub(super) const fn responding(len: usize, closing: Option<Duration>) -> Self {
-        Self::Responding { deadline: Deadline::new(closing), closing, marked: len }
+        Self::Responding { timer: StepTimer::new(closing), closing, marked: len }
     }
 
     /// Consumes and drops the input, and records the end of the stream.
     pub(super) fn receive(&mut self, input: &mut Input<'_>) {
         input.discard_unread();
         if input.is_finished()
-            && let Self::Responding { deadline, .. } = *self
+            && let Self::Responding { timer, .. } = *self
         {
-            *self = Self::RespondingAfterEof { deadline };
+            *self = Self::RespondingAfterEof { timer };
         }
     }
 
@@ -68,15 +68,15 @@ impl Ending {
     pub(super) fn handle_timeout(&mut self, now: Duration, output: &mut Output) {
         let is_written = output.is_empty();
         let expired = match self {
-            Self::Responding { deadline, closing, marked } => {
+            Self::Responding { timer, closing, marked } => {
                 let len = output.len();
                 if len + PROGRESS <= *marked || (is_written && *marked > 0) {
-                    deadline.restart(*closing);
+                    timer.restart(*closing);
                     *marked = len;
                 }
-                deadline.handle_timeout(now)
+                timer.handle_timeout(now)
             }
-            Self::RespondingAfterEof { deadline } if !is_written => deadline.handle_timeout(now),
+            Self::RespondingAfterEof { timer } if !is_written => timer.handle_timeout(now),
             Self::RespondingAfterEof { .. } | Self::Closed | Self::Aborted => false,
         };
         if expired {
@@ -87,8 +87,8 @@ impl Ending {
 
     pub(super) fn poll_timeout(&self, output: &Output) -> Option<Duration> {
         match self {
-            Self::Responding { deadline, .. } => deadline.poll_timeout(),
-            Self::RespondingAfterEof { deadline } if !output.is_empty() => deadline.poll_timeout(),
+            Self::Responding { timer, .. } => timer.poll_timeout(),
+            Self::RespondingAfterEof { timer } if !output.is_empty() => timer.poll_timeout(),
             Self::RespondingAfterEof { .. } | Self::Closed | Self::Aborted => None,
         }
     }

@@ -11,7 +11,7 @@ use super::{
     AcceptError, Acceptance, Field, Handshake, HandshakeError, Rejection, RequestHead, ServerEvent,
     Unaccepted, accept_key, write_response,
 };
-use crate::clock::Deadline;
+use crate::clock::StepTimer;
 use crate::{Connection, Input, Output, SharedConfig, Transport};
 
 /// The server's side of the opening handshake (RFC 6455, section 4.2).
@@ -55,7 +55,7 @@ pub struct ServerHandshake {
 #[derive(Clone, Copy, Debug)]
 enum State {
     Reading {
-        deadline: Deadline,
+        timer: StepTimer,
     },
     /// The request is complete, and the application must respond to it.
     Deciding(Requested),
@@ -82,7 +82,7 @@ impl ServerHandshake {
     pub fn new(config: impl Into<SharedConfig>) -> Self {
         let config = config.into();
         Self {
-            state: State::Reading { deadline: Deadline::new(config.timeouts.opening) },
+            state: State::Reading { timer: StepTimer::new(config.timeouts.opening) },
             head: Gathered::new(Parser::request(config.head_limits)),
             config,
             output: Output::empty(),
@@ -225,8 +225,8 @@ impl Handshake for ServerHandshake {
     /// decision is not bounded.
     fn handle_timeout(&mut self, now: Duration) {
         match &mut self.state {
-            State::Reading { deadline } => {
-                if deadline.handle_timeout(now) {
+            State::Reading { timer } => {
+                if timer.handle_timeout(now) {
                     let mut ending = self.reject_for(HandshakeError::Timeout);
                     ending.handle_timeout(now, &mut self.output);
                     self.state = State::Ending(ending);
@@ -240,7 +240,7 @@ impl Handshake for ServerHandshake {
 
     fn poll_timeout(&self) -> Option<Duration> {
         match &self.state {
-            State::Reading { deadline } => deadline.poll_timeout(),
+            State::Reading { timer } => timer.poll_timeout(),
             State::Deciding(_) => None,
             State::Ending(ending) => ending.poll_timeout(&self.output),
         }
