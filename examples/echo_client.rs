@@ -98,7 +98,7 @@ fn open(uri: &str, config: &Config) -> Result<Opened> {
     let mut handshake = ClientHandshake::new(config.clone(), &ClientRequest::new(&uri))?;
     let mut printed = 0;
     loop {
-        let is_open = driver::turn_handshake(&mut handshake, &mut socket, &mut input);
+        let is_open = driver::turn(&mut handshake, &mut socket, &mut input);
         let event = handshake.receive(&mut input);
         // The body arrives after the event, possibly slowly.
         io::stderr().write_all(handshake.body().get(printed..).unwrap_or_default())?;

@@ -88,7 +88,7 @@ fn accept(
     let mut handshake = ServerHandshake::new(config);
     let mut failure = None;
     loop {
-        let is_open = driver::turn_handshake(&mut handshake, socket, input);
+        let is_open = driver::turn(&mut handshake, socket, input);
         match handshake.receive(input) {
             Some(ServerEvent::Upgrade) => {
                 return Ok(Some(handshake.accept(&Acceptance::new())?));

@@ -117,7 +117,7 @@ fn open(
     let mut handshake = ServerHandshake::new(&CONFIG);
     let mut failure = None;
     loop {
-        let is_open = driver::turn_handshake(&mut handshake, client, from_client);
+        let is_open = driver::turn(&mut handshake, client, from_client);
         match handshake.receive(from_client) {
             Some(ServerEvent::Upgrade) => match connect(&handshake, uri, from_server) {
                 Ok((server, subprotocol)) => {
@@ -180,7 +180,7 @@ fn connect(
     let mut handshake = ClientHandshake::new(&CONFIG, &offer)?;
     let mut server = Socket::new(connect_tcp(&uri)?)?;
     loop {
-        let is_open = driver::turn_handshake(&mut handshake, &mut server, from_server);
+        let is_open = driver::turn(&mut handshake, &mut server, from_server);
         match handshake.receive(from_server) {
             Some(ClientEvent::Accepted) => {
                 let negotiated = handshake.negotiated();

@@ -84,7 +84,7 @@ fn open(uri: &Uri<'_>, socket: &mut Socket, input: &mut Input<'_>) -> Result<Con
     let config = Config::new().with_timeouts(Timeouts::RECOMMENDED);
     let mut handshake = ClientHandshake::new(config, &ClientRequest::new(uri))?;
     loop {
-        let is_open = driver::turn_handshake(&mut handshake, socket, input);
+        let is_open = driver::turn(&mut handshake, socket, input);
         match handshake.receive(input) {
             Some(ClientEvent::Accepted) => return Ok(handshake.establish()?),
             Some(ClientEvent::Rejected { status }) => {

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 #[cfg(feature = "deflate")]
 use websocket_proto::Deflate;
-use websocket_proto::handshake::{Handshake, Uri};
-use websocket_proto::{Config, Connection, Input, Io, Transport};
+use websocket_proto::handshake::{ClientHandshake, Handshake, ServerHandshake, Uri};
+use websocket_proto::{Config, Connection, Input, Io, Output, Transport};
 
 /// Takes `--deflate[=SETTING,…]` from the arguments of a program and enables permessage-deflate. A setting
 /// is `takeover`, or the bits of the windows.
@@ -133,59 +133,68 @@ impl Write for Socket {
     }
 }
 
-/// Writes and reads for a handshake. Call before each `receive`. Returns `false` if the socket is to be
-/// closed; `receive` may then still report a failure.
-pub(crate) fn turn_handshake<H: Handshake>(
-    handshake: &mut H,
-    socket: &mut Socket,
-    input: &mut Input<'_>,
-) -> bool {
-    // Report the time and write until nothing is due, then wait.
-    loop {
-        handshake.handle_timeout(socket.now());
-        if handshake.transport() == Transport::Abort {
-            break;
-        }
-        let deadline = handshake.poll_timeout();
-        match handshake.output().write_to(socket.until(deadline)) {
-            Ok(Io::Done) if !socket.is_due(handshake.poll_timeout()) => break,
-            Ok(Io::Done | Io::Blocked) => {}
-            Err(_) => handshake.abort(),
-        }
-    }
-    if !follow(handshake.transport(), socket) {
-        return false;
-    }
-    if input.read_from(socket.until(handshake.poll_timeout())).is_err() {
-        handshake.abort();
-    }
-    true
+/// The calls that handshakes and connections have in common.
+pub(crate) trait Machine {
+    fn handle_timeout(&mut self, now: Duration);
+    fn poll_timeout(&self) -> Option<Duration>;
+    fn output(&mut self) -> &mut Output;
+    fn transport(&self) -> Transport;
+    fn abort(&mut self);
 }
 
-/// Writes and reads for a connection. Call before each round of `receive`. Returns `false` if the socket is
-/// to be closed; the outcome of the connection is then known.
-pub(crate) fn turn(
-    connection: &mut Connection,
-    socket: &mut Socket,
-    input: &mut Input<'_>,
-) -> bool {
+/// Implements [`Machine`] for a type with its own calls, or with those of a trait.
+macro_rules! machine {
+    ($machine:ty, $calls:ident) => {
+        impl Machine for $machine {
+            fn handle_timeout(&mut self, now: Duration) {
+                $calls::handle_timeout(self, now);
+            }
+
+            fn poll_timeout(&self) -> Option<Duration> {
+                $calls::poll_timeout(self)
+            }
+
+            fn output(&mut self) -> &mut Output {
+                $calls::output(self)
+            }
+
+            fn transport(&self) -> Transport {
+                $calls::transport(self)
+            }
+
+            fn abort(&mut self) {
+                $calls::abort(self);
+            }
+        }
+    };
+}
+
+machine!(ServerHandshake, Handshake);
+machine!(ClientHandshake, Handshake);
+machine!(Connection, Connection);
+
+/// Reports the time, writes and reads. Call before each round of `receive`. Returns `false` if the socket is
+/// to be closed. The outcome of a connection is then known; `receive` of a handshake may still report a
+/// failure.
+pub(crate) fn turn(machine: &mut impl Machine, socket: &mut Socket, input: &mut Input<'_>) -> bool {
+    // Report the time and write until nothing is due, then wait.
     loop {
-        connection.handle_timeout(socket.now());
-        if connection.transport() == Transport::Abort {
+        machine.handle_timeout(socket.now());
+        if machine.transport() == Transport::Abort {
             break;
         }
-        let deadline = connection.poll_timeout();
-        match connection.output().write_to(socket.until(deadline)) {
-            Ok(Io::Done) if !socket.is_due(connection.poll_timeout()) => break,
+        let deadline = machine.poll_timeout();
+        match machine.output().write_to(socket.until(deadline)) {
+            Ok(Io::Done) if !socket.is_due(machine.poll_timeout()) => break,
             Ok(Io::Done | Io::Blocked) => {}
-            Err(_) => connection.abort(),
+            Err(_) => machine.abort(),
         }
     }
-    if !follow(connection.transport(), socket) {
+    if !follow(machine.transport(), socket) {
         return false;
     }
-    if input.read_from(socket.until(connection.poll_timeout())).is_err() {
-        connection.abort();
+    if input.read_from(socket.until(machine.poll_timeout())).is_err() {
+        machine.abort();
     }
     true
 }
