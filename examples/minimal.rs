@@ -1,7 +1,8 @@
-//! A complete echo server with one thread per connection. It loses no message and bounds its memory and all
-//! waiting times.
+//! A complete echo server with one thread per connection. It loses no message, and bounds the memory of each
+//! connection and all waiting times.
 
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::thread::{self, Builder};
 use std::time::{Duration, Instant};
 
 use websocket_proto::handshake::{Acceptance, Handshake, Rejection, ServerEvent, ServerHandshake};
@@ -12,26 +13,22 @@ static CONFIG: Config = Config::new().with_timeouts(Timeouts::RECOMMENDED);
 fn main() -> std::io::Result<()> {
     let listener = TcpListener::bind(std::env::args().nth(1).unwrap_or("127.0.0.1:9001".into()))?;
     println!("listening on ws://{}/", listener.local_addr()?);
-    loop {
-        match listener.accept() {
-            Ok((socket, _)) => drop(std::thread::spawn(|| {
-                serve(socket).unwrap_or_else(|error| eprintln!("{error}"));
-            })),
-            // Without a pause, the loop would spin while file descriptors are exhausted.
-            Err(error) => {
-                eprintln!("{error}");
-                std::thread::sleep(Duration::from_millis(100));
-            }
+    for socket in listener.incoming() {
+        let serve = |socket| serve(socket).unwrap_or_else(|error| eprintln!("{error}"));
+        let started = socket.and_then(|socket| Builder::new().spawn(move || serve(socket)));
+        if let Err(error) = started {
+            eprintln!("{error}"); // Possibly out of file descriptors or threads: some will be free later.
+            thread::sleep(Duration::from_millis(100));
         }
     }
+    Ok(())
 }
 
 fn serve(mut socket: TcpStream) -> Result<(), Box<dyn std::error::Error>> {
     // The loops report the time about once per second.
     socket.set_read_timeout(Some(Duration::from_secs(1)))?;
     socket.set_write_timeout(Some(Duration::from_secs(1)))?;
-    let start = Instant::now();
-    let mut input = Input::owned(vec![0; 64 * 1024]);
+    let (start, mut input) = (Instant::now(), Input::owned(vec![0; 64 * 1024]));
     let mut handshake = ServerHandshake::new(&CONFIG);
     let mut connection = loop {
         handshake.handle_timeout(start.elapsed());
@@ -61,9 +58,8 @@ fn serve(mut socket: TcpStream) -> Result<(), Box<dyn std::error::Error>> {
 
 /// Follows the transport instruction. Returns `false` if the socket is to be closed.
 fn follow(transport: Transport, socket: &TcpStream) -> bool {
-    match transport {
-        Transport::Open => true,
-        Transport::Drain => socket.shutdown(Shutdown::Write).is_ok(),
-        Transport::Close | Transport::Abort => false,
+    if transport == Transport::Drain {
+        let _ = socket.shutdown(Shutdown::Write); // Fails if the client is gone, which a read reports too.
     }
+    matches!(transport, Transport::Open | Transport::Drain)
 }
