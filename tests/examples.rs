@@ -39,6 +39,10 @@ impl Server {
         Self::run(example("minimal").arg("127.0.0.1:0"))
     }
 
+    fn broadcast() -> Self {
+        Self::run(example("broadcast").arg("127.0.0.1:0"))
+    }
+
     /// A relay to the server at `upstream`.
     fn relay(upstream: &str) -> Self {
         Self::run(example("relay").args(["127.0.0.1:0", &format!("ws://{upstream}/")]))
@@ -496,6 +500,61 @@ fn rejected_client_reads_the_whole_response() {
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
         assert!(head.contains(&format!("Content-Length: {}", body.len())), "{answer}");
     }
+}
+
+#[test]
+fn broadcast_sends_each_message_to_all_other_clients_in_order() {
+    let server = Server::broadcast();
+    let mut clients: Vec<Peer> = (0..3).map(|_| Peer::client(&server.address, &[])).collect();
+    // The client knows that it is a member once it has received the response.
+    for sender in 0..clients.len() {
+        for text in ["one", "two", "three"] {
+            clients[sender].connection.send(format!("{text} from {sender}")).unwrap();
+            clients[sender].write();
+        }
+        // The receivers send nothing: the server sends on its own initiative.
+        for receiver in (0..clients.len()).filter(|&receiver| receiver != sender) {
+            for text in ["one", "two", "three"] {
+                let message = Message::from(format!("{text} from {sender}"));
+                assert_eq!(clients[receiver].next(), Event::Message(message));
+            }
+        }
+    }
+    for mut client in clients {
+        client.connection.close(CloseCode::NORMAL).unwrap();
+        assert_eq!(client.finish_cleanly(), CloseCode::NORMAL);
+    }
+}
+
+#[test]
+fn broadcast_disconnects_a_client_that_does_not_read() {
+    // More than the output, the queue and the socket buffers of one client hold.
+    const COUNT: u32 = 300;
+    let message = |number: u32| {
+        let mut message = number.to_be_bytes().to_vec();
+        message.resize(128 << 10, 0);
+        message
+    };
+    let server = Server::broadcast();
+    let mut slow = Peer::client(&server.address, &[]);
+    let mut sender = Peer::client(&server.address, &[]);
+    for number in 0..COUNT {
+        sender.connection.send(message(number)).unwrap();
+        sender.write();
+    }
+    sender.connection.close(CloseCode::NORMAL).unwrap();
+    assert_eq!(sender.finish_cleanly(), CloseCode::NORMAL);
+    for number in 0..COUNT {
+        match slow.next() {
+            Event::Message(received) => assert!(received == Message::from(message(number))),
+            event => {
+                let frame = CloseFrame::new(CloseCode::TRY_AGAIN_LATER, "too slow").unwrap();
+                assert_eq!(event, Event::Close(Some(frame)));
+                return;
+            }
+        }
+    }
+    panic!("all messages came");
 }
 
 /// Starts a relay and the echo server behind it.

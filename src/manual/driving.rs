@@ -25,6 +25,10 @@
 //! (`TcpStream::set_write_timeout`, `set_read_timeout`; 1 s is usual): `write_to` and `read_from`
 //! then return [`Io::Blocked`](crate::Io::Blocked), and the loop continues with the other direction.
 //!
+//! The read timeout is also the delay of what the program sends on its own initiative: the loop sends
+//! it before the next read. A server that broadcasts uses 50 ms, as the example `broadcast` does, or a
+//! second thread for each connection, as the example `shared` does.
+//!
 //! A client often has a function that returns the next message:
 //! [below](#functions-that-return-a-message) is one.
 //!
