@@ -2,8 +2,6 @@
 
 #[cfg(feature = "alloc")]
 use alloc::string::String;
-#[cfg(feature = "alloc")]
-use alloc::vec;
 
 #[cfg(feature = "alloc")]
 use base64::Engine;
@@ -49,13 +47,7 @@ pub fn basic_credentials(user: &str, password: &str) -> Result<String, InvalidHe
     if user.contains(':') || is_control(user) || is_control(password) {
         return Err(InvalidHead::FieldValue);
     }
-    let plain = [user, ":", password].concat();
-    let mut encoded = vec![0; plain.len().div_ceil(3) * 4];
-    let written = STANDARD.encode_slice(plain, &mut encoded);
-    debug_assert_eq!(written, Ok(encoded.len()), "this is the length of padded base64");
-    let encoded = String::from_utf8(encoded);
-    debug_assert!(encoded.is_ok(), "base64 is ASCII");
-    Ok(["Basic ", &encoded.map_err(|_| InvalidHead::FieldValue)?].concat())
+    Ok(["Basic ", &STANDARD.encode([user, ":", password].concat())].concat())
 }
 
 /// Returns the value of `Authorization` for a bearer token (RFC 6750, section 2.1).
