@@ -1,9 +1,9 @@
 //! The client's side of the opening handshake: the state machine.
 //!
 //! ```text
-//!                  ┌──▶ Accepted
-//!   Head ── head ──┤
-//!     │            └──▶ Body ── end of the body, limit, malformed chunk, timeout, EOF ──▶ Closed
+//!                     ┌──▶ Accepted
+//!   Reading ── head ──┤
+//!     │               └──▶ Body ── end of the body, limit, malformed chunk, timeout, EOF ──▶ Closed
 //!     └── failure ──▶ Closed or Aborted
 //!
 //!   Accepted, Body, Closed ── abort ──▶ Aborted
@@ -17,9 +17,8 @@ use core::mem;
 use core::time::Duration;
 
 use super::body::Body;
-use super::gather::Gathered;
-use super::head::Parser;
-use super::negotiated::SUBPROTOCOLS;
+use super::fields::SUBPROTOCOLS;
+use super::final_response::FinalResponse;
 use super::request::Expected;
 use super::{
     AcceptError, BodyEnd, ClientEvent, ClientRequest, Field, Handshake, HandshakeError,
@@ -54,7 +53,7 @@ use crate::{Connection, EntropyError, Input, Output, SharedConfig, Transport};
 pub struct ClientHandshake {
     config: SharedConfig,
     expected: Expected,
-    head: Gathered,
+    response: FinalResponse,
     output: Output,
     state: State,
     /// The body of a rejection.
@@ -66,10 +65,8 @@ pub struct ClientHandshake {
 
 #[derive(Clone, Copy, Debug)]
 enum State {
-    /// Reading a head, after `interim_len` bytes of interim responses.
-    Head {
-        interim_len: usize,
-    },
+    /// The head of the final response is incomplete.
+    Reading,
     /// The response accepts the request, with these parameters and its subprotocol.
     Accepted(Negotiated<'static>),
     Body,
@@ -102,10 +99,9 @@ impl ClientHandshake {
         let drawn = config.fill(&mut nonce);
         let mut head = Vec::with_capacity(512);
         request.write(&nonce, &mut head)?;
-        let subprotocols = request.offered_subprotocols().join(",");
         let expected = Expected::Upgrade {
             accept: accept_key(&key_from_nonce(&nonce)),
-            subprotocols,
+            subprotocols: request.subprotocol_list().collect(),
             extensions: request.extensions,
         };
         let mut handshake = Self::requesting(config, head, expected);
@@ -159,9 +155,9 @@ impl ClientHandshake {
     fn requesting(config: SharedConfig, request: Vec<u8>, expected: Expected) -> Self {
         Self {
             expected,
-            head: Gathered::new(Parser::response(config.head_limits)),
+            response: FinalResponse::new(config.head_limits),
             output: Output::from_bytes(request),
-            state: State::Head { interim_len: 0 },
+            state: State::Reading,
             body: Body::empty(),
             unreported: None,
             timer: StepTimer::new(config.timeouts.opening),
@@ -188,7 +184,7 @@ impl ClientHandshake {
         match Connection::client(self.config.clone(), &negotiated) {
             Ok(connection) => {
                 let output = mem::replace(&mut self.output, Output::empty());
-                Ok(connection.after_handshake(output, self.head.unread_left))
+                Ok(connection.after_handshake(output, self.response.unread_left()))
             }
             Err(EntropyError) => {
                 self.fail_later(HandshakeError::Entropy);
@@ -210,7 +206,7 @@ impl ClientHandshake {
     /// after a rejection.
     #[must_use]
     pub fn response(&self) -> Option<ResponseHead<'_>> {
-        self.head.head().map(ResponseHead)
+        self.response.head()
     }
 
     /// Returns the received part of the body of a rejection, without its transfer coding. It has at
@@ -230,7 +226,7 @@ impl Handshake for ClientHandshake {
             return Some(event);
         }
         match self.state {
-            State::Head { .. } => self.read_heads(input).unwrap_or_else(|error| {
+            State::Reading => self.read_response(input).unwrap_or_else(|error| {
                 input.discard_unread();
                 self.fail(error);
                 Some(ClientEvent::Failed(error))
@@ -254,7 +250,7 @@ impl Handshake for ClientHandshake {
 
     fn transport(&self) -> Transport {
         match self.state {
-            State::Head { .. } | State::Accepted(_) => Transport::Open,
+            State::Reading | State::Accepted(_) => Transport::Open,
             // Only the end of the server's stream ends this body; the server may wait for the end of
             // ours.
             State::Body if self.output.is_empty() && self.body.is_until_eof() => Transport::Drain,
@@ -266,25 +262,25 @@ impl Handshake for ClientHandshake {
 
     fn handle_timeout(&mut self, now: Duration) {
         match self.state {
-            State::Head { .. } if self.timer.handle_timeout(now) => {
+            State::Reading if self.timer.handle_timeout(now) => {
                 self.fail_later(HandshakeError::Timeout);
             }
             State::Body if self.timer.handle_timeout(now) => self.truncate_body(State::Closed),
-            State::Head { .. } | State::Body => {}
+            State::Reading | State::Body => {}
             State::Accepted(_) | State::Closed | State::Aborted => {}
         }
     }
 
     fn poll_timeout(&self) -> Option<Duration> {
         match self.state {
-            State::Head { .. } | State::Body => self.timer.poll_timeout(),
+            State::Reading | State::Body => self.timer.poll_timeout(),
             State::Accepted(_) | State::Closed | State::Aborted => None,
         }
     }
 
     fn abort(&mut self) {
         match self.state {
-            State::Head { .. } | State::Accepted(_) => self.fail_later(HandshakeError::Aborted),
+            State::Reading | State::Accepted(_) => self.fail_later(HandshakeError::Aborted),
             State::Body => self.truncate_body(State::Aborted),
             State::Closed | State::Aborted => self.state = State::Aborted,
         }
@@ -303,40 +299,26 @@ impl ClientHandshake {
         Some(negotiated)
     }
 
-    /// Reads heads until one that is not an interim response is complete.
-    fn read_heads(&mut self, input: &mut Input<'_>) -> Result<Option<ClientEvent>, HandshakeError> {
-        while let State::Head { interim_len } = self.state {
-            let limits = self.config.head_limits;
-            if !self.head.receive(input, 0)? {
-                return Ok(None);
-            }
-            let Some(response) = self.head.head().map(ResponseHead) else {
-                debug_assert!(false, "the head is complete");
-                return Err(HandshakeError::InvalidStatusLine);
-            };
-            let status = response.status();
-            // RFC 9110, section 15.2: a client must be able to parse interim responses. All of them
-            // and the final head together must stay within the limit for one head.
-            if matches!(status, 100 | 102..=199) {
-                let interim_len = interim_len + self.head.bytes.len();
-                let max_head = limits.max_head.saturating_sub(interim_len);
-                self.head.restart(Parser::response(limits.with_max_head(max_head)));
-                self.state = State::Head { interim_len };
-            } else if let Some(negotiated) = self.expected.verify(&response)? {
-                self.state = State::Accepted(negotiated.without_subprotocol());
-                return Ok(Some(ClientEvent::Accepted));
-            } else {
-                self.body = Body::new(&response, limits.max_body);
-                self.state = State::Body;
-                // No byte will come to end an empty body: the driver must not wait for one.
-                if self.body.is_announced_empty() {
-                    self.state = State::Closed;
-                    self.unreported = Some(ClientEvent::BodyEnded(BodyEnd::Complete));
-                }
-                return Ok(Some(ClientEvent::Rejected { status }));
-            }
+    /// Reads the head of the final response.
+    fn read_response(
+        &mut self,
+        input: &mut Input<'_>,
+    ) -> Result<Option<ClientEvent>, HandshakeError> {
+        self.response.receive(input)?;
+        let Some(response) = self.response.head() else { return Ok(None) };
+        if let Some(negotiated) = self.expected.verify(&response)? {
+            self.state = State::Accepted(negotiated.without_subprotocol());
+            return Ok(Some(ClientEvent::Accepted));
         }
-        Ok(None)
+        let rejected = ClientEvent::Rejected { status: response.status() };
+        self.body = Body::new(&response, self.config.head_limits.max_body);
+        self.state = State::Body;
+        // No byte will come to end an empty body: the driver must not wait for one.
+        if self.body.is_announced_empty() {
+            self.state = State::Closed;
+            self.unreported = Some(ClientEvent::BodyEnded(BodyEnd::Complete));
+        }
+        Ok(Some(rejected))
     }
 
     /// Fails the handshake. The caller reports `error`.

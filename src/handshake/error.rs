@@ -1,14 +1,15 @@
-//! Errors of the opening handshake: [`HandshakeError`] for faults of the peer or the transport,
-//! [`InvalidHead`] for mistakes of the caller.
+//! Errors of the opening handshake: [`HandshakeError`] for faults of the peer, the transport or the
+//! source of entropy, [`InvalidHead`] for mistakes of the caller.
 
 use core::fmt;
 
 use super::Rejection;
 
-/// The reason why an opening handshake failed: the peer broke a rule, or its head did not arrive.
+/// The reason why an opening handshake failed: the peer broke a rule, its head did not arrive, or the
+/// transport or the source of entropy failed.
 ///
-/// A server responds with the [`rejection`](Self::rejection), if there
-/// is one; a client closes the transport. Section numbers without an RFC refer to RFC 6455.
+/// A server responds with the [`rejection`](Self::rejection), if there is one; a client closes the
+/// transport. Section numbers without an RFC refer to RFC 6455.
 ///
 /// ```
 /// use websocket_proto::handshake::HandshakeError;

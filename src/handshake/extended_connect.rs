@@ -4,11 +4,10 @@
 //! HTTP/2 or HTTP/3 stack can send and receive them.
 
 use super::authority::{Authority, default_port, is_same_host};
-use super::fields::{FieldName, tokens};
-use super::head::text;
+use super::fields::{EXTENSIONS, FieldName, SUBPROTOCOLS, tokens};
 use super::http1::characters::Class;
+use super::http1::text;
 use super::http2::{PseudoFields, check_extra, check_regular};
-use super::negotiated::{EXTENSIONS, SUBPROTOCOLS};
 use super::upgrade::{FieldList, check_offer, check_version, parse_host};
 use super::uri::Target;
 use super::{
@@ -141,8 +140,8 @@ impl<'a> ExtendedConnect<'a> {
     }
 
     /// Answers the client's offers of permessage-deflate (RFC 7692), for
-    /// [`Acceptance::with_deflate_parameters`]. Returns the parameters of the response to the first valid offer,
-    /// or `None` if there is none.
+    /// [`Acceptance::with_deflate_parameters`]. Returns the parameters of the response to the first valid
+    /// offer, or `None` if there is none.
     #[cfg(feature = "deflate")]
     #[must_use]
     pub fn accept_deflate(&self, deflate: &Deflate) -> Option<DeflateParameters> {
@@ -204,14 +203,13 @@ impl<'a> ClientRequest<'a> {
     {
         self.check()?;
         check_extra(self.extra_fields())?;
-        let Joined { joined: path, rest } =
-            join(self.target().into_iter().map(str::as_bytes), buffer)?;
+        let Joined { joined: path, rest } = join(self.target().into_iter(), buffer)?;
         let Joined { joined: subprotocols, rest } = join(self.subprotocol_list(), rest)?;
         let subprotocols =
             (!subprotocols.is_empty()).then(|| Field::new(SUBPROTOCOLS, subprotocols));
         let extensions = match self.extensions.list() {
             Some(list) => {
-                let Joined { joined, .. } = join([list.as_ref().as_bytes()].into_iter(), rest)?;
+                let Joined { joined, .. } = join([list.as_ref()].into_iter(), rest)?;
                 Some(Field::new(EXTENSIONS, joined))
             }
             None => None,
@@ -299,13 +297,14 @@ struct Joined<'b> {
 
 /// Concatenates `parts` at the start of `buffer`.
 fn join<'p, 'b>(
-    parts: impl Iterator<Item = &'p [u8]>,
+    parts: impl Iterator<Item = &'p str>,
     buffer: &'b mut [u8],
 ) -> Result<Joined<'b>, InvalidHead> {
     let mut len = 0;
     for part in parts {
         let end = len + part.len();
-        buffer.get_mut(len..end).ok_or(InvalidHead::BufferTooSmall)?.copy_from_slice(part);
+        let out = buffer.get_mut(len..end).ok_or(InvalidHead::BufferTooSmall)?;
+        out.copy_from_slice(part.as_bytes());
         len = end;
     }
     let (joined, rest) = buffer.split_at_mut_checked(len).ok_or(InvalidHead::BufferTooSmall)?;

@@ -9,9 +9,8 @@
 //! Whitespace is allowed between any two tokens, because that section uses the grammar of RFC 2616. If
 //! a head has the field several times, the lists form one list.
 
-use core::str;
-
 use super::http1::characters::Class;
+use super::http1::text;
 
 /// Returns whether `list` follows the grammar and has at least one extension.
 pub(super) fn is_extension_list(list: &[u8]) -> bool {
@@ -80,7 +79,7 @@ impl<'a> Iterator for Extensions<'a> {
 )]
 impl<'a> ListedExtension<'a> {
     pub(crate) fn name(&self) -> &'a str {
-        str::from_utf8(self.name).unwrap_or_default()
+        text(self.name)
     }
 
     /// Returns the parameters, in order.
@@ -96,7 +95,7 @@ impl<'a> ListedExtension<'a> {
 )]
 impl<'a> Parameter<'a> {
     pub(crate) fn name(&self) -> &'a str {
-        str::from_utf8(self.name).unwrap_or_default()
+        text(self.name)
     }
 
     /// Returns the characters of the value, without quotes and escapes, or `None` if the parameter has

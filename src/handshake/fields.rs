@@ -5,7 +5,7 @@ use core::str;
 
 use super::extensions::is_extension_list;
 use super::http1::characters::Class;
-use super::http1::{FieldLine, trim, trim_end, trim_start};
+use super::http1::{FieldLine, slice, trim, trim_end, trim_start};
 use super::{Field, HandshakeError, HeadWriter, InvalidHead};
 
 /// Returns the first subprotocol in `supported` that is also in `offered`, or `None` if there is none.
@@ -26,6 +26,11 @@ pub fn choose_subprotocol<'a, 's>(
     let is_offered = |supported: &&&str| offered.clone().any(|offered| offered == **supported);
     supported.iter().find(is_offered).copied()
 }
+
+/// The name of the field that lists extensions, in lowercase as in HTTP/2.
+pub(super) const EXTENSIONS: &str = "sec-websocket-extensions";
+/// The name of the field that lists subprotocols, in lowercase as in HTTP/2.
+pub(super) const SUBPROTOCOLS: &str = "sec-websocket-protocol";
 
 /// The name of a header field that matters to the handshake.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -72,8 +77,8 @@ const BY_LENGTH: [Option<(FieldName, &[u8])>; 25] = {
     names[17] = Some((FieldName::TransferEncoding, b"transfer-encoding"));
     names[20] = Some((FieldName::Accept, b"sec-websocket-accept"));
     names[21] = Some((FieldName::Version, b"sec-websocket-version"));
-    names[22] = Some((FieldName::Subprotocols, b"sec-websocket-protocol"));
-    names[24] = Some((FieldName::Extensions, b"sec-websocket-extensions"));
+    names[22] = Some((FieldName::Subprotocols, SUBPROTOCOLS.as_bytes()));
+    names[24] = Some((FieldName::Extensions, EXTENSIONS.as_bytes()));
     names
 };
 
@@ -108,9 +113,7 @@ pub(super) struct Span {
 impl Span {
     /// Returns the bytes of `head` in this range.
     pub(super) fn of(self, head: &[u8]) -> &[u8] {
-        let value = head.get(self.start.get() as usize..self.end as usize);
-        debug_assert!(value.is_some(), "the scanner read this part of the head");
-        value.unwrap_or_default()
+        slice(head, self.start.get() as usize..self.end as usize)
     }
 }
 
@@ -223,17 +226,29 @@ impl Field<'_> {
             None => name.get(..PREFIX.len()).is_some_and(|start| eq_lowercase(start, PREFIX)),
         }
     }
+
+    /// Checks a field that the caller adds to a head: CR, LF and NUL are errors, and so is every other
+    /// byte that a recipient would interpret differently.
+    pub(super) fn check_extra(&self) -> Result<(), InvalidHead> {
+        if !Class::Token.is_all(self.name_bytes()) {
+            return Err(InvalidHead::FieldName);
+        }
+        if self.is_reserved() {
+            return Err(InvalidHead::ReservedField);
+        }
+        if !self.has_valid_value() {
+            return Err(InvalidHead::FieldValue);
+        }
+        Ok(())
+    }
 }
 
 impl HeadWriter<'_> {
-    /// Writes the caller's fields in their order and case. Rejects fields that the handshake writes
-    /// itself.
+    /// Writes the caller's fields in their order and case.
     #[inline]
     pub(super) fn extra_fields(&mut self, fields: &[Field<'_>]) -> Result<(), InvalidHead> {
         for field in fields {
-            if field.is_reserved() {
-                return Err(InvalidHead::ReservedField);
-            }
+            field.check_extra()?;
             self.field(*field)?;
         }
         Ok(())

@@ -4,13 +4,13 @@ use alloc::vec::Vec;
 
 use super::HandshakeError;
 use super::head::{Head, Parser};
+use super::http1::slice;
 use crate::Input;
 
 /// The minimum capacity for a head that does not arrive in one read.
 const MIN_CAPACITY: usize = 512;
 
-/// The received part of a head. Once [`receive`](Self::receive) has returned `true`, `bytes` is
-/// exactly the head.
+/// The received part of a head. Once the head is complete, `bytes` is exactly the head.
 #[derive(Debug)]
 pub(super) struct Gathered {
     parser: Parser,
@@ -35,10 +35,11 @@ impl Gathered {
         self.parser.head(&self.bytes)
     }
 
-    /// Moves bytes from `input` up to the end of the head, and returns whether the head is complete.
+    /// Moves bytes from `input` up to the end of the head.
     ///
-    /// At most as many bytes are kept as the parser's limit allows. A head that arrives in one read gets a buffer with `room` bytes
-    /// of spare capacity. If the head is incomplete or malformed, all input is consumed.
+    /// At most as many bytes are kept as the parser's limit allows. A head that arrives in one read gets
+    /// a buffer with `room` bytes of spare capacity. If the head is incomplete or malformed, all input is
+    /// consumed.
     ///
     /// # Errors
     ///
@@ -48,7 +49,7 @@ impl Gathered {
         &mut self,
         input: &mut Input<'_>,
         room: usize,
-    ) -> Result<bool, HandshakeError> {
+    ) -> Result<(), HandshakeError> {
         let is_finished = input.is_finished();
         let (unread, position) = input.unread_mut();
         let before = self.bytes.len();
@@ -66,16 +67,16 @@ impl Gathered {
                 self.bytes.extend_from_slice(unread);
             }
             position.discard_unread();
-            return if is_finished { Err(HandshakeError::UnexpectedEof) } else { Ok(false) };
+            return if is_finished { Err(HandshakeError::UnexpectedEof) } else { Ok(()) };
         };
         debug_assert!(before < len && len - before <= unread.len(), "parsers consume what is new");
         if before == 0 {
             self.bytes.reserve(len + room);
-            self.bytes.extend_from_slice(unread.get(..len).unwrap_or(unread));
+            self.bytes.extend_from_slice(slice(unread, 0..len));
         }
         self.bytes.truncate(len);
         self.unread_left = unread.len().saturating_sub(len - before);
         position.leave_unread(self.unread_left);
-        Ok(true)
+        Ok(())
     }
 }

@@ -2,12 +2,9 @@
 //!
 //! [`http1`](super::http1) scans the bytes; the parsers record the fields that matter to a handshake.
 
-use core::str;
-
 use super::authority::Authority;
-use super::fields::{HandshakeFields, Span, tokens};
-use super::http1::{Scanner, StartLine};
-use super::negotiated::SUBPROTOCOLS;
+use super::fields::{HandshakeFields, SUBPROTOCOLS, Span, tokens};
+use super::http1::{Scanner, StartLine, text};
 use super::uri::{Target, split_absolute};
 use super::{Fields, HandshakeError, HeadLimits};
 
@@ -292,11 +289,4 @@ impl<'a> Head<'a> {
     fn fields(&self) -> Fields<'a> {
         Fields::of_lines(self.line.field_lines(self.bytes))
     }
-}
-
-/// Converts a part of a head that was checked to be ASCII.
-pub(super) fn text(part: &[u8]) -> &str {
-    let text = str::from_utf8(part);
-    debug_assert!(text.is_ok(), "the part is ASCII");
-    text.unwrap_or("")
 }

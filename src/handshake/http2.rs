@@ -63,14 +63,12 @@ pub(super) fn check_regular(fields: Fields<'_>) -> Result<(), HandshakeError> {
 /// Checks the caller's fields.
 pub(super) fn check_extra(fields: &[Field<'_>]) -> Result<(), InvalidHead> {
     for field in fields {
+        field.check_extra()?;
         if !is_lowercase_token(field.name_bytes()) {
             return Err(InvalidHead::FieldName);
         }
-        if field.is_reserved() || is_connection_specific(field) {
+        if is_connection_specific(field) {
             return Err(InvalidHead::ReservedField);
-        }
-        if !field.has_valid_value() {
-            return Err(InvalidHead::FieldValue);
         }
     }
     Ok(())

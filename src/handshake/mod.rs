@@ -32,6 +32,7 @@
 //! types of the crate `http`.
 
 mod accept_key;
+mod acceptance;
 mod authority;
 #[cfg(feature = "alloc")]
 mod body;
@@ -47,6 +48,8 @@ mod extended_connect;
 pub(crate) mod extensions;
 mod fields;
 #[cfg(feature = "alloc")]
+mod final_response;
+#[cfg(feature = "alloc")]
 mod gather;
 mod head;
 #[cfg(feature = "http")]
@@ -56,6 +59,7 @@ mod http2;
 #[cfg(feature = "alloc")]
 mod machine;
 mod negotiated;
+mod offer;
 mod origin;
 mod request;
 mod response;
@@ -66,6 +70,7 @@ mod uri;
 
 pub use accept_key::accept_key;
 use accept_key::key_from_nonce;
+pub use acceptance::Acceptance;
 #[cfg(feature = "alloc")]
 pub use body::BodyEnd;
 #[cfg(feature = "alloc")]
@@ -85,7 +90,7 @@ pub use machine::{AcceptError, Handshake, Unaccepted};
 pub use negotiated::Negotiated;
 pub use origin::{InvalidOrigin, OriginPolicy};
 pub use request::{ClientRequest, write_connect};
-pub use response::{Acceptance, Rejection, write_response};
+pub use response::{Rejection, write_response};
 #[cfg(feature = "alloc")]
 pub use server::ServerHandshake;
 pub use upgrade::Upgrade;

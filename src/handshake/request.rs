@@ -6,10 +6,9 @@ use alloc::string::String;
 use super::authority::Authority;
 #[cfg(feature = "alloc")]
 use super::fields::elements;
-use super::fields::{FieldName, HandshakeFields};
+use super::fields::{EXTENSIONS, FieldName, HandshakeFields};
 use super::http1::characters::Class;
-use super::http1::decimal;
-use super::negotiated::{EXTENSIONS, ExtensionOffer};
+use super::offer::ExtensionOffer;
 use super::{
     Field, HandshakeError, HeadBuffer, HeadWriter, InvalidHead, Negotiated, ResponseHead, Uri,
     accept_key, key_from_nonce,
@@ -127,7 +126,7 @@ impl<'a> ClientRequest<'a> {
         ])?;
         if !self.subprotocols.is_empty() {
             head.write(&[b"Sec-WebSocket-Protocol: "])?;
-            self.subprotocol_list().try_for_each(|part| head.write(&[part]))?;
+            self.subprotocol_list().try_for_each(|part| head.write(&[part.as_bytes()]))?;
             head.write(&[b"\r\n"])?;
         }
         if let Some(list) = self.extensions.list() {
@@ -206,17 +205,10 @@ impl<'a> ClientRequest<'a> {
         self.fields
     }
 
-    #[cfg(feature = "alloc")]
-    pub(super) const fn offered_subprotocols(&self) -> &'a [&'a str] {
-        self.subprotocols
-    }
-
     /// Returns the parts of the list of subprotocols, including the separators.
-    pub(super) fn subprotocol_list(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+    pub(super) fn subprotocol_list(&self) -> impl Iterator<Item = &'a str> + use<'a> {
         let separators = core::iter::once("").chain(core::iter::repeat(", "));
-        let parts =
-            separators.zip(self.subprotocols).flat_map(|(separator, one)| [separator, *one]);
-        parts.map(str::as_bytes)
+        separators.zip(self.subprotocols).flat_map(|(separator, one)| [separator, *one])
     }
 
     pub(super) fn offers(&self, subprotocol: &[u8]) -> bool {
@@ -232,7 +224,7 @@ pub(super) enum Expected {
     Upgrade {
         /// The `Sec-WebSocket-Accept` that answers the request's key.
         accept: [u8; 28],
-        /// The offered subprotocols, separated by commas.
+        /// The list of the offered subprotocols.
         subprotocols: String,
         extensions: ExtensionOffer,
     },
@@ -323,12 +315,14 @@ pub fn write_connect<'b>(
     fields: &[Field<'_>],
     buffer: impl Into<HeadBuffer<'b>>,
 ) -> Result<usize, InvalidHead> {
-    let mut digits = [0; 20];
-    let (host, port) = (uri.bracketed_host().as_bytes(), decimal(uri.port().into(), &mut digits));
+    let (host, port) = (uri.bracketed_host().as_bytes(), uri.port().into());
     let mut head = HeadWriter::new(buffer);
     // RFC 9112, section 3.2.3: the authority form always has a port.
-    head.write(&[b"CONNECT ", host, b":", port, b" HTTP/1.1\r\n"])?;
-    head.write(&[b"Host: ", host, b":", port, b"\r\n"])?;
+    head.write(&[b"CONNECT ", host, b":"])?;
+    head.number(port)?;
+    head.write(&[b" HTTP/1.1\r\nHost: ", host, b":"])?;
+    head.number(port)?;
+    head.write(&[b"\r\n"])?;
     head.extra_fields(fields)?;
     head.finish(b"")
 }

@@ -1,77 +1,6 @@
-//! The responses that a server writes (RFC 6455, section 4.2.2).
+//! The responses of a server that do not accept (RFC 6455, section 4.2.2).
 
-#[cfg(feature = "deflate")]
-use super::negotiated::{Agreement, Choice};
 use super::{Field, HeadBuffer, HeadWriter, InvalidHead};
-
-/// The server's additions to the response that accepts a handshake: a subprotocol, further fields, and
-/// permessage-deflate (feature `deflate`).
-///
-/// ```
-/// use websocket_proto::handshake::{Acceptance, Field};
-///
-/// let fields = [Field::new("Set-Cookie", "seen=1")];
-/// let acceptance = Acceptance::new().with_subprotocol("chat").with_fields(&fields);
-/// ```
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Acceptance<'a> {
-    pub(super) subprotocol: Option<&'a str>,
-    #[cfg(feature = "deflate")]
-    pub(super) deflate: Choice<Agreement>,
-    fields: &'a [Field<'a>],
-}
-
-impl<'a> Acceptance<'a> {
-    /// Creates an acceptance without a subprotocol and further fields.
-    #[must_use]
-    pub const fn new() -> Self {
-        Self {
-            subprotocol: None,
-            #[cfg(feature = "deflate")]
-            deflate: Choice::Unspecified,
-            fields: &[],
-        }
-    }
-
-    /// Sets the subprotocol, which the client must have offered. `None`, which
-    /// [`choose_subprotocol`](super::choose_subprotocol) may return, accepts without a subprotocol.
-    #[must_use]
-    pub fn with_subprotocol(mut self, subprotocol: impl Into<Option<&'a str>>) -> Self {
-        self.subprotocol = subprotocol.into();
-        self
-    }
-
-    /// Sets further fields. They are written in this order and case.
-    #[must_use]
-    pub const fn with_fields(mut self, fields: &'a [Field<'a>]) -> Self {
-        self.fields = fields;
-        self
-    }
-
-    pub(super) const fn extra_fields(&self) -> &'a [Field<'a>] {
-        self.fields
-    }
-
-    /// Writes the response with `accept` as its `Sec-WebSocket-Accept`. Returns its length in bytes.
-    // Builds without `alloc` inline this: a constant acceptance removes the code for absent parts.
-    #[cfg_attr(not(feature = "alloc"), inline(always))]
-    pub(super) fn write<'b>(
-        &self,
-        accept: &[u8; 28],
-        buffer: impl Into<HeadBuffer<'b>>,
-    ) -> Result<usize, InvalidHead> {
-        let mut head = HeadWriter::new(buffer);
-        head.write(&[
-            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-            Sec-WebSocket-Accept: ",
-            accept,
-            b"\r\n",
-        ])?;
-        self.write_negotiated(&mut head)?;
-        head.extra_fields(self.fields)?;
-        head.finish(b"")
-    }
-}
 
 /// A prepared response that rejects a request.
 ///
@@ -157,7 +86,7 @@ impl Rejection {
         self.write_for("", buffer, body)
     }
 
-    /// Writes the response to a request with `method`.
+    /// Writes the response to a request with `method`, which is empty if it is unknown.
     #[inline]
     pub(super) fn write_for<'a>(
         self,

@@ -149,7 +149,8 @@ impl ServerHandshake {
     /// # Errors
     ///
     /// - [`AcceptError::NotReady`] if no request awaits a response.
-    /// - [`AcceptError::Response`] with the errors of [`write_response`]. The application can then still respond.
+    /// - [`AcceptError::Response`] with the errors of [`write_response`]. The application can then still
+    ///   respond.
     pub fn respond(
         &mut self,
         status: u16,
@@ -262,13 +263,8 @@ impl Handshake for ServerHandshake {
 
 impl ServerHandshake {
     fn read(&mut self, input: &mut Input<'_>) -> Result<Option<Requested>, HandshakeError> {
-        if !self.head.receive(input, RESPONSE_ROOM)? {
-            return Ok(None);
-        }
-        let Some(request) = self.head.head().map(RequestHead) else {
-            debug_assert!(false, "the head is complete");
-            return Err(HandshakeError::InvalidMethod);
-        };
+        self.head.receive(input, RESPONSE_ROOM)?;
+        let Some(request) = self.head.head().map(RequestHead) else { return Ok(None) };
         let requested = match request.upgrade(&self.config.origin_policy)? {
             Some(upgrade) => Requested::Upgrade { accept: accept_key(upgrade.key()) },
             None => Requested::Http,

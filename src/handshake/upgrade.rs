@@ -7,11 +7,10 @@ use alloc::vec::Vec;
 #[cfg(feature = "http")]
 use super::Field;
 use super::authority::Authority;
-use super::fields::{FieldName, HandshakeFields, tokens};
-use super::http1::characters::Class;
 #[cfg(feature = "deflate")]
-use super::negotiated::EXTENSIONS;
-use super::negotiated::SUBPROTOCOLS;
+use super::fields::EXTENSIONS;
+use super::fields::{FieldName, HandshakeFields, SUBPROTOCOLS, tokens};
+use super::http1::characters::Class;
 use super::uri::split_absolute;
 use super::{
     Acceptance, Fields, HandshakeError, HeadBuffer, InvalidHead, OriginPolicy, RequestHead,
@@ -150,8 +149,8 @@ impl<'a> Upgrade<'a> {
     }
 
     /// Answers the client's offers of permessage-deflate (RFC 7692), for
-    /// [`Acceptance::with_deflate_parameters`]. Returns the parameters of the response to the first valid offer,
-    /// or `None` if there is none.
+    /// [`Acceptance::with_deflate_parameters`]. Returns the parameters of the response to the first valid
+    /// offer, or `None` if there is none.
     ///
     /// ```
     /// use websocket_proto::Deflate;

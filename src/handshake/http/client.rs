@@ -9,8 +9,7 @@ use ::http::{HeaderValue, Request, Response, StatusCode, Uri, Version};
 
 use super::{append, append_extra, fields_of, unreserved_fields};
 use crate::SharedConfig;
-use crate::handshake::fields::{HandshakeFields, elements};
-use crate::handshake::negotiated::{EXTENSIONS, SUBPROTOCOLS};
+use crate::handshake::fields::{EXTENSIONS, HandshakeFields, SUBPROTOCOLS, elements};
 use crate::handshake::request::verify_switch;
 use crate::handshake::{
     ClientHandshake, ClientRequest, Field, HandshakeError, InvalidHead, Negotiated, accept_key,
@@ -36,9 +35,9 @@ impl<'a> ClientRequest<'a> {
         append(headers, Field::new("connection", "Upgrade"))?;
         append(headers, Field::new("sec-websocket-key", &key_from_nonce(nonce)))?;
         append(headers, Field::new("sec-websocket-version", "13"))?;
-        if !self.offered_subprotocols().is_empty() {
-            let list = self.offered_subprotocols().join(", ");
-            append(headers, Field::new(SUBPROTOCOLS, &list))?;
+        let subprotocols: String = self.subprotocol_list().collect();
+        if !subprotocols.is_empty() {
+            append(headers, Field::new(SUBPROTOCOLS, &subprotocols))?;
         }
         if let Some(list) = self.extensions.list() {
             append(headers, Field::new(EXTENSIONS, list.as_ref()))?;
@@ -76,14 +75,13 @@ impl<'a> ClientRequest<'a> {
     ///
     /// The first part of the request that is invalid.
     pub fn extended_connect_http(&self) -> Result<Request<()>, InvalidHead> {
-        let target = self.target();
         let extensions = self.extensions.list();
-        let extensions = extensions.as_ref().map(AsRef::as_ref);
-        let composed = target.iter().chain(self.offered_subprotocols()).chain(&extensions);
-        let mut buffer = alloc::vec![0; composed.map(|part| part.len() + 2).sum()];
+        let composed = self.target().into_iter().chain(self.subprotocol_list());
+        let composed = composed.chain(extensions.as_ref().map(AsRef::as_ref));
+        let mut buffer = alloc::vec![0; composed.map(str::len).sum()];
         let fields = self.extended_connect(&mut buffer)?;
         let scheme = if self.is_secure() { "https" } else { "http" };
-        let uri = format!("{scheme}://{}{}", self.authority(), target.concat());
+        let uri = format!("{scheme}://{}{}", self.authority(), self.target().concat());
         let mut request = Request::new(());
         *request.method_mut() = ::http::Method::CONNECT;
         *request.uri_mut() = Uri::try_from(uri).map_err(|_| InvalidHead::Target)?;

@@ -93,21 +93,19 @@ pub(super) fn response_of<'a>(
     Ok(response)
 }
 
-/// Appends the caller's fields. Rejects fields that the handshake writes itself.
+/// Appends the caller's fields.
 pub(super) fn append_extra(
     headers: &mut HeaderMap,
     fields: &[Field<'_>],
 ) -> Result<(), InvalidHead> {
-    fields.iter().try_for_each(|field| match field.is_reserved() {
-        true => Err(InvalidHead::ReservedField),
-        false => append(headers, *field),
+    fields.iter().try_for_each(|field| {
+        field.check_extra()?;
+        append(headers, *field)
     })
 }
 
+/// Appends a valid field.
 pub(super) fn append(headers: &mut HeaderMap, field: Field<'_>) -> Result<(), InvalidHead> {
-    if !field.has_valid_value() {
-        return Err(InvalidHead::FieldValue);
-    }
     let name = HeaderName::from_bytes(field.name_bytes()).map_err(|_| InvalidHead::FieldName)?;
     let value = HeaderValue::from_bytes(field.value()).map_err(|_| InvalidHead::FieldValue)?;
     headers.try_append(name, value).map_err(|_| InvalidHead::BufferTooSmall)?;

@@ -5,8 +5,8 @@ use ::http::{HeaderValue, Request, Response, StatusCode, Version};
 use super::{append, append_extra, response_of, unreserved_fields, with_status};
 use crate::Connection;
 use crate::handshake::authority::default_port;
+use crate::handshake::fields::SUBPROTOCOLS;
 use crate::handshake::http2::PseudoFields;
-use crate::handshake::negotiated::SUBPROTOCOLS;
 use crate::handshake::upgrade::{RequestLine, RequestTarget};
 use crate::handshake::{
     AcceptError, Acceptance, ExtendedConnect, Field, HandshakeError, InvalidHead, OriginPolicy,

@@ -1,10 +1,11 @@
 //! The lines of a head: the start line and the field lines.
 
 use core::fmt;
+use core::ops::Range;
 use core::str;
 
 use super::characters::Class;
-use super::scanner::Part;
+use super::syntax::Part;
 
 /// A header field: a name in the case in which it was sent, and a value without the whitespace
 /// around it (RFC 9110, section 5).
@@ -35,7 +36,7 @@ impl<'a> Field<'a> {
     /// Returns the name.
     #[must_use]
     pub fn name(&self) -> &'a str {
-        str::from_utf8(self.name).unwrap_or_default()
+        text(self.name)
     }
 
     /// Returns the value. Bytes above 0x7f have no defined encoding (RFC 9110, section 5.5).
@@ -192,35 +193,44 @@ impl StartLine {
     }
 
     pub(crate) fn method<'a>(&self, head: &'a [u8]) -> &'a [u8] {
+        let [method, target, ..] = self.starts;
         // A space ends the method and the target.
-        self.part(head, Part::Method, self.start(Part::Target) - 1)
+        slice(head, method as usize..target as usize - 1)
     }
 
     pub(crate) fn target<'a>(&self, head: &'a [u8]) -> &'a [u8] {
-        self.part(head, Part::Target, self.start(Part::RequestVersion) - 1)
+        let [_, target, version, ..] = self.starts;
+        slice(head, target as usize..version as usize - 1)
     }
 
     pub(crate) fn reason<'a>(&self, head: &'a [u8]) -> &'a [u8] {
-        match self.start(Part::Reason) {
+        match self.starts {
             // The status code ends the line.
-            0 => b"",
+            [_, _, _, 0, ..] => b"",
             // CRLF ends the reason phrase.
-            _ => self.part(head, Part::Reason, self.start(Part::StartLineLf) - 1),
+            [_, _, _, reason, lf, ..] => slice(head, reason as usize..lf as usize - 1),
         }
     }
 
     /// Returns the field lines and the empty line after them.
     pub(crate) fn field_lines<'a>(&self, head: &'a [u8]) -> &'a [u8] {
-        head.get(self.start(Part::StartLineLf) as usize + 1..).unwrap_or_default()
+        let [_, _, _, _, lf, ..] = self.starts;
+        slice(head, lf as usize + 1..head.len())
     }
+}
 
-    fn part<'a>(&self, head: &'a [u8], part: Part, end: u32) -> &'a [u8] {
-        head.get(self.start(part) as usize..end as usize).unwrap_or_default()
-    }
+/// Returns the bytes in `range`, which must be within `bytes`.
+pub(crate) fn slice(bytes: &[u8], range: Range<usize>) -> &[u8] {
+    let slice = bytes.get(range);
+    debug_assert!(slice.is_some(), "the range is within the bytes");
+    slice.unwrap_or_default()
+}
 
-    fn start(&self, part: Part) -> u32 {
-        self.starts.get(part as usize).copied().unwrap_or_default()
-    }
+/// Converts bytes that were checked to be ASCII, or come from a `str`.
+pub(crate) fn text(bytes: &[u8]) -> &str {
+    let text = str::from_utf8(bytes);
+    debug_assert!(text.is_ok(), "the bytes are UTF-8");
+    text.unwrap_or_default()
 }
 
 /// The offsets of a complete field line in its head: `start < colon < end`.

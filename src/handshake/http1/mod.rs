@@ -6,11 +6,12 @@ pub(super) mod characters;
 mod limits;
 mod lines;
 mod scanner;
+mod syntax;
 mod writer;
 
 pub use limits::HeadLimits;
 pub use lines::{Field, Fields};
-pub(super) use lines::{FieldLine, StartLine, trim, trim_end, trim_start};
+pub(super) use lines::{FieldLine, StartLine, slice, text, trim, trim_end, trim_start};
 pub(super) use scanner::Scanner;
 pub use writer::HeadBuffer;
-pub(super) use writer::{HeadWriter, decimal};
+pub(super) use writer::HeadWriter;

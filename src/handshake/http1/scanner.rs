@@ -14,93 +14,12 @@
 //! The scanner keeps the start line, and passes each complete field line to its caller.
 
 use super::characters::Class;
+use super::syntax::{Characters, Part, SYNTAX};
 use super::{FieldLine, HeadLimits, StartLine};
 use crate::handshake::HandshakeError;
 
 /// The longest head that any limit allows, so that offsets fit in 32 bits.
 const MAX_HEAD: usize = u32::MAX as usize;
-
-/// The part of a head that is read next. A [`StartLine`] keeps the offsets of the parts up to
-/// [`EmptyLineLf`](Self::EmptyLineLf).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Part {
-    Method,
-    Target,
-    RequestVersion,
-    Reason,
-    StartLineLf,
-    /// The method, or an empty line before it.
-    RequestStart,
-    EmptyLineLf,
-    /// The start of a response.
-    VersionAndStatus,
-    EndLf,
-    /// The name of a field line, or the CR of the empty line after the last one.
-    FieldName,
-    FieldValue,
-    FieldLf,
-    Complete,
-}
-
-/// The syntax of a part that is not in a field line.
-struct Syntax {
-    characters: Characters,
-    /// The minimum number of characters.
-    min: usize,
-    /// The byte after the characters.
-    end: u8,
-    next: Part,
-    /// The error of any other byte.
-    error: HandshakeError,
-}
-
-/// The characters of a part.
-enum Characters {
-    /// Characters of a class.
-    Of(Class),
-    /// One character for each byte of a pattern. `b'0' | 0x80` (0xb0) matches any digit, `b'1' | 0x80`
-    /// (0xb1) any digit from 1, and every other byte matches itself.
-    Pattern(&'static [u8]),
-}
-
-/// The syntax of all parts before [`Part::FieldName`], in the order of [`Part`].
-const SYNTAX: &[Syntax; Part::FieldName as usize] = {
-    use Characters::{Of, Pattern};
-    use HandshakeError as Error;
-
-    const fn part(
-        characters: Characters,
-        min: usize,
-        end: u8,
-        next: Part,
-        error: HandshakeError,
-    ) -> Syntax {
-        Syntax { characters, min, end, next, error }
-    }
-    // RFC 9112, section 2.2: a recipient must treat an element with a CR without LF as invalid.
-    const fn lf(next: Part) -> Syntax {
-        part(Pattern(b""), 0, b'\n', next, Error::LoneCr)
-    }
-    // RFC 9110, section 9.1: method = token.
-    const METHOD: Syntax = part(Of(Class::Token), 1, b' ', Part::Target, Error::InvalidMethod);
-    // RFC 9112, section 2.3: HTTP-version = "HTTP/" DIGIT "." DIGIT.
-    const VERSION: Characters = Pattern(b"HTTP/1.\xb0");
-    // RFC 9112, section 4: status-code = 3DIGIT.
-    const VERSION_AND_STATUS: Characters = Pattern(b"HTTP/1.\xb0 \xb1\xb0\xb0");
-    &[
-        METHOD,
-        // RFC 9112, section 3.2: request-target. Its form is checked once the head is complete.
-        part(Of(Class::Target), 1, b' ', Part::RequestVersion, Error::InvalidTarget),
-        part(VERSION, 8, b'\r', Part::StartLineLf, Error::InvalidHttpVersion),
-        // RFC 9112, section 4: reason-phrase.
-        part(Of(Class::FieldValue), 0, b'\r', Part::StartLineLf, Error::InvalidStatusLine),
-        lf(Part::FieldName), // StartLineLf
-        METHOD,              // RequestStart
-        lf(Part::Method),    // EmptyLineLf
-        part(VERSION_AND_STATUS, 12, b' ', Part::Reason, Error::InvalidHttpVersion),
-        lf(Part::Complete), // EndLf
-    ]
-};
 
 /// Why a call of [`Scanner::scan`] stops before the head is complete.
 enum Stop {
@@ -160,7 +79,8 @@ impl Scanner {
     }
 
     /// Reads the bytes that arrived since the last call, and passes each complete field line to
-    /// `on_field`. `received` starts with the first byte of the head.
+    /// `on_field`. `received` starts with the first byte of the head. If it is shorter than in an
+    /// earlier call, no bytes have arrived.
     pub(crate) fn scan(
         &mut self,
         received: &[u8],
@@ -226,6 +146,7 @@ impl Scanner {
 
     /// Reads the characters of the current part that fit `pattern`. Returns their number.
     fn pattern_len(&mut self, pattern: &[u8], rest: &[u8]) -> usize {
+        // Empty for the last LF: its part starts at the CR, so that `at - start > pattern.len()`.
         let pattern = pattern.get(self.at - self.start..).unwrap_or_default();
         let mut len = 0;
         for (byte, expected) in rest.iter().zip(pattern) {
@@ -429,6 +350,23 @@ mod tests {
                 let head = [START, part(0), part(1), part(2), part(3), part(4)].concat();
                 let expected = bytewise(limits, &head);
                 assert_eq!(whole(limits, &head), expected, "{}", head.escape_ascii());
+            }
+        }
+    }
+
+    #[test]
+    fn fewer_bytes_than_before_are_no_new_bytes() {
+        let head = b"GET / HTTP/1.1\r\nHost: example.com\r\n\r\n";
+        for len in 0..head.len() {
+            for shorter in 0..len {
+                let mut scanner = Scanner::request(HeadLimits::DEFAULT);
+                for received in [&head[..len], &head[..shorter]] {
+                    scanner.scan(received, |_| {}).unwrap();
+                    assert_eq!(scanner.at, len);
+                    assert!(scanner.complete().is_none());
+                }
+                scanner.scan(head, |_| {}).unwrap();
+                assert_eq!(scanner.complete().map(|(len, _)| len), Some(head.len()));
             }
         }
     }

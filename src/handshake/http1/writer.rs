@@ -1,10 +1,9 @@
-//! Writes heads, and validates the parts that the caller supplies.
+//! Writes heads, whose parts are valid already.
 
 #[cfg(feature = "alloc")]
 use alloc::vec::Vec;
 
 use super::Field;
-use super::characters::Class;
 use crate::handshake::InvalidHead;
 
 /// The buffer to which a head is written: from the start of a slice or, with `alloc`, after the end of
@@ -30,19 +29,17 @@ pub struct HeadBuffer<'a>(Buffer<'a>);
 #[derive(Debug)]
 enum Buffer<'a> {
     Slice {
-        bytes: &'a mut [u8],
+        /// The bytes after those that were written.
+        rest: &'a mut [u8],
         written: usize,
     },
     #[cfg(feature = "alloc")]
-    Vec {
-        bytes: &'a mut Vec<u8>,
-        written: usize,
-    },
+    Vec { bytes: &'a mut Vec<u8>, written: usize },
 }
 
 impl<'a> From<&'a mut [u8]> for HeadBuffer<'a> {
     fn from(bytes: &'a mut [u8]) -> Self {
-        Self(Buffer::Slice { bytes, written: 0 })
+        Self(Buffer::Slice { rest: bytes, written: 0 })
     }
 }
 
@@ -62,9 +59,9 @@ impl<'a> From<&'a mut Vec<u8>> for HeadBuffer<'a> {
 impl HeadBuffer<'_> {
     fn push(&mut self, new: &[u8]) -> Result<(), InvalidHead> {
         match &mut self.0 {
-            Buffer::Slice { bytes, written } => {
-                let room = bytes.get_mut(*written..).unwrap_or_default();
-                room.get_mut(..new.len()).ok_or(InvalidHead::BufferTooSmall)?.copy_from_slice(new);
+            Buffer::Slice { rest, written } => {
+                let room = rest.split_off_mut(..new.len()).ok_or(InvalidHead::BufferTooSmall)?;
+                room.copy_from_slice(new);
                 *written += new.len();
             }
             #[cfg(feature = "alloc")]
@@ -85,10 +82,8 @@ impl HeadBuffer<'_> {
     }
 }
 
-/// Writes the head of a request or a response. It allocates only to grow a `Vec`.
-///
-/// [`field`](Self::field) validates the caller's fields: CR, LF and NUL are errors, and so is every
-/// other byte that a recipient would interpret differently. Everything else must be valid already.
+/// Writes the head of a request or a response, whose parts must be valid. It allocates only to grow a
+/// `Vec`.
 #[derive(Debug)]
 pub(crate) struct HeadWriter<'a> {
     buffer: HeadBuffer<'a>,
@@ -102,16 +97,10 @@ impl<'a> HeadWriter<'a> {
 
     /// Writes a field line.
     pub(crate) fn field(&mut self, field: Field<'_>) -> Result<(), InvalidHead> {
-        if !Class::Token.is_all(field.name_bytes()) {
-            return Err(InvalidHead::FieldName);
-        }
-        if !field.has_valid_value() {
-            return Err(InvalidHead::FieldValue);
-        }
         self.write(&[field.name_bytes(), b": ", field.value(), b"\r\n"])
     }
 
-    /// Writes bytes that the caller knows to be valid.
+    /// Writes parts of a line, or several lines.
     // Builds without `alloc` keep one copy of this (code size, benches/size).
     #[cfg_attr(not(feature = "alloc"), inline(never))]
     pub(crate) fn write(&mut self, parts: &[&[u8]]) -> Result<(), InvalidHead> {
@@ -120,7 +109,15 @@ impl<'a> HeadWriter<'a> {
 
     /// Writes `number` in decimal.
     pub(crate) fn number(&mut self, number: usize) -> Result<(), InvalidHead> {
-        self.write(&[decimal(number, &mut [0; 20])])
+        let mut divisor = 1;
+        while number / divisor >= 10 {
+            divisor *= 10;
+        }
+        while divisor > 0 {
+            self.write(&[&[b'0' + (number / divisor % 10) as u8]])?;
+            divisor /= 10;
+        }
+        Ok(())
     }
 
     /// Ends the head and writes `body` after it. Returns the length of head and body in bytes.
@@ -133,18 +130,4 @@ impl<'a> HeadWriter<'a> {
     pub(crate) fn written(&self) -> usize {
         self.buffer.written()
     }
-}
-
-/// Returns the decimal digits of `number`, which it writes at the end of `out`.
-pub(crate) fn decimal(mut number: usize, out: &mut [u8; 20]) -> &[u8] {
-    let mut start = out.len();
-    for digit in out.iter_mut().rev() {
-        *digit = b'0' + (number % 10) as u8;
-        number /= 10;
-        start -= 1;
-        if number == 0 {
-            break;
-        }
-    }
-    out.get(start..).unwrap_or_default()
 }
