@@ -5,12 +5,13 @@
 //!
 //! | file | contains |
 //! |---|---|
-//! | `receive.rs` | bytes into events and replies, and all endings |
+//! | `receive.rs` | bytes into events, and all endings |
 //! | `next.rs` | the next step of an asynchronous driver |
 //! | `assembly.rs` | the reassembly of messages |
 //! | `inflate.rs`, `compress.rs` | received and sent messages with permessage-deflate |
 //! | `deflate.rs` | the codecs that they need |
-//! | `send.rs` | messages and control frames into queued frames |
+//! | `send.rs` | messages into queued frames |
+//! | `control.rs` | control frames, received and sent |
 //! | `prepared.rs` | messages that are encoded once for many connections |
 //! | `keys.rs` | the masking keys of a client |
 //! | `output.rs` | the output as the driver uses it |
@@ -22,6 +23,7 @@
 mod assembly;
 #[cfg(feature = "deflate")]
 mod compress;
+mod control;
 #[cfg(feature = "deflate")]
 mod deflate;
 #[cfg(feature = "deflate")]
@@ -49,6 +51,7 @@ use alloc::boxed::Box;
 use core::fmt;
 
 use assembly::Assembly;
+use control::Control;
 #[cfg(feature = "deflate")]
 use deflate::Codecs;
 use keys::Keys;
@@ -56,7 +59,7 @@ use timers::Timers;
 
 #[cfg(feature = "deflate")]
 use crate::DeflateParameters;
-use crate::session::{AbortCause, ControlStorage, Machine};
+use crate::session::{AbortCause, Machine};
 use crate::{
     Config, ConnectionError, EntropyError, Negotiated, Outcome, Role, SharedConfig, Transport,
 };
@@ -100,16 +103,6 @@ pub struct Connection {
     /// The number of bytes that the last call left unread in the [`Input`](crate::Input), modulo 2³²;
     /// compared with that of the next `Input` to detect a foreign one.
     expected_unread: u32,
-}
-
-/// Storage for a control frame that is split across reads. Allocated only for such a frame.
-#[derive(Default)]
-struct Control(Option<Box<[u8; 125]>>);
-
-impl ControlStorage for Control {
-    fn bytes(&mut self) -> &mut [u8; 125] {
-        self.0.get_or_insert_with(|| Box::new([0; 125]))
-    }
 }
 
 /// # Construction

@@ -1,15 +1,13 @@
-//! Converts the results of the state machine into events and queued replies.
+//! Converts the results of the state machine into events.
 
 use alloc::borrow::Cow;
 use alloc::string::String;
-use alloc::vec::Vec;
 
 use super::Connection;
 use super::assembly::WrongType;
-use crate::close::ClosePayload;
 use crate::input::Position;
-use crate::session::{ControlPayload, Data, Piece, PingPong};
-use crate::{Chunk, CloseFrame, ConnectionError, Delivery, Event, Fragment, Input, Limit, Message};
+use crate::session::{Data, Piece};
+use crate::{Chunk, ConnectionError, Delivery, Event, Fragment, Input, Message};
 
 impl Connection {
     /// Consumes bytes of `input` until an event occurs. Returns `None` when the input is used up.
@@ -29,12 +27,12 @@ impl Connection {
     // (benchmark `connection`).
     #[inline(always)]
     pub fn receive<'i>(&mut self, input: &'i mut Input<'_>) -> Option<Event<'i>> {
-        // Fast path for the last call of nearly every receive loop: no bytes, and nothing to
-        // report.
         #[cfg(feature = "deflate")]
         if self.ready_event().is_some() {
             return self.take_ready();
         }
+        // Fast path for the last call of nearly every receive loop: no bytes, and nothing to
+        // report.
         if !input.has_unread()
             && !input.is_finished()
             && self.expected_unread == 0
@@ -153,90 +151,10 @@ impl Connection {
         }
     }
 
-    #[inline(never)]
-    fn receive_ping<'i>(&mut self, payload: ControlPayload<'i>) -> Option<Event<'i>> {
-        let payload = self.control_payload(payload);
-        if let Some(timers) = &mut self.timers {
-            timers.received_ping();
-        }
-        if self.exceeds_control_rate() {
-            return None;
-        }
-        if !self.config.manual_pong {
-            // RFC 6455, section 5.5.2: a Pong has the payload of its Ping.
-            let key = || self.keys.next(&self.config);
-            let header = self.machine.ping_pong_header(PingPong::Pong, payload.len(), key);
-            if let Ok(header) = header {
-                self.output.push_pong(&header, &payload);
-            }
-        }
-        Some(Event::Ping(payload))
-    }
-
-    #[inline(never)]
-    fn receive_pong<'i>(&mut self, payload: ControlPayload<'i>) -> Option<Event<'i>> {
-        let payload = self.control_payload(payload);
-        if let Some(timers) = &mut self.timers {
-            timers.received_pong(&payload);
-        }
-        if self.exceeds_control_rate() {
-            return None;
-        }
-        Some(Event::Pong(payload))
-    }
-
-    #[cold]
-    fn receive_close<'i>(&mut self, payload: ControlPayload<'i>) -> Option<Event<'i>> {
-        let payload = self.control_payload(payload);
-        let received = match &payload {
-            Cow::Borrowed(payload) => self.machine.receive_close(payload),
-            Cow::Owned(payload) => {
-                let received = self.machine.receive_close(payload);
-                received.map(|frame| frame.map(CloseFrame::into_owned))
-            }
-        };
-        let frame = received.ok()?;
-        self.discard_incoming();
-        if !self.config.manual_close {
-            self.queue_pending_close();
-        }
-        Some(Event::Close(frame))
-    }
-
-    /// Returns the payload of a control frame: owned if it was split across reads, else borrowed.
-    fn control_payload<'i>(&mut self, payload: ControlPayload<'i>) -> Cow<'i, [u8]> {
-        match payload {
-            ControlPayload::Whole(payload) => Cow::Borrowed(payload),
-            ControlPayload::Stored(len) => {
-                let stored = self.control.0.take();
-                debug_assert!(stored.is_some(), "the payload was stored");
-                let mut payload = stored.map_or_else(Vec::new, |stored| {
-                    let stored: alloc::boxed::Box<[u8]> = stored;
-                    Vec::from(stored)
-                });
-                payload.truncate(len);
-                Cow::Owned(payload)
-            }
-        }
-    }
-
-    /// Fails the connection and returns `true` if the peer exceeded the control rate and the driver
-    /// has never reported the time. Otherwise `handle_timeout` judges the rate.
-    fn exceeds_control_rate(&mut self) -> bool {
-        let exceeds = match (&mut self.timers, self.config.control_rate) {
-            (Some(timers), Some(rate)) => timers.exceeds(rate),
-            (None, _) | (_, None) => false,
-        };
-        if exceeds {
-            self.fail(Limit::ControlFrames);
-        }
-        exceeds
-    }
-
     /// Drops the incomplete message and the incomplete control frame: they will not be completed.
     pub(super) fn discard_incoming(&mut self) {
         self.assembly.clear();
-        self.control.0 = None;
+        self.control.clear();
         #[cfg(feature = "deflate")]
         self.discard_codecs();
     }
@@ -276,17 +194,6 @@ impl Connection {
     pub(super) fn settle(&mut self) {
         self.discard_incoming();
         self.queue_pending_close();
-    }
-
-    /// Queues the pending Close frame, if there is one. RFC 6455, section 5.5.1: a reply typically
-    /// echoes the code of the peer's Close.
-    #[cold]
-    #[inline(never)]
-    fn queue_pending_close(&mut self) {
-        if let Some(code) = self.machine.pending_close() {
-            // Without a masking key the connection fails; the next call reports that.
-            let _ = self.queue_close(&ClosePayload::new(code, ""));
-        }
     }
 
     fn count_received(&mut self, payload_len: usize, fragment: Fragment) {

@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use super::timers::{Action, Phase, Snapshot};
 use super::{Connection, Statistics};
-use crate::session::{AbortCause, PingPong};
+use crate::session::AbortCause;
 use crate::{ConnectionError, Fragment, Limit, Timeout, Transport};
 
 /// The maximum number of steps of one report: a Ping, a failure, the expiry of the timer that the
@@ -112,18 +112,6 @@ impl Connection {
             timers.received_payload(valid_len, Fragment::First);
             timers.received(bytes);
             timers.received_data();
-        }
-    }
-
-    /// Queues a keepalive Ping, regardless of the high-water mark.
-    fn queue_keepalive(&mut self, payload: &[u8]) {
-        let key = || self.keys.next(&self.config);
-        // Without a masking key the connection fails; the next snapshot shows that.
-        if let Ok(header) = self.machine.ping_pong_header(PingPong::Ping, payload.len(), key) {
-            self.output.push_frame(&header, payload);
-            if let Some(timers) = &mut self.timers {
-                timers.sent_ping();
-            }
         }
     }
 

@@ -7,12 +7,9 @@ use bytes::Bytes;
 use super::Connection;
 use super::output::ZERO_COPY_MIN;
 use super::segment::OwnedPayload;
-use crate::close::ClosePayload;
 use crate::frame::ReservedBits;
-use crate::session::PingPong;
 use crate::{
-    Chunk, CloseCode, CloseFrame, Fragment, Message, MessageType, Outgoing, PreparedMessage, Role,
-    SendError, Unsent,
+    Chunk, Fragment, Message, MessageType, Outgoing, PreparedMessage, Role, SendError, Unsent,
 };
 
 /// The reserved bits of a message that is not compressed.
@@ -336,78 +333,5 @@ impl Connection {
         if let Some(timers) = &mut self.timers {
             timers.sent_data(payload_len, fragment, self.output.end());
         }
-    }
-}
-
-/// # Control frames
-impl Connection {
-    /// Queues a Ping with at most 125 bytes of payload (RFC 6455, section 5.5.2).
-    ///
-    /// # Errors
-    ///
-    /// Returns [`Full`](SendError::Full), [`Closed`](SendError::Closed),
-    /// [`TooLong`](SendError::TooLong) or [`Entropy`](SendError::Entropy).
-    pub fn ping(&mut self, payload: &[u8]) -> Result<(), SendError> {
-        self.queue_ping_pong(PingPong::Ping, payload)?;
-        if let Some(timers) = &mut self.timers {
-            timers.sent_ping();
-        }
-        Ok(())
-    }
-
-    /// Queues a Pong with at most 125 bytes of payload (section 5.5.3): an unsolicited one, or,
-    /// with [`Config::with_manual_pong`](crate::Config::with_manual_pong), the reply to a Ping.
-    ///
-    /// # Errors
-    ///
-    /// Returns the errors of [`ping`](Self::ping).
-    pub fn pong(&mut self, payload: &[u8]) -> Result<(), SendError> {
-        self.queue_ping_pong(PingPong::Pong, payload)
-    }
-
-    fn queue_ping_pong(&mut self, kind: PingPong, payload: &[u8]) -> Result<(), SendError> {
-        self.machine.check_ping_pong(kind)?;
-        // `has_room` would not suffice here: it returns `true` after our Close, when Pongs may
-        // still be sent.
-        if self.output.counted() >= self.config.high_water_mark {
-            return Err(SendError::Full);
-        }
-        let header =
-            self.machine.ping_pong_header(kind, payload.len(), || self.keys.next(&self.config))?;
-        self.output.push_frame(&header, payload);
-        Ok(())
-    }
-
-    /// Queues a Close frame (section 7.1.2): a [`CloseCode`], a [`CloseFrame`], or `None` for an
-    /// empty payload. The high-water mark does not apply.
-    ///
-    /// No message can be sent after it. The peer's messages continue to arrive until its own Close.
-    ///
-    /// # Errors
-    ///
-    /// Returns [`Closed`](SendError::Closed) if a Close was sent before or the connection has failed,
-    /// [`InvalidClose`](SendError::InvalidClose) or [`Entropy`](SendError::Entropy).
-    pub fn close<'m, F>(&mut self, frame: F) -> Result<(), SendError>
-    where
-        F: TryInto<Option<CloseFrame<'m>>>,
-        F::Error: Into<SendError>,
-    {
-        let payload = match frame.try_into().map_err(Into::into)? {
-            Some(frame) => ClosePayload::new(frame.code(), frame.reason()),
-            None => ClosePayload::new(CloseCode::NO_STATUS, ""),
-        };
-        self.queue_close(&payload)
-    }
-
-    pub(super) fn queue_close(&mut self, payload: &ClosePayload) -> Result<(), SendError> {
-        let payload = payload.bytes();
-        let header = self.machine.close_header(payload.len(), || self.keys.next(&self.config))?;
-        self.output.push_close(&header, payload);
-        #[cfg(feature = "deflate")]
-        self.discard_compressor();
-        if let Some(timers) = &mut self.timers {
-            timers.sent_close(self.output.end());
-        }
-        Ok(())
     }
 }
