@@ -174,7 +174,7 @@ impl Connection {
     /// has never reported the time. Otherwise `handle_timeout` judges the rate.
     fn exceeds_control_rate(&mut self) -> bool {
         let exceeds = match (&self.timers, self.config.control_rate) {
-            (Some(timers), Some(rate)) => timers.exceeds(rate),
+            (Some(timers), Some(rate)) => timers.exceeds_without_clock(rate),
             (None, _) | (_, None) => false,
         };
         if exceeds {

@@ -49,12 +49,15 @@ impl Connection {
                 Some(Ok(message)) => {
                     self.leave_unread(unread.len(), position);
                     if self.timers.is_some() {
-                        self.observe_message(before - unread.len(), message.len());
+                        let bytes = before - unread.len();
+                        self.observe_frame(bytes, message.len(), Fragment::Whole);
                     }
                     return Some(Event::Message(message));
                 }
                 Some(Err(error)) => {
-                    self.observe_invalid_text(before - unread.len(), error.valid_up_to());
+                    // The valid text before the error is not delivered.
+                    let bytes = before - unread.len();
+                    self.observe_frame(bytes, error.valid_up_to(), Fragment::First);
                 }
                 None => {}
             }

@@ -26,7 +26,7 @@ impl Connection {
     /// [`ControlRate`](crate::ControlRate) are configured.
     pub fn handle_timeout(&mut self, now: Duration) {
         for _ in 0..MAX_ACTIONS {
-            let Some(snapshot) = self.snapshot() else { return };
+            let snapshot = self.snapshot();
             let Some(timers) = &mut self.timers else { return };
             match timers.handle_timeout(now, &snapshot, &self.config) {
                 None => return,
@@ -46,7 +46,7 @@ impl Connection {
     /// reported time.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Duration> {
-        self.timers.as_ref()?.poll_timeout(&self.snapshot()?, &self.config)
+        self.timers.as_ref()?.poll_timeout(&self.snapshot(), &self.config)
     }
 
     /// Returns the round-trip time of the last keepalive Ping that was answered.
@@ -62,25 +62,23 @@ impl Connection {
     /// are enabled.
     #[must_use]
     pub fn statistics(&self) -> Option<Statistics> {
-        self.timers.as_ref()?.statistics(&self.snapshot()?)
+        self.timers.as_ref()?.statistics(&self.snapshot())
     }
 
-    /// Returns the state of the connection that the timers need, or `None` without timers.
-    fn snapshot(&self) -> Option<Snapshot> {
-        self.timers.as_ref()?;
+    /// Returns the state of the connection that the timers need.
+    fn snapshot(&self) -> Snapshot {
         let phase = match self.transport() {
             Transport::Close | Transport::Abort => Phase::Over,
             Transport::Open | Transport::Drain if self.machine.is_open() => Phase::Open,
             Transport::Open | Transport::Drain => Phase::Closing,
         };
-        Some(Snapshot { written: self.output.written(), end: self.output.end(), phase })
+        Snapshot { written: self.output.written(), end: self.output.end(), phase }
     }
 
     /// Reports to the timers that the driver requested the output.
     pub(super) fn observe_output(&mut self) {
-        if let Some(snapshot) = self.snapshot()
-            && let Some(timers) = &mut self.timers
-        {
+        let snapshot = self.snapshot();
+        if let Some(timers) = &mut self.timers {
             timers.output_requested(&snapshot);
         }
     }
@@ -96,20 +94,11 @@ impl Connection {
         }
     }
 
-    /// Reports a message to the timers that was whole in the `bytes` consumed bytes.
-    pub(super) fn observe_message(&mut self, bytes: usize, payload_len: usize) {
+    /// Reports `bytes` consumed bytes to the timers, which were a data frame. Its first `payload_len`
+    /// bytes of payload are valid, and have the position `fragment` within their message.
+    pub(super) fn observe_frame(&mut self, bytes: usize, payload_len: usize, fragment: Fragment) {
         if let Some(timers) = &mut self.timers {
-            timers.received_payload(payload_len, Fragment::Whole);
-            timers.received(bytes);
-            timers.received_data();
-        }
-    }
-
-    /// Reports a whole text message to the timers that is valid up to `valid_len` only.
-    #[cold]
-    pub(super) fn observe_invalid_text(&mut self, bytes: usize, valid_len: usize) {
-        if let Some(timers) = &mut self.timers {
-            timers.received_payload(valid_len, Fragment::First);
+            timers.received_payload(payload_len, fragment);
             timers.received(bytes);
             timers.received_data();
         }

@@ -2,14 +2,14 @@
 //! times and offsets in the output. It knows neither frames nor the connection.
 //!
 //! Events carry no time. An event counts as happening at the next report after it, so the caller may
-//! report the time before or after it reads. `None` in a field of type `Option<Time>` means "since the
-//! last report", and the next report replaces it.
+//! report the time before or after it reads. An event sets its field of type `Option<Time>` to `None`,
+//! which means "since the last report", and the next report replaces that by its time.
 //!
 //! | alarm | runs while | starts at | restarts at | on expiry |
 //! |---|---|---|---|---|
 //! | ping | open, and no Ping is queued or unanswered | a sign of life | a sign of life | send a Ping |
 //! | pong | open, and no sign of life followed a written Ping | the report after the Ping was written | never; a sign of life stops it | fail |
-//! | write | the driver requested output and has not written all of it | the next report | progress | fail |
+//! | output | the driver requested output and has not written all of it | the next report | progress | fail |
 //! | idle | open | the first report | a part of a data frame received or written | fail |
 //! | closing | closing | the first Close or failure | progress up to the end of our Close | fail |
 //!
@@ -18,7 +18,7 @@
 //!
 //! `progress.rs` defines *progress* and *refused output*.
 //!
-//! The alarms pong, write, idle and closing can end a connection; `clock.rs` defines when they expire.
+//! The alarms pong, output, idle and closing can end a connection; `clock.rs` defines when they expire.
 //! A dead peer is detected within these bounds:
 //!
 //! - If output is not blocked: ping + pong + 1 s after the last received byte, provided that the caller
@@ -78,7 +78,7 @@ pub(super) enum Action {
 #[derive(Clone, Copy, Debug)]
 enum Keepalive {
     /// No Ping is outstanding.
-    Idle,
+    None,
     /// The connection must queue a Ping.
     Due { id: u32 },
     /// The Ping is queued and ends at the offset `end` of the output.
@@ -118,8 +118,8 @@ pub(super) struct Timers {
     state: PhaseState,
     /// The last measured round-trip time in nanoseconds, plus one so that `Option` has 8 bytes.
     rtt: Option<NonZeroU64>,
-    /// When the write alarm last started or restarted; `None` while no requested output is unwritten.
-    blocked_since: Option<Time>,
+    /// When the output alarm last started or restarted; `None` while it does not run.
+    output_since: Option<Time>,
     /// The offset up to which output was written at the last observation.
     written: u64,
     /// The offset up to which progress was counted: `mark <= written`.
@@ -146,9 +146,9 @@ impl Timers {
                 clock: Clock::new(),
                 suspicion: Suspicion::NONE,
                 last_heard: None,
-                state: PhaseState::Open { ping: Keepalive::Idle, last_data: None, data_end: 0 },
+                state: PhaseState::Open { ping: Keepalive::None, last_data: None, data_end: 0 },
                 rtt: None,
-                blocked_since: None,
+                output_since: None,
                 written: 0,
                 mark: 0,
                 offered: 0,
@@ -219,8 +219,8 @@ impl Timers {
     /// a clock, `handle_timeout` judges the rate instead, and `poll_timeout` requests that report
     /// at once.
     #[must_use]
-    pub(super) fn exceeds(&self, rate: ControlRate) -> bool {
-        self.clock.now().is_none() && self.control_frames > i32::from(rate.frames)
+    pub(super) fn exceeds_without_clock(&self, rate: ControlRate) -> bool {
+        self.clock.now().is_none() && self.exceeds_one_span(rate)
     }
 
     /// Records that `len` bytes of payload were queued, at the position `fragment` within their
@@ -299,7 +299,7 @@ impl Timers {
         if snapshot.phase == Phase::Over {
             return None;
         }
-        if self.must_start(snapshot, config) {
+        if self.report_is_due(snapshot, config) {
             return Some(self.clock.overdue_time());
         }
         let now = self.clock.now()?;

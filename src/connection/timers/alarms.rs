@@ -9,13 +9,13 @@ use crate::{Config, ControlRate, Timeouts};
 impl Timers {
     /// Returns whether a report is due at once: it starts an alarm, completes a round-trip
     /// measurement, or judges the control frame rate.
-    pub(super) fn must_start(&self, snapshot: &Snapshot, config: &Config) -> bool {
+    pub(super) fn report_is_due(&self, snapshot: &Snapshot, config: &Config) -> bool {
         let timeouts = &config.timeouts;
         let needs_time = match (snapshot.phase, &self.state) {
             (Phase::Open, PhaseState::Open { ping, .. }) => match ping {
                 Keepalive::Queued { end, .. } if *end <= snapshot.written => true,
                 Keepalive::Due { .. } | Keepalive::Answered { .. } => true,
-                Keepalive::Idle | Keepalive::Queued { .. } | Keepalive::Sent { .. } => {
+                Keepalive::None | Keepalive::Queued { .. } | Keepalive::Sent { .. } => {
                     let needs_clock = timeouts.ping.is_some()
                         || timeouts.idle.is_some()
                         || config.control_rate.is_some();
@@ -30,11 +30,10 @@ impl Timers {
             }
             (Phase::Over, PhaseState::Open { .. } | PhaseState::Closing { .. }) => false,
         };
-        let is_blocked = self.blocked_since.is_none() && snapshot.written < self.offered;
-        let exceeds = |rate: ControlRate| self.control_frames > i32::from(rate.frames);
+        let starts_output = self.output_since.is_none() && snapshot.written < self.offered;
         needs_time
-            || (is_blocked && write_span(timeouts).is_some())
-            || config.control_rate.is_some_and(exceeds)
+            || (starts_output && output_span(timeouts).is_some())
+            || config.control_rate.is_some_and(|rate| self.exceeds_one_span(rate))
     }
 
     /// Returns the running alarms that end the connection when they expire.
@@ -44,8 +43,8 @@ impl Timers {
         snapshot: &Snapshot,
         timeouts: &Timeouts,
     ) -> [Option<Alarm<Timeout>>; 3] {
-        let write = self.blocked_since.zip(write_span(timeouts));
-        let write = write.and_then(|(since, span)| Alarm::new(Timeout::Output, since, span));
+        let output = self.output_since.zip(output_span(timeouts));
+        let output = output.and_then(|(since, span)| Alarm::new(Timeout::Output, since, span));
         match (snapshot.phase, self.state) {
             (Phase::Open, PhaseState::Open { ping, last_data, .. }) => {
                 let pong = self.unanswered(ping).zip(timeouts.pong);
@@ -53,14 +52,14 @@ impl Timers {
                     pong.and_then(|(sent_at, span)| Alarm::new(Timeout::Pong, sent_at, span));
                 let since = last_data.unwrap_or(now);
                 let idle = timeouts.idle.and_then(|span| Alarm::new(Timeout::Idle, since, span));
-                [pong, write, idle]
+                [pong, output, idle]
             }
             (Phase::Open | Phase::Closing, PhaseState::Closing { since, .. }) => {
                 let alarm = |(since, span)| Alarm::new(Timeout::Closing, since, span);
-                [write, since.zip(timeouts.closing).and_then(alarm), None]
+                [output, since.zip(timeouts.closing).and_then(alarm), None]
             }
             // The closing alarm starts at the next report.
-            (Phase::Closing, PhaseState::Open { .. }) => [write, None, None],
+            (Phase::Closing, PhaseState::Open { .. }) => [output, None, None],
             (Phase::Over, PhaseState::Open { .. } | PhaseState::Closing { .. }) => [None; 3],
         }
     }
@@ -98,6 +97,11 @@ impl Timers {
         (heard < sent_at).then_some(sent_at)
     }
 
+    /// Returns whether the peer sent more control frames than `rate` permits in one span.
+    pub(super) fn exceeds_one_span(&self, rate: ControlRate) -> bool {
+        self.control_frames > i32::from(rate.frames)
+    }
+
     /// Returns whether the received control frames exceed `rate`.
     ///
     /// Spans of the rate are consecutive from the clock's origin. Frames that are read after
@@ -125,6 +129,6 @@ impl Timers {
 }
 
 /// Returns how long requested output may make no progress.
-fn write_span(timeouts: &Timeouts) -> Option<Duration> {
+fn output_span(timeouts: &Timeouts) -> Option<Duration> {
     Some(timeouts.ping?.saturating_add(timeouts.pong?))
 }

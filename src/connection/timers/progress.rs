@@ -71,9 +71,9 @@ impl Timers {
         self.refused = self.was_partial;
         self.last_heard.get_or_insert(now);
         if self.offered <= self.written {
-            self.blocked_since = None;
-        } else if is_progress || self.blocked_since.is_none() {
-            self.blocked_since = Some(now);
+            self.output_since = None;
+        } else if is_progress || self.output_since.is_none() {
+            self.output_since = Some(now);
         }
         match &mut self.state {
             PhaseState::Open { ping, last_data, .. } if snapshot.phase == Phase::Open => {
@@ -139,7 +139,7 @@ impl Keepalive {
         match self {
             Self::Due { id } => Self::Queued { id, end: snapshot.end },
             Self::Queued { id, end } if end <= snapshot.written => Self::Sent { id, sent_at: now },
-            Self::Idle | Self::Answered { .. } => Self::Idle,
+            Self::None | Self::Answered { .. } => Self::None,
             Self::Queued { .. } | Self::Sent { .. } => self,
         }
     }

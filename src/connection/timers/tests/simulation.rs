@@ -1,7 +1,6 @@
 //! Simulates a connection, its driver, its transport and its peer in virtual time, in steps of 10
 //! ms.
 
-use crate::Fragment;
 use std::collections::{BTreeMap, VecDeque};
 use std::vec::Vec;
 
@@ -200,7 +199,6 @@ impl Sim {
         if self.snapshot.phase == Phase::Open {
             let end = self.queue(HEADER + len);
             self.timers.sent_data(len as usize, Fragment::Whole, end);
-
             self.woken = true;
         }
     }
