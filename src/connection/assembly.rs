@@ -8,7 +8,7 @@ use crate::frame::Masked;
 use crate::session::{Announced, Data};
 use crate::{Fragment, Message};
 
-/// A piece has another type than the message in progress.
+/// The message in progress has another type than a piece, or there is none to complete.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct WrongType;
 
@@ -26,7 +26,7 @@ impl Assembly {
     /// has only this piece, else in the buffer in which it was reassembled. `announced` returns the
     /// announced payload after this piece.
     ///
-    /// Returns an error if the piece has another type than the message in progress.
+    /// Returns an error if the message in progress has another type than the piece.
     pub(super) fn push<'i>(
         &mut self,
         data: Data<'i>,
@@ -40,7 +40,7 @@ impl Assembly {
             }
             (data, fragment) => {
                 self.append(data, announced())?;
-                if fragment.ends() { self.finish() } else { None }
+                if fragment.ends() { Some(self.finish()?) } else { None }
             }
         })
     }
@@ -80,17 +80,17 @@ impl Assembly {
         Ok(())
     }
 
-    /// Returns the message in a buffer of at most twice its length.
-    fn finish(&mut self) -> Option<Message<'static>> {
+    /// Returns the message in a buffer of at most twice its length. Returns an error if there is none.
+    fn finish(&mut self) -> Result<Message<'static>, WrongType> {
         match core::mem::take(self) {
-            Self::Empty => None,
+            Self::Empty => Err(WrongType),
             Self::Text(mut text) => {
                 text.shrink_to(text.len() * 2);
-                Some(text.into())
+                Ok(text.into())
             }
             Self::Binary(mut bytes) => {
                 bytes.shrink_to(bytes.len() * 2);
-                Some(bytes.into())
+                Ok(bytes.into())
             }
         }
     }
@@ -145,6 +145,11 @@ mod tests {
         assert_eq!(assembly.push(Data::Text("a"), Fragment::First, || FIN), Ok(None));
         let binary = Data::Binary(Masked::unmasked(&mut []));
         assert_eq!(assembly.push(binary, Fragment::Last, || FIN), Err(WrongType));
+    }
+
+    #[test]
+    fn end_of_a_message_that_has_not_begun_is_an_error() {
+        assert_eq!(Assembly::default().finish(), Err(WrongType));
     }
 
     #[test]

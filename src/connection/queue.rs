@@ -25,8 +25,8 @@ use super::segment::{OwnedPayload, Segment, drop_first};
 use crate::frame::FrameHeader;
 use crate::mask::extend_masked;
 
-/// Minimum capacity of a buffer in bytes.
-const MIN_CAPACITY: usize = 128;
+/// Minimum number of bytes by which a buffer grows.
+const MIN_GROWTH: usize = 128;
 
 /// Bytes by which the capacity may exceed twice the pending bytes after [`Queue::split_excess`].
 const MAX_EXCESS: usize = 4096;
@@ -98,6 +98,7 @@ impl Queue {
         self.first_of_many(written)
     }
 
+    /// Returns the first of [`chunks`](Self::chunks), or an empty slice if there is none.
     #[inline(never)]
     fn first_of_many(&self, written: u64) -> &[u8] {
         self.chunks(written).next().unwrap_or_default()
@@ -105,18 +106,17 @@ impl Queue {
 
     /// Iterates over all pending bytes in contiguous slices. No slice is empty.
     pub(super) fn chunks(&self, written: u64) -> impl Iterator<Item = &[u8]> {
-        let mut copied = self.copied();
-        let mut at = written;
-        let in_segments = self.segments.iter().flat_map(move |segment| {
+        let (mut copied, mut at) = (self.copied(), written);
+        // Each segment with the copied bytes before it, and then the copied bytes after the last one.
+        let chunks = self.segments.iter().map(Some).chain([None]).flat_map(move |segment| {
+            let Some(segment) = segment else { return [copied, &[]] };
             let len = segment.start().saturating_sub(at) as usize;
             debug_assert!(len <= copied.len(), "segments do not overlap");
             let (before, after) = copied.split_at_checked(len).unwrap_or((copied, &[]));
-            copied = after;
             let pending = segment.pending(at);
-            at = segment.end();
+            (copied, at) = (after, segment.end());
             [before, pending]
         });
-        let chunks = in_segments.chain([self.copied_after_segments(written)]);
         chunks.filter(|chunk| !chunk.is_empty())
     }
 
@@ -127,13 +127,6 @@ impl Queue {
     fn copied(&self) -> &[u8] {
         debug_assert!(self.start <= self.bytes.len());
         self.bytes.get(self.start..).unwrap_or_default()
-    }
-
-    fn copied_after_segments(&self, written: u64) -> &[u8] {
-        let Some(last) = self.segments.back() else { return self.copied() };
-        let len = (self.end(written) - last.end()) as usize;
-        debug_assert!(len <= self.copied_len(), "segments do not overlap");
-        self.bytes.get(self.bytes.len().saturating_sub(len)..).unwrap_or_default()
     }
 
     fn end(&self, written: u64) -> u64 {
@@ -209,14 +202,14 @@ impl Queue {
     /// of times.
     ///
     /// The growth is half of the bytes that count against the high-water mark. Automatic Pongs, at
-    /// most 4 KiB, only grow the buffer by [`MIN_CAPACITY`]: the bound on the memory of an output
+    /// most 4 KiB, only grow the buffer by [`MIN_GROWTH`]: the bound on the memory of an output
     /// leaves no room for more.
     #[cold]
     #[inline(never)]
     fn make_room(&mut self, additional: usize) {
         let pending = self.copied_len();
         let counted = pending.saturating_sub(self.replies.pending());
-        let growth = (counted / 2).max(MIN_CAPACITY);
+        let growth = (counted / 2).max(MIN_GROWTH);
         let spare = if self.start >= pending { 0 } else { growth };
         if self.start > 0 {
             count_moved(pending);

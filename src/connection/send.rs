@@ -131,14 +131,11 @@ impl Connection {
                 .send_owned(message, Fragment::Whole)
                 .map_err(|(message, error)| Unsent { message: message.into(), error }),
             Outgoing::Shared(bytes) => {
-                match self.check_send(MessageType::Binary, Fragment::Whole) {
-                    Ok(()) => self.queue_owned(
-                        MessageType::Binary,
-                        Fragment::Whole,
-                        OwnedPayload::Shared(bytes),
-                    ),
-                    Err(error) => return Err(Unsent { message: bytes.into(), error }),
+                let (message_type, fragment) = (MessageType::Binary, Fragment::Whole);
+                if let Err(error) = self.check_send(message_type, fragment) {
+                    return Err(Unsent { message: bytes.into(), error });
                 }
+                self.queue_owned(message_type, fragment, OwnedPayload::Shared(bytes));
                 Ok(())
             }
         }
@@ -237,14 +234,14 @@ impl Connection {
         reserved_bits: ReservedBits,
         payload: &[u8],
     ) -> Result<(), SendError> {
-        let mut pieces = payload.chunks(self.config.max_fragment);
-        let last = pieces.next_back().unwrap_or_default();
-        let mut position = fragment.first_part();
-        for piece in pieces {
+        let (mut position, mut remaining) = (fragment.first_part(), payload);
+        while let Some((piece, after)) = remaining.split_at_checked(self.config.max_fragment)
+            && !after.is_empty()
+        {
             self.queue_copy(message_type, position, reserved_bits, piece)?;
-            position = Fragment::Middle;
+            (position, remaining) = (Fragment::Middle, after);
         }
-        self.queue_copy(message_type, fragment.last_part(), reserved_bits, last)
+        self.queue_copy(message_type, fragment.last_part(), reserved_bits, remaining)
     }
 
     /// Queues one frame with a copy of its payload, which a client masks.
