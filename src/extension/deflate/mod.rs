@@ -1,19 +1,21 @@
 //! permessage-deflate (RFC 7692): messages compressed with DEFLATE.
 //!
-//! `negotiation.rs` agrees on the parameters in the opening handshake. `inflater.rs` and
-//! `compressor.rs` inflate and compress payloads with the codecs of `zlib-rs`, and `pool.rs` shares the
+//! `negotiation.rs` agrees on the parameters in the opening handshake, and `parameters.rs` reads and
+//! writes them. `inflater.rs` and `compressor.rs` inflate and compress payloads with the codecs of `zlib-rs`, and `pool.rs` shares the
 //! codecs among the connections of a thread. `connection/inflate.rs` and `connection/compress.rs`
 //! connect them to messages and frames.
 
 mod compressor;
 mod inflater;
 mod negotiation;
+mod parameters;
 pub(crate) mod pool;
 
 pub(crate) use compressor::{Compressor, EMPTY, FLUSH_END, Setting, without_flush_end};
 pub(crate) use inflater::{Inflater, Progress, Window};
-pub use negotiation::DeflateParameters;
-pub(crate) use negotiation::{Offer, ParameterText};
+pub(crate) use negotiation::Offer;
+pub use parameters::DeflateParameters;
+pub(crate) use parameters::ParameterText;
 
 /// The configuration of permessage-deflate (RFC 7692), for
 /// [`Config::with_deflate`](crate::Config::with_deflate).
