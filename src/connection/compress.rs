@@ -1,8 +1,8 @@
 //! Sent compressed messages (RFC 7692): their payload through a compressor to the frame encoder.
 //!
-//! The peer's inflater refers to the messages that it received. If a compressor with context makes a
-//! message that is not sent, or if a compressed message is sent that it did not make, it is reset: it
-//! then refers to nothing before the next message, which is valid in any context.
+//! A compressor with context refers to the messages that the peer received. It is therefore reset if
+//! a message that it made is not sent, and if a compressed message that it did not make is sent. Its
+//! next message then refers to none before it, which is valid in any context.
 
 use alloc::boxed::Box;
 
@@ -11,8 +11,8 @@ use crate::extension::deflate::{Compressor, EMPTY, FLUSH_END, Setting, pool, wit
 use crate::frame::ReservedBits;
 use crate::{Chunk, Fragment, MessageType, Outgoing, PreparedMessage, Role, SendError, Unsent};
 
-/// The bytes by which the first message of a context may grow, so that the next ones can refer to it:
-/// those of a short text that repeats nothing.
+/// The number of bytes by which the first message of a context may grow, so that the next ones can
+/// refer to it: a short text that repeats nothing grows by as many.
 const FIRST_GROWTH: usize = 2;
 
 /// RFC 7692, section 6: the first frame of a compressed message has RSV1.
@@ -70,11 +70,9 @@ impl Connection {
         message_type: MessageType,
         payload: &[u8],
     ) -> Result<bool, SendError> {
-        if !self.should_compress(payload.len()) {
-            return Ok(false);
-        }
+        let Some(window_bits) = self.window_bits_for(payload.len()) else { return Ok(false) };
         self.check_send(message_type, Fragment::Whole)?;
-        let mut compressor = self.take_compressor(Some(payload.len()));
+        let mut compressor = self.take_compressor(window_bits, payload.len());
         let mut scratch = pool::take_scratch();
         let max = if self.outgoing_context_takeover() && compressor.is_empty() {
             payload.len() + FIRST_GROWTH
@@ -82,8 +80,8 @@ impl Connection {
             payload.len() - 1
         };
         let max = max + FLUSH_END.len();
-        let compressed = compressor.compress(payload, &mut scratch, max).map(without_flush_end);
-        let sent = match compressed {
+        let compressed = compressor.compress(payload, &mut scratch, max);
+        let sent = match compressed.and_then(without_flush_end) {
             Some(compressed) => self
                 .queue_payload(message_type, Fragment::Whole, COMPRESSED, &compressed)
                 .map(|()| true),
@@ -104,11 +102,9 @@ impl Connection {
     /// share.
     fn try_send_prepared(&mut self, prepared: &PreparedMessage) -> Result<bool, SendError> {
         let len = prepared.payload().len();
-        if !self.should_compress(len) {
-            return Ok(false);
-        }
+        let Some(window_bits) = self.window_bits_for(len) else { return Ok(false) };
         self.check_send(prepared.message_type(), Fragment::Whole)?;
-        let setting = Setting::new(&self.deflate_config(), self.outgoing_window_bits(), len);
+        let setting = Setting::new(&self.deflate_config(), window_bits, len);
         let Some(encoded) = prepared.compressed(setting) else { return Ok(false) };
         match self.machine.role() {
             Role::Server => self.output.push_prepared(encoded.frame().clone()),
@@ -127,8 +123,8 @@ impl Connection {
         Ok(true)
     }
 
-    /// Queues a piece of a compressed message, if its first piece is or can be compressed. Returns
-    /// whether it was queued.
+    /// Queues a piece of a compressed message. Returns `false`, and queues nothing, if the message is
+    /// not compressed. The first piece decides.
     pub(super) fn try_send_compressed_chunk(
         &mut self,
         chunk: &Chunk<'_>,
@@ -138,10 +134,10 @@ impl Connection {
         let payload = payload.as_bytes();
         match fragment {
             Fragment::Whole => return self.try_send_payload(message_type, payload),
-            Fragment::First if !self.compression_is_on() => return Ok(false),
             Fragment::First => {
+                let Some(window_bits) = self.outgoing_window_bits() else { return Ok(false) };
                 self.check_send(message_type, fragment)?;
-                let compressor = self.take_compressor(None);
+                let compressor = self.take_compressor(window_bits, usize::MAX);
                 let codecs = self.codecs();
                 codecs.compressor = Some(compressor);
                 codecs.is_compressing = true;
@@ -182,12 +178,11 @@ impl Connection {
             return Err(SendError::Closed);
         };
         let mut scratch = pool::take_scratch();
-        let sent = match compressor.compress(payload, &mut scratch, usize::MAX) {
-            Some(compressed) => {
-                let compressed =
-                    if fragment.ends() { without_flush_end(compressed) } else { compressed };
-                self.queue_payload(message_type, fragment, COMPRESSED, &compressed)
-            }
+        let compressed = compressor.compress(payload, &mut scratch, usize::MAX);
+        let compressed =
+            if fragment.ends() { compressed.and_then(without_flush_end) } else { compressed };
+        let sent = match compressed {
+            Some(compressed) => self.queue_payload(message_type, fragment, COMPRESSED, &compressed),
             None => {
                 self.fail_internally("without a maximum length, the codec compresses any payload");
                 Err(SendError::Closed)
@@ -201,14 +196,20 @@ impl Connection {
     /// Returns whether a message of `len` bytes is compressed, if that makes it smaller.
     #[inline]
     pub(super) fn should_compress(&self, len: usize) -> bool {
-        self.compression_is_on() && len >= self.deflate_config().min_len()
+        self.window_bits_for(len).is_some()
     }
 
-    /// Returns whether messages are compressed.
-    #[inline]
-    fn compression_is_on(&self) -> bool {
+    /// Returns the window of a message of `len` bytes, or `None` if it is not compressed.
+    fn window_bits_for(&self, len: usize) -> Option<u8> {
+        self.outgoing_window_bits().filter(|_| len >= self.deflate_config().min_len())
+    }
+
+    /// Returns the window of outgoing messages in bits, or `None` if they are not compressed.
+    fn outgoing_window_bits(&self) -> Option<u8> {
+        let agreed = self.deflate_parameters?.window_bits(self.machine.role());
+        let bits = agreed.min(self.deflate_config().outgoing_window_bits());
         // The codec cannot produce a window of 8 bits.
-        self.deflate.is_some() && self.outgoing_window_bits() > 8
+        (bits > 8).then_some(bits)
     }
 
     fn is_compressing_message(&self) -> bool {
@@ -218,17 +219,19 @@ impl Connection {
     /// Returns whether the compressor is kept between messages.
     fn outgoing_context_takeover(&self) -> bool {
         self.deflate_config().outgoing_context_takeover()
-            && self.deflate.is_some_and(|agreed| agreed.has_context_takeover(self.machine.role()))
+            && self
+                .deflate_parameters
+                .is_some_and(|agreed| agreed.has_context_takeover(self.machine.role()))
     }
 
-    /// Returns the compressor with context, or one without for a message of `len` bytes; `None` if the
-    /// length is unknown.
-    fn take_compressor(&mut self, len: Option<usize>) -> Box<Compressor> {
+    /// Returns the compressor with context, or one without for a message of `len` bytes; `usize::MAX`
+    /// if the length is unknown.
+    fn take_compressor(&mut self, window_bits: u8, len: usize) -> Box<Compressor> {
         if let Some(compressor) = self.codecs.as_mut().and_then(|codecs| codecs.compressor.take()) {
             return compressor;
         }
-        let len = len.filter(|_| !self.outgoing_context_takeover()).unwrap_or(usize::MAX);
-        let window_bits = self.outgoing_window_bits();
+        // The context does not end with the message.
+        let len = if self.outgoing_context_takeover() { usize::MAX } else { len };
         pool::take_compressor(Setting::new(&self.deflate_config(), window_bits, len))
     }
 

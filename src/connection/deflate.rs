@@ -1,6 +1,5 @@
-//! permessage-deflate in a connection (RFC 7692): the codecs that it owns within a message, and with
-//! context takeover between messages. `inflate.rs` receives compressed messages, `compress.rs` sends
-//! them.
+//! permessage-deflate in a connection (RFC 7692): the state that `inflate.rs`, which receives compressed
+//! messages, and `compress.rs`, which sends them, keep between two calls.
 
 use alloc::boxed::Box;
 
@@ -8,7 +7,8 @@ use super::Connection;
 use crate::extension::deflate::{Compressor, Inflater, Window, pool};
 use crate::{Deflate, DeflateParameters, Event, Role};
 
-/// The codecs that a connection owns within a message, and with context takeover between messages.
+/// The codecs that a connection owns within a message, and with context takeover between messages;
+/// allocated only while there are any.
 #[derive(Default)]
 pub(super) struct Codecs {
     /// The inflater of the incoming message in progress.
@@ -56,12 +56,12 @@ impl Connection {
     /// Returns the parameters of permessage-deflate (RFC 7692), or `None` if it was not agreed.
     #[must_use]
     pub const fn deflate_parameters(&self) -> Option<DeflateParameters> {
-        self.deflate
+        self.deflate_parameters
     }
 
-    /// Drops the incomplete message, the context of the peer, the compressor if no message can follow,
-    /// and the event that `next` has found: without compression, `receive` would not have returned it
-    /// either.
+    /// Drops the incomplete message, the context of the peer, and the compressor if no message can
+    /// follow. Drops also the event that `next` has found: without compression, `next` would have left
+    /// it in the input, which is dropped.
     pub(super) fn discard_codecs(&mut self) {
         if let Some(codecs) = &mut self.codecs {
             codecs.discard_inflater();
@@ -88,7 +88,7 @@ impl Connection {
         self.codecs.as_ref()?.ready.as_ref()
     }
 
-    /// Returns the event that `next` has found.
+    /// Takes the event that `next` has found out.
     #[cold]
     pub(super) fn take_ready(&mut self) -> Option<Event<'static>> {
         let event = self.codecs.as_mut()?.ready.take();
@@ -101,13 +101,10 @@ impl Connection {
         self.codecs().ready = Some(event);
     }
 
+    /// Returns the configuration. If it has no permessage-deflate, but the handshake's parameters have,
+    /// the settings are the default.
     pub(super) fn deflate_config(&self) -> Deflate {
         self.config.deflate.unwrap_or_default()
-    }
-
-    pub(super) fn outgoing_window_bits(&self) -> u8 {
-        let agreed = self.deflate.map_or(15, |agreed| agreed.window_bits(self.machine.role()));
-        agreed.min(self.deflate_config().outgoing_window_bits())
     }
 
     pub(super) const fn peer(&self) -> Role {

@@ -63,6 +63,8 @@ impl Connection {
                 progress = inflater.inflate_ahead(payload, output);
                 progress.consumed
             });
+            // A stream after a block with BFINAL set may refer to the whole window, the next message to
+            // the context.
             let needed = if ends { self.incoming_context() } else { Some(Window::MAX) };
             if let Some(max) = needed {
                 let Some(new) = output.get(progress.remembered..progress.produced) else {
@@ -100,11 +102,11 @@ impl Connection {
         }
     }
 
-    /// Returns the number of bytes of its previous messages to which the peer may refer; `None` without
-    /// context takeover.
+    /// Returns the number of bytes of its previous messages to which the peer may refer, or `None`
+    /// without context takeover.
     fn incoming_context(&self) -> Option<usize> {
-        let agreed = self.deflate.filter(|agreed| agreed.has_context_takeover(self.peer()))?;
-        Some(1 << agreed.window_bits(self.peer()))
+        let agreed = self.deflate_parameters?;
+        agreed.has_context_takeover(self.peer()).then(|| 1 << agreed.window_bits(self.peer()))
     }
 
     fn take_inflater(&mut self) -> Box<Inflater> {

@@ -99,7 +99,7 @@ pub struct Connection {
     codecs: Option<Box<Codecs>>,
     /// The agreed parameters of permessage-deflate.
     #[cfg(feature = "deflate")]
-    deflate: Option<DeflateParameters>,
+    deflate_parameters: Option<DeflateParameters>,
     /// The number of bytes that the last call left unread in the [`Input`](crate::Input), modulo 2³²;
     /// compared with that of the next `Input` to detect a foreign one.
     expected_unread: u32,
@@ -154,7 +154,7 @@ impl Connection {
             #[cfg(feature = "deflate")]
             codecs: None,
             #[cfg(feature = "deflate")]
-            deflate: negotiated.deflate_parameters(),
+            deflate_parameters: negotiated.deflate_parameters(),
             expected_unread: 0,
         }
     }

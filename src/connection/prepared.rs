@@ -47,7 +47,8 @@ pub struct PreparedMessage {
 pub(super) struct Encoded {
     /// The frame of a server: the header and the payload.
     frame: Bytes,
-    header_len: usize,
+    /// The payload in `frame`.
+    payload: Bytes,
 }
 
 impl Encoded {
@@ -60,7 +61,8 @@ impl Encoded {
         }
         let header_len = frame.len();
         frame.put_slice(payload);
-        Self { frame: frame.freeze(), header_len }
+        let frame = frame.freeze();
+        Self { payload: frame.slice(header_len..), frame }
     }
 
     pub(super) const fn frame(&self) -> &Bytes {
@@ -68,7 +70,7 @@ impl Encoded {
     }
 
     pub(super) fn payload(&self) -> &[u8] {
-        self.frame.get(self.header_len..).unwrap_or_default()
+        &self.payload
     }
 }
 
@@ -106,8 +108,10 @@ impl PreparedMessage {
     /// call for a window compresses the message, without context.
     #[cfg(feature = "deflate")]
     pub(super) fn compressed(&self, setting: Setting) -> Option<&Encoded> {
-        let slot = self.compressed.get(usize::from(setting.window_bits()).checked_sub(9)?)?;
-        slot.get_or_init(|| self.compress(setting)).as_ref()
+        let index = setting.window_bits().checked_sub(9);
+        let slot = index.and_then(|index| self.compressed.get(usize::from(index)));
+        debug_assert!(slot.is_some(), "the window of a compressor has 9 to 15 bits");
+        slot?.get_or_init(|| self.compress(setting)).as_ref()
     }
 
     #[cfg(feature = "deflate")]
@@ -116,7 +120,7 @@ impl PreparedMessage {
         let max = self.payload().len() + FLUSH_END.len() - 1;
         let compressed = compressor.compress(self.payload(), &mut scratch, max);
         let encoded = compressed
-            .map(without_flush_end)
+            .and_then(without_flush_end)
             .map(|payload| Encoded::new(self.message_type, ReservedBits::RSV1, &payload));
         pool::give_scratch(scratch);
         pool::give_compressor(compressor);

@@ -11,10 +11,11 @@ use super::Deflate;
 /// a message.
 pub(crate) const FLUSH_END: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
 
-/// The compressed form of nothing, if the stream was flushed before.
+/// An empty message after a flush: the first byte of an empty stored block (RFC 7692, section
+/// 7.2.3.6).
 pub(crate) const EMPTY: [u8; 1] = [0x00];
 
-/// The parameters of a codec.
+/// The parameters of a compressor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Setting {
     /// 9 to 15.
@@ -28,8 +29,8 @@ pub(crate) struct Setting {
 impl Setting {
     /// Returns the setting for a context that ends after `len` bytes; `usize::MAX` if this is unknown.
     ///
-    /// A lower memory level costs less to clear, at the same compressed size. A smaller window would not
-    /// (benchmark `deflate`), and each further setting is another codec in the pool.
+    /// A lower memory level costs less to clear, at the same compressed size (benchmark `deflate`). A
+    /// smaller window would cost as much, and each further setting is another codec in the pool.
     pub(crate) fn new(deflate: &Deflate, window_bits: u8, len: usize) -> Self {
         let memory_level = match len {
             0..=1024 => 4,
@@ -120,13 +121,16 @@ impl Compressor {
     }
 }
 
-/// Removes [`FLUSH_END`] from the end of a compressed message (RFC 7692, section 7.2.1).
-pub(crate) fn without_flush_end(mut compressed: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
-    let len = compressed.len().saturating_sub(FLUSH_END.len());
-    debug_assert!(compressed.ends_with(&FLUSH_END), "a flush ends with an empty block");
-    match &mut compressed {
-        Cow::Borrowed(bytes) => *bytes = bytes.get(..len).unwrap_or_default(),
-        Cow::Owned(bytes) => bytes.truncate(len),
+/// Removes [`FLUSH_END`] from the end of a compressed message (RFC 7692, section 7.2.1). Returns `None`
+/// if the message does not end so: it was not flushed.
+pub(crate) fn without_flush_end(compressed: Cow<'_, [u8]>) -> Option<Cow<'_, [u8]>> {
+    let len = compressed.strip_suffix(&FLUSH_END).map(<[u8]>::len);
+    debug_assert!(len.is_some(), "a flush ends with an empty block");
+    match compressed {
+        Cow::Borrowed(bytes) => bytes.get(..len?).map(Cow::Borrowed),
+        Cow::Owned(mut bytes) => {
+            bytes.truncate(len?);
+            Some(Cow::Owned(bytes))
+        }
     }
-    compressed
 }

@@ -29,6 +29,14 @@ pub(crate) struct Progress {
     pub(crate) corrupt: bool,
 }
 
+impl Progress {
+    /// Fails the message because an invariant of this crate does not hold. Panics in debug builds.
+    fn broken(self, invariant: &str) -> Self {
+        debug_assert!(false, "{invariant}");
+        Self { corrupt: true, ..self }
+    }
+}
+
 /// The last bytes that were inflated, to which a sender may refer: at most 32 KiB.
 #[derive(Debug, Default)]
 pub(crate) struct Window {
@@ -72,9 +80,10 @@ impl Window {
     /// The size in bytes of the window of 15 bits.
     pub(crate) const MAX: usize = 1 << 15;
 
-    /// Appends inflated bytes and drops the oldest beyond `max`.
+    /// Appends inflated bytes and drops the oldest beyond `max`, which is not 0.
     pub(crate) fn push(&mut self, bytes: &[u8], max: usize) {
-        let bytes = bytes.get(bytes.len().saturating_sub(max)..).unwrap_or_default();
+        // Nothing is appended if `bytes` is empty.
+        let bytes = bytes.rchunks(max).next().unwrap_or_default();
         let excess = (self.bytes.len() + bytes.len()).saturating_sub(max);
         self.bytes.drain(..excess);
         let needed = self.bytes.len() + bytes.len();
@@ -121,9 +130,9 @@ impl Inflater {
     /// ended with these bytes, it already has them.
     pub(crate) fn begin(&mut self, window: Option<Window>) {
         let last = window.as_ref().and_then(|window| window.end.as_ref());
-        let is_continuation = last == Some(&self.message);
+        let resumes = last == Some(&self.message);
         self.message.count += 1;
-        self.state = if is_continuation { State::Resumed } else { State::Start };
+        self.state = if resumes { State::Resumed } else { State::Start };
         match window {
             Some(window) => self.window = window,
             None => self.window.clear(),
@@ -135,8 +144,10 @@ impl Inflater {
     /// output is pending. The next input then begins with this byte.
     pub(crate) fn inflate_ahead(&mut self, input: &[u8], output: &mut [u8]) -> Progress {
         let before = usize::from(mem::take(&mut self.holds_last_byte));
-        debug_assert!(before <= input.len(), "the last byte was not consumed");
-        let progress = self.inflate(input.get(before..).unwrap_or_default(), output);
+        let Some(after) = input.get(before..) else {
+            return Progress::default().broken("the last byte was not consumed");
+        };
+        let progress = self.inflate(after, output);
         let consumed = before + progress.consumed;
         self.holds_last_byte =
             consumed > 0 && consumed == input.len() && progress.produced == output.len();
@@ -148,8 +159,11 @@ impl Inflater {
     fn inflate(&mut self, input: &[u8], output: &mut [u8]) -> Progress {
         let mut progress = Progress::default();
         loop {
-            let input = input.get(progress.consumed..).unwrap_or_default();
-            let output = output.get_mut(progress.produced..).unwrap_or_default();
+            let (Some(input), Some(output)) =
+                (input.get(progress.consumed..), output.get_mut(progress.produced..))
+            else {
+                return progress.broken("the codec stays within its input and its output");
+            };
             match self.state {
                 State::Stream => {}
                 State::Start | State::Resumed | State::Final
@@ -171,7 +185,10 @@ impl Inflater {
             }
             // RFC 7692, section 7.2.3.4: blocks with BFINAL set are allowed, and others may follow.
             self.state = State::Final;
-            self.remember(output.get(..produced).unwrap_or_default(), Window::MAX);
+            let Some(new) = output.get(..produced) else {
+                return progress.broken("the codec stays within its output");
+            };
+            self.remember(new, Window::MAX);
             progress.remembered = progress.produced;
         }
     }
@@ -221,8 +238,9 @@ impl Inflater {
             && self.codec.total_out() == produced
     }
 
-    /// Inflates an empty block after the end of a block. Returns whether it is the next block: bits that
-    /// remain of the block before would change it. If that block had BFINAL set, it is not inflated.
+    /// Inflates an empty block after the end of a block. Returns whether the codec reads it as that: it
+    /// does not if bits of the payload remain, which come first. After a block with BFINAL set, the
+    /// codec reads nothing.
     fn accepts_block(&mut self) -> bool {
         let consumed = self.codec.total_in();
         let status = self.codec.decompress(&EMPTY_BLOCK, &mut [0], InflateFlush::NoFlush);
@@ -262,7 +280,7 @@ mod tests {
     fn compress(compressor: &mut Compressor, payload: &[u8]) -> Vec<u8> {
         let mut scratch = vec![0; 1 << 16];
         let compressed = compressor.compress(payload, &mut scratch, usize::MAX).unwrap();
-        without_flush_end(compressed).into_owned()
+        without_flush_end(compressed).unwrap().into_owned()
     }
 
     /// Inflates a whole message.
@@ -321,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn the_removed_block_may_have_bfinal_set() {
+    fn removed_block_may_have_bfinal_set() {
         let mut inflater = Inflater::new();
         // A final stored block, without its last four bytes.
         assert_eq!(inflate(&mut inflater, None, &[0x01]).as_deref(), Ok(&[][..]));
@@ -340,7 +358,7 @@ mod tests {
     }
 
     #[test]
-    fn a_smaller_window_is_never_continued() {
+    fn smaller_window_is_never_resumed() {
         let mut inflater = Inflater::new();
         let mut compressor = compressor();
         let compressed = compress(&mut compressor, TEXT.repeat(20).as_bytes());
