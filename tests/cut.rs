@@ -13,7 +13,10 @@ mod support;
 
 use support::frames;
 
-use cuts::{Driver, Feed, Storage, assert_matches_naive, assert_same, run, seen};
+use cuts::{
+    Driver, Feed, assert_matches_naive, assert_same, compare, compare_every_prefix, offsets, run,
+    seen,
+};
 use naive::{Seen, join};
 use proptest::prelude::*;
 use streams::{Step, step, step_without_pings, stream};
@@ -46,24 +49,6 @@ fn driver() -> impl Strategy<Value = Driver> {
         })
 }
 
-/// Compares every way to pass `bytes` with these cuts to one uncut read and to the naive receiver.
-#[track_caller]
-fn compare(driver: &Driver, bytes: &[u8], cuts: &[usize]) {
-    let whole = run(driver, bytes, &Feed::default());
-    assert_matches_naive(driver, bytes, &whole);
-    for (peeks, storage, eof_with_bytes) in [
-        (0, Storage::Bytes, false),
-        (1, Storage::Filled, true),
-        (0, Storage::Moved, true),
-        (3, Storage::Bytes, false),
-    ] {
-        let feed = Feed { cuts: cuts.to_vec(), peeks, storage, eof_with_bytes };
-        assert_same(&whole, &run(driver, bytes, &feed), driver, &feed);
-    }
-    let feed = Feed { peeks: 2, ..Feed::default() };
-    assert_same(&whole, &run(driver, bytes, &feed), driver, &feed);
-}
-
 proptest! {
     #[test]
     fn cutting_any_prefix_changes_neither_events_nor_errors_nor_output(
@@ -74,8 +59,7 @@ proptest! {
     ) {
         let mut bytes = stream(driver.role, &steps);
         bytes.truncate((bytes.len() as f64 * keep) as usize);
-        let cuts: Vec<usize> = cuts.iter().map(|at| (at * bytes.len() as f64) as usize).collect();
-        compare(&driver, &bytes, &cuts);
+        compare(&driver, &bytes, &offsets(&cuts, bytes.len()));
     }
 
     #[test]
@@ -270,16 +254,7 @@ fn every_cut_of_every_prefix_equals_the_naive_receiver() {
             for delivery in [Delivery::Messages, Delivery::Chunks] {
                 for eof in [false, true] {
                     let driver = Driver { delivery, eof, ..Driver::new(role) };
-                    for len in 0..=bytes.len() {
-                        let prefix = &bytes[..len];
-                        let whole = run(&driver, prefix, &Feed::default());
-                        assert_matches_naive(&driver, prefix, &whole);
-                        for at in 0..len {
-                            let peeks = (at + len) % 2;
-                            let feed = Feed { cuts: vec![at], peeks, ..Feed::default() };
-                            assert_same(&whole, &run(&driver, prefix, &feed), &driver, &feed);
-                        }
-                    }
+                    compare_every_prefix(&driver, &bytes);
                 }
             }
         }

@@ -81,6 +81,12 @@ impl Pair {
         ping.expect("no Ping was written").1.clone()
     }
 
+    /// Asserts that `role` wrote a Ping.
+    #[track_caller]
+    fn assert_pinged(&self, role: Role) {
+        self.last_ping(role);
+    }
+
     #[track_caller]
     fn assert_alive(&mut self, role: Role) {
         let end = self.end(role);
@@ -183,7 +189,7 @@ fn suspension_inside_the_write_of_a_ping_is_survived() {
         pair.network.suspend_in_write = Some((role, SECOND * 41));
         pair.advance_to(SECOND * 20);
         pair.settle();
-        pair.last_ping(role);
+        pair.assert_pinged(role);
         assert_eq!(pair.network.now, SECOND * 61);
         pair.advance(SECOND * 100);
         pair.assert_alive(role);
@@ -267,7 +273,7 @@ fn one_pong_for_the_newest_of_two_pings_keeps_the_connection_alive() {
                 pair.advance(SECOND * 20);
                 pair.settle();
             }
-            pair.last_ping(role);
+            pair.assert_pinged(role);
             pair.queue(role, Item::Ping(b"newest".to_vec()));
             pair.advance(SECOND);
             pair.script(role, 0x8a, b"newest");
@@ -718,9 +724,9 @@ fn round_trip_time_is_exact() {
             while pair.network.written(role).len() == written {
                 pair.advance(delay / 4);
             }
-            pair.last_ping(role);
+            pair.assert_pinged(role);
             // An unsolicited Pong before the real one is not measured.
-            pair.send(peer_of(role), "meanwhile");
+            pair.queue(peer_of(role), Item::Pong(b"meanwhile".to_vec()));
             pair.advance(delay * 2);
             pair.settle();
             assert_eq!(pair.end(role).connection.rtt(), Some(delay * 2));

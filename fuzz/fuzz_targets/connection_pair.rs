@@ -106,7 +106,7 @@ impl Choices<'_> {
             }
             54..56 => {
                 let len = self.0.len().min(usize::from(self.byte()));
-                let (bytes, rest) = self.0.split_at(len.min(self.0.len()));
+                let (bytes, rest) = self.0.split_at(len);
                 self.0 = rest;
                 Op::Inject { from: role, bytes: bytes.to_vec() }
             }

@@ -11,7 +11,8 @@ use websocket_proto::handshake::{
 };
 use websocket_proto::{Config, Deflate, DeflateParameters, Input};
 
-/// The first bytes of the alphabet in which the input is written. All others stand for themselves.
+/// The words of the alphabet in which the input is written: a byte below their number stands for one of
+/// them, a printable byte for itself, and any other again for one of them.
 const WORDS: [&str; 22] = [
     "permessage-deflate",
     "server_no_context_takeover",

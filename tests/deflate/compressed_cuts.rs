@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use websocket_proto::{DeflateParameters, Delivery, Role};
 
 use crate::blocks::{Block, Symbol, block, compressed, message};
-use crate::cuts::{Driver, Feed, Storage, assert_matches_naive, assert_same, run};
+use crate::cuts::{Driver, compare, compare_every_prefix, offsets};
 use crate::support::{ROLES, peer_close, peer_frame, sample_text};
 
 /// A step of the peer.
@@ -46,8 +46,7 @@ fn stream(role: Role, steps: &[Step]) -> Vec<u8> {
         match step {
             Step::Compressed { is_text, blocks, fragments, ping_between } => {
                 let payload = message(blocks);
-                let mut ends: Vec<usize> =
-                    fragments.iter().map(|at| (at * payload.len() as f64) as usize).collect();
+                let mut ends = offsets(fragments, payload.len());
                 ends.sort_unstable();
                 ends.push(payload.len());
                 let (mut start, count) = (0, ends.len());
@@ -114,23 +113,6 @@ fn driver() -> impl Strategy<Value = Driver> {
         })
 }
 
-/// Compares every way to pass `bytes` with these cuts to one uncut read and to the naive receiver.
-#[track_caller]
-fn compare(driver: &Driver, bytes: &[u8], cuts: &[usize]) {
-    let whole = run(driver, bytes, &Feed::default());
-    assert_matches_naive(driver, bytes, &whole);
-    for (cuts, peeks, storage, eof_with_bytes) in [
-        (cuts, 0, Storage::Bytes, false),
-        (cuts, 1, Storage::Filled, true),
-        (cuts, 0, Storage::Moved, true),
-        (cuts, 2, Storage::Bytes, false),
-        (&[], 1, Storage::Bytes, true),
-    ] {
-        let feed = Feed { cuts: cuts.to_vec(), peeks, storage, eof_with_bytes };
-        assert_same(&whole, &run(driver, bytes, &feed), driver, &feed);
-    }
-}
-
 proptest! {
     #[test]
     fn cutting_any_prefix_of_compressed_messages_changes_nothing(
@@ -141,8 +123,7 @@ proptest! {
     ) {
         let mut bytes = stream(driver.role, &steps);
         bytes.truncate((bytes.len() as f64 * keep) as usize);
-        let cuts: Vec<usize> = cuts.iter().map(|at| (at * bytes.len() as f64) as usize).collect();
-        compare(&driver, &bytes, &cuts);
+        compare(&driver, &bytes, &offsets(&cuts, bytes.len()));
     }
 
     #[test]
@@ -204,16 +185,7 @@ fn every_cut_of_every_prefix_of_compressed_messages_equals_the_naive_receiver() 
             for delivery in [Delivery::Messages, Delivery::Chunks] {
                 let deflate = Some(DeflateParameters::new());
                 let driver = Driver { delivery, deflate, ..Driver::new(role) };
-                for len in 0..=bytes.len() {
-                    let prefix = &bytes[..len];
-                    let whole = run(&driver, prefix, &Feed::default());
-                    assert_matches_naive(&driver, prefix, &whole);
-                    for at in 0..len {
-                        let peeks = (at + len) % 2;
-                        let feed = Feed { cuts: vec![at], peeks, ..Feed::default() };
-                        assert_same(&whole, &run(&driver, prefix, &feed), &driver, &feed);
-                    }
-                }
+                compare_every_prefix(&driver, &bytes);
             }
         }
     }

@@ -8,7 +8,7 @@ use websocket_proto::{
     SendError,
 };
 
-use crate::cuts::seen;
+use crate::cuts::{offsets, seen};
 use crate::naive::{Inflater, Seen, join};
 use crate::support::{
     ROLES, connection, counting_entropy, frames::pieces, negotiated_connection, parse_frames,
@@ -191,7 +191,7 @@ fn send(connection: &mut Connection, sent: &Sent) {
 /// Splits a message at these parts of its payload, or at the next characters.
 fn chunks<'m>(message: &'m Message<'_>, cuts: &[f64]) -> Vec<Message<'m>> {
     let len = message.as_bytes().len();
-    let cuts: Vec<usize> = cuts.iter().map(|at| (at * len as f64) as usize).collect();
+    let cuts = offsets(cuts, len);
     match message {
         Message::Binary(bytes) => pieces(bytes, &cuts).into_iter().map(Message::from).collect(),
         Message::Text(text) => {

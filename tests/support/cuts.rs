@@ -335,6 +335,43 @@ pub fn assert_same(expected: &Record, found: &Record, driver: &Driver, feed: &Fe
     }
 }
 
+/// Compares every way to pass `bytes` with these cuts to one uncut read and to the naive receiver.
+#[track_caller]
+pub fn compare(driver: &Driver, bytes: &[u8], cuts: &[usize]) {
+    let whole = run(driver, bytes, &Feed::default());
+    assert_matches_naive(driver, bytes, &whole);
+    for (cuts, peeks, storage, eof_with_bytes) in [
+        (cuts, 0, Storage::Bytes, false),
+        (cuts, 1, Storage::Filled, true),
+        (cuts, 0, Storage::Moved, true),
+        (cuts, 3, Storage::Bytes, false),
+        (&[], 2, Storage::Bytes, true),
+    ] {
+        let feed = Feed { cuts: cuts.to_vec(), peeks, storage, eof_with_bytes };
+        assert_same(&whole, &run(driver, bytes, &feed), driver, &feed);
+    }
+}
+
+/// Compares every prefix of `bytes` with every single cut to one uncut read and to the naive receiver.
+#[track_caller]
+pub fn compare_every_prefix(driver: &Driver, bytes: &[u8]) {
+    for len in 0..=bytes.len() {
+        let prefix = &bytes[..len];
+        let whole = run(driver, prefix, &Feed::default());
+        assert_matches_naive(driver, prefix, &whole);
+        for at in 0..len {
+            let peeks = (at + len) % 2;
+            let feed = Feed { cuts: vec![at], peeks, ..Feed::default() };
+            assert_same(&whole, &run(driver, prefix, &feed), driver, &feed);
+        }
+    }
+}
+
+/// Returns the offsets in `len` bytes of these parts, from 0 to 1.
+pub fn offsets(parts: &[f64], len: usize) -> Vec<usize> {
+    parts.iter().map(|part| (part * len as f64) as usize).collect()
+}
+
 /// Compares a run with the naive receiver.
 #[track_caller]
 pub fn assert_matches_naive(driver: &Driver, bytes: &[u8], record: &Record) {

@@ -40,8 +40,8 @@ enum Stop {
 }
 
 impl Inflater {
-    /// An inflater of a peer that agreed to a window of this many bits. `kept` bytes of each message are
-    /// the context of the next one. Within a message, the whole window of DEFLATE is accepted.
+    /// An inflater with the last `kept` bytes of the messages as the context of the next one. Within a
+    /// message, references over the whole window of DEFLATE are accepted.
     pub const fn receiver(kept: usize) -> Self {
         Self {
             max_distance: 1 << 15,
@@ -55,7 +55,7 @@ impl Inflater {
         }
     }
 
-    /// An inflater that also refuses references beyond a window of this many bits.
+    /// An inflater that refuses references beyond a window of this many bits.
     pub fn strict(window_bits: u8, has_context_takeover: bool) -> Self {
         let window = 1 << window_bits;
         let kept = if has_context_takeover { window } else { 0 };

@@ -67,6 +67,24 @@ pub fn take_output(connection: &mut Connection) -> Vec<u8> {
     bytes
 }
 
+/// Removes all pending output.
+pub fn discard_output(connection: &mut Connection) {
+    let output = connection.output();
+    while !output.is_empty() {
+        output.advance(output.len());
+    }
+}
+
+/// Receives `bytes` in place, drops the events and returns their number.
+pub fn count_events(connection: &mut Connection, bytes: &mut [u8]) -> usize {
+    let mut input = Input::with_bytes(bytes);
+    let mut events = 0;
+    while connection.receive(&mut input).is_some() {
+        events += 1;
+    }
+    events
+}
+
 /// Receives until the input is consumed, and collects the events.
 #[track_caller]
 pub fn receive_all(connection: &mut Connection, input: &mut Input<'_>) -> Vec<Event<'static>> {
