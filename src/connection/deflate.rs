@@ -107,6 +107,7 @@ impl Connection {
         self.config.deflate.unwrap_or_default()
     }
 
+    /// Returns the role of the peer.
     pub(super) const fn peer(&self) -> Role {
         match self.machine.role() {
             Role::Client => Role::Server,

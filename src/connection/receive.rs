@@ -173,6 +173,7 @@ impl Connection {
     #[cold]
     pub(super) fn fail(&mut self, error: impl Into<ConnectionError>) {
         self.machine.fail(error);
+        // After the peer's Close the machine does not fail, and the application may owe the reply.
         if self.machine.error().is_some() {
             self.settle();
         }
@@ -186,7 +187,7 @@ impl Connection {
         debug_assert!(false, "{invariant}");
         self.fail(ConnectionError::Internal);
         if self.machine.error().is_none() {
-            // After the peer's Close, nothing but a Close is sent.
+            // After the peer's Close, `fail` does nothing.
             self.abort_with(ConnectionError::Internal);
         }
     }

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 /// Number of queued bytes of automatic Pongs from which on only the newest Pong is kept.
 const MAX_PONGS: usize = 4096;
 
-/// Maximum number of runs. They occupy 512 bytes.
+/// Maximum number of runs. They occupy at most 512 bytes.
 const MAX_RUNS: usize = 32;
 
 /// The pending automatic Pongs, the pending Close, and the Pong that is held back.

@@ -35,7 +35,7 @@ impl Connection {
                 Some(Action::Expire(timeout)) => self.expire(timeout),
             }
         }
-        debug_assert!(false, "a report has at most {MAX_ACTIONS} steps");
+        self.fail_internally("a report has at most `MAX_ACTIONS` steps");
     }
 
     /// Returns the time at which the next [`handle_timeout`](Self::handle_timeout) is due, on the

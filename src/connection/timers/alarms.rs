@@ -102,7 +102,8 @@ impl Timers {
         self.control_frames > i32::from(rate.frames)
     }
 
-    /// Returns whether the received control frames exceed `rate`.
+    /// Returns whether the received control frames exceed `rate`, and begins to count for the current
+    /// span.
     ///
     /// Spans of the rate are consecutive from the clock's origin. Frames that are read after
     /// several spans may have been sent in any of them, whether the driver reports the time before

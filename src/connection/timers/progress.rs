@@ -2,9 +2,9 @@
 //!
 //! *Progress* is any byte that the transport accepts while the output is not refused. While it is
 //! refused, only these count as progress: 16 KiB, all of the requested output, or the end of our Close.
-//! A peer that reads single bytes makes no progress. After a late report, the process did not run for a
-//! part of the span, and a grace remains in which a small send window may not take 16 KiB: until the
-//! suspicion ends, 512 bytes count, but at most three times without other progress.
+//! A peer that reads single bytes makes no progress. If the report that made an alarm suspect was late,
+//! the process may have run for no longer than the grace, in which a small send window may not take
+//! 16 KiB. Until the suspicion ends, 512 bytes then count, at most three times in a row.
 //!
 //! Output is *refused* if an `advance` removed only a part of it and the time was reported before the
 //! next `advance`. The timers are not informed of an `advance`. They observe the offsets of the output
@@ -51,22 +51,9 @@ impl Timers {
             PhaseState::Closing { close_end: Some(end), .. } => self.mark < end,
             PhaseState::Closing { close_end: None, .. } | PhaseState::Open { .. } => true,
         };
-        let is_full_progress = self.is_progress(snapshot, PROGRESS);
-        let is_late_progress = !is_full_progress
-            && self.late_progress < MAX_LATE_PROGRESS
-            && self.suspicion.follows_late_report()
-            && self.is_progress(snapshot, PROGRESS_AFTER_LATE_REPORT);
-        let is_progress = is_full_progress || is_late_progress;
-        if is_full_progress {
-            self.late_progress = 0;
-        } else if is_late_progress {
-            self.late_progress += 1;
-        }
-        if is_progress {
-            self.mark = self.written;
-            if self.refused {
-                self.last_heard = None;
-            }
+        let is_progress = self.count_progress(snapshot);
+        if is_progress && self.refused {
+            self.last_heard = None;
         }
         self.refused = self.was_partial;
         self.last_heard.get_or_insert(now);
@@ -93,6 +80,22 @@ impl Timers {
                 }
             }
         }
+    }
+
+    /// Counts the bytes written since `mark` if they are progress. Returns whether they are.
+    fn count_progress(&mut self, snapshot: &Snapshot) -> bool {
+        if self.is_progress(snapshot, PROGRESS) {
+            self.late_progress = 0;
+        } else if self.late_progress < MAX_LATE_PROGRESS
+            && self.suspicion.follows_late_report()
+            && self.is_progress(snapshot, PROGRESS_AFTER_LATE_REPORT)
+        {
+            self.late_progress += 1;
+        } else {
+            return false;
+        }
+        self.mark = self.written;
+        true
     }
 
     /// Returns whether the bytes written since `mark` count as progress, if at least `required` bytes
