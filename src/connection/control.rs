@@ -83,7 +83,6 @@ impl Connection {
     /// Queues the pending Close frame, if there is one. RFC 6455, section 5.5.1: a reply typically
     /// echoes the code of the peer's Close.
     #[cold]
-    #[inline(never)]
     pub(super) fn queue_pending_close(&mut self) {
         if let Some(code) = self.machine.pending_close() {
             // Without a masking key the connection fails; the next call reports that.
@@ -105,7 +104,6 @@ impl Connection {
 }
 
 impl Connection {
-    #[inline(never)]
     pub(super) fn receive_ping<'i>(&mut self, payload: ControlPayload<'i>) -> Option<Event<'i>> {
         let payload = self.control_payload(payload)?;
         if let Some(timers) = &mut self.timers {
@@ -126,7 +124,6 @@ impl Connection {
         Some(Event::Ping(payload))
     }
 
-    #[inline(never)]
     pub(super) fn receive_pong<'i>(&mut self, payload: ControlPayload<'i>) -> Option<Event<'i>> {
         let payload = self.control_payload(payload)?;
         if let Some(timers) = &mut self.timers {

@@ -313,7 +313,6 @@ impl Drop for Output {
 }
 
 #[cold]
-#[inline(never)]
 fn drop_pending(mut queue: Box<Queue>) {
     queue.clear();
     pool::give_queue(queue);

@@ -47,7 +47,6 @@ pub(super) fn take_queue() -> Box<Queue> {
 }
 
 #[cold]
-#[inline(never)]
 fn take_other_queue() -> Box<Queue> {
     #[cfg(feature = "std")]
     if let Ok(Some(queue)) = POOL.try_with(|pool| pool.pop()) {
@@ -75,7 +74,6 @@ pub(super) fn give_queue(queue: Box<Queue>) {
 
 #[cfg(feature = "std")]
 #[cold]
-#[inline(never)]
 fn give_other_queue(mut queue: Box<Queue>) {
     queue.free_above(OTHER_CAPACITY);
     // A surplus queue is dropped here, after the access to the pool has ended.

@@ -205,7 +205,6 @@ impl Queue {
     /// most 4 KiB, only grow the buffer by [`MIN_GROWTH`]: the bound on the memory of an output
     /// leaves no room for more.
     #[cold]
-    #[inline(never)]
     fn make_room(&mut self, additional: usize) {
         let pending = self.copied_len();
         let counted = pending.saturating_sub(self.replies.pending());

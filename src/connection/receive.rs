@@ -101,7 +101,6 @@ impl Connection {
     }
 
     /// Records that the last `len` bytes of the input remain unread.
-    #[inline(always)]
     pub(super) fn leave_unread(&mut self, len: usize, position: &mut Position) {
         self.expected_unread = len as u32;
         position.leave_unread(len);
@@ -126,7 +125,6 @@ impl Connection {
         }
     }
 
-    #[inline]
     pub(super) fn receive_data<'i>(
         &mut self,
         data: Data<'i>,
@@ -181,7 +179,6 @@ impl Connection {
 
     /// Fails the connection because an invariant of this crate does not hold. Panics in debug builds.
     #[cold]
-    #[inline(never)]
     #[cfg_attr(debug_assertions, track_caller)]
     pub(super) fn fail_internally(&mut self, invariant: &str) {
         debug_assert!(false, "{invariant}");

@@ -104,7 +104,6 @@ impl Connection {
         sent.map_err(|(payload, error)| Unsent { message: Chunk { payload, fragment }, error })
     }
 
-    #[inline(never)]
     fn send_large<'m>(&mut self, message: Outgoing<'m>) -> Result<(), Unsent<Outgoing<'m>>> {
         #[cfg(feature = "deflate")]
         match self.try_send_compressed(&message) {
@@ -143,14 +142,12 @@ impl Connection {
 
     /// Returns whether a payload of `len` bytes is copied to the output, even if it is owned: a
     /// client masks it, and a short one is cheaper to copy than to keep (benchmark `connection`).
-    #[inline(always)]
     fn is_copied(&self, len: usize) -> bool {
         len < ZERO_COPY_MIN || self.machine.role() == Role::Client
     }
 
     /// Returns whether a message of `len` bytes is compressed, if that makes it smaller.
     #[cfg(not(feature = "deflate"))]
-    #[inline(always)]
     #[expect(clippy::unused_self, reason = "the feature `deflate` has a method of the same name")]
     const fn should_compress(&self, _len: usize) -> bool {
         false
@@ -211,7 +208,6 @@ impl Connection {
     }
 
     /// Queues a copy of a payload, in one frame or in several.
-    #[inline(always)]
     pub(super) fn queue_payload(
         &mut self,
         message_type: MessageType,
@@ -316,7 +312,6 @@ impl Connection {
     }
 
     /// Returns an error unless this piece may be sent now and there is room for it.
-    #[inline]
     pub(super) fn check_send(
         &self,
         message_type: MessageType,
