@@ -9,7 +9,8 @@ const assert = require("node:assert/strict");
 const path = require("node:path");
 const tls = require("node:tls");
 const { MIB, assertCompressed, assertEchoed, assertSame, check, exchangeCompressed, exchangeMebibytes, launch, newest, open, run, startServer, state, until } = require("./support.cjs");
-const { startTap } = require("./h2_tap.cjs");
+const { certify } = require("../peers/harness.cjs");
+const { startHttp2Tap } = require("../peers/tap.cjs");
 
 const [program, work] = process.argv.slice(2);
 
@@ -183,12 +184,12 @@ async function main() {
   });
   await check("messages are compressed in both directions", async () => {
     const compressing = await startServer(program);
-    const tap = await startTap(new URL(compressing.url).port, work);
+    const tap = await startHttp2Tap(new URL(compressing.url).port, certify(work));
     const another = await open(browser, `https://127.0.0.1:${tap.port}/`);
     const { extensions, failures } = await exchangeCompressed(another.page, "/echo?compressed");
     assert.deepEqual([extensions, failures], ["permessage-deflate; server_no_context_takeover; client_no_context_takeover", []]);
     // The page's own socket sends nothing.
-    const connections = tap.streams().filter(({ client }) => client.messages().length > 0);
+    const connections = tap.connections.filter(({ client }) => client.messages().length > 0);
     assert.equal(connections.length, 1);
     assertCompressed(connections[0]);
     assert.deepEqual(another.seen.problems, []);

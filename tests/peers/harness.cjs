@@ -1,7 +1,9 @@
 // Shared by the scripts that test the example programs with other programs.
 "use strict";
 
-const { spawn } = require("node:child_process");
+const { execFileSync, spawn } = require("node:child_process");
+const fs = require("node:fs");
+const path = require("node:path");
 
 const PATIENCE = 15_000; // milliseconds to wait for one condition
 
@@ -31,9 +33,9 @@ async function until(what, test) {
 }
 
 // A running program, which is killed at the end of the script. `lines` returns the lines printed so far, `status`
-// is its exit status once it has ended.
-function start(program, args) {
-  const child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"] });
+// is its exit status once it has ended. `variables` are added to its environment.
+function start(program, args, variables = {}) {
+  const child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, ...variables } });
   const kill = () => child.kill();
   process.on("exit", kill);
   const running = { child, output: "", errors: "", ended: false, status: undefined };
@@ -53,6 +55,19 @@ function start(program, args) {
     Object.assign(running, { ended: true, status });
   });
   return running;
+}
+
+// A key and a self-signed certificate for this machine, in PEM, which are also left in the files `keyFile` and
+// `certFile` of a directory.
+function certify(directory) {
+  const [keyFile, certFile] = ["key.pem", "cert.pem"].map((name) => path.join(directory, name));
+  const extensions = ["subjectAltName=DNS:localhost,IP:127.0.0.1", "basicConstraints=critical,CA:FALSE"];
+  execFileSync("openssl", [
+    "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+    "-subj", "/CN=localhost", ...extensions.flatMap((extension) => ["-addext", extension]),
+    "-keyout", keyFile, "-out", certFile,
+  ], { stdio: "pipe" });
+  return { keyFile, certFile, key: fs.readFileSync(keyFile), cert: fs.readFileSync(certFile) };
 }
 
 // Runs a script of at most `limit` seconds and ends with the counts.
@@ -75,4 +90,4 @@ function run(limit, main) {
     });
 }
 
-module.exports = { PATIENCE, check, run, start, until };
+module.exports = { PATIENCE, certify, check, run, start, until };

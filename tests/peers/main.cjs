@@ -1,22 +1,28 @@
 // Runs the echo examples with permessage-deflate against other implementations, in both roles. Each pair
 // exchanges messages of many sizes under each agreement on context takeover and windows. A proxy between
-// the two reads the frames, so that it is known which messages were compressed.
+// the two reads the frames, so that it is known which messages were compressed. The tokio driver also exchanges
+// these messages over TLS, with a self-signed certificate that the server's side has just made.
 //
-//   node main.cjs DRIVER PROGRAMS PYTHON
+//   node main.cjs DRIVER PROGRAMS PYTHON WORK
 //
-// DRIVER is `blocking` or `tokio`, PROGRAMS the directory of the examples. A peer is started with a specification in JSON:
+// DRIVER is `blocking` or `tokio`, PROGRAMS the directory of the examples, WORK a directory for certificates. A peer
+// is started with a specification in JSON:
 // - `port`: that of the server to connect to. Without it, the peer is a server, which prints
 //   `listening PORT` and behaves like an Autobahn fuzzing server with one case;
 // - `parameters`: those of permessage-deflate on which the peer insists;
-// - `messages`: what it sends, one after another; each has to be echoed before the next.
+// - `messages`: what it sends, one after another; each has to be echoed before the next;
+// - `tls`: the files of a server's `certFile` and `keyFile`, or the `certFile` that a client trusts. Without it, the
+//   connection has no TLS.
 "use strict";
 
 const assert = require("node:assert/strict");
+const { X509Certificate } = require("node:crypto");
+const fs = require("node:fs");
 const path = require("node:path");
-const { check, run, start, until } = require("./harness.cjs");
+const { certify, check, run, start, until } = require("./harness.cjs");
 const { startTap } = require("./tap.cjs");
 
-const [driver, programs, python] = process.argv.slice(2);
+const [driver, programs, python, work] = process.argv.slice(2);
 const PEERS = {
   "Node ws": [process.execPath, path.join(__dirname, "node_ws.cjs")],
   "Python websockets": [python, path.join(__dirname, "python_websockets.py")],
@@ -53,34 +59,68 @@ function agreedIn(response) {
   return Object.fromEntries(parameters.map((parameter) => parameter.split("=")));
 }
 
+function startPeer(peer, specification) {
+  const [program, script] = PEERS[peer];
+  return start(program, [script, JSON.stringify({ parameters: {}, messages: MESSAGES, ...specification })]);
+}
+
+// The port in the line with this beginning.
+async function portOf(server, beginning) {
+  return Number(/:?(\d+)\/?$/.exec(await server.line(beginning))[1]);
+}
+
+// Waits until the client has ended, and the server, if it ends by itself. Both must be satisfied.
+async function finish(role, server, client) {
+  await until("the end of the client", () => client.ended);
+  if (role === "client") await until("the end of the server", () => server.ended);
+  const [ours, theirs] = role === "server" ? [server, client] : [client, server];
+  assert.deepEqual([theirs.status, theirs.errors, ours.errors], [0, "", ""]);
+  assert.equal(theirs.lines().at(-1), "ok");
+  if (role === "client") assert.equal(ours.status, 0);
+}
+
 // Runs one peer against one example, with these options. Returns the connection on which messages were exchanged.
 async function exchange(peer, role, options, parameters) {
-  const [program, script] = PEERS[peer];
-  const startPeer = (more) => start(program, [script, JSON.stringify({ parameters, messages: MESSAGES, ...more })]);
   const [name, ...selection] = EXAMPLES[role];
   const example = (...args) => start(path.join(programs, name), [...options, ...selection, ...args]);
-  const portOf = async (server, beginning) => Number(/:?(\d+)\/?$/.exec(await server.line(beginning))[1]);
   let tap, server, client;
   try {
     if (role === "server") {
       server = example("127.0.0.1:0");
       tap = await startTap(await portOf(server, "listening on"));
-      client = startPeer({ port: tap.port });
+      client = startPeer(peer, { parameters, port: tap.port });
     } else {
-      server = startPeer({});
+      server = startPeer(peer, { parameters });
       tap = await startTap(await portOf(server, "listening"));
       client = example("peer", `ws://127.0.0.1:${tap.port}`);
     }
-    await until("the end of the client", () => client.ended);
-    if (role === "client") await until("the end of the server", () => server.ended);
-    const [ours, theirs] = role === "server" ? [server, client] : [client, server];
-    assert.deepEqual([theirs.status, theirs.errors, ours.errors], [0, "", ""]);
-    assert.equal(theirs.lines().at(-1), "ok");
-    if (role === "client") assert.equal(ours.status, 0);
+    await finish(role, server, client);
     return tap.connections.find(({ target }) => role === "server" || target.startsWith("/runCase"));
   } finally {
     for (const program of [client, server]) program?.child.kill();
     tap?.close();
+  }
+}
+
+// Runs one peer against the tokio driver over TLS. The client trusts the server's certificate and no other.
+async function exchangeOverTls(peer, role) {
+  let server, client;
+  try {
+    if (role === "server") {
+      const [der, certFile] = ["wss.der", "wss.pem"].map((name) => path.join(work, name));
+      server = start(path.join(programs, "wss"), ["server", der, "127.0.0.1:0"]);
+      const port = await portOf(server, "listening on wss://localhost:");
+      fs.writeFileSync(certFile, new X509Certificate(fs.readFileSync(der)).toString());
+      client = startPeer(peer, { port, tls: { certFile } });
+    } else {
+      const { certFile, keyFile } = certify(work);
+      server = startPeer(peer, { tls: { certFile, keyFile } });
+      const uri = `wss://localhost:${await portOf(server, "listening")}`;
+      client = start(path.join(programs, "autobahn"), ["client", "peer", uri], { SSL_CERT_FILE: certFile });
+    }
+    await finish(role, server, client);
+  } finally {
+    for (const program of [client, server]) program?.child.kill();
   }
 }
 
@@ -163,6 +203,7 @@ async function main() {
           assert.deepEqual(connection[side].messages(), MESSAGES.map(({ size }) => ({ compressed: false, bytes: size })));
         }
       });
+      if (driver === "tokio") await check(`${peer}, our ${role}: over TLS`, () => exchangeOverTls(peer, role));
     }
   }
 }

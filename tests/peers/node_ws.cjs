@@ -1,7 +1,7 @@
 // The peer `ws` of Node.js: a client that expects echoes from a server, or a server that expects them from a
 // client.
 //
-//   node ws.cjs SPECIFICATION
+//   node node_ws.cjs SPECIFICATION
 //
 // The specification is JSON; see `main.cjs`.
 "use strict";
@@ -9,9 +9,12 @@
 const assert = require("node:assert/strict");
 const { createHash } = require("node:crypto");
 const { once } = require("node:events");
+const { readFileSync } = require("node:fs");
+const http = require("node:http");
+const https = require("node:https");
 const { WebSocket, WebSocketServer } = require("ws");
 
-const { port, parameters, messages } = JSON.parse(process.argv[2]);
+const { port, parameters, messages, tls } = JSON.parse(process.argv[2]);
 const perMessageDeflate = {
   threshold: 0,
   serverMaxWindowBits: parameters.server_max_window_bits,
@@ -44,16 +47,18 @@ async function exchange(socket) {
 }
 
 async function client() {
-  const socket = new WebSocket(`ws://127.0.0.1:${port}/`, { perMessageDeflate });
+  const [uri, options] = tls ? [`wss://localhost:${port}/`, { ca: readFileSync(tls.certFile) }] : [`ws://127.0.0.1:${port}/`, {}];
+  const socket = new WebSocket(uri, { perMessageDeflate, ...options });
   await once(socket, "open");
   await exchange(socket);
 }
 
 // The protocol of an Autobahn fuzzing server with one case.
 async function server() {
-  const listener = new WebSocketServer({ host: "127.0.0.1", port: 0, perMessageDeflate });
-  await once(listener, "listening");
-  console.log(`listening ${listener.address().port}`);
+  const server = tls ? https.createServer({ cert: readFileSync(tls.certFile), key: readFileSync(tls.keyFile) }) : http.createServer();
+  const listener = new WebSocketServer({ server, perMessageDeflate });
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  console.log(`listening ${server.address().port}`);
   for await (const [socket, request] of connections(listener)) {
     const target = request.url.split("?")[0];
     if (target === "/runCase") await exchange(socket);
@@ -62,6 +67,7 @@ async function server() {
     if (target === "/updateReports") break;
   }
   listener.close();
+  server.close();
 }
 
 async function* connections(listener) {

@@ -1,7 +1,7 @@
 """The peer `websockets` of Python: a client that expects echoes from a server, or a server that
 expects them from a client.
 
-    python3 websockets_peer.py SPECIFICATION
+    python3 python_websockets.py SPECIFICATION
 
 The specification is JSON; see `main.cjs`.
 """
@@ -9,6 +9,7 @@ The specification is JSON; see `main.cjs`.
 import base64
 import hashlib
 import json
+import ssl
 import sys
 import threading
 
@@ -21,10 +22,11 @@ from websockets.sync.server import serve
 
 SPECIFICATION = json.loads(sys.argv[1])
 PARAMETERS = SPECIFICATION["parameters"]
+TLS = SPECIFICATION.get("tls")
 
 
 def contents(message):
-    """Returns the same contents as in `ws.cjs`."""
+    """Returns the same contents as in `node_ws.cjs`."""
     size = message["size"]
     is_text = message["type"] == "text"
     if message["is"] == "random":
@@ -48,10 +50,14 @@ def exchange(connection):
 
 
 def client(port):
-    settings = {"client_max_window_bits": True, **PARAMETERS}
-    deflate = ClientPerMessageDeflateFactory(**settings)
+    deflate = ClientPerMessageDeflateFactory(**{"client_max_window_bits": True, **PARAMETERS})
+    settings = {"extensions": [deflate], "compression": None, "max_size": None}
     uri = f"ws://127.0.0.1:{port}/"
-    with connect(uri, extensions=[deflate], compression=None, max_size=None) as connection:
+    if TLS:
+        uri = f"wss://localhost:{port}/"
+        settings["ssl"] = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        settings["ssl"].load_verify_locations(TLS["certFile"])
+    with connect(uri, **settings) as connection:
         exchange(connection)
 
 
@@ -72,6 +78,9 @@ def server():
                 done.set()
 
     settings = {"extensions": [deflate], "compression": None, "max_size": None}
+    if TLS:
+        settings["ssl"] = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        settings["ssl"].load_cert_chain(TLS["certFile"], TLS["keyFile"])
     with serve(handle, "127.0.0.1", 0, **settings) as listener:
         print(f"listening {listener.socket.getsockname()[1]}", flush=True)
         thread = threading.Thread(target=listener.serve_forever)
