@@ -1,9 +1,11 @@
 //! The opening handshake of a client over a transport that is connected.
 
+use std::fmt;
+
 use tokio::io::{AsyncRead, AsyncWrite};
 use websocket_proto::SharedConfig;
 use websocket_proto::handshake::{
-    ClientEvent, ClientHandshake, ClientRequest, HandshakeError, ResponseHead,
+    ClientEvent, ClientHandshake, ClientRequest, Field, HandshakeError, ResponseHead,
 };
 
 use crate::connect_error::ConnectError;
@@ -58,9 +60,14 @@ where
     Ok((exchange.establish()?, response))
 }
 
+/// The bytes of a body that `Debug` shows at most.
+const MAX_DEBUG_BODY: usize = 200;
+
 /// The response of a server: one that accepts the handshake, a redirect, a demand for credentials, an
 /// error page.
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// Its `Debug` output is text, with at most 200 bytes of the body.
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Response {
     /// The status code.
@@ -100,6 +107,23 @@ impl Response {
         let mut fields = self.fields.iter();
         let (_, value) = fields.find(|(name, _)| name.eq_ignore_ascii_case("location"))?;
         Some(value)
+    }
+}
+
+impl fmt::Debug for Response {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let fields: Vec<Field<'_>> =
+            self.fields.iter().map(|(name, value)| Field::new(name, value)).collect();
+        let (shown, ellipsis) = match self.body.split_at_checked(MAX_DEBUG_BODY) {
+            Some((shown, rest)) if !rest.is_empty() => (shown, "…"),
+            Some(_) | None => (&*self.body, ""),
+        };
+        let body = String::from_utf8_lossy(shown) + ellipsis;
+        f.debug_struct("Response")
+            .field("status", &self.status)
+            .field("fields", &fields)
+            .field("body", &body)
+            .finish()
     }
 }
 
@@ -143,5 +167,25 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Exchange<IO, ClientHandshake> {
     /// bytes followed the proxy's response: a server sends none before the client does.
     pub(crate) fn into_tunnel(self) -> Option<IO> {
         (!self.input.has_unread()).then_some(self.io)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn debug(body: &[u8]) -> String {
+        let fields = vec![("WWW-Authenticate".to_owned(), b"Basic realm=\xFF".to_vec())];
+        let response = Response { status: 401, fields, body: body.to_vec() };
+        format!("{:?}", Error::Rejected(Box::new(response)))
+    }
+
+    #[test]
+    fn debug_output_of_a_rejection_is_text() {
+        let start = r#"Rejected(Response { status: 401, fields: [WWW-Authenticate: Basic realm=\xff], body: ""#;
+        assert_eq!(debug(b"who are you?\xFF"), [start, "who are you?\u{FFFD}\" })"].concat());
+        let at_most = "x".repeat(MAX_DEBUG_BODY);
+        assert_eq!(debug(at_most.as_bytes()), [start, &at_most, "\" })"].concat());
+        assert_eq!(debug(&[b'x'; 10_000]), [start, &at_most, "…\" })"].concat());
     }
 }
