@@ -7,9 +7,9 @@ use std::sync::Arc;
 #[cfg(feature = "rustls")]
 use tokio_rustls::rustls::ClientConfig;
 use websocket_proto::SharedConfig;
-use websocket_proto::handshake::{Uri, UriError, basic_credentials};
 
 use crate::handshake::DEFAULT_CONFIG;
+use crate::proxy::{Proxy, Route};
 
 /// The settings of a client's connections. [`connect`](Self::connect) opens any number of them.
 ///
@@ -44,13 +44,13 @@ pub struct ClientBuilder {
     pub(crate) subprotocols: Vec<String>,
     pub(crate) config: SharedConfig,
     pub(crate) max_redirects: u8,
-    pub(crate) proxy: Option<Proxy>,
+    pub(crate) route: Route,
     #[cfg(feature = "rustls")]
     pub(crate) tls: Option<Arc<ClientConfig>>,
 }
 
 impl ClientBuilder {
-    /// Creates the default settings: [`DEFAULT_CONFIG`], no fields and subprotocols, no redirects, no
+    /// Creates the default settings: [`DEFAULT_CONFIG`], no fields, no subprotocols, no redirects, no
     /// proxy, the default TLS configuration.
     #[must_use]
     pub fn new() -> Self {
@@ -59,14 +59,14 @@ impl ClientBuilder {
             subprotocols: Vec::new(),
             config: (&DEFAULT_CONFIG).into(),
             max_redirects: 0,
-            proxy: None,
+            route: Route::Direct,
             #[cfg(feature = "rustls")]
             tls: None,
         }
     }
 
     /// Adds a field to the request, such as `Origin`, `Cookie` or `Authorization`. The functions
-    /// [`basic_credentials`] and
+    /// [`basic_credentials`](websocket_proto::handshake::basic_credentials) and
     /// [`bearer_credentials`](websocket_proto::handshake::bearer_credentials) return values of the
     /// last one.
     ///
@@ -90,8 +90,8 @@ impl ClientBuilder {
     /// Sets the configuration: limits, timeouts, compression and others. Start from
     /// [`default_config`](crate::default_config), because `Config::new()` has no timeouts.
     ///
-    /// [`Timeouts::opening`](websocket_proto::Timeouts::opening) bounds everything that
-    /// [`connect`](Self::connect) does.
+    /// [`Timeouts::opening`](websocket_proto::Timeouts::opening), and a grace of an eighth of it but at
+    /// most 1 s, bounds everything that [`connect`](Self::connect) does.
     #[must_use]
     pub fn with_config(mut self, config: impl Into<SharedConfig>) -> Self {
         self.config = config.into();
@@ -114,7 +114,32 @@ impl ClientBuilder {
     /// Sets the proxy through which to connect, for `ws` and `wss`.
     #[must_use]
     pub fn with_proxy(mut self, proxy: Proxy) -> Self {
-        self.proxy = Some(proxy);
+        self.route = Route::Proxy(proxy);
+        self
+    }
+
+    /// Lets the environment name the proxy, as curl does. Without this call no variable is read.
+    ///
+    /// For `wss`, the first of `https_proxy`, `HTTPS_PROXY`, `all_proxy` and `ALL_PROXY` that is not
+    /// empty is the proxy; for `ws`, the first of `http_proxy`, `all_proxy` and `ALL_PROXY`.
+    /// `HTTP_PROXY` is not read, because a CGI server sets it from the request field `Proxy`. Each is a
+    /// URI for [`Proxy::parse`], or only a host and a port. Without such a variable, the client connects
+    /// directly.
+    ///
+    /// `no_proxy`, or else `NO_PROXY`, is a list of hosts to which the client connects directly,
+    /// separated by commas or spaces:
+    ///
+    /// - `example.com` or `.example.com`: this host and its subdomains;
+    /// - `192.0.2.1` or `2001:db8::1`: this address, if the URI has it in place of a name;
+    /// - `192.0.2.0/24` or `2001:db8::/32`: all addresses of a network, likewise;
+    /// - `*`: every host.
+    ///
+    /// [`connect`](Self::connect) reads the variables at each call and after each redirect. It returns
+    /// [`ConnectError::ProxyVariable`](crate::ConnectError::ProxyVariable) if the value is not the URI of
+    /// an HTTP proxy, for example a SOCKS proxy.
+    #[must_use]
+    pub fn with_proxy_from_environment(mut self) -> Self {
+        self.route = Route::Environment;
         self
     }
 
@@ -145,135 +170,14 @@ impl fmt::Debug for ClientBuilder {
             .field("fields", &names)
             .field("subprotocols", &self.subprotocols)
             .field("max_redirects", &self.max_redirects)
-            .field("proxy", &self.proxy)
+            .field("route", &self.route)
             .finish_non_exhaustive()
     }
-}
-
-/// An HTTP proxy that opens tunnels with `CONNECT` (RFC 9110, section 9.3.6).
-#[derive(Clone)]
-pub struct Proxy {
-    /// The URI, without user information.
-    uri: String,
-    /// The value of `Proxy-Authorization`.
-    pub(crate) credentials: Option<String>,
-}
-
-impl Proxy {
-    /// Parses the URI of a proxy: `http://host:port`, or `https://host:port` to speak to it with TLS.
-    /// The default ports are 80 and 443.
-    ///
-    /// User and password precede the host: `http://user:password@host:port`. Characters that are not
-    /// allowed there are percent-encoded.
-    ///
-    /// # Errors
-    ///
-    /// Returns the first part that is invalid.
-    ///
-    /// ```
-    /// use tokio_websocket_proto::Proxy;
-    /// use tokio_websocket_proto::proto::handshake::UriError;
-    ///
-    /// let proxy = Proxy::parse("http://ednamode:no%20capes!@proxy.example:3128")?;
-    /// assert_eq!(format!("{proxy:?}"), "Proxy(\"http://proxy.example:3128/\")");
-    /// assert_eq!(Proxy::parse("socks5://localhost").unwrap_err(), UriError::Scheme);
-    /// # Ok::<(), UriError>(())
-    /// ```
-    pub fn parse(uri: &str) -> Result<Self, UriError> {
-        let (scheme, rest) = uri.split_once("://").ok_or(UriError::Scheme)?;
-        if !["http", "https"].iter().any(|http| scheme.eq_ignore_ascii_case(http)) {
-            return Err(UriError::Scheme);
-        }
-        let (credentials, authority) = match rest.rsplit_once('@') {
-            Some((user_information, authority)) => {
-                (Some(credentials(user_information)?), authority)
-            }
-            None => (None, rest),
-        };
-        let uri = [scheme, "://", authority].concat();
-        let parsed = Uri::parse(&uri)?;
-        if parsed.path() != "/" || parsed.query().is_some() {
-            return Err(UriError::Path);
-        }
-        let uri = parsed.to_string();
-        Ok(Self { uri, credentials })
-    }
-
-    pub(crate) fn uri(&self) -> Result<Uri<'_>, UriError> {
-        Uri::parse(&self.uri)
-    }
-}
-
-/// Omits the credentials.
-impl fmt::Debug for Proxy {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Proxy").field(&self.uri).finish()
-    }
-}
-
-/// Returns the value of `Proxy-Authorization` for the user information of a URI (RFC 3986, section
-/// 3.2.1).
-fn credentials(user_information: &str) -> Result<String, UriError> {
-    if user_information.contains(['/', '?', '#']) {
-        return Err(UriError::UserInformation);
-    }
-    let (user, password) = user_information.split_once(':').unwrap_or((user_information, ""));
-    let (user, password) = (percent_decode(user)?, percent_decode(password)?);
-    basic_credentials(&user, &password).map_err(|_| UriError::UserInformation)
-}
-
-fn percent_decode(text: &str) -> Result<String, UriError> {
-    let mut parts = text.split('%');
-    let mut decoded = parts.next().unwrap_or_default().as_bytes().to_vec();
-    for part in parts {
-        let (digits, rest) = part.split_at_checked(2).ok_or(UriError::UserInformation)?;
-        // `from_str_radix` would accept a sign.
-        if !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
-            return Err(UriError::UserInformation);
-        }
-        decoded.push(u8::from_str_radix(digits, 16).map_err(|_| UriError::UserInformation)?);
-        decoded.extend_from_slice(rest.as_bytes());
-    }
-    String::from_utf8(decoded).map_err(|_| UriError::UserInformation)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn proxy_has_its_credentials_decoded() {
-        for (uri, expected) in [
-            ("http://localhost", None),
-            ("https://Aladdin:open%20sesame@[::1]:3128/", Some(("Aladdin", "open sesame"))),
-            ("HTTP://a@b", Some(("a", ""))),
-            ("http://a:b:c%40@d", Some(("a", "b:c@"))),
-        ] {
-            let expected = expected.map(|(user, word)| basic_credentials(user, word).unwrap());
-            assert_eq!(Proxy::parse(uri).unwrap().credentials, expected, "{uri}");
-        }
-    }
-
-    #[test]
-    fn invalid_proxies_are_rejected() {
-        for (uri, error) in [
-            ("localhost:3128", UriError::Scheme),
-            ("socks5://localhost:1080", UriError::Scheme),
-            ("ws://localhost", UriError::Scheme),
-            ("http://:3128", UriError::Host),
-            ("http://localhost:99999", UriError::Port),
-            ("http://localhost/path", UriError::Path),
-            ("http://localhost?query", UriError::Path),
-            ("http://localhost/@example.com", UriError::UserInformation),
-            ("http://a%3Ab:c@localhost", UriError::UserInformation),
-            ("http://a%2:c@localhost", UriError::UserInformation),
-            ("http://a%+1:c@localhost", UriError::UserInformation),
-            ("http://a%ff:c@localhost", UriError::UserInformation),
-            ("http://a%0a:c@localhost", UriError::UserInformation),
-        ] {
-            assert_eq!(Proxy::parse(uri).unwrap_err(), error, "{uri}");
-        }
-    }
 
     #[test]
     fn debug_output_has_no_secrets() {

@@ -6,11 +6,12 @@ use tokio::net::lookup_host;
 use tokio::time::{Instant, timeout_at};
 use websocket_proto::handshake::{ClientHandshake, ClientRequest, Field, HandshakeError, Uri};
 
-use crate::builder::{ClientBuilder, Proxy};
+use crate::builder::ClientBuilder;
 use crate::client::Response;
 use crate::connect_error::{ConnectError, ConnectStep};
 use crate::error::Error;
 use crate::handshake::Exchange;
+use crate::proxy::Proxy;
 use crate::stream::Stream;
 use crate::tcp;
 use crate::websocket::WebSocket;
@@ -18,13 +19,18 @@ use crate::websocket::WebSocket;
 /// Opens a WebSocket connection to a `ws` or `wss` URI, with the default settings of
 /// [`ClientBuilder`].
 ///
-/// All addresses of the host are tried. Everything together takes at most 10 s
-/// ([`Timeouts::RECOMMENDED`](websocket_proto::Timeouts::RECOMMENDED)).
+/// All addresses of the host are tried. No proxy is used, whatever the environment says:
+/// [`with_proxy_from_environment`](ClientBuilder::with_proxy_from_environment) changes that.
+///
+/// Everything together takes at most 11 s: 10 s
+/// ([`Timeouts::RECOMMENDED`](websocket_proto::Timeouts::RECOMMENDED)), and 1 s of grace for the
+/// server's response (see [`manual::time`](websocket_proto::manual::time)).
 ///
 /// # Errors
 ///
-/// Returns [`Error::Connect`] if the server is not reached, [`Error::Rejected`] if it answers with a
-/// status code other than 101, and [`Error::Handshake`] if its response breaks a rule.
+/// Returns [`Error::Connect`] if the URI is invalid or the server is not reached, [`Error::Rejected`] if
+/// it answers with a status code other than 101, and [`Error::Handshake`] if its response breaks a
+/// rule.
 ///
 /// ```no_run
 /// use tokio_websocket_proto::proto::CloseCode;
@@ -51,7 +57,7 @@ pub struct Connected {
     pub socket: WebSocket<Stream>,
     /// The server's response, which accepts the connection.
     pub response: Response,
-    /// The URI to which the last redirect led, or that of the program.
+    /// The URI of the server: the one that the program gave, or the target of the last redirect.
     pub uri: String,
 }
 
@@ -117,8 +123,8 @@ impl ClientBuilder {
         // An invalid request is reported before anything is sent.
         let handshake = ClientHandshake::new(self.config.clone(), &request)?;
         check_tls(uri)?;
-        let stream = match &self.proxy {
-            Some(proxy) => self.open_tunnel(proxy, uri, start).await?,
+        let stream = match self.route.proxy(uri)? {
+            Some(proxy) => self.open_tunnel(&proxy, uri, start).await?,
             None => self.open_stream(uri, start).await?,
         };
         let stream = self.secure(uri, stream, start).await?;

@@ -59,6 +59,14 @@ pub enum ConnectError {
         /// The error, whose kind is `UnexpectedEof` if the server closed the connection.
         error: io::Error,
     },
+    /// A variable of the environment does not name an HTTP proxy. It is read because of
+    /// [`with_proxy_from_environment`](crate::ClientBuilder::with_proxy_from_environment).
+    ProxyVariable {
+        /// The name of the variable.
+        name: &'static str,
+        /// The part of its value that is invalid.
+        error: UriError,
+    },
     /// The proxy answered the request for a tunnel with a status code other than 2xx.
     ProxyRejected {
         /// The proxy.
@@ -128,6 +136,7 @@ impl ConnectError {
             | Self::NoRoots
             | Self::PlainServer { .. }
             | Self::TlsServer
+            | Self::ProxyVariable { .. }
             | Self::TooManyRedirects { .. }
             | Self::RedirectUri(_)
             | Self::InsecureRedirect { .. } => false,
@@ -189,6 +198,20 @@ impl fmt::Display for ConnectError {
                  that it is not a TLS port"
             ),
             Self::TlsServer => f.write_str("the server speaks TLS; use wss:// instead of ws://"),
+            Self::ProxyVariable { name, error } => {
+                // The texts of these errors are for the URI of a server.
+                let cause: &dyn fmt::Display = match error {
+                    UriError::Scheme => &"the scheme is neither http nor https",
+                    UriError::UserInformation => &"the user or password is not percent-encoded",
+                    UriError::Path => &"it has a path",
+                    error => error,
+                };
+                write!(
+                    f,
+                    "the environment variable {name} is not the URI of an HTTP proxy: {cause}; \
+                     write http://host:port, or clear it"
+                )
+            }
             Self::ProxyRejected { address, response } => write!(
                 f,
                 "the proxy {address} refused the tunnel with status {}{}",
@@ -285,7 +308,9 @@ fn tls_advice(_: &io::Error) -> &'static str {
 impl std::error::Error for ConnectError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Uri(error) | Self::RedirectUri(error) => Some(error),
+            Self::Uri(error) | Self::RedirectUri(error) | Self::ProxyVariable { error, .. } => {
+                Some(error)
+            }
             Self::Resolve { error, .. }
             | Self::Tcp { error, .. }
             | Self::Tls { error, .. }
@@ -327,6 +352,16 @@ mod tests {
                 ConnectError::NoRoots,
                 "there are no root certificates; install those of the operating system \
                  (ca-certificates), or enable the feature `webpki-roots` of tokio-websocket-proto",
+            ),
+            (
+                ConnectError::ProxyVariable { name: "ALL_PROXY", error: UriError::Scheme },
+                "the environment variable ALL_PROXY is not the URI of an HTTP proxy: the scheme is \
+                 neither http nor https; write http://host:port, or clear it",
+            ),
+            (
+                ConnectError::ProxyVariable { name: "http_proxy", error: UriError::Port },
+                "the environment variable http_proxy is not the URI of an HTTP proxy: the port is \
+                 not a number from 1 to 65535; write http://host:port, or clear it",
             ),
             (
                 ConnectError::Timeout { address: address(), step: ConnectStep::Resolve },

@@ -15,6 +15,7 @@ mod handshake;
 #[cfg(feature = "hyper")]
 pub mod hyper;
 pub mod migration;
+mod proxy;
 mod reading;
 mod shared;
 mod split;
@@ -26,12 +27,13 @@ mod timer;
 mod tls;
 mod websocket;
 
-pub use builder::{ClientBuilder, Proxy};
+pub use builder::ClientBuilder;
 pub use client::{Response, client, client_with};
 pub use connect::{Connected, connect};
 pub use connect_error::{ConnectError, ConnectStep};
 pub use error::Error;
 pub use handshake::{DEFAULT_CONFIG, Incoming, accept, default_config};
+pub use proxy::Proxy;
 pub use split::{Receiver, Sender};
 pub use stream::Stream;
 pub use tcp::configure_tcp;
