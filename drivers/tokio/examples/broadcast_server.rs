@@ -1,14 +1,18 @@
 //! A server that sends each message of a client to all other clients.
 //!
 //! `cargo run --example broadcast_server [ADDRESS]` listens on 127.0.0.1:9003, or on ADDRESS. The example
-//! `client` is a client for it.
+//! `client` is a client for it. Ctrl-C tells each client that the server is going away (1001), waits until
+//! all have closed, and ends.
 //!
-//! A message is encoded once for all clients. A client that falls 100 messages or 1 MiB behind is disconnected.
+//! A message is encoded once for all clients. A client that falls 100 messages or 1 MiB behind is
+//! disconnected (1013).
 
 use std::net::SocketAddr;
+use std::pin::pin;
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::broadcast::{self, error::RecvError};
+use tokio::sync::watch;
 use tokio_websocket_proto::proto::{CloseCode, PreparedMessage, SendError, Unsent};
 use tokio_websocket_proto::{Error, accept, configure_tcp};
 
@@ -17,16 +21,34 @@ async fn main() -> Result<(), Error> {
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:9003".into());
     let listener = TcpListener::bind(address).await?;
     println!("listening on ws://{}/", listener.local_addr()?);
-    let room = broadcast::Sender::new(100);
+    let posts = broadcast::Sender::new(100);
+    let (stop, stopping) = watch::channel(());
+    let mut interrupt = pin!(tokio::signal::ctrl_c());
     loop {
-        let (tcp, peer) = listener.accept().await?;
-        let room = room.clone();
+        let (tcp, peer) = tokio::select! {
+            biased; // Ctrl-C ends the process until `interrupt` is polled.
+            _ = &mut interrupt => break,
+            accepted = listener.accept() => accepted?,
+        };
+        let room = Room { posts: posts.clone(), stopping: stopping.clone() };
         tokio::spawn(async move {
             if let Err(error) = talk(tcp, peer, room).await {
                 eprintln!("{peer}: {error}");
             }
         });
     }
+    drop((listener, stopping));
+    stop.send_replace(());
+    // The task of each client holds a receiver until it ends.
+    stop.closed().await;
+    Ok(())
+}
+
+/// What the clients share.
+struct Room {
+    posts: broadcast::Sender<Post>,
+    /// Changes when the server stops.
+    stopping: watch::Receiver<()>,
 }
 
 /// A message and the client that has sent it.
@@ -36,27 +58,24 @@ struct Post {
     message: PreparedMessage,
 }
 
-async fn talk(
-    tcp: TcpStream,
-    peer: SocketAddr,
-    room: broadcast::Sender<Post>,
-) -> Result<(), Error> {
+async fn talk(tcp: TcpStream, peer: SocketAddr, mut room: Room) -> Result<(), Error> {
     configure_tcp(&tcp)?;
     // Before the client knows that it is connected, so that it misses no message after that.
-    let mut posts = room.subscribe();
+    let mut posts = room.posts.subscribe();
     let mut socket = accept(tcp).await?;
     loop {
-        // `recv` and the channel lose nothing when the other branch is taken.
+        // None of the branches loses anything when another one is taken.
         let post = tokio::select! {
             message = socket.recv() => match message? {
                 Some(message) => {
-                    // This client is subscribed, so the room is open.
-                    let _ = room.send(Post { from: peer, message: PreparedMessage::new(message) });
+                    // This client is subscribed, so the channel is open.
+                    let _ = room.posts.send(Post { from: peer, message: PreparedMessage::new(message) });
                     continue;
                 }
                 None => return Ok(()),
             },
             post = posts.recv() => post,
+            _ = room.stopping.changed() => return socket.close(CloseCode::GOING_AWAY).await,
         };
         match post {
             Ok(post) if post.from == peer => {}
@@ -67,8 +86,9 @@ async fn talk(
                 // `recv` completes the closing handshake, or returns the failure.
                 Err(_) => {}
             },
-            Err(RecvError::Lagged(_)) => return socket.close(CloseCode::TRY_AGAIN_LATER).await,
-            Err(RecvError::Closed) => return socket.close(CloseCode::GOING_AWAY).await,
+            Err(RecvError::Lagged(_) | RecvError::Closed) => {
+                return socket.close(CloseCode::TRY_AGAIN_LATER).await;
+            }
         }
     }
 }

@@ -1,9 +1,11 @@
 //! A chat client for the terminal, which reconnects.
 //!
 //! `cargo run --example client -- wss://example.com/chat [SECONDS]` sends each typed line, prints each
-//! message, and closes at the end of its input. When the server is unreachable, lost or restarting, the
-//! client connects again, first after a random part of SECONDS (5). Lines that are typed meanwhile are
-//! sent later; a line that was being sent when the connection broke may be lost.
+//! message, and closes at the end of its input. The environment can name a proxy, as it does for curl.
+//!
+//! When the server is unreachable, lost or restarting, the client connects again, first after a random
+//! part of SECONDS (5). Lines that are typed meanwhile are sent later; a line that was being sent when the
+//! connection broke or closed may be lost.
 //!
 //! The program exits with 0 after a normal close; otherwise it prints the reason and exits with 1.
 
@@ -13,8 +15,8 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
-use tokio_websocket_proto::proto::{CloseCode, Message};
-use tokio_websocket_proto::{Error, Stream, WebSocket, connect};
+use tokio_websocket_proto::proto::{CloseCode, Message, SendError};
+use tokio_websocket_proto::{ClientBuilder, Error, Stream, WebSocket};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -24,11 +26,12 @@ async fn main() -> ExitCode {
         eprintln!("usage: client ws://HOST[:PORT]/PATH [SECONDS]");
         return ExitCode::FAILURE;
     };
+    let client = ClientBuilder::new().with_proxy_from_environment();
     let mut backoff = Backoff { first: Duration::from_secs_f64(seconds), attempts: 0 };
     let mut lines = typed_lines();
     loop {
         let start = Instant::now();
-        let (reason, may_retry) = match run(&uri, &mut lines).await {
+        let (reason, may_retry) = match run(&client, &uri, &mut lines).await {
             Ok(Ended::Normally) => return ExitCode::SUCCESS,
             Ok(Ended::By(code)) => (format!("the server closed with {code}"), code.is_temporary()),
             Err(error) => (error.to_string(), error.is_temporary()),
@@ -51,8 +54,12 @@ enum Ended {
     By(CloseCode),
 }
 
-async fn run(uri: &str, lines: &mut mpsc::Receiver<String>) -> Result<Ended, Error> {
-    let mut socket = connect(uri).await?;
+async fn run(
+    client: &ClientBuilder,
+    uri: &str,
+    lines: &mut mpsc::Receiver<String>,
+) -> Result<Ended, Error> {
+    let mut socket = client.connect(uri).await?.socket;
     eprintln!("connected");
     talk(&mut socket, lines).await?;
     Ok(match socket.outcome() {
@@ -83,7 +90,11 @@ async fn talk(
             line = lines.recv() => line,
         };
         match line {
-            Some(line) => socket.send(line).await?,
+            Some(line) => match socket.send(line).await {
+                // After the server's Close, `recv` completes the closing handshake.
+                Ok(()) | Err(Error::Send(SendError::Closed)) => {}
+                Err(error) => return Err(error),
+            },
             None => return socket.close(CloseCode::NORMAL).await,
         }
     }

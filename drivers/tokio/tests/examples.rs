@@ -6,7 +6,9 @@ use std::env::consts::EXE_SUFFIX;
 use std::process::Stdio;
 use std::time::Duration;
 
-use common::{TLS, accept_and_echo, listen, serve_bytes, tls_echo_server};
+use common::{
+    TLS, accept_and_echo, echo_server, listen, proxy, serve, serve_bytes, tls_echo_server,
+};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::time::timeout;
@@ -22,16 +24,24 @@ struct Program {
 
 /// Starts an example, which `cargo test` builds next to the tests.
 fn start(name: &str, arguments: &[&str]) -> Program {
-    start_trusting(name, arguments, None)
+    start_with(name, arguments, &[])
 }
 
-/// Starts an example that trusts the certificates in a file instead of those of the operating system.
-fn start_trusting(name: &str, arguments: &[&str], certificates: Option<&str>) -> Program {
+/// The variables that name a proxy. Those of this machine must not change a test.
+const PROXY_VARIABLES: [&str; 7] =
+    ["http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY"];
+
+/// Starts an example with variables in its environment.
+fn start_with(name: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Program {
     let test = std::env::current_exe().unwrap();
     let profile = test.parent().and_then(|deps| deps.parent()).unwrap();
-    let mut child = Command::new(profile.join("examples").join(format!("{name}{EXE_SUFFIX}")))
+    let mut command = Command::new(profile.join("examples").join(format!("{name}{EXE_SUFFIX}")));
+    for variable in PROXY_VARIABLES {
+        command.env_remove(variable);
+    }
+    let mut child = command
         .args(arguments)
-        .envs(certificates.map(|file| ("SSL_CERT_FILE", file)))
+        .envs(variables.iter().copied())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -96,11 +106,49 @@ async fn client_trusts_the_roots_of_the_operating_system() {
     let port = tls_echo_server().await;
     let file = &temporary_file("pem");
     std::fs::write(file, &TLS.certificate).unwrap();
-    let mut client = start_trusting("client", &[&format!("wss://localhost:{port}/")], Some(file));
+    // The file takes the place of the operating system's certificates.
+    let uri = format!("wss://localhost:{port}/");
+    let mut client = start_with("client", &[&uri], &[("SSL_CERT_FILE", file)]);
     client.type_text("Hello\n").await;
     assert_eq!(client.line().await, "Hello");
     client.finish().await.unwrap();
     std::fs::remove_file(file).unwrap();
+}
+
+#[tokio::test]
+async fn client_connects_through_the_proxy_that_the_environment_names() {
+    let uri = &format!("ws://localhost:{}/", echo_server().await);
+    let (tunnels, mut opened) = tokio::sync::mpsc::unbounded_channel();
+    let proxy = serve(move |socket| {
+        tunnels.send(()).unwrap();
+        async move { proxy(socket, None).await }
+    })
+    .await;
+    let proxy = &format!("127.0.0.1:{proxy}");
+    let mut client = start_with("client", &[uri], &[("http_proxy", proxy)]);
+    client.type_text("Hello\n").await;
+    assert_eq!(client.line().await, "Hello");
+    client.finish().await.unwrap();
+    opened.try_recv().unwrap();
+
+    // Where nobody connects to the proxy, the server is reached directly.
+    for variables in [
+        [("HTTP_PROXY", proxy.as_str()), ("NO_PROXY", "")],
+        [("ALL_PROXY", proxy), ("NO_PROXY", "localhost")],
+    ] {
+        let mut client = start_with("client", &[uri], &variables);
+        client.type_text("Hello\n").await;
+        assert_eq!(client.line().await, "Hello");
+        client.finish().await.unwrap();
+        opened.try_recv().unwrap_err();
+    }
+
+    let client = start_with("client", &[uri], &[("all_proxy", "socks5://127.0.0.1:1080")]);
+    assert_eq!(
+        client.finish().await.unwrap_err(),
+        "the environment variable all_proxy is not the URI of an HTTP proxy: the scheme is neither \
+         http nor https; write http://host:port, or clear it\n"
+    );
 }
 
 #[tokio::test]
@@ -163,6 +211,19 @@ async fn broadcast_server_sends_each_message_to_all_others() {
         socket.start_close(CloseCode::NORMAL).unwrap();
         assert!(socket.recv().await.unwrap().is_none());
     }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn broadcast_server_closes_its_clients_when_it_is_interrupted() {
+    let mut server = start("broadcast_server", &["127.0.0.1:0"]);
+    let line = server.line().await;
+    let mut socket = connect(line.strip_prefix("listening on ").unwrap()).await.unwrap();
+    let id = server.child.id().unwrap().to_string();
+    assert!(Command::new("kill").args(["-INT", &id]).status().await.unwrap().success());
+    assert_eq!(socket.recv().await.unwrap(), None);
+    assert_eq!(socket.peer_close().unwrap().code(), CloseCode::GOING_AWAY);
+    server.finish().await.unwrap();
 }
 
 #[tokio::test]

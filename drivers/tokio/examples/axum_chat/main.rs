@@ -115,7 +115,7 @@ async fn converse(
         socket.feed(message).await?;
     }
     loop {
-        // The next `recv` writes what was fed, together with what has been fed by then.
+        // The next `recv` writes everything that was fed.
         tokio::select! {
             message = socket.recv() => match message? {
                 Some(message) => seat.say(message.as_text().unwrap_or("sent binary data")),
