@@ -1,16 +1,17 @@
-//! Migration from tokio-tungstenite: each of its calls, and what replaces it.
+//! Migration from tokio-tungstenite 0.30: each of its calls, and what replaces it.
 //!
-//! This module contains documentation only.
+//! This module contains documentation only. `tungstenite` stands for the crate that tokio-tungstenite
+//! exports under this name; here, [`proto`](crate::proto) is the crate with messages, limits and heads.
 //!
 //! # What changes in a program
 //!
-//! - Control frames are not messages. Pings are answered, and a Close is answered and ends the stream of
-//!   messages: [`recv`](crate::WebSocket::recv) returns `None`, and
+//! - Control frames are not messages. Pings are answered. A Close is answered, and ends the messages:
+//!   [`recv`](crate::WebSocket::recv) returns `None`, and
 //!   [`peer_close`](crate::WebSocket::peer_close) has its code and reason.
 //! - A connection that ends without the closing handshake is an error, as in tokio-tungstenite. A
-//!   complete closing handshake is none: there is no `Error::ConnectionClosed`.
-//! - `send` completes when the transport has accepted the message. `feed` queues it, and the next wait for
-//!   a message writes everything that is queued: a receive loop needs no `flush`.
+//!   complete closing handshake is no error: there is no `Error::ConnectionClosed`.
+//! - `send` completes when the transport has accepted the message, as in tokio-tungstenite. `feed` queues
+//!   it, and `recv` writes everything that is queued before it waits: a receive loop needs no `flush`.
 //! - Keepalive, the detection of dead peers, and deadlines for connecting and closing are on. Remove
 //!   timers of your own, or set them with [`Timeouts`](crate::proto::Timeouts).
 //! - A server refuses pages of other origins. A public service allows them with
@@ -23,16 +24,22 @@
 //! | tokio-tungstenite | here |
 //! |---|---|
 //! | `connect_async(uri)` | [`connect(uri)`](crate::connect()) |
-//! | `connect_async_with_config(uri, config, nodelay)` | [`ClientBuilder::with_config`](crate::ClientBuilder::with_config); `TCP_NODELAY` is always set |
-//! | `connect_async_tls_with_config(.., connector)` | [`ClientBuilder::with_tls`](crate::ClientBuilder) |
+//! | `connect_async_with_config(uri, config, disable_nagle)` | [`ClientBuilder::with_config`](crate::ClientBuilder::with_config), then [`connect`](crate::ClientBuilder::connect). `TCP_NODELAY` is always set |
+//! | `connect_async_tls_with_config(uri, config, disable_nagle, connector)` | the same, after [`ClientBuilder::with_tls`](crate::ClientBuilder) |
 //! | `client_async(request, stream)` | [`client(stream, &request)`](crate::client()) |
-//! | `client_async_with_config` | [`client_with`](crate::client_with), which returns the response, too |
-//! | `client_async_tls` | `tokio_rustls::TlsConnector`, then [`client`](crate::client()) |
-//! | `IntoClientRequest`, `http::Request` | [`ClientRequest`](crate::proto::handshake::ClientRequest), or [`ClientBuilder::with_field`](crate::ClientBuilder::with_field) |
-//! | `generate_key` | not needed: the handshake draws its key |
-//! | the `Response` of a handshake | [`Connected`](crate::Connected), or the result of [`client_with`](crate::client_with); the subprotocol is [`WebSocket::subprotocol`](crate::WebSocket::subprotocol). A refusal is an error that carries the whole response |
-//! | `Connector::{Plain, Rustls}` | the scheme of the URI, and [`ClientBuilder::with_tls`](crate::ClientBuilder) |
+//! | `client_async_with_config(request, stream, config)` | [`client_with(stream, &request, config)`](crate::client_with) |
+//! | `client_async_tls(request, stream)`, `client_async_tls_with_config` | `tokio_rustls::TlsConnector::connect`, then [`client`](crate::client()) or [`client_with`](crate::client_with) |
+//! | `IntoClientRequest`, `http::Request` | [`ClientBuilder`](crate::ClientBuilder) with the URI, or [`ClientRequest`](crate::proto::handshake::ClientRequest) for a stream |
+//! | `ClientRequestBuilder::new(uri)` | [`ClientBuilder::new()`](crate::ClientBuilder::new), and the URI as the argument of `connect` |
+//! | `ClientRequestBuilder::with_header(name, value)` | [`ClientBuilder::with_field`](crate::ClientBuilder::with_field) |
+//! | `ClientRequestBuilder::with_sub_protocol(name)` | [`ClientBuilder::with_subprotocols`](crate::ClientBuilder::with_subprotocols) |
+//! | `generate_key`, `generate_request` | none: the handshake draws its key and writes the request |
+//! | the `Response` of a handshake | [`Connected::response`](crate::Connected). A refusal is [`Error::Rejected`](crate::Error::Rejected), which has the whole response |
+//! | `Connector::Plain`, `Connector::Rustls(config)` | the scheme of the URI, and [`ClientBuilder::with_tls`](crate::ClientBuilder) |
+//! | `Connector::NativeTls(connector)` | none: open the stream with `tokio-native-tls`, and pass it to [`client`](crate::client()) |
 //! | `MaybeTlsStream` | [`Stream`](crate::Stream) |
+//! | `MaybeTlsStream::get_ref` | [`Stream::tcp`](crate::Stream::tcp) |
+//! | `uri_mode(uri)`, `Mode` | [`Uri::is_secure`](crate::proto::handshake::Uri::is_secure) |
 //!
 //! # Servers
 //!
@@ -40,23 +47,30 @@
 //! |---|---|
 //! | `accept_async(stream)` | [`accept(stream)`](crate::accept) |
 //! | `accept_async_with_config(stream, config)` | [`Incoming::receive(stream, config)`](crate::Incoming::receive), then [`accept`](crate::Incoming::accept) |
-//! | `accept_hdr_async(stream, callback)` | [`Incoming`](crate::Incoming): read [`request`](crate::Incoming::request), then [`accept`](crate::Incoming::accept), [`reject`](crate::Incoming::reject) or [`respond`](crate::Incoming::respond). The decision may wait, for a database for example |
+//! | `accept_hdr_async(stream, callback)`, `accept_hdr_async_with_config`, `Callback` | [`Incoming`](crate::Incoming): read [`request`](crate::Incoming::request), then call [`accept`](crate::Incoming::accept), [`reject`](crate::Incoming::reject) or [`respond`](crate::Incoming::respond). The program may wait before it decides, for a database for example |
+//! | `NoCallback` | [`accept`](crate::accept) |
 //! | fields of the callback's `Response` | [`Acceptance::with_fields`](crate::proto::handshake::Acceptance::with_fields), [`with_subprotocol`](crate::proto::handshake::Acceptance::with_subprotocol) |
 //! | `ErrorResponse` of the callback | [`Incoming::respond`](crate::Incoming::respond) |
+//! | `create_response`, `create_response_with_body`, `write_response`, for a server with an HTTP stack of its own | the module `hyper` of this crate, or [`Upgrade`](crate::proto::handshake::Upgrade) |
+//! | `derive_accept_key(key)` | [`accept_key`](crate::proto::handshake::accept_key) |
 //!
 //! # Connections
 //!
 //! | tokio-tungstenite | here |
 //! |---|---|
 //! | `WebSocketStream<S>` | [`WebSocket<IO>`](crate::WebSocket) |
-//! | `from_raw_socket`, `from_partially_read` | [`WebSocket::from_parts`](crate::WebSocket::from_parts) with a [`Connection`](crate::proto::Connection) and an [`Input`](crate::proto::Input) |
+//! | `from_raw_socket(stream, role, config)` | [`WebSocket::from_parts`](crate::WebSocket::from_parts) with a [`Connection::server`](crate::proto::Connection::server) or [`client`](crate::proto::Connection::client) and an empty [`Input`](crate::proto::Input) |
+//! | `from_partially_read(stream, part, role, config)` | the same, with an [`Input`](crate::proto::Input) of the bytes that were read |
 //! | `next()` of `StreamExt` | the same, or [`recv`](crate::WebSocket::recv), which copies nothing |
+//! | `is_terminated` of `FusedStream` | [`outcome().is_some()`](crate::WebSocket::outcome) |
 //! | `send(message)` of `SinkExt` | the same, or [`send`](crate::WebSocket::send), which also takes strings, bytes and prepared messages |
 //! | `feed`, `flush` of `SinkExt` | [`feed`](crate::WebSocket::feed), [`flush`](crate::WebSocket::flush) |
 //! | `split()` of `StreamExt` | [`WebSocket::split`](crate::WebSocket::split) |
 //! | `reunite` | [`Sender::reunite`](crate::Sender::reunite) |
-//! | `close(frame)` | [`start_close(frame)`](crate::WebSocket::start_close), or [`close(frame)`](crate::WebSocket::close), which waits for the peer's Close |
-//! | `get_ref`, `get_mut`, `into_inner` | [`WebSocket::io`](crate::WebSocket::io), [`io_mut`](crate::WebSocket::io_mut), [`into_io`](crate::WebSocket::into_io) |
+//! | `close(frame)` | [`close(frame)`](crate::WebSocket::close), which waits for the peer's Close, or [`start_close`](crate::WebSocket::start_close), which does not |
+//! | `get_ref` | [`WebSocket::io`](crate::WebSocket::io) |
+//! | `get_mut` | none: bytes that the program reads or writes would break the frames |
+//! | `into_inner` | none: after the closing handshake, nothing follows on the stream |
 //! | `get_config` | [`connection().config()`](crate::proto::Connection::config) |
 //!
 //! # Messages
@@ -64,38 +78,77 @@
 //! | tungstenite | here |
 //! |---|---|
 //! | `Message::Text(Utf8Bytes)` | [`Message::Text(Cow<str>)`](crate::proto::Message) |
-//! | `Message::Binary(Bytes)` | [`Message::Binary(Cow<[u8]>)`](crate::proto::Message); `Bytes` can be sent, and `Bytes::from(message.into_bytes())` copies nothing |
-//! | `Message::Ping`, sent | [`WebSocket::ping`](crate::WebSocket::ping); keepalive needs none |
-//! | `Message::Ping`, `Message::Pong`, received | answered; [`Connection::rtt`](crate::proto::Connection::rtt) has the round-trip time |
+//! | `Message::Binary(Bytes)` | [`Message::Binary(Cow<[u8]>)`](crate::proto::Message); `Bytes` can be sent, and `Bytes::from(message.into_bytes())` copies nothing if the message is owned |
+//! | `Message::Ping(payload)`, sent | [`WebSocket::ping`](crate::WebSocket::ping); keepalive needs none |
+//! | `Message::Pong(payload)`, sent | none: Pings are answered |
+//! | `Message::Ping`, `Message::Pong`, received | none: Pings are answered, and [`Connection::rtt`](crate::proto::Connection::rtt) has the round-trip time |
 //! | `Message::Close(frame)`, sent | [`WebSocket::close`](crate::WebSocket::close) |
 //! | `Message::Close(frame)`, received | `None` of `recv`, and [`peer_close`](crate::WebSocket::peer_close) |
-//! | `Message::Frame` | none |
+//! | `Message::Frame`, `Frame`, `FrameHeader`, `FrameSocket` | none in a connection; [`proto::frame`](crate::proto::frame) decodes and encodes headers |
 //! | `Message::text(..)`, `Message::binary(..)` | `Message::from(..)` |
 //! | `is_text`, `is_binary`, `len`, `is_empty` | the same |
+//! | `is_ping`, `is_pong`, `is_close` | none: a message is text or binary |
 //! | `to_text`, `into_text` | [`as_text`](crate::proto::Message::as_text), [`into_text`](crate::proto::Message::into_text) |
 //! | `into_data` | [`into_bytes`](crate::proto::Message::into_bytes) |
-//! | `CloseFrame { code, reason }` | [`CloseFrame`](crate::proto::CloseFrame), [`CloseCode`](crate::proto::CloseCode) |
+//! | `Utf8Bytes::as_str`, `Utf8Bytes::from_static` | `&str` |
+//! | `CloseFrame { code, reason }` | [`CloseFrame::new(code, reason)`](crate::proto::CloseFrame::new), [`code()`](crate::proto::CloseFrame::code), [`reason()`](crate::proto::CloseFrame::reason) |
+//! | `CloseCode::{Normal, Away, Protocol, Unsupported}` | [`CloseCode::{NORMAL, GOING_AWAY, PROTOCOL_ERROR, UNSUPPORTED}`](crate::proto::CloseCode) |
+//! | `CloseCode::{Status, Abnormal, Tls}` | [`CloseCode::{NO_STATUS, ABNORMAL, TLS_HANDSHAKE}`](crate::proto::CloseCode) |
+//! | `CloseCode::{Invalid, Policy, Size, Extension}` | [`CloseCode::{INVALID_PAYLOAD, POLICY_VIOLATION, MESSAGE_TOO_BIG, MANDATORY_EXTENSION}`](crate::proto::CloseCode) |
+//! | `CloseCode::{Error, Restart, Again}` | [`CloseCode::{INTERNAL_ERROR, SERVICE_RESTART, TRY_AGAIN_LATER}`](crate::proto::CloseCode) |
+//! | `CloseCode::{Iana, Library, Reserved, Bad}(code)` | [`CloseCode(code)`](crate::proto::CloseCode) |
+//! | `CloseCode::is_allowed` | [`CloseCode::is_sendable`](crate::proto::CloseCode::is_sendable) |
+//! | `Role` | [`Role`](crate::proto::Role) |
 //!
 //! # Configuration
 //!
-//! | `WebSocketConfig` | [`Config`](crate::proto::Config) |
+//! | `WebSocketConfig` | [`Config`](crate::proto::Config), from [`default_config`](crate::default_config) |
 //! |---|---|
 //! | `read_buffer_size` | none: a connection that waits has no buffer |
 //! | `write_buffer_size` | none: everything that is queued leaves in one write |
 //! | `max_write_buffer_size` | [`with_high_water_mark`](crate::proto::Config::with_high_water_mark), 1 MiB |
 //! | `max_message_size` | [`Limits::with_max_message`](crate::proto::Limits::with_max_message), 64 MiB |
-//! | `max_frame_size` | [`Limits::with_max_frame`](crate::proto::Limits::with_max_frame), none |
+//! | `max_frame_size` | [`Limits::with_max_frame`](crate::proto::Limits::with_max_frame), the limit of messages |
 //! | `accept_unmasked_frames` | none: RFC 6455, section 5.1, forbids them |
 //! | none | [`with_deflate`](crate::proto::Config), [`with_timeouts`](crate::proto::Config::with_timeouts), [`with_origin_policy`](crate::proto::Config::with_origin_policy) |
+//!
+//! # Features
+//!
+//! | tokio-tungstenite | here |
+//! |---|---|
+//! | `connect`, `handshake`, `stream` | none: always there |
+//! | `rustls-tls-native-roots` | `native-roots`, and `ring` or `aws-lc-rs`: the default |
+//! | `rustls-tls-webpki-roots` | `webpki-roots` |
+//! | `native-tls`, `native-tls-vendored` | none: see `Connector::NativeTls` above |
+//! | `url` | none: URIs are strings |
 //!
 //! # Errors
 //!
 //! | tungstenite's `Error` | here |
 //! |---|---|
 //! | `ConnectionClosed` | `Ok(None)` of [`recv`](crate::WebSocket::recv) |
-//! | `AlreadyClosed` | [`SendError::Closed`](crate::proto::SendError::Closed) |
-//! | `Io` | [`Error::Io`](crate::Error::Io) |
-//! | `Tls` | an [`Error`](crate::Error) that says what to try |
-//! | `Capacity`, `Protocol`, `Utf8`, `AttackAttempt` | [`Error::Connection`](crate::Error::Connection) with a [`ConnectionError`](crate::proto::ConnectionError) |
-//! | `WriteBufferFull` | none: `send` and `feed` wait. [`try_feed`](crate::WebSocket::try_feed) gives the message back |
-//! | `Url`, `Http`, `HttpFormat` | [`Error`](crate::Error) of the handshake |
+//! | `AlreadyClosed` | `Ok(None)` of [`recv`](crate::WebSocket::recv), [`SendError::Closed`](crate::proto::SendError::Closed) of `send` |
+//! | `Io` | [`Error::Io`](crate::Error::Io); while connecting, a [`ConnectError`](crate::ConnectError) |
+//! | `Tls` | [`ConnectError::Tls`](crate::ConnectError::Tls) |
+//! | `Capacity(MessageTooLong)`, `Protocol`, `Utf8` | [`Error::Connection`](crate::Error::Connection) with a [`ConnectionError`](crate::proto::ConnectionError) |
+//! | `Capacity(TooManyHeaders)`, `AttackAttempt`, `Protocol` of the opening handshake | [`Error::Handshake`](crate::Error::Handshake) with a [`HandshakeError`](crate::proto::handshake::HandshakeError) |
+//! | `WriteBufferFull` | none: `send` and `feed` wait |
+//! | `Url(UnableToConnect)` | [`ConnectError::Resolve`](crate::ConnectError::Resolve), [`ConnectError::Tcp`](crate::ConnectError::Tcp) |
+//! | `Url(TlsFeatureNotEnabled)` | [`ConnectError::TlsDisabled`](crate::ConnectError::TlsDisabled) |
+//! | `Url`, other variants | [`ConnectError::Uri`](crate::ConnectError::Uri) |
+//! | `Http(response)` | [`Error::Rejected(response)`](crate::Error::Rejected) |
+//! | `HttpFormat` | [`Error::Head`](crate::Error::Head) |
+//!
+//! # Examples
+//!
+//! tokio-tungstenite's programs, rewritten by what they do:
+//!
+//! | tokio-tungstenite | here |
+//! |---|---|
+//! | `client` | `client` |
+//! | `echo-server` | `echo_server` |
+//! | `server` | `broadcast_server` |
+//! | `interval-server` | the same loop with a branch for [`tokio::time::interval`] |
+//! | `server-headers` | [`Incoming`](crate::Incoming) has an example that reads the request |
+//! | `server-custom-accept` | the module `hyper` of this crate has an example |
+//! | `autobahn-client`, `autobahn-server` | `autobahn` |
