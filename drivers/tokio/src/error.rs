@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 
 use websocket_proto::handshake::{AcceptError, HandshakeError, InvalidHead, UriError};
-use websocket_proto::{ConnectionError, SendError, Unsent};
+use websocket_proto::{CloseFrameError, ConnectionError, SendError, Unsent};
 
 use crate::client::Response;
 use crate::connect_error::ConnectError;
@@ -162,6 +162,12 @@ impl From<UriError> for Error {
 impl<M> From<Unsent<M>> for Error {
     fn from(unsent: Unsent<M>) -> Self {
         Self::Send(unsent.error)
+    }
+}
+
+impl From<CloseFrameError> for Error {
+    fn from(error: CloseFrameError) -> Self {
+        Self::Send(error.into())
     }
 }
 

@@ -39,7 +39,8 @@ pub const fn default_config() -> Config {
     Config::new().with_timeouts(Timeouts::RECOMMENDED)
 }
 
-/// Accepts a WebSocket connection over `io`, on which a client has just connected.
+/// Accepts a WebSocket connection over `io`, on which a client has just connected. For a TCP socket, call
+/// [`configure_tcp`](crate::configure_tcp) first.
 ///
 /// Every valid upgrade from the server's own origin is accepted. To see the request first, to
 /// configure the connection, or to answer plain HTTP, use [`Incoming`].
@@ -66,14 +67,15 @@ where
 /// ```no_run
 /// use tokio::net::TcpListener;
 /// use tokio_websocket_proto::proto::handshake::{Acceptance, Rejection};
-/// use tokio_websocket_proto::{DEFAULT_CONFIG, Error, Incoming};
+/// use tokio_websocket_proto::{DEFAULT_CONFIG, Error, Incoming, configure_tcp};
 ///
 /// # async fn serve() -> Result<(), Error> {
 /// let listener = TcpListener::bind("127.0.0.1:9001").await?;
 /// loop {
-///     let (socket, _) = listener.accept().await?;
+///     let (tcp, _) = listener.accept().await?;
 ///     tokio::spawn(async move {
-///         let incoming = Incoming::receive(socket, &DEFAULT_CONFIG).await?;
+///         configure_tcp(&tcp)?;
+///         let incoming = Incoming::receive(tcp, &DEFAULT_CONFIG).await?;
 ///         if !incoming.is_upgrade() || incoming.request().path() != "/chat" {
 ///             return incoming.reject(Rejection::NotFound).await;
 ///         }
