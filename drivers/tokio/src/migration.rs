@@ -139,6 +139,17 @@
 //! | `Http(response)` | [`Error::Rejected(response)`](crate::Error::Rejected) |
 //! | `HttpFormat` | [`Error::Head`](crate::Error::Head) |
 //!
+//! # tungstenite without tokio
+//!
+//! | tungstenite | here |
+//! |---|---|
+//! | `connect`, `client`, `client_tls`, `ClientHandshake`, `MidHandshake` | [`ClientHandshake`](crate::proto::handshake::ClientHandshake), driven over a blocking socket |
+//! | `accept`, `accept_hdr`, `ServerHandshake` | [`ServerHandshake`](crate::proto::handshake::ServerHandshake) |
+//! | `WebSocket`, `WebSocketContext` | [`Connection`](crate::proto::Connection); the page [`driving`](crate::proto::manual::driving) has the loop |
+//! | `set_config` | none: a connection keeps its configuration |
+//! | `OpCode`, `Data`, `Control` | [`Opcode`](crate::proto::frame::Opcode) |
+//! | `apply_mask` | [`mask`](crate::proto::frame::mask()) |
+//!
 //! # Examples
 //!
 //! tokio-tungstenite's programs, rewritten by what they do:

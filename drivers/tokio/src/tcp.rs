@@ -18,8 +18,8 @@ const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const MAX_UNSENT: u32 = 128 << 10;
 
-/// Sets the options with which a TCP socket suits WebSocket. [`connect`](crate::connect) has done it; a
-/// server does it for each socket that it accepts.
+/// Sets the options with which a TCP socket suits WebSocket. [`connect`](crate::connect()) calls it; a
+/// server calls it for each socket that it accepts.
 ///
 /// - `TCP_NODELAY`: a short message leaves at once (Nagle's algorithm is off).
 /// - `TCP_NOTSENT_LOWAT` of 128 KiB, on Linux and Android: what cannot be sent yet stays in the program,

@@ -21,7 +21,7 @@ pub(crate) async fn connect(
 ) -> Result<Stream, ConnectError> {
     let config = match config {
         Some(config) => config,
-        None => default_config().await?,
+        None => default_config(address).await?,
     };
     let fail = |error| failure(address, error);
     let name = ServerName::try_from(host.to_owned());
@@ -46,12 +46,12 @@ fn failure(address: &str, error: io::Error) -> ConnectError {
 
 /// Returns the configuration that is used if the program gives none. It is created once, since
 /// reading the roots of the operating system takes milliseconds.
-async fn default_config() -> Result<&'static Arc<ClientConfig>, ConnectError> {
+async fn default_config(address: &str) -> Result<&'static Arc<ClientConfig>, ConnectError> {
     static DEFAULT: OnceCell<Arc<ClientConfig>> = OnceCell::const_new();
     DEFAULT
         .get_or_try_init(async || {
             let created = tokio::task::spawn_blocking(create_config).await;
-            created.unwrap_or(Err(ConnectError::NoRoots))
+            created.map_err(|error| failure(address, io::Error::other(error)))?
         })
         .await
 }
