@@ -31,9 +31,8 @@ use crate::proxy::{Proxy, Route};
 ///     .with_subprotocols(["chat.v2", "chat.v1"])
 ///     .with_proxy(Proxy::parse("http://user:password@proxy.example:3128")?)
 ///     .with_max_redirects(3);
-/// let connected = client.connect("wss://example.com/chat").await?;
-/// assert_eq!(connected.subprotocol(), Some("chat.v2"));
-/// let mut socket = connected.socket;
+/// let mut socket = client.connect("wss://example.com/chat").await?.socket;
+/// assert_eq!(socket.subprotocol(), Some("chat.v2"));
 /// socket.send("Hello").await?;
 /// # Ok(())
 /// # }

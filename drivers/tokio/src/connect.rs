@@ -61,14 +61,6 @@ pub struct Connected {
     pub uri: String,
 }
 
-impl Connected {
-    /// Returns the subprotocol that the server has chosen, one of the offered ones.
-    #[must_use]
-    pub fn subprotocol(&self) -> Option<&str> {
-        self.response.field("sec-websocket-protocol")
-    }
-}
-
 impl ClientBuilder {
     /// Opens a WebSocket connection to a `ws` or `wss` URI. See [`connect`].
     ///

@@ -27,14 +27,14 @@
 //! | `connect_async_with_config(uri, config, disable_nagle)` | [`ClientBuilder::with_config`](crate::ClientBuilder::with_config), then [`connect`](crate::ClientBuilder::connect). `TCP_NODELAY` is always set |
 //! | `connect_async_tls_with_config(uri, config, disable_nagle, connector)` | the same, after [`ClientBuilder::with_tls`](crate::ClientBuilder) |
 //! | `client_async(request, stream)` | [`client(stream, &request)`](crate::client()) |
-//! | `client_async_with_config(request, stream, config)` | [`client_with(stream, &request, config)`](crate::client_with) |
+//! | `client_async_with_config(request, stream, config)` | [`client_with(stream, &request, config)`](crate::client_with), which returns the response, too |
 //! | `client_async_tls(request, stream)`, `client_async_tls_with_config` | `tokio_rustls::TlsConnector::connect`, then [`client`](crate::client()) or [`client_with`](crate::client_with) |
 //! | `IntoClientRequest`, `http::Request` | [`ClientBuilder`](crate::ClientBuilder) with the URI, or [`ClientRequest`](crate::proto::handshake::ClientRequest) for a stream |
 //! | `ClientRequestBuilder::new(uri)` | [`ClientBuilder::new()`](crate::ClientBuilder::new), and the URI as the argument of `connect` |
 //! | `ClientRequestBuilder::with_header(name, value)` | [`ClientBuilder::with_field`](crate::ClientBuilder::with_field) |
 //! | `ClientRequestBuilder::with_sub_protocol(name)` | [`ClientBuilder::with_subprotocols`](crate::ClientBuilder::with_subprotocols) |
 //! | `generate_key`, `generate_request` | none: the handshake draws its key and writes the request |
-//! | the `Response` of a handshake | [`Connected::response`](crate::Connected). A refusal is [`Error::Rejected`](crate::Error::Rejected), which has the whole response |
+//! | the `Response` of a handshake | [`Connected::response`](crate::Connected), or the result of [`client_with`](crate::client_with); the subprotocol is [`WebSocket::subprotocol`](crate::WebSocket::subprotocol). A refusal is [`Error::Rejected`](crate::Error::Rejected), which has the whole response |
 //! | `Connector::Plain`, `Connector::Rustls(config)` | the scheme of the URI, and [`ClientBuilder::with_tls`](crate::ClientBuilder) |
 //! | `Connector::NativeTls(connector)` | none: open the stream with `tokio-native-tls`, and pass it to [`client`](crate::client()) |
 //! | `MaybeTlsStream` | [`Stream`](crate::Stream) |
@@ -68,9 +68,7 @@
 //! | `split()` of `StreamExt` | [`WebSocket::split`](crate::WebSocket::split) |
 //! | `reunite` | [`Sender::reunite`](crate::Sender::reunite) |
 //! | `close(frame)` | [`close(frame)`](crate::WebSocket::close), which waits for the peer's Close, or [`start_close`](crate::WebSocket::start_close), which does not |
-//! | `get_ref` | [`WebSocket::io`](crate::WebSocket::io) |
-//! | `get_mut` | none: bytes that the program reads or writes would break the frames |
-//! | `into_inner` | none: after the closing handshake, nothing follows on the stream |
+//! | `get_ref`, `get_mut`, `into_inner` | [`WebSocket::io`](crate::WebSocket::io), [`io_mut`](crate::WebSocket::io_mut), [`into_io`](crate::WebSocket::into_io) |
 //! | `get_config` | [`connection().config()`](crate::proto::Connection::config) |
 //!
 //! # Messages
@@ -132,7 +130,7 @@
 //! | `Tls` | [`ConnectError::Tls`](crate::ConnectError::Tls) |
 //! | `Capacity(MessageTooLong)`, `Protocol`, `Utf8` | [`Error::Connection`](crate::Error::Connection) with a [`ConnectionError`](crate::proto::ConnectionError) |
 //! | `Capacity(TooManyHeaders)`, `AttackAttempt`, `Protocol` of the opening handshake | [`Error::Handshake`](crate::Error::Handshake) with a [`HandshakeError`](crate::proto::handshake::HandshakeError) |
-//! | `WriteBufferFull` | none: `send` and `feed` wait |
+//! | `WriteBufferFull` | none: `send` and `feed` wait. [`try_feed`](crate::WebSocket::try_feed) gives the message back |
 //! | `Url(UnableToConnect)` | [`ConnectError::Resolve`](crate::ConnectError::Resolve), [`ConnectError::Tcp`](crate::ConnectError::Tcp) |
 //! | `Url(TlsFeatureNotEnabled)` | [`ConnectError::TlsDisabled`](crate::ConnectError::TlsDisabled) |
 //! | `Url`, other variants | [`ConnectError::Uri`](crate::ConnectError::Uri) |
