@@ -60,12 +60,13 @@ impl CloseCode {
     /// 3008: a timeout expired. The crate sends it for the idle timeout.
     pub const TIMEOUT: Self = Self(3008);
 
-    /// Returns whether a client that receives this code may connect again later: 1001, 1006, or 1011 to
-    /// 1014. The server or the path to it failed or is unavailable for a time; nobody refused.
+    /// Returns whether a client may connect again later after a connection that ended with this code:
+    /// 1001, 1006, or 1011 to 1014. The server or the path to it failed or is unavailable for a time;
+    /// nobody refused.
     ///
     /// After any other code, the connection has served its purpose (1000, 1005), a new one would end in
-    /// the same way, or the code belongs to the application (from 4000 on). After 3008, a client
-    /// connects again when it has something to send.
+    /// the same way, or the application defines the code (from 4000 on). After 3008, an idle timeout, a
+    /// client connects again when it has something to send.
     ///
     /// The first delay is random, so that not all clients of a server connect at once when it comes
     /// back; later delays grow (RFC 6455, section 7.2.3). The registration of 1012 advises 5 to 30 s,
