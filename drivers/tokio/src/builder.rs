@@ -89,8 +89,8 @@ impl ClientBuilder {
     /// Sets the configuration: limits, timeouts, compression and others. Start from
     /// [`default_config`](crate::default_config), because `Config::new()` has no timeouts.
     ///
-    /// [`Timeouts::opening`](websocket_proto::Timeouts::opening), and a grace of an eighth of it but at
-    /// most 1 s, bounds everything that [`connect`](Self::connect) does.
+    /// [`Timeouts::opening`](websocket_proto::Timeouts::opening) bounds everything that
+    /// [`connect`](Self::connect) does. The response has a grace of an eighth of it, at most 1 s.
     #[must_use]
     pub fn with_config(mut self, config: impl Into<SharedConfig>) -> Self {
         self.config = config.into();
