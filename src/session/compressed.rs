@@ -2,7 +2,7 @@
 
 use super::{Data, Incoming, Machine, Piece};
 use crate::MessageType;
-use crate::frame::{FrameHeader, Masked};
+use crate::frame::{FrameHeader, Masked, Opcode};
 use crate::limits::ReceiveLimits;
 
 impl Machine {
@@ -32,6 +32,18 @@ impl Machine {
     /// Returns the number of further bytes that the uncompressed payload of the message may have.
     pub(crate) fn uncompressed_remaining(&self, limits: &ReceiveLimits) -> u64 {
         limits.max_message.saturating_sub(self.message_len)
+    }
+
+    /// Estimates the uncompressed length of the remaining payload of the message's first frame, which
+    /// probably inflates as its beginning did; an eighth more, so that one allocation suffices. Returns 0
+    /// for further frames.
+    pub(crate) fn estimate_uncompressed(&self) -> u64 {
+        let first = |header: &&FrameHeader| header.opcode() != Opcode::Continuation;
+        let Some(header) = self.frames.header().filter(first) else { return 0 };
+        let missing = self.frames.missing_payload();
+        let inflated = header.payload_len() - missing;
+        let estimate = missing.saturating_mul(self.message_len) / inflated.max(1);
+        estimate.saturating_add(estimate / 8)
     }
 
     /// Moves the bytes of a partial character to the start of `out`, and returns their number.

@@ -145,7 +145,9 @@ impl Machine {
         #[cfg(feature = "deflate")]
         if self.is_receiving_compressed() {
             // The announced lengths are those of the compressed payload.
-            return Announced { frame: 0, fin: false, max: self.uncompressed_remaining(limits) };
+            let max = self.uncompressed_remaining(limits);
+            let frame = self.estimate_uncompressed().min(max);
+            return Announced { frame, fin: false, max };
         }
         let frame = self.frames.missing_payload();
         Announced {
