@@ -1,8 +1,8 @@
 //! The inflater: a stream of compressed bytes into bounded output (RFC 7692, section 7.2.2).
 
 use alloc::collections::VecDeque;
-use alloc::sync::Arc;
 use core::mem;
+use std::sync::{Mutex, PoisonError};
 
 use zlib_rs::{Inflate, InflateFlush, Status};
 
@@ -46,11 +46,11 @@ pub(crate) struct Window {
     end: Option<MessageId>,
 }
 
-/// Identifies a message of an inflater.
-#[derive(Clone, Debug)]
+/// Identifies a message of the process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct MessageId {
-    /// The address identifies the inflater.
-    inflater: Arc<()>,
+    /// The inflaters of the process are numbered.
+    inflater: u64,
     count: u64,
 }
 
@@ -85,7 +85,9 @@ impl Window {
         // Nothing is appended if `bytes` is empty.
         let bytes = bytes.rchunks(max).next().unwrap_or_default();
         let excess = (self.bytes.len() + bytes.len()).saturating_sub(max);
-        self.bytes.drain(..excess);
+        if excess > 0 {
+            self.bytes.drain(..excess);
+        }
         let needed = self.bytes.len() + bytes.len();
         if needed > self.bytes.capacity() {
             self.bytes.reserve_exact(needed.next_power_of_two().min(max) - self.bytes.len());
@@ -109,9 +111,14 @@ impl Window {
     }
 }
 
-impl PartialEq for MessageId {
-    fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.inflater, &other.inflater) && self.count == other.count
+impl MessageId {
+    /// Creates the identifiers of another inflater.
+    fn new() -> Self {
+        // Some targets have no atomic integers of 64 bits.
+        static INFLATERS: Mutex<u64> = Mutex::new(0);
+        let mut inflaters = INFLATERS.lock().unwrap_or_else(PoisonError::into_inner);
+        *inflaters += 1;
+        Self { inflater: *inflaters, count: 0 }
     }
 }
 
@@ -120,7 +127,7 @@ impl Inflater {
         Self {
             codec: Inflate::new(false, 15),
             window: Window::default(),
-            message: MessageId { inflater: Arc::new(()), count: 0 },
+            message: MessageId::new(),
             state: State::Start,
             holds_last_byte: false,
         }
@@ -129,8 +136,8 @@ impl Inflater {
     /// Starts a message whose sender may refer to the bytes in `window`. If the codec's last message
     /// ended with these bytes, it already has them.
     pub(crate) fn begin(&mut self, window: Option<Window>) {
-        let last = window.as_ref().and_then(|window| window.end.as_ref());
-        let resumes = last == Some(&self.message);
+        let last = window.as_ref().and_then(|window| window.end);
+        let resumes = last == Some(self.message);
         self.message.count += 1;
         self.state = if resumes { State::Resumed } else { State::Start };
         match window {
@@ -258,7 +265,7 @@ impl Inflater {
         window.shrink(max);
         // The codec remembers 32 KiB: with fewer, the sender could refer to bytes that the window lost.
         let has_same = self.state == State::Stream && max == Window::MAX;
-        window.end = has_same.then(|| self.message.clone());
+        window.end = has_same.then_some(self.message);
         window
     }
 }

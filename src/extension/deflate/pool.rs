@@ -11,7 +11,7 @@
 use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
-use core::cell::Cell;
+use core::cell::{Cell, RefCell};
 
 use super::{Compressor, Inflater, Setting};
 
@@ -26,8 +26,8 @@ std::thread_local! {
     static POOL: Pool = const {
         Pool {
             scratch: Cell::new(None),
-            inflaters: Cell::new(Vec::new()),
-            compressors: Cell::new(Vec::new()),
+            inflaters: RefCell::new(Vec::new()),
+            compressors: RefCell::new(Vec::new()),
         }
     };
 }
@@ -35,9 +35,9 @@ std::thread_local! {
 #[expect(clippy::vec_box, reason = "codecs move between the pool and the connections")]
 struct Pool {
     scratch: Cell<Option<Box<[u8]>>>,
-    inflaters: Cell<Vec<Box<Inflater>>>,
+    inflaters: RefCell<Vec<Box<Inflater>>>,
     /// The one that was used last is at the end.
-    compressors: Cell<Vec<Box<Compressor>>>,
+    compressors: RefCell<Vec<Box<Compressor>>>,
 }
 
 /// Takes the output buffer, or creates one. Its content is unspecified.
@@ -104,15 +104,11 @@ pub(crate) fn give_compressor(compressor: Box<Compressor>) {
 
 /// Changes a list of the pool. Returns `None` if the thread is ending.
 fn with<T, R>(
-    list: impl FnOnce(&Pool) -> &Cell<Vec<T>>,
+    list: impl FnOnce(&Pool) -> &RefCell<Vec<T>>,
     change: impl FnOnce(&mut Vec<T>) -> R,
 ) -> Option<R> {
-    POOL.try_with(|pool| {
-        let list = list(pool);
-        let mut content = list.take();
-        let result = change(&mut content);
-        list.set(content);
-        result
-    })
-    .ok()
+    // Codecs run no other code when they are dropped, so that no list is in use.
+    POOL.try_with(|pool| list(pool).try_borrow_mut().ok().map(|mut list| change(&mut list)))
+        .ok()
+        .flatten()
 }
