@@ -1,31 +1,35 @@
 //! Compressed JSON through a connection, driven by the loop of the crate's front page, with and without
-//! context takeover. `benches/peers` compares with the codec alone.
+//! context takeover. Beside each row, `codec` is `zlib-rs` driven directly with the same parameters.
 //!
 //! A read copies at most 16 KiB into the input. A write copies nothing.
 
+#[path = "support/codec.rs"]
+mod codec;
 mod support;
 
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use std::hint::black_box;
+
+use codec::{Compressor, Context, Inflater};
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use support::connection::{self, READ};
 use support::{Random, named};
-use websocket_proto::{
-    Config, Connection, Deflate, DeflateParameters, Input, Negotiated, Role, Unsent,
-};
+use websocket_proto::frame::{FrameHeader, Opcode, ReservedBits};
+use websocket_proto::{Config, Connection, Deflate, DeflateParameters, Input, Negotiated, Role};
 
 const SIZES: [usize; 5] = [32, 128, 1 << 10, 16 << 10, 1 << 20];
 
-const CASES: [(&str, ContextTakeover); 2] =
-    [("no context takeover", ContextTakeover::None), ("context takeover", ContextTakeover::Both)];
+const CASES: [(&str, Context); 2] =
+    [("no context takeover", Context::None), ("context takeover", Context::Kept)];
 
 /// Opens a connection that compresses messages of any length.
-fn open(role: Role, takes_over: ContextTakeover) -> Connection {
+fn open(role: Role, context: Context) -> Connection {
     let deflate = Deflate::new().with_min_len(1);
     let agreed = DeflateParameters::new();
-    let (deflate, agreed) = match takes_over {
-        ContextTakeover::None => {
+    let (deflate, agreed) = match context {
+        Context::None => {
             (deflate, agreed.with_server_no_context_takeover().with_client_no_context_takeover())
         }
-        ContextTakeover::Both => {
+        Context::Kept => {
             (deflate.with_outgoing_context_takeover().with_incoming_context_takeover(), agreed)
         }
     };
@@ -37,43 +41,51 @@ fn open(role: Role, takes_over: ContextTakeover) -> Connection {
     }
 }
 
-/// The directions whose messages refer to those before them.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum ContextTakeover {
-    None,
-    Both,
-}
-
 /// Returns messages that fill a read uncompressed, at least one.
 fn json_messages(len: usize) -> Vec<String> {
     let mut random = Random::new();
     (0..(READ / len).max(1)).map(|_| random.json(len)).collect()
 }
 
-/// Returns the frames of a server that sends `messages` with a new context.
-fn wire(takes_over: ContextTakeover, messages: &[String]) -> Vec<u8> {
-    let mut server = open(Role::Server, takes_over);
+/// Returns the payloads of a server that sends `messages` with a new context.
+fn compressed(context: Context, messages: &[String]) -> Vec<Vec<u8>> {
+    let len = messages.iter().map(String::len).max().unwrap_or_default();
+    let mut codec = Compressor::new(context, len, Compressor::MEMORY_LEVEL);
+    messages.iter().map(|message| codec.compress(message.as_bytes()).to_vec()).collect()
+}
+
+/// Returns each payload in a frame of a server.
+fn wire(payloads: &[Vec<u8>]) -> Vec<u8> {
     let mut wire = Vec::new();
-    for message in messages {
-        server.send(message.as_str()).map_err(Unsent::into_error).expect("room");
-        server.output().write_to(&mut wire).expect("a vector");
+    for payload in payloads {
+        let header = FrameHeader::new(Opcode::Text, payload.len() as u64).expect("a legal frame");
+        wire.extend_from_slice(&header.with_reserved_bits(ReservedBits::RSV1).encode());
+        wire.extend_from_slice(payload);
     }
     wire
 }
 
 /// Compresses one message.
 fn sending(criterion: &mut Criterion) {
-    for (name, takes_over) in CASES {
+    for (name, context) in CASES {
         let mut group = criterion.benchmark_group(format!("compress, {name}"));
         for size in SIZES {
             let messages = json_messages(size);
-            let mut next = messages.iter().cycle();
-            let mut server = open(Role::Server, takes_over);
             group.throughput(Throughput::Bytes(size as u64));
+            let mut next = messages.iter().cycle();
+            let mut server = open(Role::Server, context);
             group.bench_function(named(size), |bencher| {
                 bencher.iter(|| {
                     let message = next.next().expect("a cycle");
                     connection::send(&mut server, message.as_str());
+                });
+            });
+            let memory_level = Compressor::tuned_memory_level(context, size);
+            let mut codec = Compressor::new(context, size, memory_level);
+            group.bench_function(BenchmarkId::new(named(size), "codec"), |bencher| {
+                bencher.iter(|| {
+                    let message = next.next().expect("a cycle");
+                    black_box(codec.compress(black_box(message.as_bytes())));
                 });
             });
         }
@@ -82,22 +94,31 @@ fn sending(criterion: &mut Criterion) {
 
 /// Inflates the messages whose text fills a read, at least one.
 fn receiving(criterion: &mut Criterion) {
-    for (name, takes_over) in CASES {
+    for (name, context) in CASES {
         let mut group = criterion.benchmark_group(format!("inflate, {name}"));
         for size in SIZES {
             let messages = json_messages(size);
-            let wire = wire(takes_over, &messages);
-            let mut client = open(Role::Client, takes_over);
-            let mut storage = vec![0; READ];
-            let mut input = Input::new(&mut storage);
+            let payloads = compressed(context, &messages);
+            let wire = wire(&payloads);
             group.throughput(Throughput::ElementsAndBytes {
                 elements: messages.len() as u64,
                 bytes: (messages.len() * size) as u64,
             });
+            let mut client = open(Role::Client, context);
+            let mut storage = vec![0; READ];
+            let mut input = Input::new(&mut storage);
             group.bench_function(named(size), |bencher| {
                 bencher.iter(|| {
                     for bytes in wire.chunks(READ) {
                         connection::receive(&mut client, &mut input, bytes);
+                    }
+                });
+            });
+            let mut codec = Inflater::new(context, size);
+            group.bench_function(BenchmarkId::new(named(size), "codec"), |bencher| {
+                bencher.iter(|| {
+                    for payload in &payloads {
+                        black_box(codec.inflate(black_box(payload)));
                     }
                 });
             });

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-use crate::codec::Compressor;
+use crate::codec::{Compressor, Context};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
@@ -25,13 +25,6 @@ pub enum Work {
     Accept,
     /// Writes a request and verifies the response, up to a connection.
     Connect,
-}
-
-/// Whether compressed messages refer to those before them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Context {
-    None,
-    Kept,
 }
 
 pub struct Case {
@@ -92,8 +85,9 @@ impl Case {
             let masked = self.role == Role::Server;
             let opcode = if self.text { 1 } else { 2 };
             // The first message refers to nothing, so that the wire can be read cyclically.
-            let mut compressor =
-                self.deflate.map(|context| Compressor::new(context, self.size, 15, 8));
+            let mut compressor = self
+                .deflate
+                .map(|context| Compressor::new(context, self.size, Compressor::MEMORY_LEVEL));
             for message in &self.messages {
                 let (payload, opcode) = match &mut compressor {
                     Some(compressor) => (compressor.compress(message), COMPRESSED | opcode),

@@ -1,9 +1,10 @@
 //! Compares this crate with its peers on the same work. The method is described in `benches/README.md`.
 //!
 //! `cargo run --release -- [GROUP...] [--csv] [--slices N] [--chunk BYTES] [--only PEER]... [--case
-//! NAME]...`
+//! NAME]... [--export DIRECTORY]`
 
 mod case;
+#[path = "../../support/codec.rs"]
 mod codec;
 mod idle;
 mod measure;
@@ -12,7 +13,9 @@ mod peers;
 mod scene;
 mod table;
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::{fs, io};
 
 use case::{Case, Work};
 use measure::Measured;
@@ -33,6 +36,8 @@ struct Options {
     only: Vec<String>,
     /// The selected cases, or all if empty.
     cases: Vec<String>,
+    /// Where to write the traffic of the selected cases instead of measuring them.
+    export: Option<PathBuf>,
 }
 
 impl Options {
@@ -44,6 +49,7 @@ impl Options {
             chunk: None,
             only: Vec::new(),
             cases: Vec::new(),
+            export: None,
         };
         let mut arguments = std::env::args().skip(1);
         while let Some(argument) = arguments.next() {
@@ -53,6 +59,7 @@ impl Options {
                 "--slices" => options.slices = number().expect("--slices N"),
                 "--only" => options.only.extend(arguments.next()),
                 "--case" => options.cases.extend(arguments.next()),
+                "--export" => options.export = arguments.next().map(PathBuf::from),
                 "--chunk" => options.chunk = Some(number().expect("--chunk BYTES")),
                 group if !group.starts_with('-') => options.groups.push(group.into()),
                 unknown => panic!("unknown option {unknown}"),
@@ -84,6 +91,10 @@ fn main() {
         let mut groups = cases.iter().map(|case| case.group).chain(["idle"]);
         assert!(groups.any(|group| group.starts_with(&**name)), "no group {name}");
     }
+    if let Some(directory) = &options.export {
+        let mut chosen = cases.iter().filter(|case| options.chooses_case(case));
+        return chosen.try_for_each(|case| export(case, directory)).expect("a writable directory");
+    }
     for case in cases {
         if options.chooses_case(&case) {
             run(&Arc::new(case), &peers, &options, &mut table);
@@ -92,6 +103,14 @@ fn main() {
     if options.chooses("idle") {
         idle::run(&peers, &mut table);
     }
+}
+
+/// Writes the wire that is received, or the messages that are sent, to the file `group/case`.
+fn export(case: &Case, directory: &Path) -> io::Result<()> {
+    let group = directory.join(case.group);
+    fs::create_dir_all(&group)?;
+    let bytes = if case.work == Work::Send { case.messages.concat() } else { case.wire.clone() };
+    fs::write(group.join(&case.name), bytes)
 }
 
 /// Maximum bytes per read. Each implementation is measured with the size that is fastest for it in the case

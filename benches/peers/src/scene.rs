@@ -15,8 +15,8 @@ use base64::Engine;
 use bytes::Bytes;
 use tokio::io::ReadBuf;
 
-use crate::case::{self, Case, PING, Role, Work, read_frame};
-use crate::codec::Inflater;
+use crate::case::{Case, PING, Role, Work, read_frame};
+use crate::codec::{self, Inflater};
 
 /// A case as seen by one implementation.
 #[derive(Clone)]
@@ -91,7 +91,7 @@ impl Scene {
             Work::Accept | Work::Connect => return None,
             Work::Receive | Work::Send | Work::Echo => {}
         }
-        let mut inflater = Inflater::new(case.deflate.unwrap_or(case::Context::None), case.size);
+        let mut inflater = Inflater::new(case.deflate.unwrap_or(codec::Context::None), case.size);
         let (mut at, mut messages, mut pongs, mut compressed) = (0, 0, 0, 0);
         while at < written.len() {
             let frame = read_frame(&mut written, at);

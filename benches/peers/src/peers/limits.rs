@@ -7,7 +7,7 @@ use std::hint::black_box;
 use fearless_simd::{Level, dispatch};
 
 use crate::Job;
-use crate::case::{Context, Role, read_frame};
+use crate::case::{Role, read_frame};
 use crate::codec::{Compressor, Inflater};
 use crate::scene::{Scene, answer};
 use crate::table::ANSWER;
@@ -159,15 +159,12 @@ impl<const TUNED: bool> super::Peer for Codec<TUNED> {
 
     fn send(&self, scene: &Scene) -> Option<Job> {
         let (context, size) = (scene.case.deflate?, scene.case.size);
-        let memory_level = match size {
-            0..=1024 if TUNED && context == Context::None => 4,
-            1025..=4096 if TUNED && context == Context::None => 7,
-            _ => 8,
-        };
-        if TUNED && memory_level == 8 {
+        let tuned = Compressor::tuned_memory_level(context, size);
+        if TUNED && tuned == Compressor::MEMORY_LEVEL {
             return None;
         }
-        let mut compressor = Compressor::new(context, size, 15, memory_level);
+        let memory_level = if TUNED { tuned } else { Compressor::MEMORY_LEVEL };
+        let mut compressor = Compressor::new(context, size, memory_level);
         let (mut pipe, mut payloads) = (scene.pipe(), scene.payloads());
         writes(move |_| {
             let payload = compressor.compress(payloads.next());

@@ -10,7 +10,7 @@ use ratchet_rs::{
 
 use super::is_server;
 use crate::Job;
-use crate::case::Context;
+use crate::codec::Context;
 use crate::scene::{Pipe, Scene, run};
 
 pub struct Peer;

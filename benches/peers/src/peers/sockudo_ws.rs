@@ -14,7 +14,7 @@ use sockudo_ws::{DeflateConfig, Message, Role};
 
 use super::{handshakes, is_server};
 use crate::Job;
-use crate::case::Context;
+use crate::codec::Context;
 use crate::scene::{Pipe, Scene};
 
 /// Minimum length of payloads that are written beside their header.

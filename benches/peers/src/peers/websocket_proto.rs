@@ -16,7 +16,7 @@ use websocket_proto::{
 
 use super::is_server;
 use crate::Job;
-use crate::case::Context;
+use crate::codec::Context;
 use crate::scene::{Pipe, Scene};
 
 static CONFIG: LazyLock<Config> = LazyLock::new(|| Config::new().with_static_entropy(&ENTROPY));

@@ -12,7 +12,7 @@ use yawc::{DeflateOptions, Frame, OpCode, Options, Role, WebSocket};
 
 use super::is_server;
 use crate::Job;
-use crate::case::Context;
+use crate::codec::Context;
 use crate::scene::{Pipe, Scene, run};
 
 pub struct Peer;

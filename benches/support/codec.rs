@@ -1,34 +1,51 @@
 //! `zlib-rs` driven directly: it makes the compressed traffic, checks what the implementations write, and is
-//! the limit of the cases with compression.
+//! the limit of the cases with compression. `benches/deflate.rs` and `benches/peers` use it.
 
 use zlib_rs::{DeflateConfig, DeflateFlush, Inflate, InflateFlush, Method, Strategy};
 
-use crate::case::Context;
+/// Whether compressed messages refer to those before them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Context {
+    None,
+    Kept,
+}
 
 /// The end of a flush, which a compressed message omits.
 const FLUSH_END: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
 
-pub struct Compressor {
+pub(crate) struct Compressor {
     codec: zlib_rs::Deflate,
     context: Context,
     output: Vec<u8>,
 }
 
 impl Compressor {
-    /// Creates a compressor of level 6 for messages of at most `size` bytes.
-    pub fn new(context: Context, size: usize, window_bits: i32, memory_level: i32) -> Self {
+    /// The default of zlib.
+    pub(crate) const MEMORY_LEVEL: i32 = 8;
+
+    /// Creates a compressor of level 6 and window 15 for messages of at most `size` bytes.
+    pub(crate) fn new(context: Context, size: usize, memory_level: i32) -> Self {
         let codec = zlib_rs::Deflate::new_with_config(DeflateConfig {
             level: 6,
             method: Method::Deflated,
             // Negative: without a header of zlib.
-            window_bits: -window_bits,
+            window_bits: -15,
             mem_level: memory_level,
             strategy: Strategy::Default,
         });
         Self { codec, context, output: vec![0; size + size / 8 + 64] }
     }
 
-    pub fn compress(&mut self, message: &[u8]) -> &[u8] {
+    /// Returns the memory level that this crate uses for messages of `size` bytes.
+    pub(crate) fn tuned_memory_level(context: Context, size: usize) -> i32 {
+        match (context, size) {
+            (Context::None, 0..=1024) => 4,
+            (Context::None, 1025..=4096) => 7,
+            (Context::None | Context::Kept, _) => 8,
+        }
+    }
+
+    pub(crate) fn compress(&mut self, message: &[u8]) -> &[u8] {
         if self.context == Context::None {
             self.codec.reset();
         }
@@ -40,7 +57,7 @@ impl Compressor {
     }
 }
 
-pub struct Inflater {
+pub(crate) struct Inflater {
     codec: Inflate,
     context: Context,
     output: Vec<u8>,
@@ -48,11 +65,11 @@ pub struct Inflater {
 
 impl Inflater {
     /// Creates an inflater for messages of at most `size` bytes.
-    pub fn new(context: Context, size: usize) -> Self {
+    pub(crate) fn new(context: Context, size: usize) -> Self {
         Self { codec: Inflate::new(false, 15), context, output: vec![0; size + 1] }
     }
 
-    pub fn inflate(&mut self, payload: &[u8]) -> &[u8] {
+    pub(crate) fn inflate(&mut self, payload: &[u8]) -> &[u8] {
         if self.context == Context::None {
             self.codec.reset(false);
         }
