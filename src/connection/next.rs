@@ -57,7 +57,8 @@ impl Connection {
         }
         while input.has_unread() {
             let limits = &self.config.receive_limits;
-            match self.machine.preview(input.unread(), limits, self.config.delivery) {
+            let (unread, _) = input.unread_mut();
+            match self.machine.preview(unread, limits, self.config.delivery) {
                 Preview::Message => return Next::Message,
                 Preview::Control => return Next::Control,
                 Preview::NoEvent(len) => {

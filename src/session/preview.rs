@@ -20,14 +20,15 @@ pub(crate) enum Preview {
 
 impl Machine {
     /// Returns whether the next frame in `input`, as far as it has arrived, causes an event with
-    /// this `delivery`.
+    /// this `delivery`. Leaves `input` unchanged.
     pub(crate) fn preview(
         &self,
-        input: &[u8],
+        input: &mut [u8],
         limits: &ReceiveLimits,
         delivery: Delivery,
     ) -> Preview {
-        if self.failure_pending() {
+        // Fast path: a whole message is an event, even if its text is invalid.
+        if self.take_whole_message(&mut &mut *input, limits).is_some() || self.failure_pending() {
             return Preview::Message;
         }
         if !self.closing.may_receive() {

@@ -37,9 +37,9 @@ impl Machine {
     }
 
     /// Consumes the next frame if it is a whole message and all of it is in `input`; else consumes
-    /// nothing.
+    /// nothing. The payload stays masked.
     #[inline(always)]
-    fn take_whole_message<'i>(
+    pub(super) fn take_whole_message<'i>(
         &self,
         input: &mut &'i mut [u8],
         limits: &ReceiveLimits,
