@@ -1,7 +1,7 @@
 //! Measures echo servers over loopback sockets. The method is described in `README.md`.
 //!
 //! `sockets [--seconds N] [--rounds N] [--idle CONNECTIONS] [--only SERVER]... [--row ROW]...
-//! [--baseline PROGRAM] [--node MODULES]`
+//! [--baseline PROGRAM] [--uwebsockets PROGRAM] [--node MODULES]`
 
 mod load;
 mod process;
@@ -54,6 +54,7 @@ impl Options {
                 "--idle" => options.idle = number() as usize,
                 "--only" => options.only.push(value),
                 "--row" => options.rows.push(value),
+                "--uwebsockets" => options.programs.uwebsockets = Some(value.into()),
                 "--node" => options.programs.node = Some(value.into()),
                 "--baseline" => options.programs.baseline = Some(value.into()),
                 unknown => panic!("unknown option {unknown}"),

@@ -7,12 +7,15 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+const UWEBSOCKETS: &str = "uWebSockets";
 const NODE: &str = "Node.js ws";
 const BASELINE: &str = "baseline";
 
 /// The servers that other programs contain.
 #[derive(Default)]
 pub struct Programs {
+    /// The server of uWebSockets, or `None` to skip it.
+    pub uwebsockets: Option<PathBuf>,
     /// The directory with the modules of Node.js, or `None` to skip the server in Node.js.
     pub node: Option<PathBuf>,
     /// Another build of this program, whose server `websocket-proto` is measured as well.
@@ -21,19 +24,23 @@ pub struct Programs {
 
 impl Programs {
     pub fn names(&self) -> impl Iterator<Item = &'static str> {
-        let node = self.node.iter().map(|_| NODE);
-        node.chain(self.baseline.iter().map(|_| BASELINE))
+        let names =
+            [(UWEBSOCKETS, &self.uwebsockets), (NODE, &self.node), (BASELINE, &self.baseline)];
+        names.into_iter().filter_map(|(name, program)| program.as_ref().map(|_| name))
     }
 
     fn command(&self, name: &str) -> Command {
         let mut command = Command::new("taskset");
         command.args(["-c", CORE]);
-        match (name, &self.node, &self.baseline) {
-            (NODE, Some(modules), _) => {
+        match (name, &self.uwebsockets, &self.node, &self.baseline) {
+            (UWEBSOCKETS, Some(program), _, _) => {
+                command.arg(program);
+            }
+            (NODE, _, Some(modules), _) => {
                 let script = concat!(env!("CARGO_MANIFEST_DIR"), "/server.cjs");
                 command.args(["node", script]).env("NODE_PATH", modules);
             }
-            (BASELINE, _, Some(program)) => {
+            (BASELINE, _, _, Some(program)) => {
                 command.arg(program).args(["serve", "websocket-proto"]);
             }
             _ => {
