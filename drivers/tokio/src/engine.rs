@@ -189,7 +189,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Engine<IO> {
                     self.end(reading, cx);
                     return Poll::Ready(false);
                 }
-                Next::Write | Next::Read if self.is_time_due => self.report_time(),
+                Next::Write | Next::Read if self.report_time().is_err() => {}
                 Next::Write | Next::Read => {
                     let _ = self.poll_write(cx);
                     if self.poll_wait(reading, cx).is_pending() {
@@ -302,7 +302,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Engine<IO> {
                     }
                 }
                 Next::Closed => return Poll::Ready(Ok(())),
-                Next::Write | Next::Read if self.is_time_due => self.report_time(),
+                Next::Write | Next::Read if self.report_time().is_err() => {}
                 Next::Write | Next::Read => ready!(self.poll_wait(reading, cx)),
             }
         }

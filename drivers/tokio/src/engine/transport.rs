@@ -1,11 +1,12 @@
 //! Moves bytes between the transport and the state machine, and reports the time.
 
 use std::io;
+use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use websocket_proto::Transport;
+use websocket_proto::{ConnectionError, Transport};
 
 use super::Engine;
 use crate::buffer;
@@ -21,10 +22,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Engine<IO> {
         while self.connection.has_output() {
             match ready!(self.poll_write_once(cx)) {
                 Ok(0) => self.fail(io::ErrorKind::WriteZero.into()),
-                Ok(n) => {
-                    self.is_unflushed = true;
-                    self.connection.output().advance(n);
-                }
+                Ok(_) => self.is_unflushed = true,
                 Err(error) => self.fail(error),
             }
             if self.has_ended() {
@@ -40,16 +38,20 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Engine<IO> {
         Poll::Ready(())
     }
 
+    /// Writes once, and removes what was written from the output.
     fn poll_write_once(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let output = self.connection.output();
         let io = Pin::new(&mut self.io);
         let chunk = output.chunk();
-        if chunk.len() == output.len() || !io.is_write_vectored() {
-            return io.poll_write(cx, chunk);
-        }
-        let mut slices = [io::IoSlice::new(&[]); MAX_SLICES];
-        let set = output.chunks_vectored(&mut slices);
-        io.poll_write_vectored(cx, slices.get(..set).unwrap_or(&slices))
+        let len = if chunk.len() == output.len() || !io.is_write_vectored() {
+            ready!(io.poll_write(cx, chunk))?
+        } else {
+            let mut slices = [io::IoSlice::new(&[]); MAX_SLICES];
+            let set = output.chunks_vectored(&mut slices);
+            ready!(io.poll_write_vectored(cx, slices.get(..set).unwrap_or(&slices)))?
+        };
+        output.advance(len);
+        Poll::Ready(Ok(len))
     }
 
     /// Waits for bytes or for a timer. Completes when the state machine may have changed.
@@ -74,12 +76,15 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Engine<IO> {
         self.poll_timers(cx)
     }
 
-    /// Reports the time after a read, so that the state machine dates what was received. It may fail the
-    /// connection.
-    pub(super) fn report_time(&mut self) {
-        self.is_time_due = false;
+    /// Reports the time if bytes were read since the last report, so that the state machine dates what
+    /// was received. Returns the failure of the connection, which is then the next event.
+    pub(super) fn report_time(&mut self) -> Result<(), ConnectionError> {
+        if !mem::take(&mut self.is_time_due) {
+            return Ok(());
+        }
         self.timer.tick();
         self.connection.handle_timeout(self.timer.now());
+        self.connection.error().map_or(Ok(()), Err)
     }
 
     /// Waits for the next deadline. Completes when one has passed.
