@@ -124,8 +124,10 @@ impl Utf8Validator {
             }
             Ok(text) => Err(InvalidByte { valid: text }),
             Err(error) => {
-                let valid = whole.get(..error.valid_up_to()).unwrap_or_default();
-                Err(InvalidByte { valid: str::from_utf8(valid).unwrap_or_default() })
+                let valid = whole.get(..error.valid_up_to());
+                let valid = valid.and_then(|valid| str::from_utf8(valid).ok());
+                debug_assert!(valid.is_some(), "the bytes before the error are UTF-8");
+                Err(InvalidByte { valid: valid.unwrap_or_default() })
             }
         }
     }

@@ -81,10 +81,16 @@ impl Connection {
         };
         let max = max + FLUSH_END.len();
         let compressed = compressor.compress(payload, &mut scratch, max);
-        let sent = match compressed.and_then(without_flush_end) {
-            Some(compressed) => self
-                .queue_payload(message_type, Fragment::Whole, COMPRESSED, &compressed)
-                .map(|()| true),
+        let sent = match compressed {
+            Some(compressed) => match without_flush_end(compressed) {
+                Some(compressed) => self
+                    .queue_payload(message_type, Fragment::Whole, COMPRESSED, &compressed)
+                    .map(|()| true),
+                None => {
+                    self.fail_internally("a flush ends with an empty block");
+                    Err(SendError::Closed)
+                }
+            },
             None => Ok(false),
         };
         pool::give_scratch(scratch);
@@ -184,7 +190,9 @@ impl Connection {
         let sent = match compressed {
             Some(compressed) => self.queue_payload(message_type, fragment, COMPRESSED, &compressed),
             None => {
-                self.fail_internally("without a maximum length, the codec compresses any payload");
+                self.fail_internally(
+                    "without a maximum, the codec compresses and flushes any payload",
+                );
                 Err(SendError::Closed)
             }
         };

@@ -63,8 +63,12 @@ impl Connection {
                 progress = inflater.inflate_ahead(payload, output);
                 progress.consumed
             });
-            // A stream after a block with BFINAL set may refer to the whole window, the next message to
-            // the context.
+            if progress.broken {
+                self.fail_internally("the inflater keeps its invariants");
+                return None;
+            }
+            // Within a message, a stream after a block with BFINAL set may refer to the whole window.
+            // After the message, only the context is needed.
             let needed = if ends { self.incoming_context() } else { Some(Window::MAX) };
             if let Some(max) = needed {
                 let Some(new) = output.get(progress.remembered..progress.produced) else {

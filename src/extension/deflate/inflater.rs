@@ -27,13 +27,15 @@ pub(crate) struct Progress {
     pub(crate) remembered: usize,
     /// Whether the next bytes of the input are corrupt.
     pub(crate) corrupt: bool,
+    /// Whether an invariant of this crate does not hold.
+    pub(crate) broken: bool,
 }
 
 impl Progress {
-    /// Fails the message because an invariant of this crate does not hold. Panics in debug builds.
+    /// Reports that an invariant of this crate does not hold. Panics in debug builds.
     fn broken(self, invariant: &str) -> Self {
         debug_assert!(false, "{invariant}");
-        Self { corrupt: true, ..self }
+        Self { broken: true, ..self }
     }
 }
 
@@ -245,9 +247,9 @@ impl Inflater {
             && self.codec.total_out() == produced
     }
 
-    /// Inflates an empty block after the end of a block. Returns whether the codec reads it as that: it
-    /// does not if bits of the payload remain, which come first. After a block with BFINAL set, the
-    /// codec reads nothing.
+    /// Gives the codec an empty block after the end of a block, and returns whether the codec reads
+    /// exactly this block. If bits of the payload remain, it reads those first. After a block with
+    /// BFINAL set, it reads nothing.
     fn accepts_block(&mut self) -> bool {
         let consumed = self.codec.total_in();
         let status = self.codec.decompress(&EMPTY_BLOCK, &mut [0], InflateFlush::NoFlush);

@@ -107,8 +107,12 @@ fn with<T, R>(
     list: impl FnOnce(&Pool) -> &RefCell<Vec<T>>,
     change: impl FnOnce(&mut Vec<T>) -> R,
 ) -> Option<R> {
-    // Codecs run no other code when they are dropped, so that no list is in use.
-    POOL.try_with(|pool| list(pool).try_borrow_mut().ok().map(|mut list| change(&mut list)))
-        .ok()
-        .flatten()
+    // Dropping a codec runs no code that uses the pool, so no list is in use here.
+    POOL.try_with(|pool| {
+        let list = list(pool).try_borrow_mut();
+        debug_assert!(list.is_ok(), "no list is in use");
+        list.ok().map(|mut list| change(&mut list))
+    })
+    .ok()
+    .flatten()
 }
