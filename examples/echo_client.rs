@@ -26,7 +26,8 @@ use websocket_proto::handshake::{
     ClientEvent, ClientHandshake, ClientRequest, Handshake, HandshakeError, ResponseHead, Uri,
 };
 use websocket_proto::{
-    CloseCode, CloseFrame, Config, Connection, Event, Input, Message, Timeouts, Transport, Unsent,
+    CloseCode, CloseFrame, Config, Connection, ConnectionError, Event, Input, Message, Timeout,
+    Timeouts, Transport, Unsent,
 };
 
 mod driver;
@@ -66,6 +67,8 @@ fn run(mut arguments: Vec<String>) -> Result<()> {
 enum Ended {
     /// The server rejected the opening handshake with this status code.
     Rejected(u16),
+    /// This endpoint failed the connection.
+    Failed(ConnectionError),
     /// The connection ended with this close code and for this reason.
     Closed(CloseCode, String),
 }
@@ -74,6 +77,7 @@ impl fmt::Display for Ended {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Rejected(status) => write!(f, "the server rejected with status {status}"),
+            Self::Failed(error) => write!(f, "{error} (close code {})", error.close_code()),
             Self::Closed(_, reason) => f.write_str(reason),
         }
     }
@@ -150,11 +154,15 @@ fn keep_talking(uri: &str, config: &Config, seconds: &str) -> Result<()> {
     }
 }
 
-/// Whether another attempt may succeed: after network errors, and when the server stops, restarts or is
-/// overloaded.
+/// Whether another attempt may succeed: after network errors, and if the server or the path to it is
+/// unavailable for a time.
 fn is_temporary(error: &(dyn Error + Send + Sync + 'static)) -> bool {
     match error.downcast_ref() {
         Some(Ended::Rejected(status)) => matches!(status, 429 | 502..=504),
+        Some(Ended::Failed(ConnectionError::Timeout(timeout))) => *timeout != Timeout::Idle,
+        Some(Ended::Failed(error)) => {
+            matches!(error, ConnectionError::Aborted | ConnectionError::UnexpectedEof)
+        }
         Some(Ended::Closed(code, _)) => code.is_temporary(),
         None => match error.downcast_ref() {
             Some(error) => matches!(
@@ -247,10 +255,7 @@ fn talk(uri: &str, config: &Config, inbox: &mut Inbox) -> Result<()> {
     // This also ends the reader thread.
     let _ = socket.stream().shutdown(Shutdown::Both);
     match (connection.error(), close.flatten()) {
-        (Some(error), _) => {
-            let code = error.close_code();
-            Err(Ended::Closed(code, format!("{error} (close code {code})")).into())
-        }
+        (Some(error), _) => Err(Ended::Failed(error).into()),
         (None, Some(frame)) if frame.code() == CloseCode::NORMAL => Ok(()),
         (None, Some(frame)) => {
             let (code, reason) = (frame.code(), frame.reason());

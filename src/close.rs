@@ -70,21 +70,22 @@ impl CloseCode {
     ///
     /// The first delay is random, so that not all clients of a server connect at once when it comes
     /// back; later delays grow (RFC 6455, section 7.2.3). The registration of 1012 advises 5 to 30 s,
-    /// that of 1013 another address of the server.
+    /// that of 1013 another address of the server, or the same one only when the user asks for it.
     ///
     /// [`Outcome::code`](crate::Outcome::code) is 1006 whenever no Close frame arrived, also if this
     /// endpoint failed the connection. Its error then decides:
     ///
     /// ```
-    /// use websocket_proto::{CloseCode, ConnectionError};
+    /// use websocket_proto::{CloseCode, ConnectionError, Timeout};
     ///
     /// /// Takes `connection.error()` and the code of `connection.outcome()`.
     /// fn may_connect_again(error: Option<ConnectionError>, code: CloseCode) -> bool {
-    ///     use ConnectionError::{Aborted, Timeout, UnexpectedEof};
+    ///     use ConnectionError::{Aborted, UnexpectedEof};
     ///
     ///     match error {
     ///         None => code.is_temporary(),
-    ///         Some(error) => matches!(error, Aborted | Timeout(_) | UnexpectedEof),
+    ///         Some(ConnectionError::Timeout(timeout)) => timeout != Timeout::Idle,
+    ///         Some(error) => matches!(error, Aborted | UnexpectedEof),
     ///     }
     /// }
     ///
