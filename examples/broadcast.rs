@@ -54,7 +54,8 @@ fn serve(socket: TcpStream) -> Result<(), Box<dyn Error>> {
     let mut socket = Socket::new(socket)?;
     let mut input = Input::owned(vec![0; 16 << 10]);
     let Some(mut connection) = open(&mut socket, &mut input)? else { return Ok(()) };
-    // The response is not written yet: the client misses no message after it has received that.
+    // A member before the response is written: the client misses no message that is sent after it
+    // received the response.
     let membership = Membership::new();
     loop {
         connection.handle_timeout(socket.now());

@@ -1,5 +1,7 @@
 //! The clock of the caller, and alarms that expire only after the caller had time to read.
 //!
+//! An *alarm* starts at a time and is due a span later.
+//!
 //! The crate reads no clock: the caller reports the time, as often as it likes. A report may come
 //! long after an alarm was due, because the process was suspended or served other sockets. The awaited
 //! bytes may then be in the socket, still unread. Therefore an alarm never expires at the first report
@@ -176,8 +178,8 @@ impl<K: Copy + PartialEq> Suspicion<K> {
         Some(alarm.kind)
     }
 
-    /// Returns whether an alarm became suspect after a gap between reports longer than its grace: the
-    /// peer may have had less than the full span.
+    /// Returns whether the report that made an alarm suspect, or renewed its suspicion, was late by more
+    /// than a grace: the peer may have had less than the full span.
     pub(crate) fn follows_late_report(&self) -> bool {
         self.0.is_some_and(|suspect| suspect.after_late_report)
     }

@@ -145,6 +145,7 @@ impl Connection {
                 received.map(|frame| frame.map(CloseFrame::into_owned))
             }
         };
+        // After an error the connection has failed, and the caller reports that.
         let frame = received.ok()?;
         self.discard_incoming();
         if !self.config.manual_close {

@@ -88,7 +88,7 @@ impl Connection {
         self.codecs.as_ref()?.ready.as_ref()
     }
 
-    /// Takes the event that `next` has found out.
+    /// Takes out the event that `next` has found.
     #[cold]
     pub(super) fn take_ready(&mut self) -> Option<Event<'static>> {
         let event = self.codecs.as_mut()?.ready.take();
@@ -101,8 +101,8 @@ impl Connection {
         self.codecs().ready = Some(event);
     }
 
-    /// Returns the configuration. If it has no permessage-deflate, but the handshake's parameters have,
-    /// the settings are the default.
+    /// Returns the settings of the configuration, or the defaults if it has none: the negotiated
+    /// parameters may come from another HTTP stack.
     pub(super) fn deflate_config(&self) -> Deflate {
         self.config.deflate.unwrap_or_default()
     }

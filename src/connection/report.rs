@@ -94,8 +94,8 @@ impl Connection {
         }
     }
 
-    /// Reports `bytes` consumed bytes to the timers, which were a data frame. Its first `payload_len`
-    /// bytes of payload are valid, and have the position `fragment` within their message.
+    /// Reports a data frame of `bytes` bytes to the timers. The first `payload_len` bytes of its payload
+    /// are valid; `fragment` is their position within the message.
     pub(super) fn observe_frame(&mut self, bytes: usize, payload_len: usize, fragment: Fragment) {
         if let Some(timers) = &mut self.timers {
             timers.received_payload(payload_len, fragment);

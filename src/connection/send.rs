@@ -31,8 +31,8 @@ impl Connection {
     /// Returns the message with the error: [`Full`](SendError::Full), [`Closed`](SendError::Closed),
     /// [`MessageInProgress`](SendError::MessageInProgress) or [`Entropy`](SendError::Entropy).
     ///
-    /// The returned error borrows a borrowed message. In a function that returns `Box<dyn Error>`,
-    /// `connection.send(json.as_str())?` therefore fails to compile (E0515). Write
+    /// If the message is borrowed, the returned error borrows it too. In a function that returns
+    /// `Box<dyn Error>`, `connection.send(json.as_str())?` therefore fails to compile (E0515). Write
     /// `connection.send(json.as_str()).map_err(Unsent::into_error)?`.
     #[inline(always)]
     pub fn send<'m>(

@@ -2,8 +2,9 @@
 //! times and offsets in the output. It knows neither frames nor the connection.
 //!
 //! Events carry no time. An event counts as happening at the next report after it, so the caller may
-//! report the time before or after it reads. An event sets its field of type `Option<Time>` to `None`,
-//! which means "since the last report", and the next report replaces that by its time.
+//! report the time before or after it reads. An event sets `last_heard`, `last_data` or the `since` of
+//! the closing alarm to `None`, which means "since the last report". The next report replaces `None` by
+//! its time.
 //!
 //! | alarm | runs while | starts at | restarts at | on expiry |
 //! |---|---|---|---|---|

@@ -180,7 +180,7 @@
 //!                 self.connection.output().write_to(&mut self.socket)?; // the Close frame
 //!                 Err(io::Error::other(error))
 //!             }
-//!             _ => Ok(None), // No other event follows `Next::Message`.
+//!             _ => Ok(None), // With `Delivery::Messages`, no other event follows `Next::Message`.
 //!         }
 //!     }
 //! }

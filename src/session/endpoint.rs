@@ -168,6 +168,7 @@ impl Session {
                 match self.machine.receive_close(self.control.store(payload)) {
                     Ok(frame) => Some(SessionEvent::Close(frame)),
                     Err(_) => {
+                        // The connection has failed: all further input is dropped.
                         position.discard_unread();
                         self.machine.take_failure().map(SessionEvent::Failed)
                     }

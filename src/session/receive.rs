@@ -139,12 +139,14 @@ impl Machine {
         }
     }
 
-    /// Returns the part of the current message's announced payload that has not arrived.
+    /// Returns the missing payload of the current message, as announced, or estimated if it is
+    /// compressed.
     #[cfg(feature = "alloc")]
     pub(crate) fn announced(&self, limits: &ReceiveLimits) -> Announced {
         #[cfg(feature = "deflate")]
         if self.is_receiving_compressed() {
-            // The announced lengths are those of the compressed payload.
+            // The announced lengths are those of the compressed payload: the uncompressed length is
+            // estimated.
             let max = self.uncompressed_remaining(limits);
             let frame = self.estimate_uncompressed().min(max);
             return Announced { frame, fin: false, max };

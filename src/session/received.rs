@@ -37,11 +37,12 @@ pub(crate) enum ControlPayload<'i> {
     Stored(usize),
 }
 
-/// The part of a message's announced payload that has not arrived.
+/// The payload of a message that has not arrived, as far as its frame headers announce it.
 #[cfg(feature = "alloc")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Announced {
-    /// The number of missing payload bytes of the current frame.
+    /// The number of missing payload bytes of the current frame; an estimate if the message is
+    /// compressed.
     pub(crate) frame: u64,
     /// Whether no further frame of the message follows.
     pub(crate) fin: bool,

@@ -1,9 +1,9 @@
 //! permessage-deflate (RFC 7692): messages compressed with DEFLATE.
 //!
 //! `negotiation.rs` agrees on the parameters in the opening handshake, and `parameters.rs` reads and
-//! writes them. `inflater.rs` and `compressor.rs` inflate and compress payloads with the codecs of `zlib-rs`, and `pool.rs` shares the
-//! codecs among the connections of a thread. `connection/inflate.rs` and `connection/compress.rs`
-//! connect them to messages and frames.
+//! writes them. `inflater.rs` and `compressor.rs` inflate and compress payloads with the codecs of
+//! `zlib-rs`, and `pool.rs` shares the codecs among the connections of a thread.
+//! `connection/inflate.rs` and `connection/compress.rs` connect them to messages and frames.
 
 mod compressor;
 mod inflater;

@@ -219,7 +219,8 @@ impl StartLine {
     }
 }
 
-/// Returns the bytes in `range`, which must be within `bytes`.
+/// Returns the bytes in `range`, which must be within `bytes`: it was recorded while the same bytes were
+/// scanned.
 pub(crate) fn slice(bytes: &[u8], range: Range<usize>) -> &[u8] {
     let slice = bytes.get(range);
     debug_assert!(slice.is_some(), "the range is within the bytes");

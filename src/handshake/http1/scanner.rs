@@ -79,8 +79,8 @@ impl Scanner {
     }
 
     /// Reads the bytes that arrived since the last call, and passes each complete field line to
-    /// `on_field`. `received` starts with the first byte of the head. If it is shorter than in an
-    /// earlier call, no bytes have arrived.
+    /// `on_field`. `received` starts with the first byte of the head. If it is not longer
+    /// than in an earlier call, there are no new bytes.
     pub(crate) fn scan(
         &mut self,
         received: &[u8],
