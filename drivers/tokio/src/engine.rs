@@ -34,7 +34,7 @@ use crate::error::Error;
 use crate::reading::Reading;
 use crate::timer::Timer;
 
-/// The payload bytes of messages that are kept while a write is blocked, without the last message.
+/// The bytes of kept messages at which a blocked write stops reading.
 const MAX_KEPT: usize = 1 << 20;
 
 /// The transport and the state machine.

@@ -8,7 +8,7 @@ use websocket_proto::{Chunk, Input};
 pub(crate) struct Reading {
     pub(crate) input: Input<'static>,
     kept: VecDeque<Chunk<'static>>,
-    /// The payload bytes in `kept`.
+    /// The bytes of `kept`: payloads, and their places in the queue.
     kept_len: usize,
 }
 
@@ -21,23 +21,28 @@ impl Reading {
         !self.kept.is_empty()
     }
 
-    /// Returns the payload bytes of the kept messages.
+    /// Returns the bytes of the kept messages.
     pub(crate) fn kept_len(&self) -> usize {
         self.kept_len
     }
 
     pub(crate) fn keep(&mut self, chunk: Chunk<'static>) {
-        self.kept_len += chunk.payload.len();
+        self.kept_len += len_of(&chunk);
         self.kept.push_back(chunk);
     }
 
     /// Returns the first kept message. Frees the queue with the last one.
     pub(crate) fn take_kept(&mut self) -> Option<Chunk<'static>> {
         let chunk = self.kept.pop_front()?;
-        self.kept_len -= chunk.payload.len();
+        self.kept_len -= len_of(&chunk);
         if self.kept.is_empty() {
             self.kept = VecDeque::new();
         }
         Some(chunk)
     }
+}
+
+/// Counts the place in the queue, too, so that the number of empty messages is bounded.
+fn len_of(chunk: &Chunk<'_>) -> usize {
+    size_of::<Chunk<'_>>() + chunk.payload.len()
 }

@@ -198,6 +198,19 @@ async fn timeout_of_blocked_output_is_returned_while_kept_messages_are_full() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn blocked_call_keeps_a_bounded_number_of_empty_messages() {
+    let script = Script::default();
+    let mut socket = script.server_with(&FULL_AT_ONCE);
+    script.block_writes();
+    socket.feed("first").await.unwrap();
+    let empty = b"\x82\x80\0\0\0\0".repeat(10_000);
+    (0..20).for_each(|_| script.push(empty.clone()));
+    assert!(poll(pin!(socket.flush())).is_pending());
+    let reads = script.take_calls().reads;
+    assert!((2..=10).contains(&reads), "{reads}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn transport_that_fails_after_the_closing_handshake_is_no_failure() {
     let script = Script::default();
     let mut socket = script.server();

@@ -51,7 +51,7 @@ enum Writes {
 /// The number of calls since the last question.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Calls {
-    reads: usize,
+    pub(crate) reads: usize,
     /// Reads that found nothing: the connection waits.
     waits: usize,
     writes: usize,
