@@ -201,10 +201,11 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Engine<IO> {
     }
 
     /// Returns whether to wait for the peer: always before a failure, and after it while the Close frame
-    /// is not written or a timeout bounds the wait.
+    /// is not written and flushed, or a timeout bounds the wait.
     fn may_wait(&self) -> bool {
         !self.has_failed()
             || self.connection.has_output()
+            || self.is_unflushed
             || self.connection.poll_timeout().is_some()
     }
 

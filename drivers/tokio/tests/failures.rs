@@ -82,6 +82,19 @@ async fn streams_return_a_failure_after_the_close_frame_is_written() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn failure_without_timeouts_is_returned_after_the_close_frame_is_flushed() {
+    let script = Script::default();
+    let mut socket = script.server_with(Config::new());
+    script.buffer_writes();
+    script.push(FAILURE);
+    assert!(poll(pin!(socket.recv())).is_pending(), "the transport buffers the Close frame");
+    assert_eq!(script.take_written(), CLOSE);
+    script.accept_writes();
+    let failed = poll(pin!(socket.recv()));
+    assert!(matches!(failed, Poll::Ready(Err(Error::Connection(_)))), "{failed:?}");
+}
+
 #[tokio::test]
 async fn client_that_sends_too_much_receives_the_close_frame() {
     static SMALL: Config = Config::new()

@@ -44,6 +44,8 @@ struct State {
 enum Writes {
     #[default]
     Accepted,
+    /// Accepted, but a flush does not complete.
+    Buffered,
     Blocked,
     Failing,
 }
@@ -75,6 +77,11 @@ impl Script {
 
     pub(crate) fn block_writes(&self) {
         self.0.lock().unwrap().writes = Writes::Blocked;
+    }
+
+    /// Accepts writes as TLS does over a socket that is full.
+    pub(crate) fn buffer_writes(&self) {
+        self.0.lock().unwrap().writes = Writes::Buffered;
     }
 
     pub(crate) fn accept_writes(&self) {
@@ -143,7 +150,7 @@ impl AsyncWrite for Script {
         let mut state = self.0.lock().unwrap();
         state.calls.writes += 1;
         match state.writes {
-            Writes::Accepted => {}
+            Writes::Accepted | Writes::Buffered => {}
             Writes::Blocked => return Poll::Pending,
             Writes::Failing => return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
         }
@@ -156,7 +163,10 @@ impl AsyncWrite for Script {
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
+        match self.0.lock().unwrap().writes {
+            Writes::Buffered => Poll::Pending,
+            Writes::Accepted | Writes::Blocked | Writes::Failing => Poll::Ready(Ok(())),
+        }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
