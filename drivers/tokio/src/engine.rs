@@ -175,6 +175,12 @@ impl<IO> Engine<IO> {
 
 /// # Receiving
 impl<IO: AsyncRead + AsyncWrite + Unpin> Engine<IO> {
+    /// Returns whether `poll_event` completes with `true` at once. Uses bytes that were read, and does no
+    /// I/O.
+    pub(crate) fn has_event(&mut self, reading: &mut Reading) -> bool {
+        reading.has_kept() || self.connection.next(&mut reading.input) == Next::Message
+    }
+
     /// Completes with `true` when `receive` returns a message, a piece or, for a failure, `None`.
     /// Completes with `false` when the connection has ended.
     pub(crate) fn poll_event(&mut self, reading: &mut Reading, cx: &mut Context<'_>) -> Poll<bool> {

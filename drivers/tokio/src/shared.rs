@@ -53,7 +53,7 @@ impl<IO> Shared<IO> {
         let mut polled = poll(&mut engine, shared_cx);
         if polled.is_pending() {
             register(&self.wakers.sender, cx);
-            // What ended the wait before the waker was there has woken nobody.
+            // An event before the waker was registered has woken nobody.
             polled = poll(&mut engine, shared_cx);
             if polled.is_ready() {
                 lock(&self.wakers.sender).take();
@@ -76,9 +76,15 @@ impl<IO> Shared<IO> {
         poll: impl FnOnce(&mut Engine<IO>, &mut Context<'_>) -> Poll<T>,
     ) -> Poll<T> {
         register(&self.wakers.receiver, cx);
-        let polled = poll(&mut self.engine(), &mut Context::from_waker(&self.waker));
-        // The call may have made room for the sender, or have ended the connection.
-        wake(&self.wakers.sender);
+        let mut engine = self.engine();
+        let polled = poll(&mut engine, &mut Context::from_waker(&self.waker));
+        // The sender waits for room, for empty output or for the end of a connection that has failed.
+        let connection = &engine.connection;
+        let may_proceed = connection.has_room() || !connection.has_output() || engine.has_failed();
+        drop(engine);
+        if may_proceed {
+            wake(&self.wakers.sender);
+        }
         if polled.is_ready() {
             lock(&self.wakers.receiver).take();
         }

@@ -213,6 +213,10 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Receiver<IO> {
     pub async fn recv_chunk(&mut self) -> Result<Option<Chunk<'_>>, Error> {
         let Self { shared, reading } = self;
         let poll = |cx: &mut Context<'_>| {
+            // Most messages are read already, and need no waker.
+            if shared.engine().has_event(reading) {
+                return Poll::Ready(true);
+            }
             shared.poll_receiver(cx, |engine, cx| engine.poll_event(reading, cx))
         };
         if poll_fn(poll).await

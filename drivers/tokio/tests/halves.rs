@@ -129,6 +129,28 @@ async fn halves_that_wait_for_the_end_do_not_wake_each_other_without_end() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn receiving_half_wakes_a_blocked_sending_half_only_when_it_can_proceed() {
+    let script = Script::default();
+    let (mut sender, mut receiver) = script.server_with(&FULL_AT_ONCE).split();
+    script.block_writes();
+    sender.feed("first").await.unwrap();
+    let (wakes, waker) = Wakes::new();
+    let cx = &mut Context::from_waker(&waker);
+    let mut feed = pin!(sender.feed("second"));
+    assert!(feed.as_mut().poll(cx).is_pending());
+    script.push(b"\x81\x81\0\0\0\0a\x81\x81\0\0\0\0b");
+    for text in ["a", "b"] {
+        assert!(receiver.recv().await.unwrap().is_some_and(|message| message == text));
+    }
+    assert!(poll(pin!(receiver.recv())).is_pending());
+    assert_eq!(wakes.count(), 0);
+    script.accept_writes();
+    assert!(poll(pin!(receiver.recv())).is_pending());
+    assert_eq!(wakes.count(), 1);
+    assert!(feed.as_mut().poll(cx).is_ready());
+}
+
+#[tokio::test(start_paused = true)]
 async fn receiver_returns_a_failure_after_the_close_frame_is_written() {
     let script = Script::default();
     let (mut sender, mut receiver) = script.server().split();
