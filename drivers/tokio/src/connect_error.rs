@@ -35,7 +35,7 @@ pub enum ConnectError {
     Tcp {
         /// The peer.
         address: Box<str>,
-        /// The error of the first address.
+        /// The first error that occurred.
         error: io::Error,
     },
     /// The TLS handshake failed. The source of `error` is the error of rustls, if it comes from there.

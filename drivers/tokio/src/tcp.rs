@@ -37,8 +37,8 @@ pub fn configure_tcp(socket: &TcpStream) -> io::Result<()> {
 
 /// Connects to one of several addresses of a server: the first one that accepts (RFC 8305, section 5).
 ///
-/// The attempts start 250 ms apart, or when the previous one has failed. Returns the first error if all
-/// fail.
+/// The attempts start 250 ms apart, or as soon as one has failed. Returns the error that occurred first if
+/// all fail.
 pub(crate) async fn connect(addresses: impl Iterator<Item = SocketAddr>) -> io::Result<TcpStream> {
     let mut addresses = alternate(addresses).into_iter();
     let mut attempts: Vec<Pin<Box<dyn Future<Output = io::Result<TcpStream>> + Send>>> = Vec::new();
@@ -47,6 +47,7 @@ pub(crate) async fn connect(addresses: impl Iterator<Item = SocketAddr>) -> io::
     let socket = poll_fn(|cx| {
         loop {
             let mut connected = None;
+            let mut has_failed = false;
             attempts.retain_mut(|attempt| match attempt.as_mut().poll(cx) {
                 Poll::Pending => true,
                 Poll::Ready(Ok(socket)) => {
@@ -54,6 +55,7 @@ pub(crate) async fn connect(addresses: impl Iterator<Item = SocketAddr>) -> io::
                     false
                 }
                 Poll::Ready(Err(error)) => {
+                    has_failed = true;
                     first_error.get_or_insert(error);
                     false
                 }
@@ -66,7 +68,7 @@ pub(crate) async fn connect(addresses: impl Iterator<Item = SocketAddr>) -> io::
                 return Poll::Ready(Err(error.unwrap_or(io::ErrorKind::NotFound.into())));
             }
             if addresses.len() == 0
-                || (!attempts.is_empty() && delay.as_mut().poll(cx).is_pending())
+                || (!attempts.is_empty() && !has_failed && delay.as_mut().poll(cx).is_pending())
             {
                 return Poll::Pending;
             }
@@ -151,6 +153,13 @@ mod tests {
         let accepting = listener.local_addr().unwrap();
         let start = Instant::now();
         let socket = connect([silent, accepting].into_iter()).await.unwrap();
+        assert_eq!(socket.peer_addr().unwrap(), accepting);
+        let waited = start.elapsed();
+        assert!(waited >= ATTEMPT_DELAY && waited < ATTEMPT_DELAY * 2, "{waited:?}");
+        // The third address does not wait after the second one has failed.
+        let refused = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+        let start = Instant::now();
+        let socket = connect([silent, refused, accepting].into_iter()).await.unwrap();
         assert_eq!(socket.peer_addr().unwrap(), accepting);
         let waited = start.elapsed();
         assert!(waited >= ATTEMPT_DELAY && waited < ATTEMPT_DELAY * 2, "{waited:?}");
