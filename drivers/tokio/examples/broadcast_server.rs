@@ -9,6 +9,7 @@
 
 use std::net::SocketAddr;
 use std::pin::pin;
+use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::broadcast::{self, error::RecvError};
@@ -25,10 +26,19 @@ async fn main() -> Result<(), Error> {
     let (stop, stopping) = watch::channel(());
     let mut interrupt = pin!(tokio::signal::ctrl_c());
     loop {
-        let (tcp, peer) = tokio::select! {
-            biased; // Ctrl-C ends the process until `interrupt` is polled.
+        let accepted = tokio::select! {
+            biased; // Until `interrupt` is polled once, Ctrl-C ends the process.
             _ = &mut interrupt => break,
-            accepted = listener.accept() => accepted?,
+            accepted = listener.accept() => accepted,
+        };
+        let (tcp, peer) = match accepted {
+            Ok(accepted) => accepted,
+            // The process may have too many open files. The listener stays usable.
+            Err(error) => {
+                eprintln!("{error}");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                continue;
+            }
         };
         let room = Room { posts: posts.clone(), stopping: stopping.clone() };
         tokio::spawn(async move {

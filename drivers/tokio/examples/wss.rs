@@ -8,6 +8,7 @@
 
 use std::error::Error;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
@@ -46,19 +47,29 @@ async fn serve(file: &str, address: &str) -> Result {
     let listener = TcpListener::bind(address).await?;
     println!("listening on wss://localhost:{}/", listener.local_addr()?.port());
     loop {
-        let (tcp, peer) = listener.accept().await?;
-        let acceptor = acceptor.clone();
-        tokio::spawn(async move {
-            if let Err(error) = echo(acceptor, tcp).await {
-                eprintln!("{peer}: {error}");
+        match listener.accept().await {
+            Ok((tcp, peer)) => {
+                let acceptor = acceptor.clone();
+                tokio::spawn(async move {
+                    if let Err(error) = echo(acceptor, tcp).await {
+                        eprintln!("{peer}: {error}");
+                    }
+                });
             }
-        });
+            // The process may have too many open files. The listener stays usable.
+            Err(error) => {
+                eprintln!("{error}");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
     }
 }
 
 async fn echo(acceptor: TlsAcceptor, tcp: TcpStream) -> Result {
     configure_tcp(&tcp)?;
-    let mut socket = accept(acceptor.accept(tcp).await?).await?;
+    // `accept` bounds the time for the opening handshake, which follows.
+    let tls = tokio::time::timeout(Duration::from_secs(10), acceptor.accept(tcp)).await??;
+    let mut socket = accept(tls).await?;
     while let Some(message) = socket.recv().await? {
         let message = message.into_owned();
         socket.feed(message).await?;

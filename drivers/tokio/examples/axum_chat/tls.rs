@@ -3,10 +3,12 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::serve::Listener;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 use tokio_websocket_proto::tokio_rustls::TlsAcceptor;
 use tokio_websocket_proto::tokio_rustls::rustls::pki_types::PrivateKeyDer;
 use tokio_websocket_proto::tokio_rustls::rustls::{ServerConfig, crypto::ring};
@@ -29,7 +31,8 @@ pub(crate) fn listen(mut listener: TcpListener) -> io::Result<TlsListener> {
             let (acceptor, sender) = (acceptor.clone(), sender.clone());
             tokio::spawn(async move {
                 let _ = socket.set_nodelay(true);
-                if let Ok(stream) = acceptor.accept(socket).await {
+                let accepting = timeout(Duration::from_secs(10), acceptor.accept(socket));
+                if let Ok(Ok(stream)) = accepting.await {
                     let _ = sender.send((stream, peer)).await;
                 }
             });
