@@ -167,6 +167,7 @@ impl<IO> Engine<IO> {
     fn fail(&mut self, error: io::Error) {
         let had_failed = self.has_failed();
         self.connection.abort();
+        self.is_unflushed = false;
         if self.has_failed() && !had_failed {
             self.io_error = Some(error);
         }
@@ -197,7 +198,10 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Engine<IO> {
                 }
                 Next::Write | Next::Read if self.report_time().is_err() => {}
                 Next::Write | Next::Read => {
-                    let _ = self.poll_write(cx);
+                    if let Poll::Ready(Err(error)) = self.poll_write(cx) {
+                        self.fail_write(error, reading, cx);
+                        continue;
+                    }
                     if self.poll_wait(reading, cx).is_pending() {
                         return if self.may_wait() { Poll::Pending } else { Poll::Ready(false) };
                     }
@@ -282,23 +286,32 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Engine<IO> {
         if flushed.is_pending() && self.has_room() { Poll::Ready(Ok(())) } else { flushed }
     }
 
-    /// Writes and flushes all output. While the transport accepts none, reads and keeps messages.
+    /// Writes and flushes all output. While the transport accepts none, reads and keeps messages. After a
+    /// failed write, keeps what has arrived before it fails the connection.
     pub(crate) fn poll_flush(
         &mut self,
         mut reading: Option<&mut Reading>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), SendError>> {
         loop {
-            let written = self.poll_write(cx);
+            let failure = match self.poll_write(cx) {
+                Poll::Ready(Ok(())) if !self.has_failed() => return Poll::Ready(Ok(())),
+                Poll::Ready(Err(error)) => Some(error),
+                Poll::Ready(Ok(())) | Poll::Pending => None,
+            };
             if self.has_failed() {
                 return self.poll_end(cx).map(|()| Err(SendError::Closed));
             }
-            if written.is_ready() {
-                return Poll::Ready(Ok(()));
-            }
-            let Some(reading) = &mut reading else { return Poll::Pending };
+            let Some(reading) = &mut reading else {
+                let Some(error) = failure else { return Poll::Pending };
+                self.fail(error);
+                continue;
+            };
             if reading.kept_len() >= MAX_KEPT {
-                ready!(self.poll_timers(cx));
+                match failure {
+                    Some(error) => self.fail(error),
+                    None => ready!(self.poll_timers(cx)),
+                }
                 continue;
             }
             match self.connection.next(&mut reading.input) {
@@ -310,7 +323,10 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Engine<IO> {
                 }
                 Next::Closed => return Poll::Ready(Ok(())),
                 Next::Write | Next::Read if self.report_time().is_err() => {}
-                Next::Write | Next::Read => ready!(self.poll_wait(reading, cx)),
+                Next::Write | Next::Read => match failure {
+                    Some(error) => self.fail_write(error, reading, cx),
+                    None => ready!(self.poll_wait(reading, cx)),
+                },
             }
         }
     }

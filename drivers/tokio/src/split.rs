@@ -25,7 +25,8 @@ use crate::websocket::{WebSocket, ping};
 ///
 /// Both halves return a [failure](WebSocket#failures) of the connection, so that both tasks learn of it: each
 /// call of this half returns it as [`Error::Connection`], and the receiving half returns it once, with the
-/// error of the transport if there is one.
+/// error of the transport if there is one. If a write of this half fails, messages that the receiving half has
+/// not returned yet are lost.
 pub struct Sender<IO>(pub(crate) Arc<Shared<IO>>);
 
 /// The half of a [`WebSocket`] that receives. It is created by [`WebSocket::split`].

@@ -34,6 +34,9 @@ use crate::split::{Receiver, Sender, split};
 /// [`Timeouts::closing`](websocket_proto::Timeouts::closing) bounds this wait; without that timeout it ends
 /// when the frame is written. After a broken transport or a dead peer there is nothing to wait for.
 ///
+/// A write may fail because the peer has closed the transport. What the peer sent before that is received
+/// first: [`recv`](Self::recv) returns the messages, and [`peer_close`](Self::peer_close) the Close frame.
+///
 /// The first of these calls that completes returns the failure. After it, [`recv`](Self::recv) returns
 /// `None`, and the calls that send return [`SendError::Closed`].
 pub struct WebSocket<IO> {

@@ -32,6 +32,42 @@ async fn failed_write_is_returned_although_nothing_can_be_read() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn messages_that_arrive_before_a_failed_write_are_returned() {
+    let frames = |text: u8| [b"\x81\x81\0\0\0\0", &[text][..]].concat();
+    for (name, call) in CALLS {
+        let script = Script::default();
+        let mut socket = script.server_with(&FULL_AT_ONCE);
+        script.push([frames(b'a'), frames(b'b')].concat());
+        script.push([&frames(b'c'), &b"\x88\x82\0\0\0\0\x03\xe9"[..]].concat());
+        script.push_reset();
+        assert!(socket.recv().await.unwrap().is_some_and(|message| message == "a"));
+        script.fail_writes();
+        socket.feed("first").await.unwrap();
+        let failed = call(&mut socket).await;
+        assert!(matches!(failed, Err(Error::Io(_))), "{name}: {failed:?}");
+        for text in ["b", "c"] {
+            let kept = socket.recv().await.unwrap();
+            assert!(kept.is_some_and(|message| message == text), "{name}");
+        }
+        assert!(matches!(socket.recv().await, Ok(None)), "{name}");
+        assert_eq!(socket.peer_close().unwrap().code(), CloseCode::GOING_AWAY, "{name}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn receiving_call_whose_write_fails_returns_the_messages_that_have_arrived() {
+    let script = Script::default();
+    let mut socket = script.server();
+    socket.feed("first").await.unwrap();
+    script.fail_writes();
+    script.push(b"\x81\x81\0\0\0\0a\x88\x82\0\0\0\0\x03\xe9");
+    script.push("");
+    assert!(socket.recv().await.unwrap().is_some_and(|message| message == "a"));
+    assert!(matches!(socket.recv().await, Err(Error::Io(_))));
+    assert_eq!(socket.peer_close().unwrap().code(), CloseCode::GOING_AWAY);
+}
+
+#[tokio::test(start_paused = true)]
 async fn timeout_that_a_read_reveals_is_returned_at_once() {
     let second = Duration::from_secs(1);
     let timeouts = Timeouts::NONE.with_idle(Some(8 * second));

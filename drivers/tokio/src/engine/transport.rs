@@ -16,26 +16,23 @@ use crate::reading::Reading;
 const MAX_SLICES: usize = 64;
 
 impl<IO: AsyncRead + AsyncWrite + Unpin> Engine<IO> {
-    /// Writes the output. Completes when all of it is written and flushed, or when the connection has
-    /// failed.
-    pub(super) fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    /// Writes the output. Completes when all of it is written and flushed. An error does not fail the
+    /// connection, which would drop what was received: the caller calls `fail`.
+    pub(super) fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.connection.has_output() {
-            match ready!(self.poll_write_once(cx)) {
-                Ok(0) => self.fail(io::ErrorKind::WriteZero.into()),
-                Ok(_) => self.is_unflushed = true,
-                Err(error) => self.fail(error),
+            if ready!(self.poll_write_once(cx))? == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
+            self.is_unflushed = true;
             if self.has_ended() {
-                return Poll::Ready(());
+                return Poll::Ready(Ok(()));
             }
         }
         if self.is_unflushed {
-            match ready!(Pin::new(&mut self.io).poll_flush(cx)) {
-                Ok(()) => self.is_unflushed = false,
-                Err(error) => self.fail(error),
-            }
+            ready!(Pin::new(&mut self.io).poll_flush(cx))?;
+            self.is_unflushed = false;
         }
-        Poll::Ready(())
+        Poll::Ready(Ok(()))
     }
 
     /// Writes once, and removes what was written from the output.
@@ -100,7 +97,24 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Engine<IO> {
         Poll::Ready(())
     }
 
-    /// Waits for bytes. At the end of the stream only the output or a timer can change anything.
+    /// Handles a failed write. A peer often sends messages and a Close frame before it closes the
+    /// transport: the connection fails when no received byte is left.
+    pub(super) fn fail_write(
+        &mut self,
+        error: io::Error,
+        reading: &mut Reading,
+        cx: &mut Context<'_>,
+    ) {
+        if self.has_failed()
+            || self.poll_read(reading, cx).is_pending()
+            || !reading.input.has_unread()
+        {
+            self.fail(error);
+        }
+    }
+
+    /// Waits for bytes. After the end of the stream it stays pending: only the output or a timer can
+    /// change anything.
     fn poll_read(&mut self, reading: &mut Reading, cx: &mut Context<'_>) -> Poll<()> {
         match ready!(buffer::poll_read(&mut self.io, &mut reading.input, cx)) {
             Ok(()) => self.is_time_due = true,
