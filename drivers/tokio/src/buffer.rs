@@ -13,10 +13,10 @@ use websocket_proto::Input;
 const LEN: usize = 128 << 10;
 
 /// The number of read buffers that a thread keeps.
-const MAX_KEPT: usize = 8;
+const MAX_POOLED: usize = 8;
 
 thread_local! {
-    static KEPT: Cell<Vec<Vec<u8>>> = const { Cell::new(Vec::new()) };
+    static POOL: Cell<Vec<Vec<u8>>> = const { Cell::new(Vec::new()) };
 }
 
 /// Reads once into `input`, which owns a buffer only from a successful read until its bytes are consumed
@@ -65,13 +65,13 @@ pub(crate) fn release(input: &mut Input<'static>) {
 
 /// Takes a read buffer of the thread, or allocates one.
 fn take() -> Vec<u8> {
-    let kept = KEPT.try_with(|cell| {
-        let mut kept = cell.take();
-        let buffer = kept.pop();
-        cell.set(kept);
+    let pooled = POOL.try_with(|cell| {
+        let mut pool = cell.take();
+        let buffer = pool.pop();
+        cell.set(pool);
         buffer
     });
-    kept.ok().flatten().unwrap_or_else(|| vec![0; LEN])
+    pooled.ok().flatten().unwrap_or_else(|| vec![0; LEN])
 }
 
 /// Returns a read buffer to the thread.
@@ -80,11 +80,11 @@ fn give(buffer: Vec<u8>) {
         return; // The input had no buffer, or one of a handshake.
     }
     // A thread that is ending drops the buffer.
-    let _ = KEPT.try_with(|cell| {
-        let mut kept = cell.take();
-        if kept.len() < MAX_KEPT {
-            kept.push(buffer);
+    let _ = POOL.try_with(|cell| {
+        let mut pool = cell.take();
+        if pool.len() < MAX_POOLED {
+            pool.push(buffer);
         }
-        cell.set(kept);
+        cell.set(pool);
     });
 }

@@ -11,7 +11,7 @@ use http::{Request, Version};
 use websocket_proto::handshake::ClientRequest;
 use websocket_proto::{Connection, Input, SharedConfig};
 
-use super::io::{Kind, UpgradedIo};
+use super::io::{UpgradeKind, UpgradedIo};
 use crate::client::Response;
 use crate::error::Error;
 use crate::websocket::WebSocket;
@@ -117,10 +117,10 @@ impl<'a> ClientUpgrade<'a> {
     ) -> Result<WebSocket<UpgradedIo>, Error> {
         let (negotiated, kind) = match &self.handshake {
             Handshake::Upgrade { nonce } => {
-                (self.request.verify_http(nonce, &response)?, Kind::Connection)
+                (self.request.verify_http(nonce, &response)?, UpgradeKind::Http1)
             }
             Handshake::ExtendedConnect => {
-                (self.request.verify_extended_connect_http(&response)?, Kind::Stream)
+                (self.request.verify_extended_connect_http(&response)?, UpgradeKind::Http2)
             }
         };
         let Some(negotiated) = negotiated else {

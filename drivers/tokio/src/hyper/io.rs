@@ -12,23 +12,26 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 #[derive(Debug)]
 pub struct UpgradedIo {
     io: Upgraded,
-    kind: Kind,
+    kind: UpgradeKind,
 }
 
 /// The kind of connection that was upgraded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum UpgradeKind {
     /// A connection of HTTP/1.1.
-    Connection,
+    Http1,
     /// A stream of HTTP/2.
-    Stream,
+    Http2,
     /// A stream of HTTP/2 whose writing direction is shut down.
-    EndedStream,
+    EndedHttp2,
 }
 
 impl UpgradedIo {
     /// Waits until hyper has upgraded.
-    pub(super) async fn once_upgraded(on_upgrade: OnUpgrade, kind: Kind) -> io::Result<Self> {
+    pub(super) async fn once_upgraded(
+        on_upgrade: OnUpgrade,
+        kind: UpgradeKind,
+    ) -> io::Result<Self> {
         let io = on_upgrade.await.map_err(io::Error::other)?;
         Ok(Self { io, kind })
     }
@@ -48,7 +51,7 @@ impl AsyncRead for UpgradedIo {
     ) -> Poll<io::Result<()>> {
         // A stream needs no draining: its unread bytes do not destroy what was written, and browsers
         // may never end their direction.
-        if self.kind == Kind::EndedStream {
+        if self.kind == UpgradeKind::EndedHttp2 {
             return Poll::Ready(Ok(()));
         }
         let mut space = Uninitialized::new(buffer.initialize_unfilled());
@@ -85,8 +88,8 @@ impl AsyncWrite for UpgradedIo {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.kind == Kind::Stream {
-            self.kind = Kind::EndedStream;
+        if self.kind == UpgradeKind::Http2 {
+            self.kind = UpgradeKind::EndedHttp2;
         }
         Pin::new(&mut self.io).poll_shutdown(cx)
     }

@@ -12,7 +12,7 @@ use websocket_proto::handshake::{
 };
 use websocket_proto::{Connection, Input, Negotiated, SharedConfig};
 
-use super::io::{Kind, UpgradedIo};
+use super::io::{UpgradeKind, UpgradedIo};
 use crate::error::Error;
 use crate::websocket::WebSocket;
 
@@ -46,7 +46,7 @@ use crate::websocket::WebSocket;
 #[derive(Debug)]
 pub struct ServerUpgrade {
     on_upgrade: OnUpgrade,
-    kind: Kind,
+    kind: UpgradeKind,
     config: SharedConfig,
     /// The subprotocols that the client offers.
     offered: Vec<String>,
@@ -233,10 +233,10 @@ fn forbidden<B>(request: &Request<B>, policy: &OriginPolicy<'_>) -> String {
 }
 
 impl Checked<'_> {
-    fn kind(&self) -> Kind {
+    fn kind(&self) -> UpgradeKind {
         match self {
-            Self::Upgrade(_) => Kind::Connection,
-            Self::Connect(_) => Kind::Stream,
+            Self::Upgrade(_) => UpgradeKind::Http1,
+            Self::Connect(_) => UpgradeKind::Http2,
         }
     }
 
