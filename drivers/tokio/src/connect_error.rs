@@ -126,7 +126,7 @@ impl ConnectError {
             | Self::Tcp { .. }
             | Self::NoResponse { .. }
             | Self::Timeout { .. } => true,
-            // An error of rustls is a refusal, others are those of the transport.
+            // An error of rustls is final, others are those of the transport.
             Self::Tls { error, .. } => error.kind() != io::ErrorKind::InvalidData,
             Self::ProxyRejected { response, .. } => crate::error::is_temporary(response.status),
             Self::Proxy { error, .. } => error.is_temporary(),
@@ -154,7 +154,7 @@ impl fmt::Display for ConnectError {
                 )
             }
             Self::TlsDisabled => f.write_str(
-                "wss needs TLS; enable the features `ring` and `native-roots` of \
+                "the URI needs TLS; enable the features `ring` and `native-roots` of \
                  tokio-websocket-proto",
             ),
             Self::NoCryptography => f.write_str(
@@ -214,14 +214,14 @@ impl fmt::Display for ConnectError {
             }
             Self::ProxyRejected { address, response } => write!(
                 f,
-                "the proxy {address} refused the tunnel with status {}{}",
+                "the proxy {address} rejected the tunnel with status {}{}",
                 response.status,
                 proxy_advice(response.status)
             ),
             Self::Proxy { address, error } => {
                 let error: &dyn fmt::Display = match &**error {
                     crate::Error::Handshake(error) => error,
-                    crate::Error::Connect(_) => &"it speaks TLS, which https:// asks for",
+                    crate::Error::Connect(_) => &"it speaks TLS, so write https://",
                     error => error,
                 };
                 write!(
@@ -230,15 +230,24 @@ impl fmt::Display for ConnectError {
                 )
             }
             Self::TooManyRedirects { location } => {
-                write!(f, "the server redirects too often, last to {location}")
+                write!(
+                    f,
+                    "the server redirects too often, last to {location}; check the URI, or allow \
+                     more redirects"
+                )
             }
             Self::RedirectUri(error) => {
-                write!(f, "the server redirects to an invalid URI: {error}")
+                write!(
+                    f,
+                    "the server redirects to an invalid URI: {error}; report it to whoever runs the \
+                     server"
+                )
             }
             Self::InsecureRedirect { location } => {
                 write!(
                     f,
-                    "the server redirects to {location}, which is without TLS; this is not followed"
+                    "the server redirects to {location}, which is without TLS and is not followed; \
+                     ask for a wss:// URI"
                 )
             }
             Self::Timeout { address, step } => {
@@ -340,7 +349,7 @@ mod tests {
         for (error, text) in [
             (
                 ConnectError::TlsDisabled,
-                "wss needs TLS; enable the features `ring` and `native-roots` of \
+                "the URI needs TLS; enable the features `ring` and `native-roots` of \
                  tokio-websocket-proto",
             ),
             (

@@ -17,7 +17,9 @@ pub enum Error {
     Connect(Box<ConnectError>),
     /// Reading from or writing to the transport failed.
     Io(io::Error),
-    /// The connection failed: the peer broke a rule, exceeded a limit or did not answer in time.
+    /// The connection failed: the peer broke a rule, exceeded a limit, did not answer in time or ended its
+    /// stream without a Close frame. The sending half of a split connection also returns a failed transport
+    /// as this error.
     Connection(ConnectionError),
     /// The message or frame cannot be sent.
     Send(SendError),
@@ -36,7 +38,7 @@ pub enum Error {
 
 impl Error {
     /// Returns whether the same call may succeed later: the network, the peer or a server on the way
-    /// failed or was too slow, and nobody refused.
+    /// failed, was too slow or was overloaded.
     ///
     /// A client that reconnects waits for a random and growing time (RFC 6455, section 7.2.3); the
     /// example `client` shows it.
@@ -116,7 +118,7 @@ fn rejection_advice(response: &Response) -> &'static str {
         200..=299 => "; it serves a page there, so check the path and the port",
         400 if mentions_https => "; the port may expect TLS, so try wss:// instead of ws://",
         401 => "; it demands credentials, so give them in the field Authorization",
-        403 => "; it refuses the credentials or the field Origin",
+        403 => "; it rejects the credentials or the field Origin",
         404 => "; check the path",
         429 | 502..=504 => "; try again later",
         _ => "",
@@ -198,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn failures_are_temporary_and_refusals_are_not() {
+    fn failures_are_temporary_and_rejections_are_not() {
         let refused = || io::Error::from(io::ErrorKind::ConnectionRefused);
         for error in [
             refused().into(),

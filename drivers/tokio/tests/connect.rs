@@ -186,14 +186,18 @@ async fn redirects_that_must_not_be_followed_are_errors() {
     let error = client.connect(&format!("ws://127.0.0.1:{endless}/")).await.unwrap_err();
     assert_eq!(
         error.to_string(),
-        format!("the server redirects too often, last to ws://127.0.0.1:{endless}/")
+        format!(
+            "the server redirects too often, last to ws://127.0.0.1:{endless}/; check the URI, or \
+             allow more redirects"
+        )
     );
 
     let invalid = redirect("ftp://example.com/").await;
     let error = client.connect(&format!("ws://127.0.0.1:{invalid}/")).await.unwrap_err();
     assert_eq!(
         error.to_string(),
-        "the server redirects to an invalid URI: the scheme is none of ws, wss, http and https"
+        "the server redirects to an invalid URI: the scheme is none of ws, wss, http and https; \
+         report it to whoever runs the server"
     );
 
     let insecure = serve(async |socket| {
@@ -208,7 +212,8 @@ async fn redirects_that_must_not_be_followed_are_errors() {
     assert!(matches!(**inner, ConnectError::InsecureRedirect { .. }));
     assert_eq!(
         error.to_string(),
-        "the server redirects to ws://localhost/, which is without TLS; this is not followed"
+        "the server redirects to ws://localhost/, which is without TLS and is not followed; ask for \
+         a wss:// URI"
     );
 }
 

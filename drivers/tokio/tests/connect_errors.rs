@@ -250,7 +250,7 @@ async fn responses_of_http_servers() {
         (200, "; it serves a page there, so check the path and the port"),
         (400, ""),
         (401, "; it demands credentials, so give them in the field Authorization"),
-        (403, "; it refuses the credentials or the field Origin"),
+        (403, "; it rejects the credentials or the field Origin"),
         (404, "; check the path"),
         (503, "; try again later"),
     ] {
@@ -272,7 +272,7 @@ async fn rejection_has_fields_and_body() {
 }
 
 #[tokio::test]
-async fn refusals_of_proxies() {
+async fn rejections_of_proxies() {
     let demanding = serve(async |socket| proxy(socket, Some("Basic x")).await).await;
     let (error, text) = unreached(&via(demanding), "wss://example.com").await;
     assert!(matches!(&error, ConnectError::ProxyRejected { response, .. }
@@ -280,7 +280,7 @@ async fn refusals_of_proxies() {
     assert_eq!(
         text,
         format!(
-            "the proxy 127.0.0.1:{demanding} refused the tunnel with status 407; give its user and \
+            "the proxy 127.0.0.1:{demanding} rejected the tunnel with status 407; give its user and \
              password: http://user:password@host:port"
         )
     );
@@ -291,14 +291,14 @@ async fn refusals_of_proxies() {
     ] {
         let port = serve_bytes(format!("HTTP/1.1 {status} \r\nContent-Length: 0\r\n\r\n")).await;
         let (_, text) = unreached(&via(port), "wss://example.com").await;
-        let start = format!("the proxy 127.0.0.1:{port} refused the tunnel with status {status}");
+        let start = format!("the proxy 127.0.0.1:{port} rejected the tunnel with status {status}");
         assert_eq!(text, start + advice);
     }
 }
 
 #[tokio::test]
 async fn proxies_that_are_none() {
-    let mut ports = vec![(tls_echo_server().await, "it speaks TLS, which https:// asks for")];
+    let mut ports = vec![(tls_echo_server().await, "it speaks TLS, so write https://")];
     for (response, cause) in [
         ("SSH-2.0-OpenSSH_9.9\r\n", "the start line has no HTTP version"),
         ("HTTP/1.1 200 \r\n\r\nbytes", "bytes follow its response"),

@@ -173,9 +173,9 @@ async fn client_connects_again_after_a_restart_of_the_server() {
 }
 
 #[tokio::test]
-async fn client_stops_when_the_server_refuses() {
-    let refusal = "HTTP/1.1 401 \r\nContent-Length: 0\r\n\r\n";
-    let port = serve_bytes(refusal).await;
+async fn client_stops_when_the_server_rejects_it() {
+    let rejection = "HTTP/1.1 401 \r\nContent-Length: 0\r\n\r\n";
+    let port = serve_bytes(rejection).await;
     let client = start("client", &[&format!("ws://127.0.0.1:{port}/")]);
     assert_eq!(
         client.finish().await.unwrap_err(),

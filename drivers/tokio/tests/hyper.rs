@@ -84,7 +84,7 @@ impl Client {
             let (sender, connection) = http2::handshake(TokioExecutor::new(), io).await.unwrap();
             tokio::spawn(connection);
             let mut client = Self::Http2(sender);
-            // The server's settings have come with the response to a first request.
+            // The server's settings have arrived with the response to a first request.
             client.get("http://example.com/page", &[]).await;
             client
         } else {

@@ -162,9 +162,9 @@ where
     let target = head[0].strip_prefix("CONNECT ").unwrap().strip_suffix(" HTTP/1.1\r\n").unwrap();
     let given = head.iter().find_map(|line| line.strip_prefix("Proxy-Authorization: "));
     if given.map(str::trim_end) != credentials {
-        let refusal = b"HTTP/1.1 407 Proxy Authentication Required\r\n\
+        let rejection = b"HTTP/1.1 407 Proxy Authentication Required\r\n\
             Proxy-Authenticate: Basic\r\nContent-Length: 0\r\n\r\n";
-        client.write_all(refusal).await?;
+        client.write_all(rejection).await?;
         return client.shutdown().await;
     }
     let mut server = TcpStream::connect(target).await?;
