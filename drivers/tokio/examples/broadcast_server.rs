@@ -1,8 +1,8 @@
 //! A server that sends each message of a client to all other clients.
 //!
 //! `cargo run --example broadcast_server [ADDRESS]` listens on 127.0.0.1:9003, or on ADDRESS. The example
-//! `client` is a client for it. Ctrl-C tells each client that the server is going away (1001), waits until
-//! all have closed, and ends.
+//! `client` is a client for it. Ctrl-C closes each connection with 1001 (going away), waits until all have
+//! closed, and ends.
 //!
 //! A message is encoded once for all clients. A client that falls 100 messages or 1 MiB behind is
 //! disconnected (1013).

@@ -115,8 +115,8 @@ fn typed_lines() -> mpsc::Receiver<String> {
 
 /// The delays between attempts (RFC 6455, section 7.2.3).
 ///
-/// When a server comes back, its clients must not all connect at once: the first delay is random within a
-/// span, later ones within spans that double up to 64 times the first.
+/// When a server comes back, its clients must not all connect at once, so delays are random: the first one is
+/// up to `first`, the next one between 1 and 2 times `first`, then 2 and 4 times, up to 32 and 64 times.
 struct Backoff {
     first: Duration,
     attempts: u32,

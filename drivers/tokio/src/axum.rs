@@ -50,24 +50,24 @@ use crate::hyper::{ServerUpgrade, UpgradeError, UpgradedIo, check};
 /// A connection that [`WebSocketUpgrade`] opened.
 pub type WebSocket = crate::WebSocket<UpgradedIo>;
 
-/// Extracts a valid request that opens a WebSocket. It is rejected with an [`UpgradeError`].
+/// Extracts a request that opens a WebSocket. Any other request is rejected with an [`UpgradeError`].
 ///
 /// The [module](self) has an example. Route it with `any`: over HTTP/2 the method is CONNECT.
 ///
 /// # Configuration
 ///
 /// Without [`config`](Self::config) a connection has [`DEFAULT_CONFIG`]: messages up to 64 MiB,
-/// keepalive, and pages of the same origin only. An application that raises limits, enables compression
+/// keepalive, and pages of the same origin only. An application that changes limits, enables compression
 /// or allows other origins keeps its configuration in a `static`:
 ///
 /// ```
 /// use axum::response::Response;
 /// use tokio_websocket_proto::axum::WebSocketUpgrade;
 /// use tokio_websocket_proto::proto::handshake::OriginPolicy;
-/// use tokio_websocket_proto::proto::{Config, Limits, Timeouts};
+/// use tokio_websocket_proto::proto::{Config, Limits};
+/// use tokio_websocket_proto::default_config;
 ///
-/// static CONFIG: Config = Config::new()
-///     .with_timeouts(Timeouts::RECOMMENDED)
+/// static CONFIG: Config = default_config()
 ///     .with_limits(Limits::DEFAULT.with_max_message(64 << 10))
 ///     .with_origin_policy(OriginPolicy::list(&["https://example.com"]));
 ///

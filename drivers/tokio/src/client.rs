@@ -18,7 +18,7 @@ use crate::websocket::WebSocket;
 /// # Errors
 ///
 /// Returns [`Error::Head`] if `request` is invalid, [`Error::Rejected`] if the server answers with a
-/// status code other than 101, and an error if its response breaks a rule or does not come in time.
+/// status code other than 101, and an error if its response breaks a rule or does not arrive in time.
 ///
 /// ```no_run
 /// use tokio::net::TcpStream;

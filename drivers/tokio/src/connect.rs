@@ -193,7 +193,7 @@ impl ClientBuilder {
         check_tls(uri).map(|()| stream)
     }
 
-    /// Performs a step within what is left of `Timeouts::opening`.
+    /// Performs a step within the remaining time of `Timeouts::opening`.
     async fn within<T>(
         &self,
         uri: &Uri<'_>,

@@ -89,8 +89,8 @@ impl<IO> Engine<IO> {
         self.take_error().unwrap_or(Error::Send(error))
     }
 
-    /// Returns the failure of the connection, or `error` if it has not failed. `take_error` returns the
-    /// failure all the same, with the error of the transport.
+    /// Returns the failure of the connection, or `error` if it has not failed. `take_error` still
+    /// returns the failure after it.
     pub(crate) fn error_or(&self, error: SendError) -> Error {
         self.connection.error().map_or(Error::Send(error), Error::Connection)
     }

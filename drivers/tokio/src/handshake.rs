@@ -48,7 +48,7 @@ pub const fn default_config() -> Config {
 /// # Errors
 ///
 /// Returns an error if the client's request is not an upgrade to WebSocket, breaks a rule, or does not
-/// come in time. The client has then received a response that says so.
+/// arrive in time. The client has then received a response that says so.
 pub async fn accept<IO>(io: IO) -> Result<WebSocket<IO>, Error>
 where
     IO: AsyncRead + AsyncWrite + Unpin,
@@ -100,7 +100,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Incoming<IO> {
     ///
     /// # Errors
     ///
-    /// Returns an error if the request breaks a rule, or does not come in time. The client has then received
+    /// Returns an error if the request breaks a rule, or does not arrive in time. The client has then received
     /// a response that says so.
     pub async fn receive(io: IO, config: impl Into<SharedConfig>) -> Result<Self, Error> {
         let mut exchange = Box::new(Exchange::new(io, ServerHandshake::new(config)));
@@ -133,7 +133,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Incoming<IO> {
         Ok(*socket)
     }
 
-    /// Refuses the request with a prepared response, and closes the transport when the client has read
+    /// Rejects the request with a prepared response, and closes the transport when the client has read
     /// it or a deadline has passed.
     ///
     /// # Errors

@@ -14,7 +14,7 @@
 //!   it, and `recv` writes everything that is queued before it waits: a receive loop needs no `flush`.
 //! - Keepalive, the detection of dead peers, and deadlines for connecting and closing are on. Remove
 //!   timers of your own, or set them with [`Timeouts`](crate::proto::Timeouts).
-//! - A server refuses pages of other origins. A public service allows them with
+//! - A server rejects pages of other origins. A public service allows them with
 //!   [`OriginPolicy`](crate::proto::handshake::OriginPolicy).
 //! - The halves of [`split`](crate::WebSocket::split) work in two tasks without a lock of the program. Keep
 //!   both: the receiving half answers Pings.
@@ -34,7 +34,7 @@
 //! | `ClientRequestBuilder::with_header(name, value)` | [`ClientBuilder::with_field`](crate::ClientBuilder::with_field) |
 //! | `ClientRequestBuilder::with_sub_protocol(name)` | [`ClientBuilder::with_subprotocols`](crate::ClientBuilder::with_subprotocols) |
 //! | `generate_key`, `generate_request` | none: the handshake draws its key and writes the request |
-//! | the `Response` of a handshake | [`Connected::response`](crate::Connected), or the result of [`client_with`](crate::client_with); the subprotocol is [`WebSocket::subprotocol`](crate::WebSocket::subprotocol). A refusal is [`Error::Rejected`](crate::Error::Rejected), which has the whole response |
+//! | the `Response` of a handshake | [`Connected::response`](crate::Connected), or the result of [`client_with`](crate::client_with); the subprotocol is [`WebSocket::subprotocol`](crate::WebSocket::subprotocol). A rejection is [`Error::Rejected`](crate::Error::Rejected), which has the whole response |
 //! | `Connector::Plain`, `Connector::Rustls(config)` | the scheme of the URI, and [`ClientBuilder::with_tls`](crate::ClientBuilder) |
 //! | `Connector::NativeTls(connector)` | none: open the stream with `tokio-native-tls`, and pass it to [`client`](crate::client()) |
 //! | `MaybeTlsStream` | [`Stream`](crate::Stream) |
@@ -155,7 +155,7 @@
 //! | tokio-tungstenite | here |
 //! |---|---|
 //! | `client` | `client` |
-//! | `echo-server` | `echo_server` |
+//! | `echo-server` | `echo_server_tokio` |
 //! | `server` | `broadcast_server` |
 //! | `interval-server` | the same loop with a branch for [`tokio::time::interval`] |
 //! | `server-headers` | [`Incoming`](crate::Incoming) has an example that reads the request |

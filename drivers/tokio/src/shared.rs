@@ -124,7 +124,8 @@ fn register(slot: &Mutex<Option<Waker>>, cx: &Context<'_>) {
     }
 }
 
-/// No call panics while it holds a lock, except in the transport; the state stays consistent.
+/// No call panics while it holds a lock, except in the transport and in the `question` of a program; the
+/// state stays consistent.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

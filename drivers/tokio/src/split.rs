@@ -24,7 +24,7 @@ use crate::websocket::{WebSocket, ping};
 /// # Failures
 ///
 /// Both halves return a [failure](WebSocket#failures) of the connection, so that both tasks learn of it: each
-/// call of this half returns it as [`Error::Connection`], and the receiving half returns it once, with the
+/// call of this half that waits returns it as [`Error::Connection`], and the receiving half returns it once, with the
 /// error of the transport if there is one. If a write of this half fails, messages that the receiving half has
 /// not returned yet are lost.
 pub struct Sender<IO>(pub(crate) Arc<Shared<IO>>);
@@ -190,7 +190,8 @@ impl<IO> Sender<IO> {
         }
     }
 
-    /// Calls `question` with the state machine.
+    /// Calls `question` with the state machine. Meanwhile the connection is locked: `question` must not use
+    /// the halves.
     pub fn with_connection<T>(&self, question: impl FnOnce(&Connection) -> T) -> T {
         question(&self.0.engine().connection)
     }
@@ -231,7 +232,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Receiver<IO> {
 }
 
 impl<IO> Receiver<IO> {
-    /// Calls `question` with the state machine.
+    /// Calls `question` with the state machine. Meanwhile the connection is locked: `question` must not use
+    /// the halves.
     pub fn with_connection<T>(&self, question: impl FnOnce(&Connection) -> T) -> T {
         question(&self.shared.engine().connection)
     }
@@ -242,7 +244,7 @@ impl<IO> Receiver<IO> {
         self.with_connection(Connection::outcome)
     }
 
-    /// Returns the peer's Close frame, if one with a code has come.
+    /// Returns the peer's Close frame, if one with a code has arrived.
     #[must_use]
     pub fn peer_close(&self) -> Option<CloseFrame<'static>> {
         self.shared.engine().peer_close.clone()

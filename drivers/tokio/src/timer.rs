@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// Reports the time since its origin. Its timer is armed when a deadline is earlier than the armed
-/// one, and not when a deadline moves back, which each received byte does: the timer then fires early
-/// and is armed again. A poll leaves a timer alone that is armed early enough.
+/// Reports the time since its origin. Its timer is armed again only when the deadline becomes earlier
+/// than the armed one. When the deadline becomes later, as with each received byte, the timer fires
+/// early and is then armed for the new deadline.
 pub(crate) struct Timer {
     origin: Instant,
     /// The time that was read last.

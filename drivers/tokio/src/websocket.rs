@@ -19,7 +19,9 @@ use crate::split::{Receiver, Sender, split};
 /// [`recv`](Self::recv) returns messages, [`send`](Self::send) sends them. It is also a
 /// [`Stream`](futures_core::Stream) of owned messages and a [`Sink`](futures_sink::Sink). Pings are answered,
 /// timeouts are watched and the closing handshake is completed while a future of this type is polled, so
-/// keep receiving.
+/// keep receiving. Do not use [`Config::with_manual_pong`](websocket_proto::Config::with_manual_pong) or
+/// [`Config::with_manual_close`](websocket_proto::Config::with_manual_close): this type does not return Pings
+/// and Closes.
 ///
 /// # Cancellation
 ///
@@ -37,8 +39,8 @@ use crate::split::{Receiver, Sender, split};
 /// A write may fail because the peer has closed the transport. What the peer sent before that is received
 /// first: [`recv`](Self::recv) returns the messages, and [`peer_close`](Self::peer_close) the Close frame.
 ///
-/// The first of these calls that completes returns the failure. After it, [`recv`](Self::recv) returns
-/// `None`, and the calls that send return [`SendError::Closed`].
+/// The first of these calls that completes returns the failure. After it, [`recv`](Self::recv) returns the
+/// messages that a blocked call has kept, and then `None`; the calls that send return [`SendError::Closed`].
 pub struct WebSocket<IO> {
     pub(crate) engine: Engine<IO>,
     pub(crate) reading: Reading,
@@ -70,6 +72,10 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
     /// The message borrows from the read buffer if it arrived whole, so that it is not copied.
     /// [`Message::into_owned`] detaches it. Before it waits for the transport, the call writes
     /// everything that is queued.
+    ///
+    /// With [`Delivery::Chunks`](websocket_proto::Delivery::Chunks), this call and the
+    /// [`Stream`](futures_core::Stream) return each piece as a message: call
+    /// [`recv_chunk`](Self::recv_chunk) instead.
     ///
     /// # Errors
     ///
@@ -230,6 +236,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
     /// While the transport accepts nothing, the call also reads, and keeps up to 1 MiB of messages and
     /// one more for [`recv`](Self::recv), so that two peers that only send do not block each other.
     ///
+    /// Bytes that a TLS library buffers are outside the timeouts while the peer still sends. A peer that
+    /// sends and reads nothing then blocks the call; `tokio::time::timeout` bounds it.
+    ///
     /// # Errors
     ///
     /// Returns the [failure](Self#failures) of the connection, and then [`SendError::Closed`]: what was
@@ -263,16 +272,17 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
 /// # Closing
 impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
     /// Performs the closing handshake (RFC 6455, section 7.1.2): sends a Close frame and completes when
-    /// the peer's Close frame has come and the transport is closed. Messages that arrive meanwhile are
-    /// dropped; [`start_close`](Self::start_close) keeps them.
+    /// the peer's Close frame has arrived and the transport is closed. Messages that arrive meanwhile are
+    /// dropped; after [`start_close`](Self::start_close), [`recv`](Self::recv) returns them.
     ///
     /// `frame` is a [`CloseCode`](websocket_proto::CloseCode), a [`CloseFrame`] or `None`.
-    /// [`Timeouts::closing`](websocket_proto::Timeouts::closing) bounds the call; without that timeout it waits
-    /// for the peer.
+    /// [`Timeouts::closing`](websocket_proto::Timeouts::closing) bounds the call; progress of queued output
+    /// restarts it. Without that timeout the call waits for the peer.
     ///
     /// # Errors
     ///
-    /// Returns [`SendError::InvalidClose`], and the [failure](Self#failures) of the connection.
+    /// Returns [`SendError::InvalidClose`], [`SendError::Entropy`] if the source of entropy fails, and the
+    /// [failure](Self#failures) of the connection.
     pub async fn close<'f, F>(&mut self, frame: F) -> Result<(), Error>
     where
         F: TryInto<Option<CloseFrame<'f>>>,
@@ -291,7 +301,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
     ///
     /// # Errors
     ///
-    /// Returns [`SendError::InvalidClose`].
+    /// Returns [`SendError::InvalidClose`], or [`SendError::Entropy`] if the source of entropy fails.
     pub fn start_close<'f, F>(&mut self, frame: F) -> Result<(), Error>
     where
         F: TryInto<Option<CloseFrame<'f>>>,
@@ -342,7 +352,7 @@ impl<IO> WebSocket<IO> {
         self.engine.connection.outcome()
     }
 
-    /// Returns the peer's Close frame, if one with a code has come.
+    /// Returns the peer's Close frame, if one with a code has arrived.
     #[must_use]
     pub fn peer_close(&self) -> Option<&CloseFrame<'static>> {
         self.engine.peer_close.as_ref()

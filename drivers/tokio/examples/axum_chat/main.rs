@@ -1,8 +1,8 @@
 //! A chat with rooms: a page, and the WebSockets of that page, on one port.
 //!
 //! `cargo run --example axum_chat --features axum [ADDRESS]` serves http://127.0.0.1:3000/, or ADDRESS.
-//! With `--tls` it serves HTTPS and HTTP/2 with a self-signed certificate. Ctrl-C tells every client that
-//! the server is going away (1001), waits for them, and ends.
+//! With `-- --tls` it serves HTTPS and HTTP/2 with a self-signed certificate. Ctrl-C closes each connection
+//! with 1001 (going away), waits for them, and ends.
 //!
 //! The page opens `/rooms/ROOM/NAME`, sends texts, and receives `NAME<TAB>TEXT`. Announcements have no
 //! name.
@@ -22,14 +22,11 @@ use axum::serve::{Listener, ListenerExt};
 use rooms::Rooms;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio_websocket_proto::Error;
 use tokio_websocket_proto::axum::{WebSocket, WebSocketUpgrade};
-use tokio_websocket_proto::proto::{
-    CloseCode, Config, Deflate, Limits, SendError, Timeouts, Unsent,
-};
+use tokio_websocket_proto::proto::{CloseCode, Config, Deflate, Limits, SendError, Unsent};
+use tokio_websocket_proto::{Error, default_config};
 
-static CONFIG: Config = Config::new()
-    .with_timeouts(Timeouts::RECOMMENDED)
+static CONFIG: Config = default_config()
     .with_limits(Limits::DEFAULT.with_max_message(4096))
     .with_deflate(Deflate::new());
 
@@ -74,10 +71,10 @@ where
         .route("/", get(async || Html(include_str!("page.html"))))
         .route("/rooms/{room}/{name}", any(open))
         .with_state(Chat { rooms: Arc::default(), leaving });
-    let told = Arc::clone(&leave);
+    let sender = Arc::clone(&leave);
     let stop = async move {
         stop.await;
-        told.send_replace(());
+        sender.send_replace(());
     };
     axum::serve(listener, app).with_graceful_shutdown(stop).await?;
     // Each connection holds a receiver.

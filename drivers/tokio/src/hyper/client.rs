@@ -83,9 +83,9 @@ impl<'a> ClientUpgrade<'a> {
 
     /// Creates the request for an HTTP/2 connection (RFC 8441).
     ///
-    /// hyper does not send it before the server's settings have come and allow it, as
-    /// `is_extended_connect_protocol_enabled` of hyper's `Connection` tells. They have come when a
-    /// first response has. Compression is offered as in [`http1`](Self::http1).
+    /// Send it only after the server's settings have arrived and allow it, because hyper does not check:
+    /// `is_extended_connect_protocol_enabled` of hyper's `Connection` then returns `true`. They have
+    /// arrived when a first response has. Compression is offered as in [`http1`](Self::http1).
     ///
     /// # Errors
     ///
@@ -107,7 +107,7 @@ impl<'a> ClientUpgrade<'a> {
     /// # Errors
     ///
     /// - [`Error::Rejected`] if the server does not accept, with up to 64 KiB of the body, as far as it
-    ///   comes within the timeout for opening.
+    ///   arrives within the timeout for opening.
     /// - [`Error::Handshake`] if the response breaks a rule.
     /// - [`Error::Io`] if hyper does not upgrade the connection: because it failed, or because an
     ///   HTTP/1.1 connection is driven without `with_upgrades`.
