@@ -105,7 +105,7 @@ impl Choices<'_> {
                 Op::Inject { from: role, bytes: frame.repeat(usize::from(count)) }
             }
             54..56 => {
-                let len = self.0.len().min(usize::from(self.byte()));
+                let len = usize::from(self.byte()).min(self.0.len());
                 let (bytes, rest) = self.0.split_at(len);
                 self.0 = rest;
                 Op::Inject { from: role, bytes: bytes.to_vec() }
