@@ -47,8 +47,10 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Sink<Message<'static>> for WebSocket<IO
     }
 
     fn start_send(self: Pin<&mut Self>, message: Message<'static>) -> Result<(), Error> {
-        let Self { engine, .. } = self.get_mut();
-        engine.connection.send(message).map_err(|unsent| engine.take_error_or(unsent.error))
+        // It cannot wait until the Close frame of a failure is written: a call that waits returns the
+        // failure.
+        let sent = self.get_mut().engine.connection.send(message);
+        sent.map_err(|unsent| Error::Send(unsent.error))
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {

@@ -4,6 +4,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use tokio::task::coop::has_budget_remaining;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 /// Reports the time since its origin. Its timer is armed again only when the deadline becomes earlier
@@ -52,7 +53,13 @@ impl Timer {
         } else if !sleep.is_elapsed() && self.waker.will_wake(cx.waker()) {
             return Poll::Pending;
         }
-        self.waker.clone_from(cx.waker());
+        // A task without budget left is woken at once, but its timer is not registered: the next poll must
+        // not rely on it.
+        if has_budget_remaining() {
+            self.waker.clone_from(cx.waker());
+        } else {
+            self.waker.clone_from(Waker::noop());
+        }
         let fired = sleep.as_mut().poll(cx);
         if fired.is_ready() {
             self.armed = None;

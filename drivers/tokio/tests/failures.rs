@@ -317,3 +317,36 @@ async fn try_feed_does_not_wait_and_leaves_a_failure_to_recv() {
     script.accept_writes();
     assert!(matches!(socket.recv().await, Err(Error::Connection(_))));
 }
+
+#[tokio::test(start_paused = true)]
+async fn timer_that_was_armed_without_budget_still_expires() {
+    use tokio::task::coop::{consume_budget, has_budget_remaining};
+
+    let script = Script::default();
+    let mut socket = script.server_with(Config::new().with_timeouts(Timeouts::RECOMMENDED));
+    let receiving = tokio::spawn(async move {
+        while has_budget_remaining() {
+            consume_budget().await;
+        }
+        socket.recv().await.map(drop)
+    });
+    let received = tokio::time::timeout(Duration::from_secs(3600), receiving).await;
+    let Ok(Ok(Err(Error::Connection(error)))) = received else { panic!("{received:?}") };
+    assert_eq!(error, ConnectionError::Timeout(Timeout::Pong));
+}
+
+#[tokio::test(start_paused = true)]
+async fn start_send_leaves_a_failure_to_a_call_that_waits() {
+    let script = Script::default();
+    let mut socket = script.server();
+    script.push(FAILURE);
+    script.block_writes();
+    assert!(matches!(poll(pin!(socket.next())), Poll::Pending));
+    let sent = socket.start_send_unpin("Hello".into());
+    assert!(matches!(sent, Err(Error::Send(SendError::Closed))), "{sent:?}");
+    script.accept_writes();
+    script.push("");
+    let received = poll(pin!(socket.next()));
+    assert!(matches!(received, Poll::Ready(Some(Err(Error::Connection(_))))), "{received:?}");
+    assert_eq!(script.take_written(), CLOSE);
+}
