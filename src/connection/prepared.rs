@@ -18,7 +18,7 @@ use crate::{Message, MessageType};
 /// copied, which is cheaper than reference counting (benchmark `connection`). A client copies the
 /// payload and masks it with its own key. The message is always sent in one frame. If
 /// permessage-deflate was agreed, it is compressed once for each window size, with the level of the
-/// connection that is first.
+/// connection that is first. Clones share the payload and the encoded frames.
 ///
 /// ```
 /// use websocket_proto::{Config, Connection, Negotiated, PreparedMessage};

@@ -18,9 +18,9 @@ use crate::proxy::{Proxy, Route};
 ///
 /// use tokio_websocket_proto::proto::handshake::bearer_credentials;
 /// use tokio_websocket_proto::proto::{Config, Limits, Timeouts};
-/// use tokio_websocket_proto::{ClientBuilder, Proxy};
+/// use tokio_websocket_proto::{ClientBuilder, Proxy, default_config};
 ///
-/// static CONFIG: Config = Config::new()
+/// static CONFIG: Config = default_config()
 ///     .with_limits(Limits::DEFAULT.with_max_message(1 << 20))
 ///     .with_timeouts(Timeouts::RECOMMENDED.with_opening(Some(Duration::from_secs(5))));
 ///

@@ -98,6 +98,9 @@ pub struct Incoming<IO> {
 impl<IO: AsyncRead + AsyncWrite + Unpin> Incoming<IO> {
     /// Receives a request over `io`, on which a client has just connected.
     ///
+    /// The configuration's origin policy applies to a request for a WebSocket: a page of another origin is
+    /// rejected with 403 before the program sees the request. It does not apply to plain HTTP.
+    ///
     /// # Errors
     ///
     /// Returns an error if the request breaks a rule, or does not arrive in time. The client has then received

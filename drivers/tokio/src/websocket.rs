@@ -155,7 +155,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
     ///
     /// ```
     /// use tokio::net::TcpStream;
-    /// use tokio::sync::broadcast;
+    /// use tokio::sync::broadcast::{self, error::RecvError};
     /// use tokio_websocket_proto::proto::{CloseCode, PreparedMessage, SendError, Unsent};
     /// use tokio_websocket_proto::{Error, WebSocket};
     ///
@@ -171,14 +171,18 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
     ///                 Some(message) => drop(room.send(PreparedMessage::new(message))),
     ///                 None => return Ok(()),
     ///             },
-    ///             Ok(message) = messages.recv() => {
-    ///                 match member.try_feed(&message).map_err(Unsent::into_error) {
+    ///             message = messages.recv() => match message {
+    ///                 Ok(message) => match member.try_feed(&message).map_err(Unsent::into_error) {
     ///                     Ok(()) => {}
     ///                     Err(SendError::Full) => return member.close(CloseCode::TRY_AGAIN_LATER).await,
     ///                     // `recv` completes the closing handshake, or returns the failure.
     ///                     Err(_) => {}
-    ///                 }
-    ///             }
+    ///                 },
+    ///                 // This task was too slow for the channel.
+    ///                 Err(RecvError::Lagged(_)) => return member.close(CloseCode::TRY_AGAIN_LATER).await,
+    ///                 // Never while this task has `room`.
+    ///                 Err(RecvError::Closed) => return Ok(()),
+    ///             },
     ///         }
     ///     }
     /// }
@@ -282,7 +286,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
     /// # Errors
     ///
     /// Returns [`SendError::InvalidClose`], [`SendError::Entropy`] if the source of entropy fails, and the
-    /// [failure](Self#failures) of the connection.
+    /// [failure](Self#failures) of the connection: for a peer that does not answer in time,
+    /// [`Timeout::Closing`](websocket_proto::Timeout::Closing).
     pub async fn close<'f, F>(&mut self, frame: F) -> Result<(), Error>
     where
         F: TryInto<Option<CloseFrame<'f>>>,
