@@ -14,7 +14,8 @@
 //! - **Broadcast with [`PreparedMessage`](crate::PreparedMessage).** The message is encoded once
 //!   for all receivers.
 //! - **The default feature `simd`.** It selects the instructions of the processor at run time.
-//!   Build the program with `lto = "fat"` and `codegen-units = 1`: in cargo's default release profile,
-//!   masking while copying is not inlined; long messages of a client then take several times the instructions.
+//!   Build the program with `lto = "fat"` and `codegen-units = 1`. In cargo's default release
+//!   profile, masking while copying is not inlined: a long message of a client takes several times
+//!   the instructions.
 //! - **The [`Entropy`](crate::Entropy) of clients.** A client draws masking keys in blocks of 64,
 //!   so a faster source than the operating system's helps only with very many small messages.

@@ -54,7 +54,7 @@ async fn main() -> Result<(), Error> {
     Ok(())
 }
 
-/// What the clients share.
+/// The channels of the task of a client.
 struct Room {
     posts: broadcast::Sender<Post>,
     /// Changes when the server stops.
@@ -74,7 +74,7 @@ async fn talk(tcp: TcpStream, peer: SocketAddr, mut room: Room) -> Result<(), Er
     let mut posts = room.posts.subscribe();
     let mut socket = accept(tcp).await?;
     loop {
-        // None of the branches loses anything when another one is taken.
+        // A branch that is not taken loses nothing.
         let post = tokio::select! {
             message = socket.recv() => match message? {
                 Some(message) => {

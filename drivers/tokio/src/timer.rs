@@ -17,7 +17,7 @@ pub(crate) struct Timer {
     sleep: Option<Pin<Box<Sleep>>>,
     /// The time at which `sleep` fires, or `None` if it has fired.
     armed: Option<Duration>,
-    /// Wakes the task that waits for `sleep`.
+    /// The waker that is registered with `sleep`, or one that does nothing.
     waker: Waker,
 }
 
@@ -53,8 +53,7 @@ impl Timer {
         } else if !sleep.is_elapsed() && self.waker.will_wake(cx.waker()) {
             return Poll::Pending;
         }
-        // A task without budget left is woken at once, but its timer is not registered: the next poll must
-        // not rely on it.
+        // Without cooperative budget, tokio wakes the task at once and registers nothing.
         if has_budget_remaining() {
             self.waker.clone_from(cx.waker());
         } else {
