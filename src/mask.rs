@@ -21,7 +21,7 @@ const ALIGN_MIN: usize = 3 << 10;
 /// Block length of the loop that masks in place without SIMD dispatch.
 const BLOCK_LEN: usize = 32;
 
-#[cfg(any(test, feature = "alloc"))]
+#[cfg(any(test, feature = "simd"))]
 const CACHE_LINE: usize = 64;
 
 /// The widest integer that every processor of this pointer width masks in one instruction.
@@ -72,11 +72,12 @@ pub(crate) fn extend_masked(out: &mut Vec<u8>, payload: &[u8], key: [u8; 4], off
         return out.extend_from_slice(payload);
     }
     let key = rotated(key, offset);
+    out.reserve(payload.len());
     match payload.len() {
         BULK_MIN.. => extend_bulk(out, payload, key),
-        16.. => extend_blocks(out, payload, key, masked_block::<16>),
-        8.. => extend_blocks(out, payload, key, masked_block::<8>),
-        4.. => extend_blocks(out, payload, key, masked_block::<4>),
+        16.. => extend_blocks::<16>(out, payload, key),
+        8.. => extend_blocks::<8>(out, payload, key),
+        4.. => extend_blocks::<4>(out, payload, key),
         0..4 => {
             for (byte, key) in payload.iter().zip(key) {
                 out.push(byte ^ key);
@@ -102,7 +103,7 @@ fn extend_bulk(out: &mut Vec<u8>, payload: &[u8], key: [u8; 4]) {
     if payload.len() >= SIMD_MIN {
         return extend_simd(out, payload, key);
     }
-    extend_blocks(out, payload, key, masked_block::<CACHE_LINE>);
+    extend_vectorized(out, payload, key);
 }
 
 // `dispatch!` compiles its block once for each instruction set. That covers the functions called there
@@ -121,7 +122,22 @@ fn mask_simd(payload: &mut [u8], key: [u8; 4]) {
 #[cfg(feature = "simd")]
 #[inline(never)]
 fn extend_simd(out: &mut Vec<u8>, payload: &[u8], key: [u8; 4]) {
-    dispatch!(Level::new(), simd => extend_blocks(out, payload, key, masked_line(simd)));
+    dispatch!(Level::new(), _simd => extend_vectorized(out, payload, key));
+}
+
+/// Appends a masked `payload` of at least `BULK_MIN` bytes, in blocks that suit its length.
+///
+/// Each block costs a load and a store of the vector's length, so long payloads have long blocks. The
+/// compiler vectorizes the loop within a block, also where it does not inline iterators of `core`, as in
+/// builds without fat LTO (benchmark `connection`).
+#[cfg(feature = "alloc")]
+#[inline(always)]
+fn extend_vectorized(out: &mut Vec<u8>, payload: &[u8], key: [u8; 4]) {
+    match payload.len() {
+        2048.. => extend_blocks::<1024>(out, payload, key),
+        128.. => extend_blocks::<128>(out, payload, key),
+        _ => extend_blocks::<64>(out, payload, key),
+    }
 }
 
 /// Masks the first and the last `N` bytes and, with `masked`, all whole blocks from `start` on.
@@ -154,32 +170,24 @@ fn mask_blocks<const N: usize>(
     }
 }
 
-/// Appends a masked `payload` of at least `N` bytes in blocks of `N` bytes.
+/// Appends a masked `payload` of at least `N` bytes in blocks of `N` bytes. The caller reserves capacity.
 ///
 /// The last block overlaps the one before it unless the length is a multiple of `N`: every copy then
 /// has a constant length and compiles to a few instructions.
 #[cfg(feature = "alloc")]
 #[inline(always)]
-fn extend_blocks<const N: usize>(
-    out: &mut Vec<u8>,
-    payload: &[u8],
-    key: [u8; 4],
-    masked: impl Fn(&[u8; N], [u8; 4]) -> [u8; N],
-) {
+fn extend_blocks<const N: usize>(out: &mut Vec<u8>, payload: &[u8], key: [u8; 4]) {
     debug_assert!(payload.len() >= N);
-    let Some(last) = payload.last_chunk() else { return };
+    let Some(last) = payload.last_chunk::<N>() else { return };
     let last_offset = payload.len() - N;
     let last_start = out.len() + last_offset;
-    out.reserve(payload.len());
-    let (blocks, tail) = payload.as_chunks();
-    // An iterator of known length lets `extend` check the capacity once instead of for each block.
-    out.extend(blocks.iter().flat_map(
-        #[inline(always)]
-        |block| masked(block, key),
-    ));
+    let (blocks, tail) = payload.as_chunks::<N>();
+    for block in blocks {
+        out.extend_from_slice(&masked_block(block, key));
+    }
     if !tail.is_empty() {
         out.truncate(last_start);
-        out.extend_from_slice(&masked(last, rotated(key, last_offset as u64)));
+        out.extend_from_slice(&masked_block(last, rotated(key, last_offset as u64)));
     }
 }
 
@@ -389,9 +397,9 @@ mod tests {
                 let key = rotated(KEY, offset);
                 dispatch!(level, simd => mask_blocks(payload, key, start, masked_line(simd)));
             });
-            check_extend(CACHE_LINE, |out, payload, offset| {
+            check_extend(BULK_MIN, |out, payload, offset| {
                 let key = rotated(KEY, offset);
-                dispatch!(level, simd => extend_blocks(out, payload, key, masked_line(simd)));
+                dispatch!(level, _simd => extend_vectorized(out, payload, key));
             });
         }
     }
