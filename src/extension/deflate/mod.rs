@@ -122,7 +122,8 @@ impl Deflate {
     /// Sets the memory level of the compressor, from 1 to 9. Other values are clamped.
     ///
     /// The default is 8 with context takeover, and else 4 for messages of up to 1 KiB, 7 for up to
-    /// 4 KiB, and 8 for longer ones.
+    /// 4 KiB, and 8 for longer ones. The window of the compressor follows the message in the same way: it
+    /// has at most 11, 13 and 15 bits.
     #[must_use]
     pub const fn with_memory_level(mut self, level: u8) -> Self {
         self.memory_level = Some(clamp(level, 1, 9));
