@@ -8,7 +8,8 @@ use core::fmt;
 /// (section 4.1). A server needs none.
 ///
 /// The bytes must be cryptographically strong: a predictable masking key lets a hostile page choose
-/// the bytes on the wire (section 10.3). A connection draws the keys of 64 frames in one call.
+/// the bytes on the wire (section 10.3). A connection draws the keys of 16 frames when it is created,
+/// and later those of 64 frames in one call.
 ///
 /// A closure of this signature implements the trait:
 ///

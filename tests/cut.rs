@@ -268,8 +268,8 @@ fn failing_entropy_source_is_reported_at_the_same_event_at_any_cut() {
         peer_frame(Role::Client, 0x81, "é!".as_bytes()),
         peer_frame(Role::Client, 0x82, b"\0\xff"),
     ];
-    // The Pings need more keys than one block has.
-    let stream = exchange.concat().repeat(70);
+    // The Pings need more keys than a new client has.
+    let stream = exchange.concat().repeat(20);
     let run = |cuts: &[usize], peeks: usize| {
         let config = Config::new().with_entropy(one_block_of_entropy());
         let mut client = Connection::client(config, &Negotiated::default()).unwrap();

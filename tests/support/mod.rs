@@ -27,7 +27,7 @@ pub fn counting_entropy() -> impl Fn(&mut [u8]) -> Result<(), EntropyError> + Se
     }
 }
 
-/// An entropy source that fails after the first block of keys.
+/// An entropy source that fails after its first call.
 pub fn one_block_of_entropy() -> impl Fn(&mut [u8]) -> Result<(), EntropyError> + Send + Sync {
     let drawn = AtomicBool::new(false);
     move |out: &mut [u8]| {
