@@ -4,8 +4,8 @@
 //! message, and closes at the end of its input. The environment can name a proxy, as it does for curl.
 //!
 //! When the server is unreachable, lost or restarting, the client connects again, first after a random
-//! part of SECONDS (5). Lines that are typed meanwhile are sent later; a line that was being sent when the
-//! connection broke or closed may be lost.
+//! part of SECONDS (5). A server that is overloaded can ask for more (`Retry-After`). Lines that are typed
+//! meanwhile are sent later; a line that was being sent when the connection broke or closed may be lost.
 //!
 //! The program exits with 0 after a normal close; otherwise it prints the reason and exits with 1.
 
@@ -31,16 +31,20 @@ async fn main() -> ExitCode {
     let mut lines = typed_lines();
     loop {
         let start = Instant::now();
+        let mut asked = Duration::ZERO;
         let (reason, may_retry) = match run(&client, &uri, &mut lines).await {
             Ok(Ended::Normally) => return ExitCode::SUCCESS,
             Ok(Ended::By(code)) => (format!("the server closed with {code}"), code.is_temporary()),
-            Err(error) => (error.to_string(), error.is_temporary()),
+            Err(error) => {
+                asked = error.retry_after().unwrap_or_default();
+                (error.to_string(), error.is_temporary())
+            }
         };
         if !may_retry {
             eprintln!("{reason}");
             return ExitCode::FAILURE;
         }
-        let delay = backoff.next(start.elapsed());
+        let delay = asked + backoff.next(start.elapsed());
         eprintln!("{reason}; again in {delay:.1?}");
         sleep(delay).await;
     }

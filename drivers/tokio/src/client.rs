@@ -1,6 +1,7 @@
 //! The opening handshake of a client over a transport that is connected.
 
 use std::fmt;
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use websocket_proto::SharedConfig;
@@ -97,6 +98,15 @@ impl Response {
         let mut fields = self.fields.iter();
         let (_, value) = fields.find(|(other, _)| other.eq_ignore_ascii_case(name))?;
         std::str::from_utf8(value).ok()
+    }
+
+    /// Returns the seconds of `Retry-After` (RFC 9110, section 10.2.3).
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        let seconds = self.field("retry-after")?;
+        // `parse` would accept a plus sign.
+        let digits =
+            seconds.starts_with(|first: char| first.is_ascii_digit()).then_some(seconds)?;
+        digits.parse().ok().map(|seconds: u32| Duration::from_secs(seconds.into()))
     }
 
     /// Returns the target of a redirect (RFC 9110, section 15.4).

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::time::Duration;
 
 use websocket_proto::handshake::UriError;
 
@@ -141,6 +142,11 @@ impl ConnectError {
             | Self::RedirectUri(_)
             | Self::InsecureRedirect { .. } => false,
         }
+    }
+
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        let Self::ProxyRejected { response, .. } = self else { return None };
+        response.retry_after()
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::time::Duration;
 
 use websocket_proto::handshake::{AcceptError, HandshakeError, InvalidHead, UriError};
 use websocket_proto::{CloseFrameError, ConnectionError, SendError, Unsent};
@@ -40,8 +41,8 @@ impl Error {
     /// Returns whether the same call may succeed later: the network, the peer or a server on the way
     /// failed, was too slow or was overloaded.
     ///
-    /// A client that reconnects waits for a random and growing time (RFC 6455, section 7.2.3); the
-    /// example `client` shows it.
+    /// A client that reconnects waits for a random and growing time (RFC 6455, section 7.2.3), and as
+    /// long as [`retry_after`](Self::retry_after) says; the example `client` shows it.
     #[must_use]
     pub fn is_temporary(&self) -> bool {
         match self {
@@ -59,6 +60,38 @@ impl Error {
                     | ConnectionError::Timeout(_)
             ),
             Self::Send(_) | Self::NotWebSocket | Self::Entropy | Self::Head(_) => false,
+        }
+    }
+
+    /// Returns the time for which the server or the proxy that rejected a client asks it to wait: the
+    /// seconds in the field `Retry-After` (RFC 9110, section 10.2.3), at most `u32::MAX`.
+    ///
+    /// Returns `None` if there is no such field, and for one with a date, which takes a calendar to
+    /// read: [`Response::field`] returns its text.
+    ///
+    /// All clients that were rejected may have the same value, so add a random time to it:
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tokio_websocket_proto::Error;
+    ///
+    /// /// Returns the time to wait after `error`, where `random` is between 0 and 1.
+    /// fn delay(error: &Error, random: f64) -> Duration {
+    ///     error.retry_after().unwrap_or_default() + Duration::from_secs(5).mul_f64(0.5 + random / 2.0)
+    /// }
+    /// ```
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Rejected(response) => response.retry_after(),
+            Self::Connect(error) => error.retry_after(),
+            Self::Io(_)
+            | Self::Connection(_)
+            | Self::Send(_)
+            | Self::Handshake(_)
+            | Self::NotWebSocket
+            | Self::Entropy
+            | Self::Head(_) => None,
         }
     }
 }
@@ -223,6 +256,34 @@ mod tests {
         ] {
             assert!(!error.is_temporary(), "{error}");
         }
+    }
+
+    #[test]
+    fn retry_after_is_a_number_of_seconds() {
+        let response = |value: &str| {
+            let fields = vec![("retry-after".to_owned(), value.into())];
+            Box::new(Response { status: 503, fields, body: Vec::new() })
+        };
+        for (value, seconds) in [
+            ("0", Some(0)),
+            ("120", Some(120)),
+            ("4294967295", Some(u32::MAX)),
+            ("4294967296", None),
+            ("", None),
+            ("+1", None),
+            ("-1", None),
+            ("1.5", None),
+            ("Fri, 31 Dec 1999 23:59:59 GMT", None),
+        ] {
+            let expected = seconds.map(|seconds| Duration::from_secs(seconds.into()));
+            let error = Error::Rejected(response(value));
+            assert_eq!(error.retry_after(), expected, "{value}");
+            let address = "example.com".into();
+            let proxied = ConnectError::ProxyRejected { address, response: response(value) };
+            assert_eq!(Error::from(proxied).retry_after(), expected, "{value}");
+        }
+        assert_eq!(rejected(503).retry_after(), None);
+        assert_eq!(Error::from(ConnectError::TlsServer).retry_after(), None);
     }
 
     #[test]
