@@ -26,6 +26,10 @@ pub enum Error {
     Send(SendError),
     /// The opening handshake failed.
     Handshake(HandshakeError),
+    /// The server's origin policy does not allow the page of the client, which has received 403. The text
+    /// has the values of `Origin` and of the requested host, and the setting to change.
+    // Boxed once more, so that errors stay small.
+    ForbiddenOrigin(Box<String>),
     /// The server answered with a status code other than 101: a redirect, a demand for credentials, a
     /// page.
     Rejected(Box<Response>),
@@ -59,7 +63,11 @@ impl Error {
                     | ConnectionError::Aborted
                     | ConnectionError::Timeout(_)
             ),
-            Self::Send(_) | Self::NotWebSocket | Self::Entropy | Self::Head(_) => false,
+            Self::Send(_)
+            | Self::ForbiddenOrigin(_)
+            | Self::NotWebSocket
+            | Self::Entropy
+            | Self::Head(_) => false,
         }
     }
 
@@ -89,10 +97,19 @@ impl Error {
             | Self::Connection(_)
             | Self::Send(_)
             | Self::Handshake(_)
+            | Self::ForbiddenOrigin(_)
             | Self::NotWebSocket
             | Self::Entropy
             | Self::Head(_) => None,
         }
+    }
+}
+
+impl Error {
+    /// Creates the error for an origin that is not allowed. `explanation` may have several lines; the
+    /// error, which is for a log, has one.
+    pub(crate) fn forbidden_origin(explanation: &str) -> Self {
+        Self::ForbiddenOrigin(Box::new(explanation.replace('\n', " ")))
     }
 }
 
@@ -121,6 +138,7 @@ impl fmt::Display for Error {
                     None => f.write_str(rejection_advice(response)),
                 }
             }
+            Self::ForbiddenOrigin(text) => f.write_str(text),
             Self::NotWebSocket => f.write_str("the request is not an upgrade to WebSocket"),
             Self::Entropy => f.write_str("the source of entropy failed"),
             Self::Head(error) => error.fmt(f),
@@ -166,7 +184,9 @@ impl std::error::Error for Error {
             Self::Connection(error) => Some(error),
             Self::Send(error) => Some(error),
             Self::Handshake(error) => Some(error),
-            Self::Rejected(_) | Self::NotWebSocket | Self::Entropy => None,
+            Self::Rejected(_) | Self::ForbiddenOrigin(_) | Self::NotWebSocket | Self::Entropy => {
+                None
+            }
             Self::Head(error) => Some(error),
         }
     }

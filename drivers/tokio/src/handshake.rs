@@ -47,8 +47,8 @@ pub const fn default_config() -> Config {
 ///
 /// # Errors
 ///
-/// Returns an error if the client's request is not an upgrade to WebSocket, breaks a rule, or does not
-/// arrive in time. The client has then received a response that says so.
+/// Returns an error if the client's request is not an upgrade to WebSocket, breaks a rule, comes from a page of
+/// another origin, or does not arrive in time. The client has then received a response that says so.
 pub async fn accept<IO>(io: IO) -> Result<WebSocket<IO>, Error>
 where
     IO: AsyncRead + AsyncWrite + Unpin,
@@ -103,8 +103,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Incoming<IO> {
     ///
     /// # Errors
     ///
-    /// Returns an error if the request breaks a rule, or does not arrive in time. The client has then received
-    /// a response that says so.
+    /// Returns an error if the request breaks a rule, or does not arrive in time, and
+    /// [`Error::ForbiddenOrigin`]. The client has then received a response that says so.
     pub async fn receive(io: IO, config: impl Into<SharedConfig>) -> Result<Self, Error> {
         let mut exchange = Box::new(Exchange::new(io, ServerHandshake::new(config)));
         let is_upgrade = match exchange.next().await? {
@@ -112,7 +112,10 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Incoming<IO> {
             Some(ServerEvent::Http) => false,
             Some(ServerEvent::Failed(error)) => {
                 exchange.finish().await;
-                return Err(error.into());
+                return Err(match exchange.handshake.explanation() {
+                    Some(explanation) => Error::forbidden_origin(explanation),
+                    None => error.into(),
+                });
             }
             None => return Err(Error::Io(io::ErrorKind::UnexpectedEof.into())),
         };

@@ -149,6 +149,25 @@ async fn pages_of_the_same_origin_may_connect_by_default() {
 }
 
 #[tokio::test]
+async fn origin_that_is_not_allowed_is_reported_to_the_server() {
+    let (failed, mut received) = mpsc::unbounded_channel();
+    let handler = async move |ws: WebSocketUpgrade| {
+        ws.on_failed_upgrade(move |error| failed.send(error).unwrap()).on_upgrade(echo)
+    };
+    let address = serve(Router::new().route("/", any(handler))).await;
+    let fields = [Field::new("Origin", "https://example.org")];
+    let request = ClientRequest::to(&address, "/").with_fields(&fields);
+    let rejected = client(TcpStream::connect(&address).await.unwrap(), &request).await;
+    assert!(matches!(rejected, Err(Error::Rejected(_))), "{rejected:?}");
+    let error = received.recv().await.unwrap();
+    assert!(matches!(error, Error::ForbiddenOrigin(_)), "{error:?}");
+    let text = error.to_string();
+    for part in ["https://example.org", &address, "Config::with_origin_policy"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+}
+
+#[tokio::test]
 async fn message_above_the_limit_fails_the_connection() {
     let (results, mut received) = mpsc::unbounded_channel();
     let handler = async move |ws: WebSocketUpgrade| {

@@ -151,3 +151,20 @@ async fn transport_is_reached_through_the_connection() {
     io.read_exact(&mut pong).await.unwrap();
     assert_eq!(pong, [0x8a, 0]);
 }
+
+#[tokio::test]
+async fn error_of_a_page_of_another_origin_names_the_origin_the_host_and_the_setting() {
+    let (a, b) = duplex(1000);
+    let fields = [Field::new("Origin", "https://example.org")];
+    let request = ClientRequest::to("localhost:8080", "/").with_fields(&fields);
+    let (server, client) = tokio::join!(accept(a), client(b, &request));
+    let Error::Rejected(response) = client.unwrap_err() else { panic!() };
+    assert_eq!(response.status, 403);
+    let error = server.unwrap_err();
+    assert!(matches!(error, Error::ForbiddenOrigin(_)), "{error:?}");
+    let text = error.to_string();
+    for part in ["\"https://example.org\"", "\"localhost:8080\"", "Config::with_origin_policy"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    assert_eq!(text.lines().count(), 1, "{text}");
+}
