@@ -184,7 +184,9 @@ async fn message_above_the_limit_fails_the_connection() {
     received.recv().await.unwrap().unwrap();
     socket.send("0123456789+").await.unwrap();
     assert!(socket.recv().await.unwrap().is_none());
-    assert_eq!(socket.peer_close().unwrap().code(), CloseCode::MESSAGE_TOO_BIG);
+    let close = socket.peer_close().unwrap();
+    assert_eq!(close.code(), CloseCode::MESSAGE_TOO_BIG);
+    assert_eq!(close.reason(), "message exceeds 10 bytes");
     let error = received.recv().await.unwrap().unwrap_err();
     assert!(matches!(error, Error::Connection(ConnectionError::Limit(Limit::Message))), "{error}");
 }

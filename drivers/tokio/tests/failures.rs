@@ -153,7 +153,7 @@ async fn client_that_sends_too_much_receives_the_close_frame() {
     tcp.shutdown().await.unwrap();
     let mut received = Vec::new();
     tcp.read_to_end(&mut received).await.unwrap();
-    assert_eq!(received, b"\x88\x02\x03\xf1");
+    assert_eq!(received, b"\x88\x1c\x03\xf1message exceeds 1000 bytes");
     assert!(matches!(server.await.unwrap(), Err(Error::Connection(ConnectionError::Limit(_)))));
 }
 
