@@ -31,7 +31,7 @@ pub enum Error {
     // Boxed once more, so that errors stay small.
     ForbiddenOrigin(Box<String>),
     /// The server answered with a status code other than 101: a redirect, a demand for credentials, a
-    /// page.
+    /// page. The text of this error has the first line of a body that is text, at most 200 characters.
     Rejected(Box<Response>),
     /// The client's request is not an upgrade to WebSocket.
     NotWebSocket,
@@ -129,7 +129,8 @@ impl fmt::Display for Error {
                 write!(f, "the opening handshake failed: {error}{}", handshake_advice(*error))
             }
             Self::Rejected(response) => {
-                write!(f, "the server answered with status {}", response.status)?;
+                f.write_str("the server answered with ")?;
+                response.fmt_status(f)?;
                 match response.redirect() {
                     Some(location) => {
                         let location = String::from_utf8_lossy(location);
