@@ -140,7 +140,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Incoming<IO> {
     }
 
     /// Rejects the request with a prepared response, and closes the transport when the client has read
-    /// it or a deadline has passed.
+    /// it or a deadline has passed. The body is the reason phrase; [`respond`](Self::respond) sends a text of
+    /// the program, which clients of this crate show in their error.
     ///
     /// # Errors
     ///
@@ -153,7 +154,18 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Incoming<IO> {
     }
 
     /// Answers the request with a response of the application: a page, a redirect, a demand for
-    /// credentials. Closes the transport when the client has read it or a deadline has passed.
+    /// credentials, a rejection that says why. Closes the transport when the client has read it or a deadline
+    /// has passed.
+    ///
+    /// ```
+    /// # use tokio::net::TcpStream;
+    /// # use tokio_websocket_proto::{Error, Incoming};
+    /// # use tokio_websocket_proto::proto::handshake::Field;
+    /// # async fn answer(incoming: Incoming<TcpStream>) -> Result<(), Error> {
+    /// let fields = [Field::new("Content-Type", "text/plain"), Field::new("Retry-After", "60")];
+    /// incoming.respond(429, &fields, b"This address has 10 connections already.").await
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
