@@ -9,7 +9,8 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 use websocket_proto::handshake::{
-    Acceptance, Field, Handshake, Rejection, RequestHead, ServerEvent, ServerHandshake,
+    AcceptError, Acceptance, Field, Handshake, Rejection, RequestHead, ServerEvent,
+    ServerHandshake, Unaccepted,
 };
 use websocket_proto::{Config, Input, Negotiated, SharedConfig, Timeouts, Transport};
 
@@ -53,13 +54,7 @@ pub async fn accept<IO>(io: IO) -> Result<WebSocket<IO>, Error>
 where
     IO: AsyncRead + AsyncWrite + Unpin,
 {
-    let incoming = Incoming::receive(io, &DEFAULT_CONFIG).await?;
-    if incoming.is_upgrade() {
-        incoming.accept(&Acceptance::new()).await
-    } else {
-        incoming.reject(Rejection::UpgradeRequired).await?;
-        Err(Error::NotWebSocket)
-    }
+    Incoming::receive(io, &DEFAULT_CONFIG).await?.accept(&Acceptance::new()).await
 }
 
 /// A request that a client has sent, before the server's decision.
@@ -126,17 +121,43 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Incoming<IO> {
     ///
     /// # Errors
     ///
-    /// Returns [`Error::Head`] if the response would be invalid, and [`Error::NotWebSocket`] if the
-    /// request is plain HTTP.
+    /// Returns [`Error::NotWebSocket`] if the request is plain HTTP, to which the response is 426, and
+    /// [`Error::Head`] if `acceptance` is invalid: the fault is the program's, and the response is 500.
     pub async fn accept(self, acceptance: &Acceptance<'_>) -> Result<WebSocket<IO>, Error> {
-        let Exchange { io, handshake, input, .. } = *self.exchange;
-        let connection = handshake.accept(acceptance).map_err(|unaccepted| unaccepted.error)?;
-        // Boxed as the exchange is.
-        let subprotocol = Negotiated::from(acceptance).subprotocol();
-        let socket = WebSocket::from_parts(io, connection, input).with_subprotocol(subprotocol);
-        let mut socket = Box::new(socket);
-        socket.flush().await?;
-        Ok(*socket)
+        let (incoming, error) = match self.establish(acceptance) {
+            Ok(mut socket) => {
+                socket.flush().await?;
+                return Ok(*socket);
+            }
+            Err(unaccepted) => unaccepted,
+        };
+        match error {
+            AcceptError::NotReady => incoming.reject(Rejection::UpgradeRequired).await?,
+            AcceptError::Response(_) | AcceptError::Entropy => {
+                incoming.respond(500, &[], b"").await?;
+            }
+        }
+        Err(error.into())
+    }
+
+    /// Accepts the upgrade without writing the response. Returns the request if that fails.
+    // The connection is boxed as the exchange is.
+    fn establish(
+        mut self,
+        acceptance: &Acceptance<'_>,
+    ) -> Result<Box<WebSocket<IO>>, (Self, AcceptError)> {
+        let Exchange { io, handshake, input, timer, .. } = *self.exchange;
+        match handshake.accept(acceptance) {
+            Ok(connection) => {
+                let subprotocol = Negotiated::from(acceptance).subprotocol();
+                let socket = WebSocket::from_parts(io, connection, input);
+                Ok(Box::new(socket.with_subprotocol(subprotocol)))
+            }
+            Err(Unaccepted { handshake, error, .. }) => {
+                *self.exchange = Exchange { input, timer, ..Exchange::new(io, handshake) };
+                Err((self, error))
+            }
+        }
     }
 
     /// Rejects the request with a prepared response, and closes the transport when the client has read

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, duplex};
-use tokio_websocket_proto::proto::handshake::{Acceptance, ClientRequest, Field};
+use tokio_websocket_proto::proto::handshake::{Acceptance, ClientRequest, Field, InvalidHead};
 use tokio_websocket_proto::proto::{CloseCode, Message};
 use tokio_websocket_proto::{
     DEFAULT_CONFIG, Error, Incoming, WebSocket, accept, client, client_with,
@@ -115,6 +115,30 @@ async fn rejected_client_gets_the_whole_response() {
     assert_eq!(response.field("www-authenticate"), Some("Basic"));
     assert_eq!(response.body, b"who are you?");
     server.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn client_gets_a_response_if_the_server_cannot_accept() {
+    let invalid = Acceptance::new().with_subprotocol("chat");
+    let (a, b) = duplex(1000);
+    let accepting = async { Incoming::receive(a, &DEFAULT_CONFIG).await?.accept(&invalid).await };
+    let request = ClientRequest::to("localhost", "/");
+    let (server, client) = tokio::join!(accepting, client(b, &request));
+    let error = server.unwrap_err();
+    assert!(matches!(error, Error::Head(InvalidHead::Subprotocol)), "{error:?}");
+    let error = client.unwrap_err();
+    assert!(matches!(&error, Error::Rejected(response) if response.status == 500), "{error:?}");
+
+    // Plain HTTP.
+    let (a, mut b) = duplex(1000);
+    b.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
+    b.shutdown().await.unwrap();
+    let incoming = Incoming::receive(a, &DEFAULT_CONFIG).await.unwrap();
+    let accepted = incoming.accept(&Acceptance::new()).await;
+    assert!(matches!(accepted, Err(Error::NotWebSocket)), "{accepted:?}");
+    let mut response = String::new();
+    b.read_to_string(&mut response).await.unwrap();
+    assert!(response.starts_with("HTTP/1.1 426 "), "{response}");
 }
 
 #[tokio::test]
