@@ -16,7 +16,10 @@ use tokio_websocket_proto::proto::{
 };
 use tokio_websocket_proto::{Error, WebSocket};
 
-use script::{CLOSE, ECHO_AND_CLOSE, FAILURE, FULL_AT_ONCE, HELLO_AND_FAILURE, Script, poll};
+use script::{
+    CLOSE, ECHO_AND_CLOSE, FAILURE, FULL_AT_ONCE, HELLO_AND_FAILURE, PEER_CLOSE, PEER_CLOSE_REPLY,
+    Script, poll,
+};
 
 mod script;
 
@@ -129,6 +132,43 @@ async fn failure_without_timeouts_is_returned_after_the_close_frame_is_flushed()
     script.accept_writes();
     let failed = poll(pin!(socket.recv()));
     assert!(matches!(failed, Poll::Ready(Err(Error::Connection(_)))), "{failed:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn connection_whose_peer_has_ended_its_stream_ends_when_its_close_frame_is_flushed() {
+    for (frame, reply) in [(PEER_CLOSE, PEER_CLOSE_REPLY), (FAILURE, CLOSE)] {
+        let script = Script::default();
+        let mut socket = script.server();
+        script.buffer_writes();
+        script.push(frame);
+        script.push("");
+        assert!(poll(pin!(socket.recv())).is_pending(), "the transport buffers the Close frame");
+        assert_eq!(script.take_written(), reply);
+        script.accept_writes();
+        let ended = poll(pin!(socket.recv()));
+        let Poll::Ready(ended) = ended else { panic!("the Close frame is flushed") };
+        assert_eq!(ended.is_err(), frame == FAILURE);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn closing_timeout_or_10_seconds_bound_the_flush_of_the_close_frame() {
+    let seconds = Duration::from_secs;
+    let short = Timeouts::RECOMMENDED.with_closing(Some(seconds(2)));
+    for (timeouts, limit) in [(Timeouts::RECOMMENDED, 10), (Timeouts::NONE, 10), (short, 2)] {
+        for frame in [PEER_CLOSE, FAILURE] {
+            let script = Script::default();
+            let mut socket = script.server_with(Config::new().with_timeouts(timeouts));
+            script.buffer_writes();
+            script.push(frame);
+            script.push("");
+            let start = Instant::now();
+            assert_eq!(socket.recv().await.is_err(), frame == FAILURE);
+            let waited = start.elapsed();
+            assert!(waited >= seconds(limit) && waited < seconds(limit + 1), "{waited:?}");
+            assert!(matches!(poll(pin!(socket.recv())), Poll::Ready(Ok(None))));
+        }
+    }
 }
 
 #[tokio::test]
@@ -263,7 +303,7 @@ async fn blocked_call_keeps_a_bounded_number_of_empty_messages() {
 async fn transport_that_fails_after_the_closing_handshake_is_no_failure() {
     let script = Script::default();
     let mut socket = script.server();
-    script.push(b"\x88\x82\0\0\0\0\x03\xe8");
+    script.push(PEER_CLOSE);
     assert!(poll(pin!(socket.recv())).is_pending());
     script.push_reset();
     assert!(matches!(socket.recv().await, Ok(None)));
