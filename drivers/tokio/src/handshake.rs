@@ -294,7 +294,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, H: Handshake> Exchange<IO, H> {
                     }
                 }
                 Transport::Close | Transport::Abort => {
-                    return Poll::Ready(Ok(self.handshake.receive(&mut self.input)));
+                    let event = self.handshake.receive(&mut self.input);
+                    buffer::release(&mut self.input);
+                    return Poll::Ready(Ok(event));
                 }
             }
             if let Some(due) = self.handshake.poll_timeout()
