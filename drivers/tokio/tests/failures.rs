@@ -214,9 +214,7 @@ const CALLS: [(&str, Call); 6] = [
 async fn failure_met_by_a_blocked_call_is_returned_after_the_close_frame_is_written() {
     for (name, call) in CALLS {
         let script = Script::default();
-        let mut socket = script.server_with(&FULL_AT_ONCE);
-        script.block_writes();
-        socket.feed("first").await.unwrap();
+        let mut socket = script.blocked_server();
         let mut blocked = call(&mut socket);
         assert!(poll(blocked.as_mut()).is_pending(), "{name}");
         script.push(FAILURE);
@@ -238,9 +236,7 @@ async fn failure_met_by_a_blocked_call_is_returned_after_the_close_frame_is_writ
 async fn closing_timeout_bounds_a_blocked_call_that_meets_a_failure() {
     for (name, call) in CALLS {
         let script = Script::default();
-        let mut socket = script.server_with(&FULL_AT_ONCE);
-        script.block_writes();
-        socket.feed("first").await.unwrap();
+        let mut socket = script.blocked_server();
         script.push(FAILURE);
         let before = Instant::now();
         let failed = call(&mut socket).await;
@@ -255,9 +251,7 @@ async fn dropped_call_that_met_a_failure_leaves_it_to_the_next_call() {
     for (name, call) in CALLS {
         for (next_name, next_call) in CALLS {
             let script = Script::default();
-            let mut socket = script.server_with(&FULL_AT_ONCE);
-            script.block_writes();
-            socket.feed("first").await.unwrap();
+            let mut socket = script.blocked_server();
             script.push(HELLO_AND_FAILURE);
             assert!(poll(call(&mut socket).as_mut()).is_pending(), "{name}");
             script.accept_writes();
@@ -274,9 +268,7 @@ async fn dropped_call_that_met_a_failure_leaves_it_to_the_next_call() {
 #[tokio::test(start_paused = true)]
 async fn timeout_of_blocked_output_is_returned_while_kept_messages_are_full() {
     let script = Script::default();
-    let mut socket = script.server_with(&FULL_AT_ONCE);
-    script.block_writes();
-    socket.feed("first").await.unwrap();
+    let mut socket = script.blocked_server();
     let message = [&b"\x82\xff\0\0\0\0\0\x10\0\0\0\0\0\0"[..], &[7; 1 << 20]].concat();
     message.chunks(60_000).for_each(|piece| script.push(piece));
     let failed = socket.flush().await;
@@ -289,9 +281,7 @@ async fn timeout_of_blocked_output_is_returned_while_kept_messages_are_full() {
 #[tokio::test(start_paused = true)]
 async fn blocked_call_keeps_a_bounded_number_of_empty_messages() {
     let script = Script::default();
-    let mut socket = script.server_with(&FULL_AT_ONCE);
-    script.block_writes();
-    socket.feed("first").await.unwrap();
+    let mut socket = script.blocked_server();
     let empty = b"\x82\x80\0\0\0\0".repeat(10_000);
     (0..20).for_each(|_| script.push(empty.clone()));
     assert!(poll(pin!(socket.flush())).is_pending());
@@ -347,9 +337,7 @@ async fn close_without_a_timeout_waits_for_the_close_frame_of_the_peer() {
 #[tokio::test(start_paused = true)]
 async fn try_feed_does_not_wait_and_leaves_a_failure_to_recv() {
     let script = Script::default();
-    let mut socket = script.server_with(&FULL_AT_ONCE);
-    script.block_writes();
-    socket.try_feed("first").unwrap();
+    let mut socket = script.blocked_server();
     assert_eq!(socket.try_feed("second").unwrap_err().error, SendError::Full);
     script.push(FAILURE);
     assert!(poll(pin!(socket.recv())).is_pending());

@@ -116,6 +116,14 @@ impl Script {
         WebSocket::from_parts(self.clone(), connection, Input::owned(Vec::new()))
     }
 
+    /// Returns a server whose output is full with the message "first", which the transport does not accept.
+    pub(crate) fn blocked_server(&self) -> WebSocket<Self> {
+        let mut socket = self.server_with(&FULL_AT_ONCE);
+        self.block_writes();
+        socket.try_feed("first").unwrap();
+        socket
+    }
+
     pub(crate) fn client_with(&self, config: impl Into<SharedConfig>) -> WebSocket<Self> {
         let connection = Connection::client(config, &Negotiated::default()).unwrap();
         WebSocket::from_parts(self.clone(), connection, Input::owned(Vec::new()))
