@@ -122,7 +122,7 @@ fn typed_lines() -> mpsc::Receiver<String> {
 ///
 /// When a server comes back, its clients must not all connect at once, so delays are random: the first one is
 /// between half of `first` and all of it, the next one between 1 and 2 times `first`, then 2 and 4 times, up to
-/// 32 and 64 times. None is zero: a server that refuses at once would be asked without a pause.
+/// 32 and 64 times. A delay is never zero: a server that refuses at once would be asked without a pause.
 struct Backoff {
     first: Duration,
     attempts: u32,
