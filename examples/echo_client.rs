@@ -5,8 +5,8 @@
 //! prints the reason and exits with 1.
 //!
 //! `--reconnect [SECONDS] ws://…` connects again when the server is unreachable, lost or going away: first
-//! after a random part of SECONDS (5), then after increasing delays. A line that was sent but not answered
-//! is not sent again.
+//! after a random time between half of SECONDS (5, at least 0.001) and all of it, then after increasing
+//! delays. A line that was sent but not answered is not sent again.
 //!
 //! `--autobahn AGENT ws://HOST:PORT` is the client for an Autobahn fuzzing server.
 //!
@@ -139,7 +139,11 @@ fn print_head(response: &ResponseHead<'_>) {
 
 /// Talks, and connects again while that may help.
 fn keep_talking(uri: &str, config: &Config, seconds: &str) -> Result<()> {
-    let mut backoff = Backoff::new(Duration::try_from_secs_f64(seconds.parse()?)?);
+    let seconds: f64 = seconds.parse()?;
+    if seconds < 1e-3 {
+        return Err("SECONDS is less than 0.001".into());
+    }
+    let mut backoff = Backoff::new(Duration::try_from_secs_f64(seconds)?);
     let mut inbox = Inbox::new();
     loop {
         let start = Instant::now();
@@ -176,8 +180,9 @@ fn is_temporary(error: &(dyn Error + Send + Sync + 'static)) -> bool {
 
 /// The delays between attempts (RFC 6455, section 7.2.3).
 ///
-/// When a server comes back, its clients must not all connect at once: the first delay is random within a
-/// span, later ones within spans that double up to 64 times the first.
+/// When a server comes back, its clients must not all connect at once, so delays are random: the first one
+/// is between half of `first` and all of it, the next one between 1 and 2 times `first`, then 2 and 4 times,
+/// up to 32 and 64 times. A delay is never zero: a server that refuses at once would be asked without a pause.
 struct Backoff {
     first: Duration,
     attempts: u32,
@@ -193,16 +198,10 @@ impl Backoff {
         if lasted >= self.first * 12 {
             self.attempts = 0;
         }
-        let (least, span) = match self.attempts.min(6) {
-            0 => (Duration::ZERO, self.first),
-            doublings => {
-                let span = self.first * (1 << (doublings - 1));
-                (span, span)
-            }
-        };
+        let longest = self.first * (1 << self.attempts.min(6));
         self.attempts += 1;
         let random = f64::from(getrandom::u32()?) / f64::from(u32::MAX);
-        Ok(least + span.mul_f64(random))
+        Ok(longest.mul_f64(0.5 + random / 2.0))
     }
 }
 

@@ -79,6 +79,10 @@ pub enum Violation {
 }
 
 /// The limit that the peer exceeded (RFC 6455, section 10.4).
+///
+/// The text of each one names the setting. Its value is in
+/// [`Connection::config`](crate::Connection::config), and for frames and messages also in the reason of the
+/// Close frame that a `Connection` sends, such as "message exceeds 65536 bytes".
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Limit {
@@ -201,10 +205,14 @@ impl fmt::Display for Violation {
 impl fmt::Display for Limit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Frame => "the peer sent a frame that exceeds the limit",
-            Self::Message => "the peer sent a message that exceeds the limit",
-            Self::EmptyFragments => "the peer sent too many empty fragments in one message",
-            Self::ControlFrames => "the peer sent too many control frames",
+            Self::Frame => "the peer sent a frame longer than Limits::max_frame",
+            Self::Message => "the peer sent a message longer than Limits::max_message",
+            Self::EmptyFragments => {
+                "the peer sent more empty fragments in one message than Limits::max_empty_fragments"
+            }
+            Self::ControlFrames => {
+                "the peer sent more control frames than Config::control_rate allows"
+            }
         })
     }
 }
@@ -277,14 +285,22 @@ mod tests {
                 "the peer sent the close code 1005, which must not be sent",
             ),
             (InvalidCloseReason.into(), 1007, "the peer sent a close reason that is not UTF-8"),
-            (Limit::Frame.into(), 1009, "the peer sent a frame that exceeds the limit"),
-            (Limit::Message.into(), 1009, "the peer sent a message that exceeds the limit"),
+            (Limit::Frame.into(), 1009, "the peer sent a frame longer than Limits::max_frame"),
+            (
+                Limit::Message.into(),
+                1009,
+                "the peer sent a message longer than Limits::max_message",
+            ),
             (
                 Limit::EmptyFragments.into(),
                 1008,
-                "the peer sent too many empty fragments in one message",
+                "the peer sent more empty fragments in one message than Limits::max_empty_fragments",
             ),
-            (Limit::ControlFrames.into(), 1008, "the peer sent too many control frames"),
+            (
+                Limit::ControlFrames.into(),
+                1008,
+                "the peer sent more control frames than Config::control_rate allows",
+            ),
             (ConnectionError::Timeout(Timeout::Pong), 1006, "the peer did not respond to a Ping"),
             (
                 ConnectionError::Timeout(Timeout::Idle),

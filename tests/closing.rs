@@ -255,7 +255,7 @@ fn no_loop_spins_at_eof() {
 #[test]
 fn violation_sends_its_close_code_and_is_reported_once() {
     for role in ROLES {
-        let table: [(Vec<u8>, ConnectionError); 10] = [
+        let table: [(Vec<u8>, ConnectionError); 9] = [
             (peer_frame(role, 0xf1, b""), Violation::ReservedBits.into()),
             (peer_frame(role, 0x83, b""), Violation::ReservedOpcode(3).into()),
             (peer_frame(role, 0x80, b"x"), Violation::UnexpectedContinuation.into()),
@@ -269,14 +269,12 @@ fn violation_sends_its_close_code_and_is_reported_once() {
                 [peer_frame(role, 0x01, b"x"), peer_frame(role, 0x80, b"\xe2\x82")].concat(),
                 Violation::InvalidUtf8.into(),
             ),
-            (peer_frame(role, 0x82, &[0; 101]), Limit::Frame.into()),
             (peer_close(role, 1005, ""), Violation::InvalidCloseCode(1005).into()),
             (peer_frame(role, 0x88, b"\x03"), Violation::CloseTooShort.into()),
             (peer_frame(role, 0x88, b"\x03\xe8\xff"), Violation::InvalidCloseReason.into()),
         ];
         for (invalid, error) in table {
-            let limits = Limits::DEFAULT.with_max_frame(100);
-            let mut connection = connection(role, Config::new().with_limits(limits));
+            let mut connection = connection(role, Config::new());
             let input = [peer_frame(role, 0x81, b"good"), invalid, peer_frame(role, 0x81, b"more")];
             let events = receive(&mut connection, &input.concat());
             assert_eq!(events, [text("good"), Event::Failed(error)]);
@@ -378,10 +376,10 @@ fn limits_are_inclusive_and_apply_to_each_message() {
         for _ in 0..3 {
             assert_eq!(receive(&mut connection, &whole), [binary(b"1234567890")]);
         }
-        for (frames, limit) in [
-            (&[(0x82, &b"1234567"[..])][..], Limit::Frame),
-            (&[(0x02, b"123456"), (0x80, b"78901")], Limit::Message),
-            (&[(0x02, b""), (0x00, b"x"), (0x00, b""), (0x00, b"")], Limit::EmptyFragments),
+        for (frames, limit, reason) in [
+            (&[(0x82, &b"1234567"[..])][..], Limit::Frame, "frame exceeds 6 bytes"),
+            (&[(0x02, b"123456"), (0x80, b"78901")], Limit::Message, "message exceeds 10 bytes"),
+            (&[(0x02, b""), (0x00, b"x"), (0x00, b""), (0x00, b"")], Limit::EmptyFragments, ""),
         ] {
             let mut connection = support::connection(role, Config::new().with_limits(limits));
             receive(&mut connection, &whole);
@@ -390,6 +388,9 @@ fn limits_are_inclusive_and_apply_to_each_message() {
                 .flat_map(|(first, payload)| peer_frame(role, *first, payload))
                 .collect();
             assert_eq!(receive(&mut connection, &bytes), [Event::Failed(limit.into())]);
+            // The peer learns the limit that it exceeded.
+            let code = ConnectionError::from(limit).close_code().0.to_be_bytes();
+            assert_eq!(sent(&mut connection), (0x88, [&code, reason.as_bytes()].concat()));
         }
     }
 }

@@ -320,6 +320,8 @@ fn client_reconnects_after_temporary_failures() {
     assert_eq!(lines.len(), 4, "{error}");
     for (line, wording) in lines.iter().zip(["503", "1001", "1012", "1013"]) {
         assert!(line.contains(wording), "{line}");
+        let milliseconds = line.rsplit(' ').next().unwrap().strip_suffix("ms").unwrap();
+        assert!(milliseconds.parse::<f64>().unwrap() >= 5.0, "{line}");
     }
     assert_eq!(server.join().unwrap(), CloseCode::NORMAL);
 }

@@ -3,12 +3,14 @@
 
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::Connection;
 use crate::close::ClosePayload;
 use crate::session::{ControlPayload, ControlStorage, PingPong};
-use crate::{CloseCode, CloseFrame, Event, Limit, SendError};
+use crate::{CloseCode, CloseFrame, ConnectionError, Event, Limit, SendError};
 
 /// # Control frames
 impl Connection {
@@ -81,12 +83,22 @@ impl Connection {
     }
 
     /// Queues the pending Close frame, if there is one. RFC 6455, section 5.5.1: a reply typically
-    /// echoes the code of the peer's Close.
+    /// echoes the code of the peer's Close. For 1009 the reason tells the peer the limit.
     #[cold]
     pub(super) fn queue_pending_close(&mut self) {
         if let Some(code) = self.machine.pending_close() {
+            let limits = &self.config.receive_limits;
+            let reason = match self.machine.error() {
+                Some(ConnectionError::Limit(Limit::Frame)) => {
+                    format!("frame exceeds {} bytes", limits.max_frame)
+                }
+                Some(ConnectionError::Limit(Limit::Message)) => {
+                    format!("message exceeds {} bytes", limits.max_message)
+                }
+                Some(_) | None => String::new(),
+            };
             // Without a masking key the connection fails; the next call reports that.
-            let _ = self.queue_close(&ClosePayload::new(code, ""));
+            let _ = self.queue_close(&ClosePayload::new(code, &reason));
         }
     }
 

@@ -1,6 +1,7 @@
 //! The server's side of the opening handshake: the state machine.
 
-use alloc::string::{String, ToString};
+use alloc::boxed::Box;
+use alloc::string::ToString;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -50,6 +51,8 @@ pub struct ServerHandshake {
     state: State,
     /// A failure that was not caused by input and that `receive` has not returned yet.
     unreported: Option<HandshakeError>,
+    /// The text that explains why the origin policy does not allow the request.
+    explanation: Option<Box<str>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -87,6 +90,7 @@ impl ServerHandshake {
             config,
             output: Output::empty(),
             unreported: None,
+            explanation: None,
         }
     }
 }
@@ -100,6 +104,29 @@ impl ServerHandshake {
             State::Deciding(_) => self.head.head().map(RequestHead),
             State::Reading { .. } | State::Ending(_) => None,
         }
+    }
+
+    /// Returns the text that explains, after [`HandshakeError::ForbiddenOrigin`], why the origin policy
+    /// does not allow the request: the values of `Origin` and of the requested host, and the setting to
+    /// change. It is for the server's log, and also the body of the response. Returns `None` otherwise.
+    ///
+    /// ```
+    /// use websocket_proto::handshake::{Handshake, ServerHandshake};
+    /// use websocket_proto::{Config, Input};
+    ///
+    /// static CONFIG: Config = Config::new();
+    /// let mut handshake = ServerHandshake::new(&CONFIG);
+    /// let mut request = *b"GET / HTTP/1.1\r\nHost: 10.0.0.7\r\nConnection: Upgrade\r\n\
+    ///     Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+    ///     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nOrigin: https://example.com\r\n\r\n";
+    /// handshake.receive(&mut Input::with_bytes(&mut request));
+    /// assert!(handshake.explanation().unwrap().starts_with(
+    ///     "The page's Origin \"https://example.com\" is not the requested host \"10.0.0.7\"."
+    /// ));
+    /// ```
+    #[must_use]
+    pub fn explanation(&self) -> Option<&str> {
+        self.explanation.as_deref()
     }
 
     /// Accepts the upgrade and returns the connection. Its output begins with the response.
@@ -280,18 +307,18 @@ impl ServerHandshake {
             return Ending::Closed;
         };
         let request = self.head.head().map(RequestHead);
-        let body = if error == HandshakeError::ForbiddenOrigin
+        if error == HandshakeError::ForbiddenOrigin
             && let Some(request) = request
             && let Some(origin) = request.fields().value("origin")
             && let Some(authority) = request.authority()
         {
-            self.config.origin_policy.explain(origin, authority).to_string()
-        } else {
-            String::from(error.wording())
-        };
+            let explanation = self.config.origin_policy.explain(origin, authority).to_string();
+            self.explanation = Some(explanation.into());
+        }
+        let body = self.explanation.as_deref().unwrap_or(error.wording());
         let method = request.as_ref().map_or("", RequestHead::method);
         let mut response = Vec::with_capacity(RESPONSE_ROOM);
-        if rejection.write_for(method, &mut response, &body).is_err() {
+        if rejection.write_for(method, &mut response, body).is_err() {
             debug_assert!(false, "a Vec has room for every prepared response");
             return Ending::Closed;
         }

@@ -314,6 +314,7 @@ fn rejection_names_both_values_and_the_setting() {
         for part in parts {
             assert!(body.contains(part), "{part}: {body}");
         }
+        assert_eq!(handshake.explanation(), Some(body));
     }
     // Bytes beyond ASCII are escaped.
     let explanation = OriginPolicy::same().explain(b"http://\xff\"", "h").to_string();

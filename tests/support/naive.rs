@@ -174,7 +174,17 @@ impl Naive {
     fn fail(&mut self, error: ConnectionError) {
         self.error = Some(error);
         self.seen.push(Seen::Failed(error));
-        self.sent.push((0x88, error.close_code().0.to_be_bytes().to_vec()));
+        let reason = match error {
+            ConnectionError::Limit(Limit::Frame) => {
+                format!("frame exceeds {} bytes", self.limits.max_frame)
+            }
+            ConnectionError::Limit(Limit::Message) => {
+                format!("message exceeds {} bytes", self.limits.max_message)
+            }
+            _ => String::new(),
+        };
+        let code = error.close_code().0.to_be_bytes();
+        self.sent.push((0x88, [&code, reason.as_bytes()].concat()));
     }
 
     fn byte(&mut self, byte: u8) -> Result<(), ConnectionError> {

@@ -4,7 +4,8 @@
 //! message, and closes at the end of its input. The environment can name a proxy, as it does for curl.
 //!
 //! When the server is unreachable, lost or restarting, the client connects again, first after a random
-//! part of SECONDS (5). Lines that are typed meanwhile are sent later; a line that was being sent when the
+//! time between half of SECONDS (5, at least 0.001) and all of it. A server that is overloaded can ask for
+//! more (`Retry-After`). Lines that are typed meanwhile are sent later; a line that was being sent when the
 //! connection broke or closed may be lost.
 //!
 //! The program exits with 0 after a normal close; otherwise it prints the reason and exits with 1.
@@ -22,7 +23,7 @@ use tokio_websocket_proto::{ClientBuilder, Error, Stream, WebSocket};
 async fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
     let (uri, seconds) = (arguments.next(), arguments.next().map_or(Ok(5.0), |text| text.parse()));
-    let (Some(uri), Ok(seconds @ 0.0..1e6)) = (uri, seconds) else {
+    let (Some(uri), Ok(seconds @ 1e-3..1e6)) = (uri, seconds) else {
         eprintln!("usage: client ws://HOST[:PORT]/PATH [SECONDS]");
         return ExitCode::FAILURE;
     };
@@ -31,16 +32,20 @@ async fn main() -> ExitCode {
     let mut lines = typed_lines();
     loop {
         let start = Instant::now();
+        let mut asked = Duration::ZERO;
         let (reason, may_retry) = match run(&client, &uri, &mut lines).await {
             Ok(Ended::Normally) => return ExitCode::SUCCESS,
             Ok(Ended::By(code)) => (format!("the server closed with {code}"), code.is_temporary()),
-            Err(error) => (error.to_string(), error.is_temporary()),
+            Err(error) => {
+                asked = error.retry_after().unwrap_or_default();
+                (error.to_string(), error.is_temporary())
+            }
         };
         if !may_retry {
             eprintln!("{reason}");
             return ExitCode::FAILURE;
         }
-        let delay = backoff.next(start.elapsed());
+        let delay = asked + backoff.next(start.elapsed());
         eprintln!("{reason}; again in {delay:.1?}");
         sleep(delay).await;
     }
@@ -116,7 +121,8 @@ fn typed_lines() -> mpsc::Receiver<String> {
 /// The delays between attempts (RFC 6455, section 7.2.3).
 ///
 /// When a server comes back, its clients must not all connect at once, so delays are random: the first one is
-/// up to `first`, the next one between 1 and 2 times `first`, then 2 and 4 times, up to 32 and 64 times.
+/// between half of `first` and all of it, the next one between 1 and 2 times `first`, then 2 and 4 times, up to
+/// 32 and 64 times. A delay is never zero: a server that refuses at once would be asked without a pause.
 struct Backoff {
     first: Duration,
     attempts: u32,
@@ -128,16 +134,10 @@ impl Backoff {
         if lasted >= self.first * 12 {
             self.attempts = 0;
         }
-        let (least, span) = match self.attempts.min(6) {
-            0 => (Duration::ZERO, self.first),
-            doublings => {
-                let span = self.first * (1 << (doublings - 1));
-                (span, span)
-            }
-        };
+        let longest = self.first * (1 << self.attempts.min(6));
         self.attempts += 1;
         // Without randomness, clients still spread out by their own timing.
         let random = f64::from(getrandom::u32().unwrap_or(u32::MAX)) / f64::from(u32::MAX);
-        least + span.mul_f64(random)
+        longest.mul_f64(0.5 + random / 2.0)
     }
 }

@@ -165,15 +165,27 @@ impl WebSocketUpgrade {
         self.selected.as_deref()
     }
 
-    /// Sets what is called if the connection is not upgraded after the response, for example because
-    /// the client has gone. The default does nothing.
+    /// Sets what is called if [`on_upgrade`](Self::on_upgrade) opens no connection: because the policy does
+    /// not allow the origin ([`Error::ForbiddenOrigin`], whose text says why), or because the connection is
+    /// not upgraded after the response, for example when the client has gone. The default does nothing:
+    ///
+    /// ```
+    /// # use axum::response::Response;
+    /// # use tokio_websocket_proto::axum::WebSocketUpgrade;
+    /// async fn handler(ws: WebSocketUpgrade) -> Response {
+    ///     ws.on_failed_upgrade(|error| eprintln!("{error}")).on_upgrade(|mut socket| async move {
+    ///         let _ = socket.send("Hello").await;
+    ///     })
+    /// }
+    /// ```
     pub fn on_failed_upgrade(mut self, callback: impl FnOnce(Error) + Send + 'static) -> Self {
         self.on_failed = Box::new(callback);
         self
     }
 
     /// Returns the response that accepts, and calls `callback` with the connection in a task of its own.
-    /// If the policy does not allow the origin, returns the response 403 and drops `callback`.
+    /// If the policy does not allow the origin, returns the response 403, drops `callback`, and calls what
+    /// [`on_failed_upgrade`](Self::on_failed_upgrade) has set.
     #[must_use = "the response opens the WebSocket"]
     pub fn on_upgrade<C, F>(mut self, callback: C) -> Response
     where
@@ -182,7 +194,11 @@ impl WebSocketUpgrade {
     {
         let mut upgrade = match ServerUpgrade::from_request(&mut self.request, self.config) {
             Ok(upgrade) => upgrade,
-            Err(error) => return error.into_response(),
+            Err(error) => {
+                let response = error.response();
+                (self.on_failed)(error.into());
+                return response;
+            }
         };
         if let Some(selected) = &self.selected {
             upgrade.choose_subprotocol(&[selected]);

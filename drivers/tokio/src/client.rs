@@ -1,6 +1,7 @@
 //! The opening handshake of a client over a transport that is connected.
 
 use std::fmt;
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use websocket_proto::SharedConfig;
@@ -60,8 +61,8 @@ where
     Ok((exchange.establish()?, response))
 }
 
-/// The bytes of a body that `Debug` shows at most.
-const MAX_DEBUG_BODY: usize = 200;
+/// The bytes of a body that `Debug` shows at most, and the characters that the text of an error shows.
+const MAX_SHOWN_BODY: usize = 200;
 
 /// The response of a server: one that accepts the handshake, a redirect, a demand for credentials, an
 /// error page.
@@ -99,6 +100,34 @@ impl Response {
         std::str::from_utf8(value).ok()
     }
 
+    /// Formats the status code, and the first line of a body that is text: at most 200 characters, with
+    /// the control characters replaced.
+    pub(crate) fn fmt_status(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "status {}", self.status)?;
+        let line = self.body.trim_ascii_start().split(|byte| *byte == b'\n').next();
+        let line = std::str::from_utf8(line.unwrap_or_default().trim_ascii_end());
+        // HTML and XML are for browsers.
+        let Some(line) = line.ok().filter(|line| !line.is_empty() && !line.starts_with('<')) else {
+            return Ok(());
+        };
+        let printable = |character: char| match character.is_control() {
+            true => char::REPLACEMENT_CHARACTER,
+            false => character,
+        };
+        let shown: String = line.chars().map(printable).take(MAX_SHOWN_BODY).collect();
+        let ellipsis = if line.chars().nth(MAX_SHOWN_BODY).is_some() { "…" } else { "" };
+        write!(f, " ({shown}{ellipsis})")
+    }
+
+    /// Returns the seconds of `Retry-After` (RFC 9110, section 10.2.3).
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        let seconds = self.field("retry-after")?;
+        // `parse` would accept a plus sign.
+        let digits =
+            seconds.starts_with(|first: char| first.is_ascii_digit()).then_some(seconds)?;
+        digits.parse().ok().map(|seconds: u32| Duration::from_secs(seconds.into()))
+    }
+
     /// Returns the target of a redirect (RFC 9110, section 15.4).
     pub(crate) fn redirect(&self) -> Option<&[u8]> {
         if !matches!(self.status, 301 | 302 | 303 | 307 | 308) {
@@ -114,7 +143,7 @@ impl fmt::Debug for Response {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let fields: Vec<Field<'_>> =
             self.fields.iter().map(|(name, value)| Field::new(name, value)).collect();
-        let (shown, ellipsis) = match self.body.split_at_checked(MAX_DEBUG_BODY) {
+        let (shown, ellipsis) = match self.body.split_at_checked(MAX_SHOWN_BODY) {
             Some((shown, rest)) if !rest.is_empty() => (shown, "…"),
             Some(_) | None => (&*self.body, ""),
         };
@@ -181,10 +210,45 @@ mod tests {
     }
 
     #[test]
+    fn text_of_a_rejection_has_the_first_line_of_a_text() {
+        let at_most = "ä".repeat(MAX_SHOWN_BODY);
+        let longer = [&*at_most, "b"].concat();
+        for (body, shown) in [
+            (&b""[..], String::new()),
+            (b" \r\n", String::new()),
+            (b"who are you?", " (who are you?)".to_owned()),
+            (b"\r\nwho are you?\r\nGo.", " (who are you?)".to_owned()),
+            (b"{\"error\":\x1b[2J\t1}", " ({\"error\":\u{FFFD}[2J\u{FFFD}1})".to_owned()),
+            (b"<!DOCTYPE html>", String::new()),
+            (b"\x1f\x8b\x08\xff", String::new()),
+            (at_most.as_bytes(), format!(" ({at_most})")),
+            (longer.as_bytes(), format!(" ({at_most}…)")),
+        ] {
+            let response =
+                || Box::new(Response { status: 403, fields: vec![], body: body.to_vec() });
+            assert_eq!(
+                Error::Rejected(response()).to_string(),
+                format!(
+                    "the server answered with status 403{shown}; it rejects the credentials or the field \
+                     Origin"
+                )
+            );
+            let address = "proxy:3128".into();
+            assert_eq!(
+                ConnectError::ProxyRejected { address, response: response() }.to_string(),
+                format!(
+                    "the proxy proxy:3128 rejected the tunnel with status 403{shown}; it does not allow \
+                     this host and port, so ask who runs it"
+                )
+            );
+        }
+    }
+
+    #[test]
     fn debug_output_of_a_rejection_is_text() {
         let start = r#"Rejected(Response { status: 401, fields: [WWW-Authenticate: Basic realm=\xff], body: ""#;
         assert_eq!(debug(b"who are you?\xFF"), [start, "who are you?\u{FFFD}\" })"].concat());
-        let at_most = "x".repeat(MAX_DEBUG_BODY);
+        let at_most = "x".repeat(MAX_SHOWN_BODY);
         assert_eq!(debug(at_most.as_bytes()), [start, &at_most, "\" })"].concat());
         assert_eq!(debug(&[b'x'; 10_000]), [start, &at_most, "…\" })"].concat());
     }

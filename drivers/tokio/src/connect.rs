@@ -19,6 +19,10 @@ use crate::websocket::WebSocket;
 /// Opens a WebSocket connection to a `ws` or `wss` URI, with the default settings of
 /// [`ClientBuilder`].
 ///
+/// The URI has ASCII characters only: a name beyond ASCII is written in IDNA, and a text in the path or the
+/// query, such as `café & bar`, is percent-encoded. The crate `percent-encoding` does that:
+/// `utf8_percent_encode(text, NON_ALPHANUMERIC)`.
+///
 /// All addresses of the host are tried. No proxy is used, whatever the environment says:
 /// [`with_proxy_from_environment`](ClientBuilder::with_proxy_from_environment) changes that.
 ///

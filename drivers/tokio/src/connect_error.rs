@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::time::Duration;
 
 use websocket_proto::handshake::UriError;
 
@@ -142,6 +143,11 @@ impl ConnectError {
             | Self::InsecureRedirect { .. } => false,
         }
     }
+
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        let Self::ProxyRejected { response, .. } = self else { return None };
+        response.retry_after()
+    }
 }
 
 impl fmt::Display for ConnectError {
@@ -212,12 +218,11 @@ impl fmt::Display for ConnectError {
                      write http://host:port, or clear it"
                 )
             }
-            Self::ProxyRejected { address, response } => write!(
-                f,
-                "the proxy {address} rejected the tunnel with status {}{}",
-                response.status,
-                proxy_advice(response.status)
-            ),
+            Self::ProxyRejected { address, response } => {
+                write!(f, "the proxy {address} rejected the tunnel with ")?;
+                response.fmt_status(f)?;
+                f.write_str(proxy_advice(response.status))
+            }
             Self::Proxy { address, error } => {
                 let error: &dyn fmt::Display = match &**error {
                     crate::Error::Handshake(error) => error,

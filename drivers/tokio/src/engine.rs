@@ -22,6 +22,7 @@ mod transport;
 
 use std::io;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
@@ -46,6 +47,8 @@ pub(crate) struct Engine<IO> {
     is_time_due: bool,
     /// Whether bytes were written that the transport may still buffer, as TLS does.
     is_unflushed: bool,
+    /// The time at which the wait for the last flush ends, after it has begun.
+    flush_by: Option<Duration>,
     /// Whether the writing direction of the transport is shut down.
     is_shut_down: bool,
     /// Whether `take_error` has returned the failure.
@@ -65,6 +68,7 @@ impl<IO> Engine<IO> {
             timer: Timer::new(Instant::now()),
             is_time_due: true,
             is_unflushed: false,
+            flush_by: None,
             is_shut_down: false,
             is_failure_taken: false,
             io_error: None,
@@ -192,10 +196,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Engine<IO> {
             match self.connection.next(&mut reading.input) {
                 Next::Message => return Poll::Ready(true),
                 Next::Control => drop(self.receive_read(&mut reading.input)),
-                Next::Closed => {
-                    self.end(reading, cx);
-                    return Poll::Ready(false);
-                }
+                Next::Closed => return self.poll_end_transport(reading, cx).map(|()| false),
                 Next::Write | Next::Read if self.report_time().is_err() => {}
                 Next::Write | Next::Read => {
                     if let Poll::Ready(Err(error)) = self.poll_write(cx) {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::time::Duration;
 
 use websocket_proto::handshake::{AcceptError, HandshakeError, InvalidHead, UriError};
 use websocket_proto::{CloseFrameError, ConnectionError, SendError, Unsent};
@@ -25,8 +26,12 @@ pub enum Error {
     Send(SendError),
     /// The opening handshake failed.
     Handshake(HandshakeError),
+    /// The server's origin policy does not allow the page of the client, which has received 403. The text
+    /// has the values of `Origin` and of the requested host, and the setting to change.
+    // Boxed once more, so that errors stay small.
+    ForbiddenOrigin(Box<String>),
     /// The server answered with a status code other than 101: a redirect, a demand for credentials, a
-    /// page.
+    /// page. The text of this error has the first line of a body that is text, at most 200 characters.
     Rejected(Box<Response>),
     /// The client's request is not an upgrade to WebSocket.
     NotWebSocket,
@@ -40,8 +45,8 @@ impl Error {
     /// Returns whether the same call may succeed later: the network, the peer or a server on the way
     /// failed, was too slow or was overloaded.
     ///
-    /// A client that reconnects waits for a random and growing time (RFC 6455, section 7.2.3); the
-    /// example `client` shows it.
+    /// A client that reconnects waits for a random and growing time (RFC 6455, section 7.2.3), and as
+    /// long as [`retry_after`](Self::retry_after) says; the example `client` shows it.
     #[must_use]
     pub fn is_temporary(&self) -> bool {
         match self {
@@ -58,8 +63,53 @@ impl Error {
                     | ConnectionError::Aborted
                     | ConnectionError::Timeout(_)
             ),
-            Self::Send(_) | Self::NotWebSocket | Self::Entropy | Self::Head(_) => false,
+            Self::Send(_)
+            | Self::ForbiddenOrigin(_)
+            | Self::NotWebSocket
+            | Self::Entropy
+            | Self::Head(_) => false,
         }
+    }
+
+    /// Returns the time for which the server or the proxy that rejected a client asks it to wait: the
+    /// seconds in the field `Retry-After` (RFC 9110, section 10.2.3), at most `u32::MAX`.
+    ///
+    /// Returns `None` if there is no such field, and for one with a date, which takes a calendar to
+    /// read: [`Response::field`] returns its text.
+    ///
+    /// All clients that were rejected may have the same value, so add a random time to it:
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tokio_websocket_proto::Error;
+    ///
+    /// /// Returns the time to wait after `error`, where `random` is between 0 and 1.
+    /// fn delay(error: &Error, random: f64) -> Duration {
+    ///     error.retry_after().unwrap_or_default() + Duration::from_secs(5).mul_f64(0.5 + random / 2.0)
+    /// }
+    /// ```
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Rejected(response) => response.retry_after(),
+            Self::Connect(error) => error.retry_after(),
+            Self::Io(_)
+            | Self::Connection(_)
+            | Self::Send(_)
+            | Self::Handshake(_)
+            | Self::ForbiddenOrigin(_)
+            | Self::NotWebSocket
+            | Self::Entropy
+            | Self::Head(_) => None,
+        }
+    }
+}
+
+impl Error {
+    /// Creates the error for an origin that is not allowed. `explanation` may have several lines; the
+    /// error, which is for a log, has one.
+    pub(crate) fn forbidden_origin(explanation: &str) -> Self {
+        Self::ForbiddenOrigin(Box::new(explanation.replace('\n', " ")))
     }
 }
 
@@ -79,7 +129,8 @@ impl fmt::Display for Error {
                 write!(f, "the opening handshake failed: {error}{}", handshake_advice(*error))
             }
             Self::Rejected(response) => {
-                write!(f, "the server answered with status {}", response.status)?;
+                f.write_str("the server answered with ")?;
+                response.fmt_status(f)?;
                 match response.redirect() {
                     Some(location) => {
                         let location = String::from_utf8_lossy(location);
@@ -88,6 +139,7 @@ impl fmt::Display for Error {
                     None => f.write_str(rejection_advice(response)),
                 }
             }
+            Self::ForbiddenOrigin(text) => f.write_str(text),
             Self::NotWebSocket => f.write_str("the request is not an upgrade to WebSocket"),
             Self::Entropy => f.write_str("the source of entropy failed"),
             Self::Head(error) => error.fmt(f),
@@ -133,7 +185,9 @@ impl std::error::Error for Error {
             Self::Connection(error) => Some(error),
             Self::Send(error) => Some(error),
             Self::Handshake(error) => Some(error),
-            Self::Rejected(_) | Self::NotWebSocket | Self::Entropy => None,
+            Self::Rejected(_) | Self::ForbiddenOrigin(_) | Self::NotWebSocket | Self::Entropy => {
+                None
+            }
             Self::Head(error) => Some(error),
         }
     }
@@ -223,6 +277,34 @@ mod tests {
         ] {
             assert!(!error.is_temporary(), "{error}");
         }
+    }
+
+    #[test]
+    fn retry_after_is_a_number_of_seconds() {
+        let response = |value: &str| {
+            let fields = vec![("retry-after".to_owned(), value.into())];
+            Box::new(Response { status: 503, fields, body: Vec::new() })
+        };
+        for (value, seconds) in [
+            ("0", Some(0)),
+            ("120", Some(120)),
+            ("4294967295", Some(u32::MAX)),
+            ("4294967296", None),
+            ("", None),
+            ("+1", None),
+            ("-1", None),
+            ("1.5", None),
+            ("Fri, 31 Dec 1999 23:59:59 GMT", None),
+        ] {
+            let expected = seconds.map(|seconds| Duration::from_secs(seconds.into()));
+            let error = Error::Rejected(response(value));
+            assert_eq!(error.retry_after(), expected, "{value}");
+            let address = "example.com".into();
+            let proxied = ConnectError::ProxyRejected { address, response: response(value) };
+            assert_eq!(Error::from(proxied).retry_after(), expected, "{value}");
+        }
+        assert_eq!(rejected(503).retry_after(), None);
+        assert_eq!(Error::from(ConnectError::TlsServer).retry_after(), None);
     }
 
     #[test]

@@ -9,7 +9,8 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 use websocket_proto::handshake::{
-    Acceptance, Field, Handshake, Rejection, RequestHead, ServerEvent, ServerHandshake,
+    AcceptError, Acceptance, Field, Handshake, Rejection, RequestHead, ServerEvent,
+    ServerHandshake, Unaccepted,
 };
 use websocket_proto::{Config, Input, Negotiated, SharedConfig, Timeouts, Transport};
 
@@ -47,19 +48,13 @@ pub const fn default_config() -> Config {
 ///
 /// # Errors
 ///
-/// Returns an error if the client's request is not an upgrade to WebSocket, breaks a rule, or does not
-/// arrive in time. The client has then received a response that says so.
+/// Returns an error if the client's request is not an upgrade to WebSocket, breaks a rule, comes from a page of
+/// another origin, or does not arrive in time. The client has then received a response that says so.
 pub async fn accept<IO>(io: IO) -> Result<WebSocket<IO>, Error>
 where
     IO: AsyncRead + AsyncWrite + Unpin,
 {
-    let incoming = Incoming::receive(io, &DEFAULT_CONFIG).await?;
-    if incoming.is_upgrade() {
-        incoming.accept(&Acceptance::new()).await
-    } else {
-        incoming.reject(Rejection::UpgradeRequired).await?;
-        Err(Error::NotWebSocket)
-    }
+    Incoming::receive(io, &DEFAULT_CONFIG).await?.accept(&Acceptance::new()).await
 }
 
 /// A request that a client has sent, before the server's decision.
@@ -103,8 +98,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Incoming<IO> {
     ///
     /// # Errors
     ///
-    /// Returns an error if the request breaks a rule, or does not arrive in time. The client has then received
-    /// a response that says so.
+    /// Returns an error if the request breaks a rule, or does not arrive in time, and
+    /// [`Error::ForbiddenOrigin`]. The client has then received a response that says so.
     pub async fn receive(io: IO, config: impl Into<SharedConfig>) -> Result<Self, Error> {
         let mut exchange = Box::new(Exchange::new(io, ServerHandshake::new(config)));
         let is_upgrade = match exchange.next().await? {
@@ -112,7 +107,10 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Incoming<IO> {
             Some(ServerEvent::Http) => false,
             Some(ServerEvent::Failed(error)) => {
                 exchange.finish().await;
-                return Err(error.into());
+                return Err(match exchange.handshake.explanation() {
+                    Some(explanation) => Error::forbidden_origin(explanation),
+                    None => error.into(),
+                });
             }
             None => return Err(Error::Io(io::ErrorKind::UnexpectedEof.into())),
         };
@@ -123,21 +121,48 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Incoming<IO> {
     ///
     /// # Errors
     ///
-    /// Returns [`Error::Head`] if the response would be invalid, and [`Error::NotWebSocket`] if the
-    /// request is plain HTTP.
+    /// Returns [`Error::NotWebSocket`] if the request is plain HTTP, to which the response is 426, and
+    /// [`Error::Head`] if `acceptance` is invalid: the fault is the program's, and the response is 500.
     pub async fn accept(self, acceptance: &Acceptance<'_>) -> Result<WebSocket<IO>, Error> {
-        let Exchange { io, handshake, input, .. } = *self.exchange;
-        let connection = handshake.accept(acceptance).map_err(|unaccepted| unaccepted.error)?;
-        // Boxed as the exchange is.
-        let subprotocol = Negotiated::from(acceptance).subprotocol();
-        let socket = WebSocket::from_parts(io, connection, input).with_subprotocol(subprotocol);
-        let mut socket = Box::new(socket);
-        socket.flush().await?;
-        Ok(*socket)
+        let (incoming, error) = match self.establish(acceptance) {
+            Ok(mut socket) => {
+                socket.flush().await?;
+                return Ok(*socket);
+            }
+            Err(unaccepted) => unaccepted,
+        };
+        match error {
+            AcceptError::NotReady => incoming.reject(Rejection::UpgradeRequired).await?,
+            AcceptError::Response(_) | AcceptError::Entropy => {
+                incoming.respond(500, &[], b"").await?;
+            }
+        }
+        Err(error.into())
+    }
+
+    /// Accepts the upgrade without writing the response. Returns the request if that fails.
+    // The connection is boxed as the exchange is.
+    fn establish(
+        mut self,
+        acceptance: &Acceptance<'_>,
+    ) -> Result<Box<WebSocket<IO>>, (Self, AcceptError)> {
+        let Exchange { io, handshake, input, timer, .. } = *self.exchange;
+        match handshake.accept(acceptance) {
+            Ok(connection) => {
+                let subprotocol = Negotiated::from(acceptance).subprotocol();
+                let socket = WebSocket::from_parts(io, connection, input);
+                Ok(Box::new(socket.with_subprotocol(subprotocol)))
+            }
+            Err(Unaccepted { handshake, error, .. }) => {
+                *self.exchange = Exchange { input, timer, ..Exchange::new(io, handshake) };
+                Err((self, error))
+            }
+        }
     }
 
     /// Rejects the request with a prepared response, and closes the transport when the client has read
-    /// it or a deadline has passed.
+    /// it or a deadline has passed. The body is the reason phrase; [`respond`](Self::respond) sends a text of
+    /// the program, which clients of this crate show in their error.
     ///
     /// # Errors
     ///
@@ -150,7 +175,18 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Incoming<IO> {
     }
 
     /// Answers the request with a response of the application: a page, a redirect, a demand for
-    /// credentials. Closes the transport when the client has read it or a deadline has passed.
+    /// credentials, a rejection that says why. Closes the transport when the client has read it or a deadline
+    /// has passed.
+    ///
+    /// ```
+    /// # use tokio::net::TcpStream;
+    /// # use tokio_websocket_proto::{Error, Incoming};
+    /// # use tokio_websocket_proto::proto::handshake::Field;
+    /// # async fn answer(incoming: Incoming<TcpStream>) -> Result<(), Error> {
+    /// let fields = [Field::new("Content-Type", "text/plain"), Field::new("Retry-After", "60")];
+    /// incoming.respond(429, &fields, b"This address has 10 connections already.").await
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
@@ -258,7 +294,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, H: Handshake> Exchange<IO, H> {
                     }
                 }
                 Transport::Close | Transport::Abort => {
-                    return Poll::Ready(Ok(self.handshake.receive(&mut self.input)));
+                    let event = self.handshake.receive(&mut self.input);
+                    buffer::release(&mut self.input);
+                    return Poll::Ready(Ok(event));
                 }
             }
             if let Some(due) = self.handshake.poll_timeout()

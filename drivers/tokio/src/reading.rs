@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 
 use websocket_proto::{Chunk, Input};
 
+use crate::buffer;
+
 /// Unread bytes, and messages that were kept while a write was blocked.
 pub(crate) struct Reading {
     pub(crate) input: Input<'static>,
@@ -39,6 +41,14 @@ impl Reading {
             self.kept = VecDeque::new();
         }
         Some(chunk)
+    }
+}
+
+/// Returns the read buffer to the thread, also if the stream has just ended and the program drops the
+/// connection.
+impl Drop for Reading {
+    fn drop(&mut self) {
+        buffer::release(&mut self.input);
     }
 }
 

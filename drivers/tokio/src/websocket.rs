@@ -331,6 +331,36 @@ impl<IO> WebSocket<IO> {
         self.engine.subprotocol.as_ref().map(|name| &***name)
     }
 
+    /// Returns the parameters of permessage-deflate that the opening handshake has agreed (RFC 7692, section
+    /// 7.1), or `None` if messages are not compressed: compression was not
+    /// [configured](websocket_proto::Config::with_deflate), or the peer does not speak it.
+    ///
+    /// ```
+    /// use tokio::io::duplex;
+    /// use tokio_websocket_proto::proto::handshake::{Acceptance, ClientRequest};
+    /// use tokio_websocket_proto::proto::{Config, Deflate};
+    /// use tokio_websocket_proto::{Error, Incoming, client_with, default_config};
+    ///
+    /// static CONFIG: Config = default_config().with_deflate(Deflate::new());
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Error> {
+    /// let (ours, theirs) = duplex(1024);
+    /// let server = async { Incoming::receive(theirs, &CONFIG).await?.accept(&Acceptance::new()).await };
+    /// let request = ClientRequest::to("localhost", "/");
+    /// let (client, server) = tokio::join!(client_with(ours, &request, &CONFIG), server);
+    /// let (client, server) = (client?.0, server?);
+    /// assert!(client.deflate_parameters().is_some());
+    /// assert_eq!(client.deflate_parameters(), server.deflate_parameters());
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(feature = "deflate")]
+    #[must_use]
+    pub fn deflate_parameters(&self) -> Option<websocket_proto::DeflateParameters> {
+        self.engine.connection.deflate_parameters()
+    }
+
     /// Returns the transport.
     #[must_use]
     pub fn io(&self) -> &IO {

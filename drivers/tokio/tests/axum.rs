@@ -104,11 +104,7 @@ async fn messages_are_echoed_and_the_closing_handshake_completes() {
     for version in VERSIONS {
         for (path, is_compressed) in [("/echo", false), ("/page", false), ("/deflate", true)] {
             let mut socket = open(version, path, &[]).await.unwrap();
-            assert_eq!(
-                socket.connection().deflate_parameters().is_some(),
-                is_compressed,
-                "{version:?} {path}"
-            );
+            assert_eq!(socket.deflate_parameters().is_some(), is_compressed, "{version:?} {path}");
             let message = "Hello ".repeat(100_000);
             socket.send(message.as_str()).await.unwrap();
             assert_eq!(socket.recv().await.unwrap().unwrap(), message.as_str());
@@ -149,6 +145,25 @@ async fn pages_of_the_same_origin_may_connect_by_default() {
 }
 
 #[tokio::test]
+async fn origin_that_is_not_allowed_is_reported_to_the_server() {
+    let (failed, mut received) = mpsc::unbounded_channel();
+    let handler = async move |ws: WebSocketUpgrade| {
+        ws.on_failed_upgrade(move |error| failed.send(error).unwrap()).on_upgrade(echo)
+    };
+    let address = serve(Router::new().route("/", any(handler))).await;
+    let fields = [Field::new("Origin", "https://example.org")];
+    let request = ClientRequest::to(&address, "/").with_fields(&fields);
+    let rejected = client(TcpStream::connect(&address).await.unwrap(), &request).await;
+    assert!(matches!(rejected, Err(Error::Rejected(_))), "{rejected:?}");
+    let error = received.recv().await.unwrap();
+    assert!(matches!(error, Error::ForbiddenOrigin(_)), "{error:?}");
+    let text = error.to_string();
+    for part in ["https://example.org", &address, "Config::with_origin_policy"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+}
+
+#[tokio::test]
 async fn message_above_the_limit_fails_the_connection() {
     let (results, mut received) = mpsc::unbounded_channel();
     let handler = async move |ws: WebSocketUpgrade| {
@@ -165,7 +180,9 @@ async fn message_above_the_limit_fails_the_connection() {
     received.recv().await.unwrap().unwrap();
     socket.send("0123456789+").await.unwrap();
     assert!(socket.recv().await.unwrap().is_none());
-    assert_eq!(socket.peer_close().unwrap().code(), CloseCode::MESSAGE_TOO_BIG);
+    let close = socket.peer_close().unwrap();
+    assert_eq!(close.code(), CloseCode::MESSAGE_TOO_BIG);
+    assert_eq!(close.reason(), "message exceeds 10 bytes");
     let error = received.recv().await.unwrap().unwrap_err();
     assert!(matches!(error, Error::Connection(ConnectionError::Limit(Limit::Message))), "{error}");
 }

@@ -75,7 +75,7 @@ async fn members_of_a_room_hear_each_other_and_nobody_else() {
     let text = "grüße, 世界 👋 ".repeat(100);
     ben.send(text.as_str()).await.unwrap();
     for socket in [&mut ann, &mut ben] {
-        assert!(socket.connection().deflate_parameters().is_some());
+        assert!(socket.deflate_parameters().is_some());
         expect(socket, &[&format!("Ben B.\t{text}")]).await;
     }
     ben.close(CloseCode::NORMAL).await.unwrap();

@@ -120,7 +120,7 @@ async fn compression_is_negotiated_as_configured() {
     .await;
     let client = client().with_config(&CONFIG);
     let socket = client.connect(&format!("ws://localhost:{port}/")).await.unwrap().socket;
-    assert!(socket.connection().deflate_parameters().is_some());
+    assert!(socket.deflate_parameters().is_some());
     assert_echoes(socket).await;
 }
 

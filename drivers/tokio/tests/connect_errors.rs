@@ -119,7 +119,8 @@ async fn plain_on_a_tls_port() {
     // Many web servers answer with a page instead.
     assert_eq!(
         after_status(400, "The plain HTTP request was sent to HTTPS port").await,
-        "the server answered with status 400; the port may expect TLS, so try wss:// instead of ws://"
+        "the server answered with status 400 (The plain HTTP request was sent to HTTPS port); the port \
+         may expect TLS, so try wss:// instead of ws://"
     );
 }
 
@@ -254,8 +255,8 @@ async fn responses_of_http_servers() {
         (404, "; check the path"),
         (503, "; try again later"),
     ] {
-        let expected = format!("the server answered with status {status}{advice}");
-        assert_eq!(after_status(status, "page").await, expected);
+        let expected = format!("the server answered with status {status} (text){advice}");
+        assert_eq!(after_status(status, "text").await, expected);
     }
 }
 

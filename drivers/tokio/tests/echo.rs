@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, duplex};
-use tokio_websocket_proto::proto::handshake::{Acceptance, ClientRequest, Field};
+use tokio_websocket_proto::proto::handshake::{Acceptance, ClientRequest, Field, InvalidHead};
 use tokio_websocket_proto::proto::{CloseCode, Message};
 use tokio_websocket_proto::{
     DEFAULT_CONFIG, Error, Incoming, WebSocket, accept, client, client_with,
@@ -118,6 +118,30 @@ async fn rejected_client_gets_the_whole_response() {
 }
 
 #[tokio::test]
+async fn client_gets_a_response_if_the_server_cannot_accept() {
+    let invalid = Acceptance::new().with_subprotocol("chat");
+    let (a, b) = duplex(1000);
+    let accepting = async { Incoming::receive(a, &DEFAULT_CONFIG).await?.accept(&invalid).await };
+    let request = ClientRequest::to("localhost", "/");
+    let (server, client) = tokio::join!(accepting, client(b, &request));
+    let error = server.unwrap_err();
+    assert!(matches!(error, Error::Head(InvalidHead::Subprotocol)), "{error:?}");
+    let error = client.unwrap_err();
+    assert!(matches!(&error, Error::Rejected(response) if response.status == 500), "{error:?}");
+
+    // Plain HTTP.
+    let (a, mut b) = duplex(1000);
+    b.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
+    b.shutdown().await.unwrap();
+    let incoming = Incoming::receive(a, &DEFAULT_CONFIG).await.unwrap();
+    let accepted = incoming.accept(&Acceptance::new()).await;
+    assert!(matches!(accepted, Err(Error::NotWebSocket)), "{accepted:?}");
+    let mut response = String::new();
+    b.read_to_string(&mut response).await.unwrap();
+    assert!(response.starts_with("HTTP/1.1 426 "), "{response}");
+}
+
+#[tokio::test]
 async fn both_ends_know_the_agreed_subprotocol() {
     for chosen in [Some("chat"), None] {
         let (a, b) = duplex(1000);
@@ -150,4 +174,21 @@ async fn transport_is_reached_through_the_connection() {
     let mut pong = [0; 2];
     io.read_exact(&mut pong).await.unwrap();
     assert_eq!(pong, [0x8a, 0]);
+}
+
+#[tokio::test]
+async fn error_of_a_page_of_another_origin_names_the_origin_the_host_and_the_setting() {
+    let (a, b) = duplex(1000);
+    let fields = [Field::new("Origin", "https://example.org")];
+    let request = ClientRequest::to("localhost:8080", "/").with_fields(&fields);
+    let (server, client) = tokio::join!(accept(a), client(b, &request));
+    let Error::Rejected(response) = client.unwrap_err() else { panic!() };
+    assert_eq!(response.status, 403);
+    let error = server.unwrap_err();
+    assert!(matches!(error, Error::ForbiddenOrigin(_)), "{error:?}");
+    let text = error.to_string();
+    for part in ["\"https://example.org\"", "\"localhost:8080\"", "Config::with_origin_policy"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    assert_eq!(text.lines().count(), 1, "{text}");
 }

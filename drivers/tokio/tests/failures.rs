@@ -16,7 +16,10 @@ use tokio_websocket_proto::proto::{
 };
 use tokio_websocket_proto::{Error, WebSocket};
 
-use script::{CLOSE, ECHO_AND_CLOSE, FAILURE, FULL_AT_ONCE, HELLO_AND_FAILURE, Script, poll};
+use script::{
+    CLOSE, ECHO_AND_CLOSE, FAILURE, FULL_AT_ONCE, HELLO_AND_FAILURE, PEER_CLOSE, PEER_CLOSE_REPLY,
+    Script, poll,
+};
 
 mod script;
 
@@ -131,6 +134,43 @@ async fn failure_without_timeouts_is_returned_after_the_close_frame_is_flushed()
     assert!(matches!(failed, Poll::Ready(Err(Error::Connection(_)))), "{failed:?}");
 }
 
+#[tokio::test(start_paused = true)]
+async fn connection_whose_peer_has_ended_its_stream_ends_when_its_close_frame_is_flushed() {
+    for (frame, reply) in [(PEER_CLOSE, PEER_CLOSE_REPLY), (FAILURE, CLOSE)] {
+        let script = Script::default();
+        let mut socket = script.server();
+        script.buffer_writes();
+        script.push(frame);
+        script.push("");
+        assert!(poll(pin!(socket.recv())).is_pending(), "the transport buffers the Close frame");
+        assert_eq!(script.take_written(), reply);
+        script.accept_writes();
+        let ended = poll(pin!(socket.recv()));
+        let Poll::Ready(ended) = ended else { panic!("the Close frame is flushed") };
+        assert_eq!(ended.is_err(), frame == FAILURE);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn closing_timeout_or_10_seconds_bound_the_flush_of_the_close_frame() {
+    let seconds = Duration::from_secs;
+    let short = Timeouts::RECOMMENDED.with_closing(Some(seconds(2)));
+    for (timeouts, limit) in [(Timeouts::RECOMMENDED, 10), (Timeouts::NONE, 10), (short, 2)] {
+        for frame in [PEER_CLOSE, FAILURE] {
+            let script = Script::default();
+            let mut socket = script.server_with(Config::new().with_timeouts(timeouts));
+            script.buffer_writes();
+            script.push(frame);
+            script.push("");
+            let start = Instant::now();
+            assert_eq!(socket.recv().await.is_err(), frame == FAILURE);
+            let waited = start.elapsed();
+            assert!(waited >= seconds(limit) && waited < seconds(limit + 1), "{waited:?}");
+            assert!(matches!(poll(pin!(socket.recv())), Poll::Ready(Ok(None))));
+        }
+    }
+}
+
 #[tokio::test]
 async fn client_that_sends_too_much_receives_the_close_frame() {
     static SMALL: Config = Config::new()
@@ -153,7 +193,7 @@ async fn client_that_sends_too_much_receives_the_close_frame() {
     tcp.shutdown().await.unwrap();
     let mut received = Vec::new();
     tcp.read_to_end(&mut received).await.unwrap();
-    assert_eq!(received, b"\x88\x02\x03\xf1");
+    assert_eq!(received, b"\x88\x1c\x03\xf1message exceeds 1000 bytes");
     assert!(matches!(server.await.unwrap(), Err(Error::Connection(ConnectionError::Limit(_)))));
 }
 
@@ -174,9 +214,7 @@ const CALLS: [(&str, Call); 6] = [
 async fn failure_met_by_a_blocked_call_is_returned_after_the_close_frame_is_written() {
     for (name, call) in CALLS {
         let script = Script::default();
-        let mut socket = script.server_with(&FULL_AT_ONCE);
-        script.block_writes();
-        socket.feed("first").await.unwrap();
+        let mut socket = script.blocked_server();
         let mut blocked = call(&mut socket);
         assert!(poll(blocked.as_mut()).is_pending(), "{name}");
         script.push(FAILURE);
@@ -198,9 +236,7 @@ async fn failure_met_by_a_blocked_call_is_returned_after_the_close_frame_is_writ
 async fn closing_timeout_bounds_a_blocked_call_that_meets_a_failure() {
     for (name, call) in CALLS {
         let script = Script::default();
-        let mut socket = script.server_with(&FULL_AT_ONCE);
-        script.block_writes();
-        socket.feed("first").await.unwrap();
+        let mut socket = script.blocked_server();
         script.push(FAILURE);
         let before = Instant::now();
         let failed = call(&mut socket).await;
@@ -215,9 +251,7 @@ async fn dropped_call_that_met_a_failure_leaves_it_to_the_next_call() {
     for (name, call) in CALLS {
         for (next_name, next_call) in CALLS {
             let script = Script::default();
-            let mut socket = script.server_with(&FULL_AT_ONCE);
-            script.block_writes();
-            socket.feed("first").await.unwrap();
+            let mut socket = script.blocked_server();
             script.push(HELLO_AND_FAILURE);
             assert!(poll(call(&mut socket).as_mut()).is_pending(), "{name}");
             script.accept_writes();
@@ -234,9 +268,7 @@ async fn dropped_call_that_met_a_failure_leaves_it_to_the_next_call() {
 #[tokio::test(start_paused = true)]
 async fn timeout_of_blocked_output_is_returned_while_kept_messages_are_full() {
     let script = Script::default();
-    let mut socket = script.server_with(&FULL_AT_ONCE);
-    script.block_writes();
-    socket.feed("first").await.unwrap();
+    let mut socket = script.blocked_server();
     let message = [&b"\x82\xff\0\0\0\0\0\x10\0\0\0\0\0\0"[..], &[7; 1 << 20]].concat();
     message.chunks(60_000).for_each(|piece| script.push(piece));
     let failed = socket.flush().await;
@@ -249,9 +281,7 @@ async fn timeout_of_blocked_output_is_returned_while_kept_messages_are_full() {
 #[tokio::test(start_paused = true)]
 async fn blocked_call_keeps_a_bounded_number_of_empty_messages() {
     let script = Script::default();
-    let mut socket = script.server_with(&FULL_AT_ONCE);
-    script.block_writes();
-    socket.feed("first").await.unwrap();
+    let mut socket = script.blocked_server();
     let empty = b"\x82\x80\0\0\0\0".repeat(10_000);
     (0..20).for_each(|_| script.push(empty.clone()));
     assert!(poll(pin!(socket.flush())).is_pending());
@@ -263,7 +293,7 @@ async fn blocked_call_keeps_a_bounded_number_of_empty_messages() {
 async fn transport_that_fails_after_the_closing_handshake_is_no_failure() {
     let script = Script::default();
     let mut socket = script.server();
-    script.push(b"\x88\x82\0\0\0\0\x03\xe8");
+    script.push(PEER_CLOSE);
     assert!(poll(pin!(socket.recv())).is_pending());
     script.push_reset();
     assert!(matches!(socket.recv().await, Ok(None)));
@@ -307,9 +337,7 @@ async fn close_without_a_timeout_waits_for_the_close_frame_of_the_peer() {
 #[tokio::test(start_paused = true)]
 async fn try_feed_does_not_wait_and_leaves_a_failure_to_recv() {
     let script = Script::default();
-    let mut socket = script.server_with(&FULL_AT_ONCE);
-    script.block_writes();
-    socket.try_feed("first").unwrap();
+    let mut socket = script.blocked_server();
     assert_eq!(socket.try_feed("second").unwrap_err().error, SendError::Full);
     script.push(FAILURE);
     assert!(poll(pin!(socket.recv())).is_pending());

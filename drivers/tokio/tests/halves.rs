@@ -49,9 +49,7 @@ async fn sending_half_writes_what_it_sends() {
 #[tokio::test(start_paused = true)]
 async fn try_feed_returns_the_message_of_a_peer_that_does_not_read() {
     let script = Script::default();
-    let (mut sender, mut receiver) = script.server_with(&FULL_AT_ONCE).split();
-    script.block_writes();
-    sender.try_feed("first").unwrap();
+    let (mut sender, mut receiver) = script.blocked_server().split();
     let unsent = sender.try_feed("second").unwrap_err();
     assert_eq!(unsent.error, SendError::Full);
     script.accept_writes();
@@ -64,9 +62,7 @@ async fn try_feed_returns_the_message_of_a_peer_that_does_not_read() {
 #[tokio::test(start_paused = true)]
 async fn both_halves_return_a_failure_after_the_close_frame_is_written() {
     let script = Script::default();
-    let (mut sender, mut receiver) = script.server_with(&FULL_AT_ONCE).split();
-    script.block_writes();
-    sender.feed("first").await.unwrap();
+    let (mut sender, mut receiver) = script.blocked_server().split();
     {
         let mut feed = pin!(sender.feed("second"));
         assert!(poll(feed.as_mut()).is_pending());
@@ -104,9 +100,7 @@ async fn receiving_half_returns_the_error_of_the_transport_that_the_sending_half
 #[tokio::test(start_paused = true)]
 async fn halves_that_wait_for_the_end_do_not_wake_each_other_without_end() {
     let script = Script::default();
-    let (mut sender, mut receiver) = script.server_with(&FULL_AT_ONCE).split();
-    script.block_writes();
-    sender.feed("first").await.unwrap();
+    let (mut sender, mut receiver) = script.blocked_server().split();
     script.push(FAILURE);
     let [(sender_wakes, sender_waker), (receiver_wakes, receiver_waker)] =
         [Wakes::new(), Wakes::new()];
@@ -131,9 +125,7 @@ async fn halves_that_wait_for_the_end_do_not_wake_each_other_without_end() {
 #[tokio::test(start_paused = true)]
 async fn receiving_half_wakes_a_blocked_sending_half_only_when_it_can_proceed() {
     let script = Script::default();
-    let (mut sender, mut receiver) = script.server_with(&FULL_AT_ONCE).split();
-    script.block_writes();
-    sender.feed("first").await.unwrap();
+    let (mut sender, mut receiver) = script.blocked_server().split();
     let (wakes, waker) = Wakes::new();
     let cx = &mut Context::from_waker(&waker);
     let mut feed = pin!(sender.feed("second"));

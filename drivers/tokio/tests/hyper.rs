@@ -138,7 +138,7 @@ async fn messages_cross_compressed_and_both_ends_close_cleanly() {
         let (io, mut outcomes) = serve(version);
         let request = ClientRequest::to("example.com", "/").with_subprotocols(&["x", "chat"]);
         let mut socket = Client::new(version, io).await.open(request).await.unwrap();
-        assert!(socket.connection().deflate_parameters().is_some());
+        assert!(socket.deflate_parameters().is_some());
         assert_eq!(socket.subprotocol(), Some("chat"));
         assert_eq!(socket.recv().await.unwrap().unwrap(), r#"["x", "chat"]"#);
         for message in ["".to_owned(), "Hello".to_owned(), "long ".repeat(200_000)] {
@@ -157,10 +157,7 @@ async fn client_of_this_crate_connects_to_a_server_of_hyper() {
     let (io, mut outcomes) = serve(Version::HTTP_11);
     let mut socket = client(io, &ClientRequest::to("example.com", "/")).await.unwrap();
     assert_eq!(socket.recv().await.unwrap().unwrap(), "[]");
-    assert!(
-        socket.connection().deflate_parameters().is_none(),
-        "the client did not offer compression"
-    );
+    assert!(socket.deflate_parameters().is_none(), "the client did not offer compression");
     socket.close(CloseCode::NORMAL).await.unwrap();
     assert!(outcomes.recv().await.unwrap().unwrap().clean);
 }

@@ -4,9 +4,9 @@ use std::pin::pin;
 use std::task::Poll;
 
 use tokio_websocket_proto::proto::Message;
-use tokio_websocket_proto::{Error, WebSocket};
+use tokio_websocket_proto::{Error, WebSocket, accept};
 
-use script::{Script, calls, poll};
+use script::{FAILURE, PEER_CLOSE, Script, calls, poll};
 
 mod script;
 
@@ -114,6 +114,51 @@ async fn waiting_connection_owns_no_buffer() {
     // The connection owns all counted memory. The script is shared with this thread and not counted.
     let bytes = memory::heap_of(Box::new(socket));
     assert!(bytes <= 768, "{bytes} bytes");
+}
+
+#[tokio::test(start_paused = true)]
+async fn read_buffer_returns_to_the_pool_however_a_connection_ends() {
+    type End = fn(&Script);
+    let ends: [(&str, End); 4] = [
+        ("end of the stream", |script| script.push("")),
+        ("broken transport", Script::push_reset),
+        ("violation", |script| {
+            script.push(FAILURE);
+            script.push("");
+        }),
+        ("closing handshake", |script| {
+            script.push(PEER_CLOSE);
+            script.push("");
+        }),
+    ];
+    for (name, end) in ends {
+        assert_buffer_returns(name, |script| {
+            let mut socket = script.server();
+            end(script);
+            assert!(poll(pin!(socket.recv())).is_ready(), "{name}");
+        });
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn read_buffer_returns_to_the_pool_after_a_rejection() {
+    assert_buffer_returns("rejection", |script| {
+        script.push(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        script.push("");
+        let accepted = poll(pin!(accept(script.clone())));
+        assert!(matches!(accepted, Poll::Ready(Err(Error::NotWebSocket))), "{accepted:?}");
+    });
+}
+
+/// Asserts that repeated `serve`, each with a new transport, allocates no read buffer.
+#[track_caller]
+fn assert_buffer_returns(name: &str, serve: impl Fn(&Script)) {
+    for round in 0..3 {
+        let script = Script::default();
+        let (.., peak) = memory::measure(|| serve(&script));
+        // The first round fills the pool of the thread.
+        assert!(round == 0 || peak < 64 << 10, "{name}: {peak} bytes in round {round}");
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::io;
 use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use websocket_proto::{ConnectionError, Transport};
@@ -14,6 +15,9 @@ use crate::reading::Reading;
 
 /// The number of buffers of one vectored write.
 const MAX_SLICES: usize = 64;
+
+/// The time for the last flush of a connection without a timeout for closing.
+const MAX_FLUSH: Duration = Duration::from_secs(10);
 
 impl<IO: AsyncRead + AsyncWrite + Unpin> Engine<IO> {
     /// Writes the output. Completes when all of it is written and flushed. An error does not fail the
@@ -123,12 +127,38 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Engine<IO> {
         Poll::Ready(())
     }
 
-    /// Ends the transport: shuts down what is still open, without waiting.
-    pub(super) fn end(&mut self, reading: &mut Reading, cx: &mut Context<'_>) {
+    /// Ends the transport: flushes it, and shuts down what is still open, without waiting for that.
+    ///
+    /// A peer that has ended its stream may still read, and TLS buffers our Close frame while it reads
+    /// slowly. [`Timeouts::closing`](websocket_proto::Timeouts::closing) bounds this wait, and
+    /// [`MAX_FLUSH`] without that timeout.
+    pub(super) fn poll_end_transport(
+        &mut self,
+        reading: &mut Reading,
+        cx: &mut Context<'_>,
+    ) -> Poll<()> {
+        buffer::release(&mut reading.input);
+        if self.is_unflushed && Pin::new(&mut self.io).poll_flush(cx).is_pending() {
+            ready!(self.poll_flush_timeout(cx));
+        }
+        self.is_unflushed = false;
         if !self.is_shut_down && self.connection.transport() == Transport::Close {
             self.is_shut_down = true;
             let _ = Pin::new(&mut self.io).poll_shutdown(cx);
         }
-        buffer::release(&mut reading.input);
+        Poll::Ready(())
+    }
+
+    /// Completes when the last flush has taken too long. Its time starts with the first call.
+    fn poll_flush_timeout(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let closing = self.connection.config().timeouts().closing;
+        let due = *self.flush_by.get_or_insert_with(|| {
+            self.timer.tick();
+            self.timer.now().saturating_add(closing.unwrap_or(MAX_FLUSH))
+        });
+        while self.timer.now() < due {
+            ready!(self.timer.poll(due, cx));
+        }
+        Poll::Ready(())
     }
 }

@@ -1,6 +1,7 @@
 //! Upgrades of requests that a server receives.
 
 use std::fmt;
+use std::io;
 
 use ::hyper::ext::Protocol;
 use ::hyper::upgrade::OnUpgrade;
@@ -190,6 +191,17 @@ impl std::error::Error for UpgradeError {
         match self {
             Self::Invalid(_, error) => Some(error),
             Self::PlainHttp(_) | Self::ForbiddenOrigin(_) | Self::NotUpgradable => None,
+        }
+    }
+}
+
+impl From<UpgradeError> for Error {
+    fn from(error: UpgradeError) -> Self {
+        match error {
+            UpgradeError::PlainHttp(_) => Self::NotWebSocket,
+            UpgradeError::Invalid(_, error) => Self::Handshake(error),
+            UpgradeError::ForbiddenOrigin(text) => Self::forbidden_origin(&text),
+            UpgradeError::NotUpgradable => Self::Io(io::Error::other(error)),
         }
     }
 }

@@ -25,6 +25,12 @@ pub(crate) const FAILURE: &[u8] = b"\x91\x80\0\0\0\0";
 /// A Close frame with the code 1002.
 pub(crate) const CLOSE: &[u8] = b"\x88\x02\x03\xea";
 
+/// A Close frame of a client, with the code 1000.
+pub(crate) const PEER_CLOSE: &[u8] = b"\x88\x82\0\0\0\0\x03\xe8";
+
+/// The reply of a server.
+pub(crate) const PEER_CLOSE_REPLY: &[u8] = b"\x88\x02\x03\xe8";
+
 /// A configuration with room for one message.
 pub(crate) static FULL_AT_ONCE: Config = default_config().with_high_water_mark(1);
 
@@ -108,6 +114,14 @@ impl Script {
     pub(crate) fn server_with(&self, config: impl Into<SharedConfig>) -> WebSocket<Self> {
         let connection = Connection::server(config, &Negotiated::default());
         WebSocket::from_parts(self.clone(), connection, Input::owned(Vec::new()))
+    }
+
+    /// Returns a server whose output is full with the message "first", which the transport does not accept.
+    pub(crate) fn blocked_server(&self) -> WebSocket<Self> {
+        let mut socket = self.server_with(&FULL_AT_ONCE);
+        self.block_writes();
+        socket.try_feed("first").unwrap();
+        socket
     }
 
     pub(crate) fn client_with(&self, config: impl Into<SharedConfig>) -> WebSocket<Self> {
