@@ -122,7 +122,9 @@
 //!
 //! [`outcome()`](crate::Connection::outcome) returns whether the closing handshake was complete,
 //! and the close code; [`error()`](crate::Connection::error) returns the failure, if there was one.
-//! [`CloseCode::is_temporary`](crate::CloseCode::is_temporary) shows when a client connects again.
+//! [`CloseCode::is_temporary`](crate::CloseCode::is_temporary) and
+//! [`ConnectionError::is_temporary`](crate::ConnectionError::is_temporary) return whether a client may
+//! connect again.
 //!
 //! To stop a server, call `close(CloseCode::GOING_AWAY)` on each connection and continue its loop
 //! until `transport()` ends it. Messages that arrive after our Close are delivered, but cannot be

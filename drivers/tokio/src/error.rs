@@ -48,16 +48,8 @@ impl Error {
             Self::Io(_) => true,
             Self::Connect(error) => error.is_temporary(),
             Self::Rejected(response) => is_temporary(response.status),
-            Self::Handshake(error) => matches!(
-                error,
-                HandshakeError::UnexpectedEof | HandshakeError::Aborted | HandshakeError::Timeout
-            ),
-            Self::Connection(error) => matches!(
-                error,
-                ConnectionError::UnexpectedEof
-                    | ConnectionError::Aborted
-                    | ConnectionError::Timeout(_)
-            ),
+            Self::Handshake(error) => error.is_temporary(),
+            Self::Connection(error) => error.is_temporary(),
             Self::Send(_) | Self::NotWebSocket | Self::Entropy | Self::Head(_) => false,
         }
     }
@@ -65,7 +57,7 @@ impl Error {
 
 /// Returns whether a server or a proxy that answers with this status code may accept later.
 pub(crate) fn is_temporary(status: u16) -> bool {
-    matches!(status, 408 | 429 | 500 | 502..=504)
+    websocket_proto::handshake::is_temporary_status(status)
 }
 
 impl fmt::Display for Error {
