@@ -76,17 +76,16 @@ impl CloseCode {
     /// endpoint failed the connection. Its error then decides:
     ///
     /// ```
-    /// use websocket_proto::{CloseCode, Connection};
+    /// use websocket_proto::{CloseCode, ConnectionError};
     ///
-    /// fn may_connect_again(connection: &Connection) -> bool {
-    ///     match (connection.error(), connection.outcome()) {
-    ///         (Some(error), _) => error.is_temporary(),
-    ///         (None, outcome) => outcome.is_some_and(|outcome| outcome.code.is_temporary()),
-    ///     }
+    /// /// Takes `connection.error()` and the code of `connection.outcome()`.
+    /// fn may_connect_again(error: Option<ConnectionError>, code: CloseCode) -> bool {
+    ///     error.map_or(code.is_temporary(), ConnectionError::is_temporary)
     /// }
     ///
-    /// assert!(CloseCode::SERVICE_RESTART.is_temporary());
-    /// assert!(!CloseCode::POLICY_VIOLATION.is_temporary());
+    /// assert!(may_connect_again(None, CloseCode::SERVICE_RESTART));
+    /// assert!(may_connect_again(Some(ConnectionError::UnexpectedEof), CloseCode::ABNORMAL));
+    /// assert!(!may_connect_again(None, CloseCode::POLICY_VIOLATION));
     /// ```
     ///
     /// Before the connection is open,

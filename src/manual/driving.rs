@@ -42,6 +42,9 @@
 //!   [`is_finished()`](crate::Input::is_finished) of the input returns `true`;
 //! - the time that [`poll_timeout()`](crate::Connection::poll_timeout) returns.
 //!
+//! A turn that has read the end of the stream is followed by another one, because the end is reported
+//! once: `transport()` then closes the socket.
+//!
 //! If bytes are unread because `has_room()` returns `false`, it waits for *writable* alone: bytes are
 //! received again when output has left. The example `mio` is such a driver.
 //!
