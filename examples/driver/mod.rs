@@ -173,8 +173,10 @@ machine!(ServerHandshake, Handshake);
 machine!(ClientHandshake, Handshake);
 machine!(Connection, Connection);
 
-/// The longest wait for a peer that does not read before this end reads, and the longest of that read.
+/// The longest time that a write waits for a peer that does not read.
 const BLOCKED_WRITE: Duration = Duration::from_millis(20);
+
+/// The longest time that a read waits while output is queued.
 const BLOCKED_READ: Duration = Duration::from_millis(1);
 
 /// Reports the time, writes and reads. Call before each round of `receive`. Returns `false` if the socket is

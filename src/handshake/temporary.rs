@@ -4,7 +4,8 @@ use super::HandshakeError;
 
 impl HandshakeError {
     /// Returns whether a client may connect again later: the stream ended, the transport broke, or the
-    /// time expired before the response was complete. Any other response would be the same again.
+    /// time expired before the response was complete. After any other error a new attempt would fail in
+    /// the same way.
     ///
     /// [`CloseCode::is_temporary`](crate::CloseCode::is_temporary) has the delays.
     ///
