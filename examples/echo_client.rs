@@ -24,10 +24,11 @@ use std::time::{Duration, Instant};
 
 use websocket_proto::handshake::{
     ClientEvent, ClientHandshake, ClientRequest, Handshake, HandshakeError, ResponseHead, Uri,
+    is_temporary_status,
 };
 use websocket_proto::{
-    CloseCode, CloseFrame, Config, Connection, ConnectionError, Event, Input, Message, Timeout,
-    Timeouts, Transport, Unsent,
+    CloseCode, CloseFrame, Config, Connection, ConnectionError, Event, Input, Message, Timeouts,
+    Transport, Unsent,
 };
 
 mod driver;
@@ -162,17 +163,11 @@ fn keep_talking(uri: &str, config: &Config, seconds: &str) -> Result<()> {
 /// unavailable for a time.
 fn is_temporary(error: &(dyn Error + Send + Sync + 'static)) -> bool {
     match error.downcast_ref() {
-        Some(Ended::Rejected(status)) => matches!(status, 429 | 502..=504),
-        Some(Ended::Failed(ConnectionError::Timeout(timeout))) => *timeout != Timeout::Idle,
-        Some(Ended::Failed(error)) => {
-            matches!(error, ConnectionError::Aborted | ConnectionError::UnexpectedEof)
-        }
+        Some(Ended::Rejected(status)) => is_temporary_status(*status),
+        Some(Ended::Failed(error)) => error.is_temporary(),
         Some(Ended::Closed(code, _)) => code.is_temporary(),
-        None => match error.downcast_ref() {
-            Some(error) => matches!(
-                error,
-                HandshakeError::UnexpectedEof | HandshakeError::Aborted | HandshakeError::Timeout
-            ),
+        None => match error.downcast_ref::<HandshakeError>() {
+            Some(error) => error.is_temporary(),
             None => error.is::<io::Error>(),
         },
     }

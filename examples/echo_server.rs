@@ -34,7 +34,7 @@ fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     let address = arguments.next().unwrap_or_else(|| "127.0.0.1:9001".into());
     let seconds: f64 = arguments.next().map_or(Ok(20.0), |seconds| seconds.parse())?;
     if !(0.01..1e6).contains(&seconds) {
-        return Err("SECONDS must be at least 0.01".into());
+        return Err("SECONDS must be at least 0.01 and less than 1000000".into());
     }
     let timeouts = scaled(Timeouts::RECOMMENDED, seconds / 20.0);
     let config = Arc::new(config.with_timeouts(timeouts).with_statistics());

@@ -2,7 +2,11 @@
 //!
 //! [`serve`] is what firmware runs. It needs a buffer of 512 bytes for each direction, and any
 //! asynchronous socket, such as those of embassy-net. `main` runs it over a socket of the operating
-//! system.
+//! system, for one client at a time.
+//!
+//! A [`Session`] has no timers, so [`serve`] waits for a silent client for ever. Firmware bounds each read
+//! and each write with the timeout of its socket (`TcpSocket::set_timeout` of embassy-net), and the whole
+//! with a timer; `main` sets timeouts of the socket.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -13,11 +17,14 @@ use std::time::Duration;
 use embedded_io_async::{ErrorType, Read, Write};
 use websocket_proto::frame::FrameHeader;
 use websocket_proto::handshake::{Acceptance, HeadLimits, OriginPolicy, Rejection, RequestParser};
-use websocket_proto::session::{Session, SessionEvent};
+use websocket_proto::session::{ReplyPending, Session, SessionEvent};
 use websocket_proto::{EntropyError, Input, MessageType, Role, Transport};
 
 /// The longest response and read in bytes, and one byte more than the longest request head.
 const BUFFER: usize = 512;
+
+/// The longest time that a read or a write of `main` waits.
+const SILENCE: Duration = Duration::from_secs(60);
 
 /// Performs the opening handshake, and then echoes messages piece by piece, as they arrive. Returns when
 /// all output is written: the traits have no call to end it, so the caller follows [`Transport::Drain`].
@@ -85,15 +92,22 @@ async fn echo<S: Read + Write>(
 ) -> Result<(), S::Error> {
     // A server masks nothing.
     let no_key = || Err(EntropyError);
-    while let Some(event) = session.receive(input).expect("each reply is sent at once") {
-        let (message_type, payload, fragment) = match event {
-            SessionEvent::Text(text, fragment) => (MessageType::Text, text.as_bytes(), fragment),
-            SessionEvent::Binary(bytes, fragment) => (MessageType::Binary, bytes, fragment),
-            _ => {
-                let len = session.write_reply(no_key, &mut *out).unwrap_or(0);
-                socket.write_all(&out[..len]).await?;
-                continue;
+    loop {
+        // After any event, also after text: it may be the valid part of a message that is not UTF-8.
+        if session.reply_pending() {
+            let Ok(len) = session.write_reply(no_key, &mut *out) else { break };
+            socket.write_all(&out[..len]).await?;
+        }
+        let (message_type, payload, fragment) = match session.receive(input) {
+            Ok(Some(SessionEvent::Text(text, fragment))) => {
+                (MessageType::Text, text.as_bytes(), fragment)
             }
+            Ok(Some(SessionEvent::Binary(bytes, fragment))) => {
+                (MessageType::Binary, bytes, fragment)
+            }
+            Ok(Some(_)) => continue,
+            Ok(None) => return Ok(()),
+            Err(ReplyPending) => break,
         };
         // The payload is copied after the space for its header.
         let end = FrameHeader::MAX_LEN + payload.len();
@@ -106,6 +120,8 @@ async fn echo<S: Read + Write>(
             socket.write_all(&out[start..end]).await?;
         }
     }
+    // Not reached: `out` has room for every reply, and a server needs no key.
+    session.abort();
     Ok(())
 }
 
@@ -113,8 +129,14 @@ fn main() -> std::io::Result<()> {
     let listener = TcpListener::bind(std::env::args().nth(1).unwrap_or("127.0.0.1:9001".into()))?;
     println!("listening on ws://{}/", listener.local_addr()?);
     for socket in listener.incoming() {
-        let mut socket = Socket(socket?);
-        if let Err(error) = block_on(serve(&mut socket)).and_then(|()| drain(&socket.0)) {
+        let served = socket.and_then(|socket| {
+            socket.set_read_timeout(Some(SILENCE))?;
+            socket.set_write_timeout(Some(SILENCE))?;
+            let mut socket = Socket(socket);
+            block_on(serve(&mut socket))?;
+            drain(&socket.0)
+        });
+        if let Err(error) = served {
             eprintln!("{error}");
         }
     }

@@ -337,9 +337,11 @@ impl Relay {
             let _ = source.push_reply();
         }
         drop(ends);
-        self.flush(from.other());
         if is_last {
             let _ = self.closing.set(Instant::now());
+        }
+        self.flush(from.other());
+        if is_last {
             self.flush(from);
         }
         !is_last
@@ -356,7 +358,7 @@ impl Relay {
             drop(ends);
             match transport {
                 _ if !frames.is_empty() => {
-                    if (&side.socket).write_all(&frames).is_err() {
+                    if !self.write(to, &frames) {
                         lock(&self.ends).get(to).session.abort();
                         // Wakes the reader thread.
                         let _ = side.socket.shutdown(Shutdown::Both);
@@ -370,11 +372,37 @@ impl Relay {
         }
     }
 
+    /// Writes all `bytes`. Returns `false` if the side accepted none for too long, closing took too long,
+    /// or the socket is broken.
+    fn write(&self, to: Peer, mut bytes: &[u8]) -> bool {
+        let mut progress = Instant::now();
+        while self.may_continue() {
+            match (&self.side(to).socket).write(bytes).map_err(|error| error.kind()) {
+                Ok(0) => return false,
+                Ok(len) if len == bytes.len() => return true,
+                Ok(len) => {
+                    bytes = &bytes[len..];
+                    progress = Instant::now();
+                }
+                Err(ErrorKind::Interrupted) => {}
+                Err(ErrorKind::WouldBlock | ErrorKind::TimedOut)
+                    if progress.elapsed() < SILENCE => {}
+                Err(_) => return false,
+            }
+        }
+        false
+    }
+
+    /// Returns `false` if closing took too long.
+    fn may_continue(&self) -> bool {
+        self.closing.get().is_none_or(|since| since.elapsed() < CLOSING)
+    }
+
     /// Reads once. Returns `false` if the side was silent for too long, closing took too long, or the
     /// socket is broken.
     fn read(&self, from: Peer, input: &mut Input<'_>) -> bool {
         let start = Instant::now();
-        while self.closing.get().is_none_or(|since| since.elapsed() < CLOSING) {
+        while self.may_continue() {
             match input.read_from(&mut &self.side(from).socket) {
                 Ok(Io::Done) => return true,
                 Ok(Io::Blocked) if start.elapsed() < SILENCE => {}
@@ -405,7 +433,7 @@ impl Side {
     fn new(socket: Socket) -> io::Result<Self> {
         let socket = socket.into_stream();
         socket.set_read_timeout(Some(TICK))?;
-        socket.set_write_timeout(Some(SILENCE))?;
+        socket.set_write_timeout(Some(TICK))?;
         Ok(Self { socket, writing: Mutex::new(()) })
     }
 }

@@ -76,23 +76,21 @@ impl CloseCode {
     /// endpoint failed the connection. Its error then decides:
     ///
     /// ```
-    /// use websocket_proto::{CloseCode, ConnectionError, Timeout};
+    /// use websocket_proto::{CloseCode, ConnectionError};
     ///
     /// /// Takes `connection.error()` and the code of `connection.outcome()`.
     /// fn may_connect_again(error: Option<ConnectionError>, code: CloseCode) -> bool {
-    ///     use ConnectionError::{Aborted, UnexpectedEof};
-    ///
-    ///     match error {
-    ///         None => code.is_temporary(),
-    ///         Some(ConnectionError::Timeout(timeout)) => timeout != Timeout::Idle,
-    ///         Some(error) => matches!(error, Aborted | UnexpectedEof),
-    ///     }
+    ///     error.map_or(code.is_temporary(), ConnectionError::is_temporary)
     /// }
     ///
     /// assert!(may_connect_again(None, CloseCode::SERVICE_RESTART));
     /// assert!(may_connect_again(Some(ConnectionError::UnexpectedEof), CloseCode::ABNORMAL));
     /// assert!(!may_connect_again(None, CloseCode::POLICY_VIOLATION));
     /// ```
+    ///
+    /// Before the connection is open,
+    /// [`HandshakeError::is_temporary`](crate::handshake::HandshakeError::is_temporary) and
+    /// [`is_temporary_status`](crate::handshake::is_temporary_status) decide.
     #[must_use]
     pub const fn is_temporary(self) -> bool {
         matches!(self.0, 1001 | 1006 | 1011..=1014)

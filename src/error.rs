@@ -137,6 +137,36 @@ impl ConnectionError {
             | Self::Entropy => CloseCode::ABNORMAL,
         }
     }
+
+    /// Returns whether a client may connect again later: the transport broke, the stream ended without
+    /// a Close frame, or the peer was too slow ([`Pong`](Timeout::Pong), [`Closing`](Timeout::Closing)
+    /// and [`Output`](Timeout::Output)).
+    ///
+    /// After an idle timeout a client connects again when it has something to send. After any other
+    /// failure a new connection would end in the same way.
+    /// [`CloseCode::is_temporary`] decides if the connection has not failed, and has the delays.
+    ///
+    /// ```
+    /// use websocket_proto::{ConnectionError, Timeout, Violation};
+    ///
+    /// assert!(ConnectionError::UnexpectedEof.is_temporary());
+    /// assert!(!ConnectionError::Timeout(Timeout::Idle).is_temporary());
+    /// assert!(!ConnectionError::Protocol(Violation::MissingMask).is_temporary());
+    /// ```
+    #[must_use]
+    pub const fn is_temporary(self) -> bool {
+        match self {
+            Self::UnexpectedEof
+            | Self::Aborted
+            | Self::Timeout(Timeout::Pong | Timeout::Closing | Timeout::Output) => true,
+            Self::Timeout(Timeout::Idle)
+            | Self::Protocol(_)
+            | Self::Limit(_)
+            | Self::Entropy
+            | Self::UnreadInput
+            | Self::Internal => false,
+        }
+    }
 }
 
 impl From<Violation> for ConnectionError {
@@ -332,5 +362,26 @@ mod tests {
             assert_eq!(error.to_string(), wording);
         }
         assert!(size_of::<ConnectionError>() <= 8, "{}", size_of::<ConnectionError>());
+    }
+
+    #[test]
+    fn failures_of_the_transport_are_temporary() {
+        use ConnectionError::{Aborted, Entropy, Internal, UnexpectedEof, UnreadInput};
+        let timeouts = [Timeout::Pong, Timeout::Closing, Timeout::Output];
+        for error in
+            timeouts.map(ConnectionError::Timeout).into_iter().chain([UnexpectedEof, Aborted])
+        {
+            assert!(error.is_temporary(), "{error:?}");
+        }
+        for error in [
+            ConnectionError::Timeout(Timeout::Idle),
+            Violation::InvalidUtf8.into(),
+            Limit::Message.into(),
+            Entropy,
+            UnreadInput,
+            Internal,
+        ] {
+            assert!(!error.is_temporary(), "{error:?}");
+        }
     }
 }

@@ -97,8 +97,8 @@
 //! on the socket, the same loop serves both directions: see
 //! [blocking sockets](manual::driving#blocking-sockets).
 //!
-//! The example `minimal` is a complete program with the handshake, keepalive and timeouts;
-//! `echo_server` also answers plain HTTP. The [`manual`] has a page on each subject:
+//! The examples `minimal` and `minimal_client` are complete programs with the handshake, keepalive and
+//! timeouts; `echo_server` also answers plain HTTP. The [`manual`] has a page on each subject:
 //! [`driving`](manual::driving), [`time`](manual::time), [`limits`](manual::limits),
 //! [`choices`](manual::choices), `deflate` and [`performance`](manual::performance).
 //!

@@ -1,6 +1,8 @@
 //! Runs the examples as programs.
 #![cfg(all(feature = "std", feature = "getrandom"))]
 
+#[path = "../examples/driver/mod.rs"]
+mod driver;
 #[path = "support/example.rs"]
 mod example;
 
@@ -16,11 +18,12 @@ use websocket_proto::handshake::{
 };
 use websocket_proto::{
     Chunk, CloseCode, CloseFrame, Config, Connection, Event, Fragment, Input, Message, Negotiated,
-    Outcome, Transport,
+    Outcome, Timeouts, Transport,
 };
 
 /// A running example that listens on a free port. It is killed when dropped.
 struct Server {
+    name: String,
     child: Child,
     address: String,
     stdout: BufReader<ChildStdout>,
@@ -39,6 +42,14 @@ impl Server {
         Self::run(example("minimal").arg("127.0.0.1:0"))
     }
 
+    fn mio() -> Self {
+        Self::run(example("mio").arg("127.0.0.1:0"))
+    }
+
+    fn embedded() -> Self {
+        Self::run(example("embedded").arg("127.0.0.1:0"))
+    }
+
     fn broadcast() -> Self {
         Self::run(example("broadcast").arg("127.0.0.1:0"))
     }
@@ -51,7 +62,8 @@ impl Server {
     fn run(command: &mut Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let stdout = BufReader::new(child.stdout.take().unwrap());
-        let mut server = Self { child, address: String::new(), stdout };
+        let name = format!("{command:?}");
+        let mut server = Self { name, child, address: String::new(), stdout };
         let line = server.line();
         let (_, address) = line.split_once("://").unwrap();
         server.address = address.trim_end_matches('/').to_owned();
@@ -72,9 +84,16 @@ impl Server {
         rest.to_owned()
     }
 
+    /// Connects a client that fails after a minute of silence.
+    fn connect(&self) -> TcpStream {
+        let socket = TcpStream::connect(&self.address).unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        socket
+    }
+
     /// Sends `request` and returns the response up to the end of the stream.
     fn ask(&self, request: &[u8]) -> String {
-        let mut socket = TcpStream::connect(&self.address).unwrap();
+        let mut socket = self.connect();
         socket.write_all(request).unwrap();
         let mut answer = Vec::new();
         socket.read_to_end(&mut answer).unwrap();
@@ -359,6 +378,38 @@ fn client_gives_up_after_permanent_failures() {
         let (printed, error, code) = run_client_with(&["--reconnect", "0.01", &uri], "");
         assert_eq!((&*printed, code), ("", 1), "{error}");
         assert!(error.contains(wording) && !error.contains("again"), "{wording:?} in {error:?}");
+    }
+}
+
+#[test]
+fn minimal_client_prints_the_reply_and_closes_normally() {
+    let mut server = Server::start();
+    let large = "x".repeat(100_000);
+    for message in ["grüße 👋", "", &large] {
+        let uri = format!("ws://{}/", server.address);
+        let output = example("minimal_client").args([&uri, message]).output().unwrap();
+        assert!(output.stdout == format!("{message}\n").into_bytes());
+        assert_eq!((output.status.code(), server.closed()), (Some(0), "1000".into()));
+    }
+}
+
+#[test]
+fn minimal_client_explains_a_failure() {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    for (uri, printed, wording) in [
+        (format!("ws://{free}/"), "", "refused"),
+        ("wss://127.0.0.1/".into(), "", "TLS"),
+        (scripted(|_| b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n".to_vec()), "", "403"),
+        (scripted(|_| b"HTTP/1.1 101 S".to_vec()), "", "UnexpectedEof"),
+        (scripted(|key| accepted(key, b"\x88\x02\x03\xe9")), "", "1001"),
+        (scripted(|key| accepted(key, b"\x81\x01a\x81\x01b\x88\x02\x03\xe9")), "a\nb\n", "1001"),
+        (scripted(|key| accepted(key, b"\x81\x01\xff")), "", "InvalidUtf8"),
+        (scripted(|key| accepted(key, b"\x81\x01a\x81")), "a\n", "UnexpectedEof"),
+    ] {
+        let output = example("minimal_client").arg(uri).output().unwrap();
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((str::from_utf8(&output.stdout), output.status.code()), (Ok(printed), Some(1)));
+        assert!(error.contains(wording), "{wording:?} in {error:?}");
     }
 }
 
@@ -687,6 +738,105 @@ fn relay_rejects_other_requests_and_missing_servers() {
     }
 }
 
+/// Sends `bytes` and the end of the stream. Returns the response up to the end of the server's stream.
+fn answer_to(mut socket: TcpStream, bytes: &[u8]) -> Vec<u8> {
+    socket.write_all(bytes).unwrap();
+    socket.shutdown(Shutdown::Write).unwrap();
+    let mut answer = Vec::new();
+    socket.read_to_end(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn servers_answer_the_next_client_after_a_faulty_one() {
+    let (upstream, relay) = relayed();
+    for server in [
+        Server::minimal(),
+        Server::embedded(),
+        Server::mio(),
+        Server::broadcast(),
+        relay,
+        upstream, // the echo server; after the relay, which needs it
+    ] {
+        for request in ["", "GET / HT", "GET / HTTP/1.1\nHost: h\n\n", "GET / HTTP/1.1\r\n\r\n"] {
+            let answer = answer_to(server.connect(), request.as_bytes());
+            let expected = if request.ends_with('\n') { "HTTP/1.1 400 " } else { "" };
+            assert!(answer.starts_with(expected.as_bytes()), "{request:?}");
+            assert_eq!(answer.is_empty(), expected.is_empty(), "{request:?}");
+        }
+        for (bytes, code) in [
+            // Invalid UTF-8 at the start of a message, after valid text, and in the second fragment.
+            (&b"\x81\x81\0\0\0\0\xff"[..], Some(1007)),
+            (b"\x81\x83\0\0\0\0ab\xff", Some(1007)),
+            (b"\x01\x83\0\0\0\0ab\xc3\x80\x81\0\0\0\0\xff", Some(1007)),
+            // Headers: no masking key, a reserved opcode, a reserved bit, a stray continuation.
+            (b"\x81\x00", Some(1002)),
+            (b"\x83\x80\0\0\0\0", Some(1002)),
+            (b"\xc1\x80\0\0\0\0", Some(1002)),
+            (b"\x80\x80\0\0\0\0", Some(1002)),
+            // Control frames: a long Ping, and a Close with one byte, a reserved code, a bad reason.
+            (b"\x89\xfe\0\x7e\0\0\0\0", Some(1002)),
+            (b"\x88\x81\0\0\0\0\x03", Some(1002)),
+            (b"\x88\x82\0\0\0\0\x03\xed", Some(1002)),
+            (b"\x88\x83\0\0\0\0\x03\xe8\xff", Some(1007)),
+            // The stream ends between frames, in a header, in a payload, in a Ping, between fragments.
+            (b"", None),
+            (b"\x81", None),
+            (b"\x82\x85\0\0\0\0ab", None),
+            (b"\x89\x85\0\0\0\0ab", None),
+            (b"\x01\x81\0\0\0\0a", None),
+        ] {
+            let answer = answer_to(open_raw(&server), bytes);
+            if let Some(code) = code {
+                let close = [&[0x88, 2][..], &u16::to_be_bytes(code)].concat();
+                assert!(answer.ends_with(&close), "{bytes:x?}: {answer:x?} from {}", server.name);
+            }
+        }
+        let mut client = Peer::client(&server.address, &[]);
+        client.connection.ping(b"still there?").unwrap();
+        assert_eq!(client.next(), Event::Pong(b"still there?".into()), "{}", server.name);
+        client.connection.close(CloseCode::NORMAL).unwrap();
+        assert_eq!(client.finish_cleanly(), CloseCode::NORMAL);
+    }
+}
+
+/// `ulimit` is a command of the shell.
+#[test]
+#[cfg(unix)]
+fn servers_answer_a_client_that_waited_for_a_file_descriptor() {
+    for name in ["minimal", "echo_server", "broadcast", "mio"] {
+        let path = example(name).get_program().to_owned();
+        let limited = "ulimit -n 24 && exec \"$0\" 127.0.0.1:0";
+        let server = Server::run(Command::new("sh").args(["-c", limited]).arg(path));
+        let connected: Vec<TcpStream> = (0..30).map(|_| server.connect()).collect();
+        let mut last = server.connect();
+        last.write_all(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n").unwrap();
+        drop(connected);
+        let mut answer = Vec::new();
+        last.read_to_end(&mut answer).unwrap();
+        assert!(answer.starts_with(b"HTTP/1.1 "), "{name}");
+    }
+}
+
+#[test]
+fn turn_reads_while_the_peer_does_not() {
+    static CONFIG: Config = Config::new().with_timeouts(Timeouts::RECOMMENDED);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let mut socket = driver::Socket::new(listener.accept().unwrap().0).unwrap();
+    let mut connection = Connection::server(&CONFIG, &Negotiated::default());
+    let mut input = Input::owned(vec![0; 1024]);
+    // More than the buffers of both sockets hold.
+    connection.send(vec![0; 64 << 20]).unwrap();
+    peer.write_all(b"\x81\x85\0\0\0\0Hello").unwrap();
+    while !input.has_unread() {
+        assert!(driver::turn(&mut connection, &mut socket, &mut input));
+    }
+    assert_eq!(connection.receive(&mut input), Some(Event::Message("Hello".into())));
+    assert!(connection.has_output());
+    assert_eq!(connection.error(), None);
+}
+
 /// Reads the number of connections and the resident bytes from the page of `mio`.
 fn mio_memory(server: &Server) -> (usize, usize) {
     let answer = server.ask(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n");
@@ -697,7 +847,7 @@ fn mio_memory(server: &Server) -> (usize, usize) {
 
 /// Opens a connection with a raw request, and reads the response.
 fn open_raw(server: &Server) -> TcpStream {
-    let mut socket = TcpStream::connect(&server.address).unwrap();
+    let mut socket = server.connect();
     let request = "GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
     socket.write_all(request.as_bytes()).unwrap();
@@ -713,13 +863,26 @@ fn open_raw(server: &Server) -> TcpStream {
 
 #[test]
 fn mio_and_embedded_echo_and_close_normally() {
-    for name in ["mio", "embedded"] {
-        let server = Server::run(example(name).arg("127.0.0.1:0"));
-        let long = "x".repeat(if name == "mio" { 200_000 } else { 2000 });
+    for (server, len) in [(Server::mio(), 200_000), (Server::embedded(), 2000)] {
+        let long = "x".repeat(len);
         let typed = format!("hello\ngrüße 👋\n{long}\n");
         let uri = format!("ws://{}/", server.address);
         let (printed, error, code) = run_client(&uri, &typed);
-        assert_eq!((printed == typed, &*error, code), (true, "", 0), "{name}");
+        assert_eq!((printed == typed, &*error, code), (true, "", 0), "{}", server.name);
+    }
+}
+
+#[test]
+fn mio_forgets_clients_whose_stream_ends() {
+    let server = Server::mio();
+    let close = b"\x88\x82\0\0\0\0\x03\xe8";
+    for bytes in [&b""[..], b"\x82", b"\x82\x85\0\0\0\0ab", b"\x81\x80\0\0\0\0", close] {
+        let mut sockets: Vec<_> = (0..20).map(|_| open_raw(&server)).collect();
+        sockets.extend((0..20).map(|_| server.connect()));
+        sockets.iter_mut().for_each(|socket| socket.write_all(bytes).unwrap());
+        drop(sockets);
+        // The server handles the ends of these streams before the request that follows them.
+        assert_eq!(mio_memory(&server).0, 1, "{bytes:x?}");
     }
 }
 
@@ -728,7 +891,7 @@ fn mio_and_embedded_echo_and_close_normally() {
 #[cfg(target_os = "linux")]
 fn mio_holds_an_idle_connection_in_500_bytes() {
     let count = std::env::var("IDLE_CONNECTIONS").map_or(700, |count| count.parse().unwrap());
-    let server = Server::run(example("mio").arg("127.0.0.1:0"));
+    let server = Server::mio();
     let mut sockets: Vec<_> = (0..50).map(|_| open_raw(&server)).collect();
     let (_, before) = mio_memory(&server);
     sockets.extend((0..count).map(|_| open_raw(&server)));

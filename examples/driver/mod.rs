@@ -173,30 +173,46 @@ machine!(ServerHandshake, Handshake);
 machine!(ClientHandshake, Handshake);
 machine!(Connection, Connection);
 
+/// The longest time that a write waits for a peer that does not read.
+const BLOCKED_WRITE: Duration = Duration::from_millis(20);
+
+/// The longest time that a read waits while output is queued.
+const BLOCKED_READ: Duration = Duration::from_millis(1);
+
 /// Reports the time, writes and reads. Call before each round of `receive`. Returns `false` if the socket is
 /// to be closed. The outcome of a connection is then known; `receive` of a handshake may still report a
 /// failure.
+///
+/// Reads also while the peer does not: it may be waiting for this end to read.
 pub(crate) fn turn(machine: &mut impl Machine, socket: &mut Socket, input: &mut Input<'_>) -> bool {
     // Report the time and write until nothing is due, then wait.
-    loop {
+    let written = loop {
         machine.handle_timeout(socket.now());
         if machine.transport() == Transport::Abort {
-            break;
+            break Io::Done;
         }
-        let deadline = machine.poll_timeout();
+        let deadline = earliest(machine.poll_timeout(), socket.now() + BLOCKED_WRITE);
         match machine.output().write_to(socket.until(deadline)) {
-            Ok(Io::Done) if !socket.is_due(machine.poll_timeout()) => break,
+            Ok(written) if !socket.is_due(machine.poll_timeout()) => break written,
             Ok(Io::Done | Io::Blocked) => {}
             Err(_) => machine.abort(),
         }
-    }
+    };
     if !follow(machine.transport(), socket) {
         return false;
     }
-    if input.read_from(socket.until(machine.poll_timeout())).is_err() {
+    let deadline = match written {
+        Io::Done => machine.poll_timeout(),
+        Io::Blocked => earliest(machine.poll_timeout(), socket.now() + BLOCKED_READ),
+    };
+    if input.read_from(socket.until(deadline)).is_err() {
         machine.abort();
     }
     true
+}
+
+fn earliest(timeout: Option<Duration>, other: Duration) -> Option<Duration> {
+    Some(timeout.map_or(other, |timeout| timeout.min(other)))
 }
 
 /// Follows the transport instruction. Returns `false` if the socket is to be closed.

@@ -66,6 +66,9 @@ use crate::{
 
 /// A WebSocket connection after its opening handshake.
 ///
+/// [`ServerHandshake::accept`](crate::handshake::ServerHandshake::accept) and
+/// [`ClientHandshake::establish`](crate::handshake::ClientHandshake::establish) create one.
+///
 /// [`receive`](Self::receive) consumes the bytes that the driver has read, and returns events.
 /// [`output`](Self::output) returns the bytes that the driver has to write.
 /// [`transport`](Self::transport) instructs the driver to continue or to close the transport. The

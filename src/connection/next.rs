@@ -16,7 +16,9 @@ pub enum Next {
     /// Write the output. While the socket refuses it, also read into the input: a peer that writes
     /// without reading would otherwise block both ends.
     Write,
-    /// Read into the input. No output is pending.
+    /// Read into the input. No output is pending. If [`transport`](Connection::transport) returns
+    /// [`Drain`](Transport::Drain), first shut down the writing direction: the peer may wait for that
+    /// before it ends its stream.
     Read,
     /// Close the transport: the connection has ended.
     Closed,
@@ -37,6 +39,9 @@ impl Connection {
     /// is [`Next::Message`] or [`Next::Control`] exactly if the following [`receive`](Self::receive)
     /// with this `input` returns an event. The call consumes the bytes before that event. It never returns
     /// [`Next::Read`] after the end of the stream.
+    ///
+    /// At [`Next::Read`], also follow [`transport`](Self::transport): it may be
+    /// [`Drain`](Transport::Drain).
     ///
     /// ```
     /// use websocket_proto::{Config, Connection, Input, Negotiated, Next};

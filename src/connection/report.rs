@@ -109,7 +109,7 @@ impl Connection {
         match timeout {
             Timeout::Idle => self.fail(error),
             Timeout::Pong | Timeout::Output => self.abort_with(error),
-            // Our Close frame is still queued, so the peer does not read.
+            // Output is still queued, so the peer does not read.
             Timeout::Closing if self.has_output() => self.abort_with(error),
             Timeout::Closing => {
                 self.machine.abort(error, AbortCause::Silence);

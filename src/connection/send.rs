@@ -23,7 +23,8 @@ impl Connection {
     /// While [`has_room`](Self::has_room) returns `true`, a message of any size is accepted. A
     /// server queues an owned payload (`Vec`, `String`, `Bytes`) of at least 2 KiB without a copy.
     /// A client copies every payload, and masks it in the same pass. If permessage-deflate was agreed,
-    /// the message is compressed if that makes it smaller; a prepared one is compressed once for all
+    /// a message of the configured minimum length is compressed if that makes it smaller; the first message
+    /// of a context may grow by 2 bytes. A prepared message is compressed once for all
     /// connections with the same window.
     ///
     /// # Errors

@@ -4,7 +4,7 @@
 //! Events carry no time. An event counts as happening at the next report after it, so the caller may
 //! report the time before or after it reads. An event sets `last_heard`, `last_data` or the `since` of
 //! the closing alarm to `None`, which means "since the last report". The next report replaces `None` by
-//! its time.
+//! its time. In `output_since`, however, `None` means that the output alarm does not run.
 //!
 //! | alarm | runs while | starts at | restarts at | on expiry |
 //! |---|---|---|---|---|

@@ -21,7 +21,7 @@ use crate::{ConnectionError, Input};
 /// use websocket_proto::{Input, Role};
 ///
 /// let mut decoder = FrameDecoder::new();
-/// let rules = FrameRules::new(Role::Server);
+/// let mut rules = FrameRules::new(Role::Server);
 ///
 /// // RFC 6455, section 5.7: a masked "Hello", split inside the payload.
 /// let mut first = [0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f];
@@ -36,6 +36,11 @@ use crate::{ConnectionError, Input};
 /// let slice = decoder.decode(&mut input, &rules)?.unwrap();
 /// assert_eq!(slice.payload, b"llo");
 /// assert!(!slice.begins_frame && slice.ends_frame());
+///
+/// // The rules for the next frame follow from the last data frame.
+/// if slice.ends_frame() && !slice.header.opcode().is_control() {
+///     rules.message_in_progress = !slice.header.fin();
+/// }
 /// # Ok::<(), websocket_proto::ConnectionError>(())
 /// ```
 #[derive(Clone, Debug)]

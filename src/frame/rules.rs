@@ -53,7 +53,8 @@ impl BitOr for ReservedBits {
 /// The context-dependent rules for the next frame header.
 ///
 /// A [`Session`](crate::session::Session) derives them from its state. A program that uses a
-/// [`FrameDecoder`](super::FrameDecoder) alone provides them.
+/// [`FrameDecoder`](super::FrameDecoder) alone provides them: after each data frame it sets
+/// `message_in_progress`, and the two remaining limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FrameRules {
@@ -62,15 +63,18 @@ pub struct FrameRules {
     /// The bits that an extension may set on the first frame of a message.
     pub reserved_bits: ReservedBits,
     /// Whether a message is in progress. If so, the next data frame must be a continuation, else it
-    /// must not.
+    /// must not. Set it to the negated FIN of each data frame.
     pub message_in_progress: bool,
     /// The maximum payload length of a data frame in bytes.
     pub max_frame: u64,
-    /// The maximum number of further payload bytes of the message. It does not apply to a frame with
-    /// a reserved bit, whose payload an extension transforms; set it to `u64::MAX` for the further
-    /// frames of such a message.
+    /// The maximum number of further payload bytes of the message: a limit, minus the payload lengths
+    /// of the message's frames so far. Set it to the limit again after a frame with FIN.
+    ///
+    /// It does not apply to a frame with a reserved bit, whose payload an extension transforms; set it
+    /// to `u64::MAX` for the further frames of such a message.
     pub message_remaining: u64,
-    /// The maximum number of further empty fragments of the message. The last fragment does not count.
+    /// The maximum number of further empty fragments of the message: a limit, minus the number of its
+    /// empty frames without FIN so far. Set it to the limit again after a frame with FIN.
     pub empty_fragments_remaining: u32,
 }
 

@@ -65,6 +65,7 @@ mod request;
 mod response;
 #[cfg(feature = "alloc")]
 mod server;
+mod temporary;
 mod upgrade;
 mod uri;
 
@@ -93,5 +94,6 @@ pub use request::{ClientRequest, write_connect};
 pub use response::{Rejection, write_response};
 #[cfg(feature = "alloc")]
 pub use server::ServerHandshake;
+pub use temporary::is_temporary_status;
 pub use upgrade::Upgrade;
 pub use uri::{Uri, UriError};

@@ -6,7 +6,7 @@
 //!   [`Config::with_max_fragment`](crate::Config::with_max_fragment) or
 //!   [`send_chunk`](crate::Connection::send_chunk) splits it (section 5.4).
 //! - Each Ping is answered by its own Pong until 4 KiB of automatic Pongs were queued since the
-//!   last one was written. After that only the newest Ping is answered (section 5.5.3).
+//!   last queued one was written. After that only the newest Ping is answered (section 5.5.3).
 //!   [`Config::with_manual_pong`](crate::Config::with_manual_pong) leaves the Pongs to the
 //!   application.
 //! - Incoming text is validated as it arrives. An invalid byte fails the connection at once, even
@@ -36,9 +36,10 @@
 //!
 //! # Compression
 //!
-//! - A server accepts the first valid offer of permessage-deflate that its
-//!   [`Config`](crate::Config) permits; by default it accepts none (RFC 7692, section 5.1).
+//! - A server accepts the first valid offer of permessage-deflate if its [`Config`](crate::Config)
+//!   enables the extension; by default it accepts none (RFC 7692, section 5.1).
 //! - Context takeover is off in both directions unless the configuration enables it (section 7.1.1).
 //! - A server answers with a window below 15 bits for the client only if the offer permits it
 //!   (section 7.1.2.2).
-//! - A message is compressed only if it is long enough and becomes smaller (section 6).
+//! - A whole message is compressed only if it is long enough and becomes smaller; the first message of
+//!   a context may grow by 2 bytes. Pieces of a message are always compressed (section 6).

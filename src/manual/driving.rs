@@ -42,6 +42,9 @@
 //!   [`is_finished()`](crate::Input::is_finished) of the input returns `true`;
 //! - the time that [`poll_timeout()`](crate::Connection::poll_timeout) returns.
 //!
+//! A turn that has read the end of the stream is followed by another one, because the end is reported
+//! once: `transport()` then closes the socket.
+//!
 //! If bytes are unread because `has_room()` returns `false`, it waits for *writable* alone: bytes are
 //! received again when output has left. The example `mio` is such a driver.
 //!
@@ -122,7 +125,9 @@
 //!
 //! [`outcome()`](crate::Connection::outcome) returns whether the closing handshake was complete,
 //! and the close code; [`error()`](crate::Connection::error) returns the failure, if there was one.
-//! [`CloseCode::is_temporary`](crate::CloseCode::is_temporary) shows when a client connects again.
+//! [`CloseCode::is_temporary`](crate::CloseCode::is_temporary) and
+//! [`ConnectionError::is_temporary`](crate::ConnectionError::is_temporary) return whether a client may
+//! connect again.
 //!
 //! To stop a server, call `close(CloseCode::GOING_AWAY)` on each connection and continue its loop
 //! until `transport()` ends it. Messages that arrive after our Close are delivered, but cannot be

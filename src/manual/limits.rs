@@ -9,7 +9,7 @@
 //! | incoming data frame ([`Limits::with_max_frame`](crate::Limits::with_max_frame)) | none; the message limit applies | 1009 | |
 //! | empty fragments ([`Limits::with_max_empty_fragments`](crate::Limits::with_max_empty_fragments)) | 1,024 in a message | 1008 | ws for Node |
 //! | queued output ([`Config::with_high_water_mark`](crate::Config::with_high_water_mark)) | 1 MiB | `has_room()` returns `false`, `send` fails with [`Full`](crate::SendError::Full) | uWebSockets: 64 KiB |
-//! | automatic Pongs | 4 KiB queued since the last one was written | only the newest Ping is answered | section 5.5.3 |
+//! | automatic Pongs | 4 KiB queued since the last queued one was written | only the newest Ping is answered | section 5.5.3 |
 //! | head ([`HeadLimits`](crate::handshake::HeadLimits)) | 32 KiB | 431 | nginx: 4 × 8 KiB |
 //! | field line of a head | 16 KiB | 431 | Node: 16 KiB of fields |
 //! | fields of a head | 128 | 431 | websockets for Python |
@@ -19,13 +19,14 @@
 //!
 //! # Memory
 //!
-//! - An idle server connection has at most 160 bytes. Without timeouts and statistics it owns no
-//!   heap; with timeouts it owns one block of at most 128 bytes, and with statistics another of 64
-//!   bytes. A client adds a block of masking keys of 264 bytes.
-//! - A message that is whole in the input is borrowed from it. A message that is reassembled uses
-//!   at most twice the bytes received plus 64 KiB. The length in a frame header reserves at most 64
-//!   KiB, or eight times the bytes received if that is more. A compressed message uses at most twice
-//!   the message limit plus 64 KiB.
+//! - An idle server connection has at most 160 bytes. Without timeouts, statistics and a
+//!   [`ControlRate`](crate::ControlRate) it owns no heap; with any of them it owns one block of at most
+//!   128 bytes, and with statistics another of 64 bytes. A client adds a block of masking keys of 264
+//!   bytes. Context takeover adds a window or a compressor: the page `deflate` has their sizes.
+//! - A message that is whole in the input is borrowed from it. A message that is reassembled touches
+//!   at most twice the bytes received plus 64 KiB. It reserves at most eight times the bytes received,
+//!   or 64 KiB if that is more: a system that commits a page at its first use spends only address
+//!   space on it. A compressed message uses at most twice the message limit plus 64 KiB.
 //! - The output holds at most twice the sum of the high-water mark and one message, plus 5 KiB: `send`
 //!   accepts a message of any size while less than the mark is queued, and buffers hold up to twice
 //!   their content. Its buffer may come from the thread's pool with up to 96 KiB more.

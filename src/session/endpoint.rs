@@ -15,6 +15,15 @@ use crate::{CloseCode, ConnectionError, Input, Limits, MessageType, Outcome, Rol
 /// into slices of the caller. [`Connection`](crate::Connection) has the same state machine and adds
 /// heap memory.
 ///
+/// The caller provides what needs a clock or the content of messages:
+///
+/// - Limits on time: a session has no timers. Bound the opening handshake, the silence of the peer, each
+///   write, and the closing handshake.
+/// - The validity of sent text: the payloads after [`data_header`](Self::data_header) are not checked. Those
+///   of one text message must be UTF-8 as a whole.
+/// - A Ping that is to stay unanswered: write the reply into a buffer of
+///   [`MAX_CONTROL_FRAME_LEN`](Self::MAX_CONTROL_FRAME_LEN) bytes, and do not send it.
+///
 /// ```
 /// use websocket_proto::session::{ReplyPending, Session, SessionEvent};
 /// use websocket_proto::{Fragment, Input, Role, Transport};
@@ -131,6 +140,10 @@ impl Session {
 impl Session {
     /// Consumes bytes of `input` until an event occurs. Returns `None` when the input is used up.
     ///
+    /// After each event, ask [`reply_pending`](Self::reply_pending) and send the reply: a Ping and a Close
+    /// have one, a failure has one, and so has text after which the connection failed because the next
+    /// character is invalid.
+    ///
     /// Payloads are unmasked in place; bytes that are not consumed stay unchanged. After the peer's
     /// Close and after a failure, all further input is dropped. When `input` is finished and used up, the
     /// end of the stream is handled: unless a Close was received, the result is
@@ -186,13 +199,17 @@ impl Session {
                 self.machine.take_failure().map(SessionEvent::Failed)
             }
         };
-        // Also after a piece of text: it may be the valid part of a message that is not UTF-8.
+        // A pending Close is the reply to whatever event this is: a failure may come with the valid
+        // text before it.
         self.reply = self.machine.pending_close().map(Reply::Close);
         Ok(event)
     }
 
-    /// Reports that the transport failed. The next [`receive`](Self::receive) returns the failure,
-    /// even with an empty input.
+    /// Reports that the transport failed. If the connection has not ended before, the next
+    /// [`receive`](Self::receive) returns the failure, even with an empty input.
+    ///
+    /// A Close frame that the session returned counts as written, also if its write failed: the
+    /// [`outcome`](Self::outcome) is clean if the peer's Close was received.
     pub fn abort(&mut self) {
         self.reply = None;
         self.machine.abort(ConnectionError::Aborted, AbortCause::Transport);

@@ -9,6 +9,9 @@ use crate::{CloseFrame, ConnectionError, Fragment};
 #[non_exhaustive]
 pub enum SessionEvent<'a> {
     /// Whole characters of a text message arrived. Only the last piece of a message may be empty.
+    ///
+    /// If the text after them is invalid, the connection has failed and a Close is pending: ask
+    /// [`reply_pending`](super::Session::reply_pending) after each event.
     Text(&'a str, Fragment),
     /// Bytes of a binary message arrived. Only the last piece of a message may be empty.
     Binary(&'a [u8], Fragment),

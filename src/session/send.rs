@@ -1,4 +1,4 @@
-//! The frame encoder, which creates every header that is sent.
+//! The frame encoder, which creates every header that is sent, except that of a prepared message.
 
 use super::{AbortCause, Machine};
 use crate::frame::{FrameHeader, Opcode, ReservedBits};

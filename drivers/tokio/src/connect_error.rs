@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
-use websocket_proto::handshake::UriError;
+use websocket_proto::handshake::{UriError, is_temporary_status};
 
 use crate::client::Response;
 
@@ -129,7 +129,7 @@ impl ConnectError {
             | Self::Timeout { .. } => true,
             // An error of rustls is final, others are those of the transport.
             Self::Tls { error, .. } => error.kind() != io::ErrorKind::InvalidData,
-            Self::ProxyRejected { response, .. } => crate::error::is_temporary(response.status),
+            Self::ProxyRejected { response, .. } => is_temporary_status(response.status),
             Self::Proxy { error, .. } => error.is_temporary(),
             Self::Uri(_)
             | Self::TlsDisabled

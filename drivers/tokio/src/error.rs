@@ -4,7 +4,9 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
-use websocket_proto::handshake::{AcceptError, HandshakeError, InvalidHead, UriError};
+use websocket_proto::handshake::{
+    AcceptError, HandshakeError, InvalidHead, UriError, is_temporary_status,
+};
 use websocket_proto::{CloseFrameError, ConnectionError, SendError, Unsent};
 
 use crate::client::Response;
@@ -52,17 +54,9 @@ impl Error {
         match self {
             Self::Io(_) => true,
             Self::Connect(error) => error.is_temporary(),
-            Self::Rejected(response) => is_temporary(response.status),
-            Self::Handshake(error) => matches!(
-                error,
-                HandshakeError::UnexpectedEof | HandshakeError::Aborted | HandshakeError::Timeout
-            ),
-            Self::Connection(error) => matches!(
-                error,
-                ConnectionError::UnexpectedEof
-                    | ConnectionError::Aborted
-                    | ConnectionError::Timeout(_)
-            ),
+            Self::Rejected(response) => is_temporary_status(response.status),
+            Self::Handshake(error) => error.is_temporary(),
+            Self::Connection(error) => error.is_temporary(),
             Self::Send(_)
             | Self::ForbiddenOrigin(_)
             | Self::NotWebSocket
@@ -111,11 +105,6 @@ impl Error {
     pub(crate) fn forbidden_origin(explanation: &str) -> Self {
         Self::ForbiddenOrigin(Box::new(explanation.replace('\n', " ")))
     }
-}
-
-/// Returns whether a server or a proxy that answers with this status code may accept later.
-pub(crate) fn is_temporary(status: u16) -> bool {
-    matches!(status, 408 | 429 | 500 | 502..=504)
 }
 
 impl fmt::Display for Error {

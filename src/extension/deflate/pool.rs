@@ -5,7 +5,7 @@
 //!
 //! # Bounds
 //!
-//! The pool of a thread keeps at most 4 inflaters (80 KB each), 4 compressors (137 to 495 KB each),
+//! The pool of a thread keeps at most 4 inflaters (79 KiB each), 4 compressors (135 to 484 KiB each),
 //! and one output buffer of 256 KiB: less than 2.5 MiB. A thread frees its pool when it ends.
 
 use alloc::boxed::Box;

@@ -1,0 +1,61 @@
+//! A complete client: sends a message, prints the reply and closes. `minimal_client [ws://… [MESSAGE]]`
+
+use std::error::Error;
+use std::net::{Shutdown, TcpStream};
+use std::time::{Duration, Instant};
+
+use websocket_proto::handshake::{ClientEvent, ClientHandshake, ClientRequest, Handshake, Uri};
+use websocket_proto::{CloseCode, Config, Event, Input, Timeouts, Transport, Unsent};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let argument = |at, default: &str| std::env::args().nth(at).unwrap_or(default.into());
+    let (address, message) = (argument(1, "ws://127.0.0.1:9001/"), argument(2, "Hello"));
+    let uri = Uri::parse(&address)?;
+    if uri.is_secure() {
+        return Err("wss:// needs a TLS library".into());
+    }
+    let mut socket = TcpStream::connect((uri.host(), uri.port()))?;
+    // The loop reports the time about once per second.
+    socket.set_read_timeout(Some(Duration::from_secs(1)))?;
+    socket.set_write_timeout(Some(Duration::from_secs(1)))?;
+    let (start, mut input) = (Instant::now(), Input::owned(vec![0; 64 * 1024]));
+    let config = Config::new().with_timeouts(Timeouts::RECOMMENDED);
+    let mut handshake = ClientHandshake::new(config, &ClientRequest::new(&uri))?;
+    let mut connection = loop {
+        handshake.handle_timeout(start.elapsed());
+        handshake.output().write_to(&mut socket)?;
+        input.read_from(&mut socket)?;
+        match handshake.receive(&mut input) {
+            Some(ClientEvent::Accepted) => break handshake.establish()?,
+            Some(ClientEvent::Rejected { status }) => return Err(format!("status {status}").into()),
+            Some(ClientEvent::Failed(error)) => return Err(error.into()), // also at the timeout
+            Some(ClientEvent::BodyEnded(_)) | None => {}
+        }
+    };
+    connection.send(message).map_err(Unsent::into_error)?;
+    loop {
+        connection.handle_timeout(start.elapsed());
+        connection.output().write_to(&mut socket)?;
+        match connection.transport() {
+            Transport::Open => {}
+            Transport::Drain => drop(socket.shutdown(Shutdown::Write)),
+            Transport::Close | Transport::Abort => break,
+        }
+        input.read_from(&mut socket)?;
+        while let Some(event) = connection.receive(&mut input) {
+            if let Event::Message(message) = event {
+                println!("{}", String::from_utf8_lossy(message.as_bytes()));
+                if connection.may_send() {
+                    connection.close(CloseCode::NORMAL)?;
+                }
+            }
+        }
+    }
+    match (connection.error(), connection.outcome()) {
+        (Some(error), _) => Err(error.into()),
+        (None, Some(end)) if end.code != CloseCode::NORMAL => {
+            Err(format!("the server closed with {}", end.code).into())
+        }
+        (None, _) => Ok(()),
+    }
+}
