@@ -22,6 +22,8 @@ pub struct Load {
     events: Events,
     connections: Vec<Connection>,
     wire: Wire,
+    /// The number of messages of each connection in flight.
+    in_flight: usize,
     buffer: Vec<u8>,
 }
 
@@ -37,6 +39,8 @@ struct Wire {
 
 struct Connection {
     socket: TcpStream,
+    /// The messages that are not yet echoed.
+    in_flight: usize,
     /// The bytes of the current request that were written.
     written: usize,
     /// The bytes that must be written.
@@ -45,62 +49,87 @@ struct Connection {
     read: usize,
 }
 
+/// The number of times that `check` sends the messages of each connection.
+const CHECKS: usize = 3;
+
+/// Whether each echo makes the next message due.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Traffic {
+    /// The messages end. Each echo is compared with what was sent.
+    Ends,
+    Continues,
+}
+
 impl Load {
-    /// Opens the connections, sends the messages and waits for the first echo of each connection.
+    /// Opens the connections.
     pub fn connect(port: u16, row: &Row) -> Self {
         let poll = Poll::new().expect("epoll");
-        let wire = Wire::new(row);
         let mut connections = Vec::new();
         for token in 0..row.connections {
             let mut socket = handshake(port);
             let interest = Interest::READABLE | Interest::WRITABLE;
             poll.registry().register(&mut socket, Token(token), interest).expect("registered");
-            let due = row.in_flight * wire.request_len;
-            connections.push(Connection { socket, written: 0, due, read: 0 });
+            connections.push(Connection { socket, in_flight: 0, written: 0, due: 0, read: 0 });
         }
         let events = Events::with_capacity(1024);
-        Self { poll, events, connections, wire, buffer: vec![0; READ] }
+        let buffer = vec![0; READ];
+        Self { poll, events, connections, wire: Wire::new(row), in_flight: row.in_flight, buffer }
     }
 
-    /// Compares some echoes of each connection with what was sent.
+    /// Sends the messages of each connection [`CHECKS`] times, and compares the echoes. No message is in flight
+    /// when it returns.
     pub fn check(&mut self) {
-        let messages = 3 * self.connections.len() as u64;
-        let mut checked = 0;
-        while checked < messages {
-            checked += self.turn(true);
+        for _ in 0..CHECKS {
+            self.fill();
+            while self.connections.iter().any(|connection| connection.in_flight > 0) {
+                self.turn(Traffic::Ends);
+            }
         }
     }
 
-    /// Runs for `time` and returns the number of messages that were echoed.
+    /// Runs for `time` and returns the number of messages that were echoed. Messages stay in flight.
     pub fn run(&mut self, time: Duration) -> u64 {
+        self.fill();
         let end = Instant::now() + time;
         let mut messages = 0;
         while Instant::now() < end {
-            messages += self.turn(false);
+            messages += self.turn(Traffic::Continues);
         }
         messages
     }
 
+    /// Sends messages until as many as the row has are in flight.
+    fn fill(&mut self) {
+        for connection in &mut self.connections {
+            connection.send(self.in_flight - connection.in_flight, &self.wire);
+        }
+    }
+
     /// Waits once, and handles what is ready. Returns the number of messages that were echoed.
-    fn turn(&mut self, check: bool) -> u64 {
+    fn turn(&mut self, traffic: Traffic) -> u64 {
         let patience = Some(Duration::from_secs(10));
         self.poll.poll(&mut self.events, patience).expect("epoll");
         assert!(!self.events.is_empty(), "the server does not answer");
         let mut messages = 0;
         for event in &self.events {
             let connection = &mut self.connections[event.token().0];
+            let mut next = 0;
             if event.is_readable() {
-                messages += connection.read(&self.wire, &mut self.buffer, check);
+                let echoed = connection.read(&self.wire, &mut self.buffer, traffic);
+                messages += echoed as u64;
+                if traffic == Traffic::Continues {
+                    next = echoed;
+                }
             }
-            connection.write(&self.wire);
+            connection.send(next, &self.wire);
         }
         messages
     }
 }
 
 impl Connection {
-    /// Reads all there is. Each echo makes the next message due.
-    fn read(&mut self, wire: &Wire, buffer: &mut [u8], check: bool) -> u64 {
+    /// Reads all there is. Returns the number of messages that were echoed.
+    fn read(&mut self, wire: &Wire, buffer: &mut [u8], traffic: Traffic) -> usize {
         let mut messages = 0;
         loop {
             let len = match self.socket.read(buffer) {
@@ -109,7 +138,7 @@ impl Connection {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Err(error) => panic!("{error}"),
             };
-            if check {
+            if traffic == Traffic::Ends {
                 let expected = &wire.echoes[self.read..self.read + len];
                 assert!(buffer[..len] == *expected, "an echo differs from the message");
             }
@@ -122,11 +151,14 @@ impl Connection {
                 break; // The next byte makes the socket readable again.
             }
         }
-        self.due += messages * wire.request_len;
-        messages as u64
+        self.in_flight = self.in_flight.checked_sub(messages).expect("an echo for each message");
+        messages
     }
 
-    fn write(&mut self, wire: &Wire) {
+    /// Makes `messages` due, and writes what is due.
+    fn send(&mut self, messages: usize, wire: &Wire) {
+        self.in_flight += messages;
+        self.due += messages * wire.request_len;
         while self.due > 0 {
             match self.socket.write(&wire.requests[self.written..self.written + self.due]) {
                 Ok(len) => {

@@ -16,11 +16,15 @@ use process::{Programs, Server};
 use rows::Row;
 
 /// The number of slices of a measurement. The servers take turns in slices, so that what else the machine
-/// does meets all of them, and so that no connection idles until its server sends a Ping.
+/// does meets all of them.
 const SLICES: u32 = 10;
 
 /// The time that a server runs before each slice.
 const WARM_UP: Duration = Duration::from_millis(50);
+
+/// The time after which a server sends a Ping, which the load generator does not answer: the driver of
+/// this crate after 20 s of silence, the others later or never.
+const PING: Duration = Duration::from_secs(20);
 
 struct Options {
     /// The measured time of each server in each row and round.
@@ -64,14 +68,23 @@ impl Options {
     }
 
     fn servers(&self) -> Vec<&'static str> {
-        let chosen = |name: &&str| self.only.is_empty() || self.only.iter().any(|n| n == name);
-        servers::NAMES.iter().copied().chain(self.programs.names()).filter(chosen).collect()
+        let all = servers::NAMES.iter().copied().chain(self.programs.names());
+        select(all.collect(), |name| (*name).to_owned(), &self.only)
     }
 
     fn rows(&self) -> Vec<Row> {
-        let chosen = |row: &Row| self.rows.is_empty() || self.rows.contains(&row.name());
-        rows::ALL.into_iter().filter(chosen).collect()
+        select(rows::ALL.into(), Row::name, &self.rows)
     }
+}
+
+/// Selects by names, or all if there are none.
+fn select<T>(mut all: Vec<T>, name: impl Fn(&T) -> String, selected: &[String]) -> Vec<T> {
+    let names: Vec<String> = all.iter().map(&name).collect();
+    for unknown in selected.iter().filter(|selected| !names.contains(selected)) {
+        panic!("{unknown} is none of {}", names.join("; "));
+    }
+    all.retain(|item| selected.is_empty() || selected.contains(&name(item)));
+    all
 }
 
 fn main() {
@@ -82,7 +95,11 @@ fn main() {
     }
     let options = Options::from_arguments(arguments);
     let (servers, rows) = (options.servers(), options.rows());
-    assert!(!servers.is_empty() && !rows.is_empty(), "nothing is selected");
+    let turns = (options.time / SLICES + WARM_UP) * servers.len() as u32;
+    assert!(
+        turns < PING,
+        "--seconds is too long: a connection that waits for its turn gets a Ping"
+    );
 
     let measured: Vec<_> = rows.iter().map(|row| measure(&servers, row, &options)).collect();
     table::print(&servers, &rows, &measured);
@@ -160,16 +177,17 @@ fn measure(servers: &[&str], row: &Row, options: &Options) -> Vec<Vec<Figures>> 
     measured
 }
 
-/// Returns the resident bytes for each idle connection, after each has echoed one message.
+/// Returns the resident bytes for each idle connection, after each has echoed its messages.
 fn idle(name: &str, options: &Options) -> f64 {
     let server = Server::start(name, &options.programs);
-    let row = Row { connections: 1, size: 125, in_flight: 1 };
-    let first = Load::connect(server.port(), &row);
+    let connect = |connections| {
+        let mut load = Load::connect(server.port(), &Row { connections, size: 125, in_flight: 1 });
+        load.check();
+        load
+    };
+    let first = connect(1);
     let before = server.resident_bytes();
-    let others: Vec<_> = (0..options.idle).map(|_| Load::connect(server.port(), &row)).collect();
-    // The server handles the last message before the next one.
-    let mut last = Load::connect(server.port(), &row);
-    last.check();
+    let others = connect(options.idle);
     let bytes = server.resident_bytes().saturating_sub(before) as f64 / options.idle as f64;
     drop((first, others));
     bytes
