@@ -161,14 +161,14 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Exchange<IO, ClientHandshake> {
     pub(crate) async fn perform(mut self) -> Result<Self, Error> {
         let mut response = None;
         loop {
-            match self.next().await? {
+            match self.next().await {
                 Some(ClientEvent::Accepted) => return Ok(self),
                 Some(ClientEvent::Rejected { .. }) => response = Some(self.response()?),
                 Some(ClientEvent::BodyEnded(_)) | None => break,
                 Some(ClientEvent::Failed(_)) if self.is_tls_alert => {
                     return Err(ConnectError::TlsServer.into());
                 }
-                Some(ClientEvent::Failed(error)) => return Err(error.into()),
+                Some(ClientEvent::Failed(error)) => return Err(self.failure(error)),
             }
         }
         let mut response = response.ok_or(HandshakeError::UnexpectedEof)?;

@@ -5,11 +5,13 @@ use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::task::coop::has_budget_remaining;
 use tokio::time::Instant;
 use websocket_proto::handshake::{
-    AcceptError, Acceptance, Field, Handshake, Rejection, RequestHead, ServerEvent,
+    AcceptError, Acceptance, Field, Handshake, HandshakeError, Rejection, RequestHead, ServerEvent,
     ServerHandshake, Unaccepted,
 };
 use websocket_proto::{Config, Input, Negotiated, SharedConfig, Timeouts, Transport};
@@ -102,14 +104,15 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Incoming<IO> {
     /// [`Error::ForbiddenOrigin`]. The client has then received a response that says so.
     pub async fn receive(io: IO, config: impl Into<SharedConfig>) -> Result<Self, Error> {
         let mut exchange = Box::new(Exchange::new(io, ServerHandshake::new(config)));
-        let is_upgrade = match exchange.next().await? {
+        let is_upgrade = match exchange.next().await {
             Some(ServerEvent::Upgrade) => true,
             Some(ServerEvent::Http) => false,
             Some(ServerEvent::Failed(error)) => {
+                let error = exchange.failure(error);
                 exchange.finish().await;
                 return Err(match exchange.handshake.explanation() {
                     Some(explanation) => Error::forbidden_origin(explanation),
-                    None => error.into(),
+                    None => error,
                 });
             }
             None => return Err(Error::Io(io::ErrorKind::UnexpectedEof.into())),
@@ -240,6 +243,8 @@ pub(crate) struct Exchange<IO, H> {
     pub(crate) input: Input<'static>,
     timer: Timer,
     is_shut_down: bool,
+    /// The error of the transport that aborted the handshake.
+    io_error: Option<io::Error>,
     /// Whether a read began with an alert of TLS: the peer expects TLS.
     pub(crate) is_tls_alert: bool,
 }
@@ -247,67 +252,75 @@ pub(crate) struct Exchange<IO, H> {
 /// The first bytes of an alert of TLS (RFC 8446, section 5.1).
 const TLS_ALERT: [u8; 2] = [21, 3];
 
-impl<IO: AsyncRead + AsyncWrite + Unpin, H: Handshake> Exchange<IO, H> {
+impl<IO, H: Handshake> Exchange<IO, H> {
     pub(crate) fn new(io: IO, handshake: H) -> Self {
         let input = Input::owned(Vec::new());
         let timer = Timer::new(Instant::now());
-        Self { io, handshake, input, timer, is_shut_down: false, is_tls_alert: false }
+        let (is_shut_down, io_error, is_tls_alert) = (false, None, false);
+        Self { io, handshake, input, timer, is_shut_down, io_error, is_tls_alert }
     }
 
     /// Counts the time of the opening handshake from `start`.
     pub(crate) fn since(mut self, start: Instant) -> Self {
         self.timer = Timer::new(start);
-        self.handshake.handle_timeout(self.timer.now());
+        // The deadline runs from `start`.
+        self.handshake.handle_timeout(Duration::ZERO);
         self
     }
 
+    /// Returns the error for a failure of the handshake: that of the transport if it aborted the handshake.
+    pub(crate) fn failure(&mut self, error: HandshakeError) -> Error {
+        let io_error = self.io_error.take().filter(|_| error == HandshakeError::Aborted);
+        io_error.map_or(error.into(), Error::Io)
+    }
+
+    /// Records that the transport failed.
+    fn fail(&mut self, error: io::Error) {
+        self.handshake.abort();
+        self.io_error.get_or_insert(error);
+    }
+}
+
+impl<IO: AsyncRead + AsyncWrite + Unpin, H: Handshake> Exchange<IO, H> {
     /// Returns the next event, or `None` when the transport must be closed.
-    pub(crate) async fn next(&mut self) -> Result<Option<H::Event>, Error> {
+    pub(crate) async fn next(&mut self) -> Option<H::Event> {
         poll_fn(|cx| self.poll_next(cx)).await
     }
 
     /// Continues until the transport must be closed.
     pub(crate) async fn finish(&mut self) {
-        while let Ok(Some(_)) = self.next().await {}
+        while self.next().await.is_some() {}
     }
 
-    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<H::Event>, Error>> {
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<H::Event>> {
         self.timer.tick();
         loop {
             self.handshake.handle_timeout(self.timer.now());
             if (self.input.has_unread() || self.input.is_finished())
                 && let Some(event) = self.handshake.receive(&mut self.input)
             {
-                return Poll::Ready(Ok(Some(event)));
+                return Poll::Ready(Some(event));
             }
             // The peer's bytes are read although the transport accepts none of ours.
-            if let Poll::Ready(written) = self.poll_write(cx) {
-                written?;
+            if let Poll::Ready(Err(error)) = self.poll_write(cx) {
+                ready!(self.poll_fail_write(error, cx));
+                continue;
             }
-            match self.handshake.transport() {
-                Transport::Open => {}
-                Transport::Drain if self.is_shut_down => {}
-                Transport::Drain => {
-                    if let Poll::Ready(shut_down) = Pin::new(&mut self.io).poll_shutdown(cx) {
-                        shut_down?;
-                        self.is_shut_down = true;
-                    }
-                }
-                Transport::Close | Transport::Abort => {
-                    let event = self.handshake.receive(&mut self.input);
-                    buffer::release(&mut self.input);
-                    return Poll::Ready(Ok(event));
-                }
+            if matches!(self.handshake.transport(), Transport::Close | Transport::Abort) {
+                let event = self.handshake.receive(&mut self.input);
+                buffer::release(&mut self.input);
+                return Poll::Ready(event);
             }
             if let Some(due) = self.handshake.poll_timeout()
                 && (due <= self.timer.now() || self.timer.poll(due, cx).is_ready())
             {
                 continue;
             }
-            ready!(self.poll_read(cx))?;
+            ready!(self.poll_read(cx));
         }
     }
 
+    /// Writes and flushes the output, and ends our stream if the handshake asks for it.
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.handshake.output().is_empty() {
             let output = self.handshake.output();
@@ -317,12 +330,34 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, H: Handshake> Exchange<IO, H> {
             }
             output.advance(written);
         }
-        Pin::new(&mut self.io).poll_flush(cx)
+        ready!(Pin::new(&mut self.io).poll_flush(cx))?;
+        if self.handshake.transport() == Transport::Drain && !self.is_shut_down {
+            ready!(Pin::new(&mut self.io).poll_shutdown(cx))?;
+            self.is_shut_down = true;
+        }
+        Poll::Ready(Ok(()))
     }
 
-    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(buffer::poll_read(&mut self.io, &mut self.input, cx))?;
-        self.is_tls_alert |= self.input.unread().starts_with(&TLS_ALERT);
-        Poll::Ready(Ok(()))
+    /// Handles a failed write. A server often responds before it closes the transport: the handshake fails
+    /// when no received byte is left.
+    fn poll_fail_write(&mut self, error: io::Error, cx: &mut Context<'_>) -> Poll<()> {
+        if self.poll_read(cx).is_ready() {
+            return Poll::Ready(());
+        }
+        if !has_budget_remaining() {
+            // Bytes may be there: the task continues when it has budget again.
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        self.fail(error);
+        Poll::Ready(())
+    }
+
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match ready!(buffer::poll_read(&mut self.io, &mut self.input, cx)) {
+            Ok(()) => self.is_tls_alert |= self.input.unread().starts_with(&TLS_ALERT),
+            Err(error) => self.fail(error),
+        }
+        Poll::Ready(())
     }
 }

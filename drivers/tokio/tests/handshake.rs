@@ -1,0 +1,139 @@
+//! Opening handshakes over transports that fail.
+
+use std::io;
+use std::pin::pin;
+use std::task::Poll;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+use tokio::task::coop::consume_budget;
+use tokio_websocket_proto::proto::handshake::{Acceptance, ClientRequest, HandshakeError};
+use tokio_websocket_proto::{Error, Incoming, Response, accept, client};
+
+use script::{Script, poll};
+
+mod script;
+
+const REQUEST: ClientRequest<'static> = ClientRequest::to("localhost", "/");
+
+/// Performs a client's handshake over `script`, which must not let it wait.
+#[track_caller]
+fn error_of_client(script: &Script) -> Error {
+    match poll(pin!(client(script.clone(), &REQUEST))) {
+        Poll::Ready(Err(error)) => error,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[track_caller]
+fn rejection(error: Error) -> Response {
+    match error {
+        Error::Rejected(response) => *response,
+        error => panic!("{error:?}"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn rejection_outlives_a_transport_that_breaks_during_its_body() {
+    for fields in ["", "Content-Length: 100\r\n", "Transfer-Encoding: chunked\r\n"] {
+        for body in ["", "4\r\nstop\r\n"] {
+            let script = Script::default();
+            script.push(format!("HTTP/1.1 401 Unauthorized\r\n{fields}\r\n{body}"));
+            script.push_reset();
+            let response = rejection(error_of_client(&script));
+            assert_eq!(response.status, 401, "{fields}");
+            let expected = if fields.contains("chunked") && !body.is_empty() { "stop" } else { body };
+            assert_eq!(String::from_utf8(response.body).unwrap(), expected, "{fields}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn response_is_read_after_a_failed_write() {
+    for body in ["Content-Length: 4\r\n\r\nstop", "\r\nstop"] {
+        let script = Script::default();
+        script.fail_writes();
+        let (head, rest) = body.split_at(3);
+        script.push(format!("HTTP/1.1 503 Service Unavailable\r\n{head}"));
+        script.push(rest);
+        script.push("");
+        let response = rejection(error_of_client(&script));
+        assert_eq!((response.status, &*response.body), (503, &b"stop"[..]));
+    }
+}
+
+#[tokio::test]
+async fn response_is_read_after_a_write_that_fails_with_the_last_budget() {
+    for units in 120..130 {
+        let (mut server, io) = duplex(1024);
+        let response = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 4\r\n\r\nstop";
+        server.write_all(response).await.unwrap();
+        drop(server);
+        // A task of its own starts with the whole budget.
+        let connecting = tokio::spawn(async move {
+            for _ in 0..units {
+                consume_budget().await;
+            }
+            client(io, &REQUEST).await.unwrap_err()
+        });
+        let response = rejection(connecting.await.unwrap());
+        assert_eq!((response.status, &*response.body), (503, &b"stop"[..]), "{units} units");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn transport_that_breaks_before_the_response_is_its_error() {
+    let script = Script::default();
+    script.push("HTTP/1.1 401 Unauth");
+    script.push_reset();
+    let Error::Io(error) = error_of_client(&script) else { panic!() };
+    assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+
+    let script = Script::default();
+    script.fail_writes();
+    let Error::Io(error) = error_of_client(&script) else { panic!() };
+    assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
+}
+
+#[tokio::test(start_paused = true)]
+async fn transport_that_breaks_during_a_request_is_its_error() {
+    let script = Script::default();
+    script.push("GET / HTTP/1.1\r\n");
+    script.push_reset();
+    let Poll::Ready(Err(Error::Io(error))) = poll(pin!(accept(script.clone()))) else { panic!() };
+    assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+}
+
+#[tokio::test(start_paused = true)]
+async fn error_of_a_request_outlives_a_transport_that_breaks_during_the_response() {
+    let script = Script::default();
+    script.fail_writes();
+    script.push("GET / HTTP/1.1\nHost: localhost\r\n\r\n");
+    let accepted = poll(pin!(accept(script.clone())));
+    let Poll::Ready(Err(Error::Handshake(error))) = accepted else { panic!("{accepted:?}") };
+    assert_ne!(error, HandshakeError::Aborted);
+}
+
+#[tokio::test]
+async fn dropped_futures_of_a_handshake_drop_the_transport() {
+    let request = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+        Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+    for len in [0, 10, request.len()] {
+        // The response does not fit in.
+        let (mut peer, io) = duplex(request.len() / 2);
+        let accepting = async {
+            let incoming = Incoming::receive(io, &tokio_websocket_proto::DEFAULT_CONFIG).await?;
+            incoming.accept(&Acceptance::new()).await
+        };
+        tokio::select! {
+            biased;
+            accepted = accepting => panic!("{accepted:?}"),
+            () = async {
+                peer.write_all(&request.as_bytes()[..len]).await.unwrap();
+                tokio::task::yield_now().await;
+            } => {}
+        }
+        let mut response = Vec::new();
+        peer.read_to_end(&mut response).await.unwrap();
+        assert!(b"HTTP/1.1 101".starts_with(&response[..response.len().min(12)]), "{len} bytes");
+    }
+}
