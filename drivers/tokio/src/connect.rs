@@ -8,7 +8,7 @@ use websocket_proto::handshake::{ClientHandshake, ClientRequest, Field, Handshak
 
 use crate::builder::ClientBuilder;
 use crate::client::Response;
-use crate::connect_error::{ConnectError, ConnectStep};
+use crate::connect_error::{ConnectError, ConnectStep, is_tls_error};
 use crate::error::Error;
 use crate::handshake::Exchange;
 use crate::proxy::Proxy;
@@ -136,7 +136,11 @@ impl ClientBuilder {
             Err(Error::Io(error)) => error,
             Err(error) => return Err(error),
         };
-        Err(ConnectError::NoResponse { address: address(uri).into(), error }.into())
+        let address = address(uri).into();
+        Err(match is_tls_error(&error) {
+            true => ConnectError::Tls { address, error }.into(),
+            false => ConnectError::NoResponse { address, error }.into(),
+        })
     }
 
     /// Opens a tunnel through a proxy to the host and port of `uri`.
@@ -158,6 +162,7 @@ impl ClientBuilder {
         let exchange = performed.map_err(|error| match error {
             Error::Rejected(response) => ConnectError::ProxyRejected { address, response }.into(),
             Error::Handshake(HandshakeError::Timeout) => timeout(proxy, ConnectStep::Proxy),
+            Error::Io(error) if is_tls_error(&error) => ConnectError::Tls { address, error }.into(),
             error => Error::from(ConnectError::Proxy { address, error: error.into() }),
         })?;
         exchange.into_tunnel().ok_or_else(|| {

@@ -39,7 +39,7 @@ pub enum ConnectError {
         /// The first error that occurred.
         error: io::Error,
     },
-    /// The TLS handshake failed. The source of `error` is the error of rustls, if it comes from there.
+    /// TLS failed: its handshake, or later the server's check of the client's certificate. The source of `error` is the error of rustls, if it comes from there.
     Tls {
         /// The peer.
         address: Box<str>,
@@ -127,7 +127,7 @@ impl ConnectError {
             | Self::Tcp { .. }
             | Self::NoResponse { .. }
             | Self::Timeout { .. } => true,
-            // An error of rustls is final, others are those of the transport.
+            // Errors of TLS are final, others are those of the transport.
             Self::Tls { error, .. } => error.kind() != io::ErrorKind::InvalidData,
             Self::ProxyRejected { response, .. } => is_temporary_status(response.status),
             Self::Proxy { error, .. } => error.is_temporary(),
@@ -290,11 +290,26 @@ fn proxy_advice(status: u16) -> &'static str {
     }
 }
 
+/// Returns whether an error of a transport is an error of TLS. With TLS 1.3, the alert of a server that
+/// rejects the client's certificate arrives during the opening handshake.
+pub(crate) fn is_tls_error(error: &io::Error) -> bool {
+    #[cfg(feature = "rustls")]
+    return error.get_ref().is_some_and(|error| error.is::<tokio_rustls::rustls::Error>());
+    #[cfg(not(feature = "rustls"))]
+    {
+        let _ = error;
+        false
+    }
+}
+
 #[cfg(feature = "rustls")]
 fn tls_advice(error: &io::Error) -> &'static str {
-    use tokio_rustls::rustls::{CertificateError as Certificate, Error};
+    use tokio_rustls::rustls::{AlertDescription, CertificateError as Certificate, Error};
 
     match error.get_ref().and_then(|error| error.downcast_ref()) {
+        Some(Error::AlertReceived(AlertDescription::CertificateRequired)) => {
+            "; give a client certificate in the TLS configuration"
+        }
         Some(Error::InvalidCertificate(error)) => match error {
             Certificate::UnknownIssuer => {
                 "; if you trust its issuer, add it to the roots of the TLS configuration"

@@ -25,7 +25,7 @@ pub(crate) async fn connect(
     };
     let fail = |error| failure(address, error);
     let name = ServerName::try_from(host.to_owned());
-    let name = name.map_err(|error| fail(io::Error::new(io::ErrorKind::InvalidInput, error)))?;
+    let name = name.map_err(|error| fail(io::Error::new(io::ErrorKind::InvalidData, error)))?;
     let tls = TlsConnector::from(config.clone()).connect(name, stream).await.map_err(fail)?;
     if tls.get_ref().1.alpn_protocol() == Some(b"h2") {
         let text = "the server chose HTTP/2; offer http/1.1 alone in the TLS configuration (ALPN)";

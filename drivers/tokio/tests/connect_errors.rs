@@ -187,6 +187,51 @@ async fn certificate_that_has_expired() {
 }
 
 #[tokio::test]
+async fn host_that_is_neither_a_name_nor_an_address() {
+    // The resolver reads it as 127.0.0.1.
+    let port = tls_echo_server().await;
+    let (error, text) = unreached(&client(), &format!("wss://127.1:{port}/")).await;
+    assert!(matches!(error, ConnectError::Tls { .. }), "{error:?}");
+    assert_eq!(text, format!("TLS with 127.1:{port} failed: invalid dns name"));
+    assert!(!Error::from(error).is_temporary());
+}
+
+#[tokio::test]
+async fn server_or_proxy_that_demands_a_client_certificate() {
+    let tls = Tls::with_client_certificates();
+    let acceptor = tls.acceptor.clone();
+    let port = serve(move |socket| {
+        let acceptor = acceptor.clone();
+        // With TLS 1.3 the client's handshake is complete before this fails.
+        async move {
+            let accepted = acceptor.accept(socket).into_fallible().await;
+            let (_, mut socket) = accepted.err().expect("the client has no certificate");
+            // Unread bytes would reset the connection before the client has read the alert.
+            socket.shutdown().await?;
+            tokio::io::copy(&mut socket, &mut tokio::io::sink()).await
+        }
+    })
+    .await;
+    let client = ClientBuilder::new().with_tls(tls.client.clone());
+    let proxy = Proxy::parse(&format!("https://localhost:{port}")).unwrap();
+    for (client, uri) in [
+        (client.clone(), format!("wss://localhost:{port}/")),
+        (client.with_proxy(proxy), "ws://example.com".to_owned()),
+    ] {
+        let (error, text) = unreached(&client, &uri).await;
+        assert!(matches!(error, ConnectError::Tls { .. }), "{error:?}");
+        assert_eq!(
+            text,
+            format!(
+                "TLS with localhost:{port} failed: received fatal alert: CertificateRequired; give a \
+                 client certificate in the TLS configuration"
+            )
+        );
+        assert!(!Error::from(error).is_temporary());
+    }
+}
+
+#[tokio::test]
 async fn server_of_another_protocol() {
     assert_eq!(
         after_response("SSH-2.0-OpenSSH_9.9\r\n").await,

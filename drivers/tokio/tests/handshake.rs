@@ -41,7 +41,8 @@ async fn rejection_outlives_a_transport_that_breaks_during_its_body() {
             script.push_reset();
             let response = rejection(error_of_client(&script));
             assert_eq!(response.status, 401, "{fields}");
-            let expected = if fields.contains("chunked") && !body.is_empty() { "stop" } else { body };
+            let expected =
+                if fields.contains("chunked") && !body.is_empty() { "stop" } else { body };
             assert_eq!(String::from_utf8(response.body).unwrap(), expected, "{fields}");
         }
     }

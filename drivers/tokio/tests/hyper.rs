@@ -1,6 +1,7 @@
 //! WebSockets over hyper, in both roles, over HTTP/1.1 and HTTP/2.
 
 use std::convert::Infallible;
+use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
 use http_body_util::combinators::BoxBody;
@@ -12,8 +13,9 @@ use hyper::{Method, Request, Response, StatusCode, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{DuplexStream, duplex};
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
+use tokio::time::timeout;
 use tokio_websocket_proto::hyper::{ClientUpgrade, ServerUpgrade, UpgradeError, UpgradedIo};
-use tokio_websocket_proto::proto::handshake::{ClientRequest, Field, HandshakeError};
+use tokio_websocket_proto::proto::handshake::{ClientRequest, Field, HandshakeError, HeadLimits};
 use tokio_websocket_proto::proto::{CloseCode, Config, Deflate, Outcome, Timeouts};
 use tokio_websocket_proto::{Error, WebSocket, client};
 
@@ -22,7 +24,7 @@ static CONFIG: Config =
 
 type Page = Response<Full<Bytes>>;
 
-/// Greets and echoes at `/`, drops the connection after the greeting at `/drop`.
+/// Greets and echoes at `/`, drops the connection after the greeting at `/drop`, and never reads at `/deaf`.
 async fn service(request: Request<Incoming>, ended: UnboundedSender<Option<Outcome>>) -> Page {
     let mut request = request;
     let mut upgrade = match ServerUpgrade::from_request(&mut request, &CONFIG) {
@@ -40,6 +42,9 @@ async fn service(request: Request<Incoming>, ended: UnboundedSender<Option<Outco
         let mut socket = socket.await.unwrap();
         assert_eq!(socket.subprotocol(), chosen.as_deref());
         socket.send(greeting).await.unwrap();
+        if request.uri().path() == "/deaf" {
+            std::future::pending::<()>().await;
+        }
         while request.uri().path() != "/drop"
             && let Some(message) = socket.recv().await.unwrap()
         {
@@ -226,6 +231,30 @@ async fn server_over_http2_does_not_wait_for_the_end_of_the_client() {
     assert_eq!(before.elapsed(), std::time::Duration::ZERO);
 }
 
+#[tokio::test(start_paused = true)]
+async fn little_is_queued_beyond_the_high_water_mark_over_http2() {
+    let (io, _outcomes) = serve(Version::HTTP_2);
+    let mut client = Client::new(Version::HTTP_2, io).await;
+    let mut socket = client.open(ClientRequest::to("example.com", "/deaf")).await.unwrap();
+    // Random bytes (xorshift), which compression does not make smaller.
+    let mut state = 1_u64;
+    let random = std::iter::repeat_with(|| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 32) as u8
+    });
+    let message: Vec<u8> = random.take(128 << 10).collect();
+    let mut queued = 0;
+    while let Ok(fed) = timeout(Duration::from_secs(1), socket.feed(&message[..])).await {
+        fed.unwrap();
+        queued += message.len();
+    }
+    // The window of the server of hyper, the mark with one message, and the writes that hyper holds.
+    let bound = (1 << 20) + (1 << 20) + message.len() + 3 * (64 << 10);
+    assert!(queued <= bound + (64 << 10), "{queued} of {bound} bytes");
+}
+
 #[tokio::test]
 async fn page_of_another_origin_is_rejected_with_an_explanation() {
     for version in VERSIONS {
@@ -332,16 +361,20 @@ async fn request_that_hyper_did_not_read_is_not_upgradable() {
 #[tokio::test(start_paused = true)]
 async fn rejection_whose_body_does_not_end_is_bounded_in_size_and_time() {
     let request = ClientRequest::to("example.com", "/");
-    let rejected = async |body| {
-        let (_, upgrade) = ClientUpgrade::http1::<()>(request, &CONFIG).unwrap();
+    let rejected = async |body, max| {
+        let limits = HeadLimits::DEFAULT.with_max_body(max);
+        let config = Config::clone(&CONFIG).with_head_limits(limits);
+        let (_, upgrade) = ClientUpgrade::http1::<()>(request, config).unwrap();
         let response = Response::builder().status(503).body(body).unwrap();
         let error = upgrade.complete(response).await.unwrap_err();
         let Error::Rejected(response) = error else { panic!("{error}") };
         response.body
     };
     let chunk = |len| Ok::<_, Infallible>(Frame::data(Bytes::from(vec![b'x'; len])));
-    let endless = stream::repeat_with(move || chunk(1000));
-    assert_eq!(rejected(BoxBody::new(StreamBody::new(endless))).await.len(), 64 << 10);
+    for max in [100, 64 << 10] {
+        let endless = stream::repeat_with(move || chunk(1000));
+        assert_eq!(rejected(BoxBody::new(StreamBody::new(endless)), max).await.len(), max);
+    }
     let stalled = stream::once(async move { chunk(5) }).chain(stream::pending());
-    assert_eq!(rejected(BoxBody::new(StreamBody::new(stalled))).await, b"xxxxx");
+    assert_eq!(rejected(BoxBody::new(StreamBody::new(stalled)), 64 << 10).await, b"xxxxx");
 }

@@ -16,9 +16,6 @@ use crate::client::Response;
 use crate::error::Error;
 use crate::websocket::WebSocket;
 
-/// The number of bytes of the body of a rejection that are kept.
-const MAX_BODY: usize = 64 << 10;
-
 /// A request that a client of hyper sends to open a WebSocket, before the server's response.
 ///
 /// ```no_run
@@ -106,8 +103,9 @@ impl<'a> ClientUpgrade<'a> {
     ///
     /// # Errors
     ///
-    /// - [`Error::Rejected`] if the server does not accept, with up to 64 KiB of the body, as far as it
-    ///   arrives within the timeout for opening.
+    /// - [`Error::Rejected`] if the server does not accept, with the part of the body that arrives within the
+    ///   timeout for opening, at most
+    ///   [`HeadLimits::max_body`](websocket_proto::handshake::HeadLimits::max_body) bytes.
     /// - [`Error::Handshake`] if the response breaks a rule.
     /// - [`Error::Io`] if hyper does not upgrade the connection: because it failed, or because an
     ///   HTTP/1.1 connection is driven without `with_upgrades`.
@@ -147,7 +145,8 @@ impl<'a> ClientUpgrade<'a> {
                 .collect(),
             body: Vec::new(),
         };
-        let reading = read(response.into_body(), &mut rejected.body);
+        let max_body = self.config.head_limits().max_body;
+        let reading = read(response.into_body(), max_body, &mut rejected.body);
         match self.config.timeouts().opening {
             Some(timeout) => tokio::time::timeout(timeout, reading).await.unwrap_or_default(),
             None => reading.await,
@@ -165,14 +164,14 @@ fn configured<'a>(request: ClientRequest<'a>, config: &SharedConfig) -> ClientRe
     request
 }
 
-/// Reads a body to its end, up to an error or the limit.
-async fn read<B: Body>(body: B, bytes: &mut Vec<u8>) {
+/// Reads a body to its end, up to an error or `max` bytes.
+async fn read<B: Body>(body: B, max: usize, bytes: &mut Vec<u8>) {
     let mut body = pin!(body);
-    while bytes.len() < MAX_BODY
+    while bytes.len() < max
         && let Some(Ok(frame)) = poll_fn(|cx| body.as_mut().poll_frame(cx)).await
     {
         let Ok(mut data) = frame.into_data() else { continue };
-        let len = data.remaining().min(MAX_BODY - bytes.len());
+        let len = data.remaining().min(max - bytes.len());
         bytes.extend_from_slice(&data.copy_to_bytes(len));
     }
 }

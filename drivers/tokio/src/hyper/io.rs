@@ -26,6 +26,10 @@ pub(super) enum UpgradeKind {
     EndedHttp2,
 }
 
+/// The bytes of one write to a stream of HTTP/2. hyper copies a write of any length at once, and accepts up
+/// to three before the peer reads.
+const MAX_HTTP2_WRITE: usize = 64 << 10;
+
 impl UpgradedIo {
     /// Waits until hyper has upgraded.
     pub(super) async fn once_upgraded(
@@ -68,7 +72,11 @@ impl AsyncWrite for UpgradedIo {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(cx, bytes)
+        let len = match self.kind {
+            UpgradeKind::Http1 => bytes.len(),
+            UpgradeKind::Http2 | UpgradeKind::EndedHttp2 => bytes.len().min(MAX_HTTP2_WRITE),
+        };
+        Pin::new(&mut self.io).poll_write(cx, &bytes[..len])
     }
 
     fn poll_write_vectored(
@@ -76,11 +84,15 @@ impl AsyncWrite for UpgradedIo {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write_vectored(cx, slices)
+        if self.is_write_vectored() {
+            return Pin::new(&mut self.io).poll_write_vectored(cx, slices);
+        }
+        let first = slices.iter().find(|slice| !slice.is_empty());
+        self.poll_write(cx, first.map_or(&[], |slice| slice))
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.io.is_write_vectored()
+        self.kind == UpgradeKind::Http1 && self.io.is_write_vectored()
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -16,6 +16,10 @@
 //! default window of 1 MiB. Receive at all times, or raise `initial_connection_window_size`, to which the
 //! number is proportional.
 //!
+//! hyper holds up to 192 KiB of a stream's output itself, beside what
+//! [`Config::with_high_water_mark`](websocket_proto::Config::with_high_water_mark) bounds. The timeouts of a
+//! peer that reads nothing start when that is full.
+//!
 //! A connection that is dropped without a Close frame ends its stream; hyper cannot reset it. The peer
 //! fails the connection in both cases.
 

@@ -115,6 +115,10 @@ impl ServerUpgrade {
     ///
     /// The future returns [`Error::Io`] if hyper does not upgrade the connection: because it failed, or
     /// because an HTTP/1.1 connection is served without `with_upgrades`.
+    ///
+    /// # Panics
+    ///
+    /// Never: a subprotocol that the client offers is a token, which is a valid value.
     #[must_use = "hyper must send the response"]
     pub fn accept(
         self,
@@ -122,9 +126,8 @@ impl ServerUpgrade {
     {
         let Self { on_upgrade, kind, config, subprotocol, negotiated, mut response, .. } = self;
         if let Some(subprotocol) = &subprotocol {
-            let value = HeaderValue::try_from(subprotocol);
-            debug_assert!(value.is_ok(), "a subprotocol is a token");
-            response.headers_mut().extend(value.ok().map(|value| (SEC_WEBSOCKET_PROTOCOL, value)));
+            let value = HeaderValue::try_from(subprotocol).expect("a subprotocol is a token");
+            response.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, value);
         }
         let socket = async move {
             let io = UpgradedIo::once_upgraded(on_upgrade, kind).await?;

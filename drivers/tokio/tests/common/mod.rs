@@ -16,6 +16,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
+use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
 use tokio_websocket_proto::proto::handshake::Acceptance;
 use tokio_websocket_proto::{
@@ -33,7 +34,17 @@ pub(crate) struct Tls {
 pub(crate) static TLS: LazyLock<Tls> = LazyLock::new(|| Tls::new(4000));
 
 impl Tls {
+    /// A certificate that is valid until `last_year`.
     pub(crate) fn new(last_year: i32) -> Self {
+        Self::create(last_year, false)
+    }
+
+    /// A server that demands a certificate of the client, and a client without one.
+    pub(crate) fn with_client_certificates() -> Self {
+        Self::create(4000, true)
+    }
+
+    fn create(last_year: i32, demands_certificate: bool) -> Self {
         let provider: Arc<CryptoProvider> = ring::default_provider().into();
         let mut parameters = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap();
         parameters.not_after = rcgen::date_time_ymd(last_year, 1, 1);
@@ -41,14 +52,20 @@ impl Tls {
         let certificate = parameters.self_signed(&key).unwrap();
         let (pem, certificate) = (certificate.pem(), certificate.der().clone());
         let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+        let mut roots = RootCertStore::empty();
+        roots.add(certificate.clone()).unwrap();
+        let verifier = if demands_certificate {
+            let roots = Arc::new(roots.clone());
+            WebPkiClientVerifier::builder_with_provider(roots, provider.clone()).build().unwrap()
+        } else {
+            WebPkiClientVerifier::no_client_auth()
+        };
         let server = ServerConfig::builder_with_provider(provider.clone())
             .with_safe_default_protocol_versions()
             .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![certificate.clone()], key)
+            .with_client_cert_verifier(verifier)
+            .with_single_cert(vec![certificate], key)
             .unwrap();
-        let mut roots = RootCertStore::empty();
-        roots.add(certificate).unwrap();
         let client = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .unwrap()
