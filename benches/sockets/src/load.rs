@@ -138,12 +138,12 @@ impl Connection {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Err(error) => panic!("{error}"),
             };
+            let begins = self.read > 0 || buffer[0] == wire.echoes[0];
+            assert!(begins, "the server sent something other than an echo");
             if traffic == Traffic::Ends {
                 let expected = &wire.echoes[self.read..self.read + len];
                 assert!(buffer[..len] == *expected, "an echo differs from the message");
             }
-            let begins = self.read > 0 || buffer[0] == wire.echoes[0];
-            assert!(begins, "the server sent something other than an echo");
             let read = self.read + len;
             messages += read / wire.echo_len;
             self.read = read % wire.echo_len;

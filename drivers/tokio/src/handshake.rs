@@ -7,9 +7,9 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::task::coop::has_budget_remaining;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use websocket_proto::handshake::{
     AcceptError, Acceptance, Field, Handshake, HandshakeError, Rejection, RequestHead, ServerEvent,
     ServerHandshake, Unaccepted,
@@ -103,7 +103,10 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Incoming<IO> {
     /// Returns an error if the request breaks a rule, or does not arrive in time, and
     /// [`Error::ForbiddenOrigin`]. The client has then received a response that says so.
     pub async fn receive(io: IO, config: impl Into<SharedConfig>) -> Result<Self, Error> {
-        let mut exchange = Box::new(Exchange::new(io, ServerHandshake::new(config)));
+        let config: SharedConfig = config.into();
+        let closing = config.timeouts().closing;
+        let exchange = Exchange::new(io, ServerHandshake::new(config));
+        let mut exchange = Box::new(Exchange { closing, ..exchange });
         let is_upgrade = match exchange.next().await {
             Some(ServerEvent::Upgrade) => true,
             Some(ServerEvent::Http) => false,
@@ -149,7 +152,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Incoming<IO> {
         mut self,
         acceptance: &Acceptance<'_>,
     ) -> Result<Box<WebSocket<IO>>, (Self, AcceptError)> {
-        let Exchange { io, handshake, input, timer, .. } = *self.exchange;
+        let Exchange { io, handshake, input, timer, closing, .. } = *self.exchange;
         match handshake.accept(acceptance) {
             Ok(connection) => {
                 let subprotocol = Negotiated::from(acceptance).subprotocol();
@@ -157,14 +160,16 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Incoming<IO> {
                 Ok(Box::new(socket.with_subprotocol(subprotocol)))
             }
             Err(Unaccepted { handshake, error, .. }) => {
-                *self.exchange = Exchange { input, timer, ..Exchange::new(io, handshake) };
+                let exchange = Exchange::new(io, handshake);
+                *self.exchange = Exchange { input, timer, closing, ..exchange };
                 Err((self, error))
             }
         }
     }
 
     /// Rejects the request with a prepared response, and closes the transport when the client has read
-    /// it or a deadline has passed. The body is the reason phrase; [`respond`](Self::respond) sends a text of
+    /// it and ends its stream, or [`Timeouts::closing`] has passed; without that timeout, an unbounded time
+    /// later. The body is the reason phrase; [`respond`](Self::respond) sends a text of
     /// the program, which clients of this crate show in their error.
     ///
     /// # Errors
@@ -236,12 +241,30 @@ impl<IO> fmt::Debug for Incoming<IO> {
     }
 }
 
+impl<IO: AsyncRead + AsyncWrite + Unpin> Exchange<IO, ServerHandshake> {
+    /// Writes the response, and ends the transport.
+    async fn finish(&mut self) {
+        while self.next().await.is_some() {}
+        // A client that has ended its stream may still read, and TLS buffers the response meanwhile.
+        if self.handshake.transport() == Transport::Close && self.input.is_finished() {
+            let shutdown = self.io.shutdown();
+            // The transport is dropped, whether it was shut down or not. Boxed: a timer is large.
+            match self.closing {
+                Some(closing) => drop(Box::pin(timeout(closing, shutdown)).await),
+                None => drop(shutdown.await),
+            }
+        }
+    }
+}
+
 /// A handshake in progress.
 pub(crate) struct Exchange<IO, H> {
     pub(crate) io: IO,
     pub(crate) handshake: H,
     pub(crate) input: Input<'static>,
     timer: Timer,
+    /// [`Timeouts::closing`] of a server.
+    closing: Option<Duration>,
     is_shut_down: bool,
     /// The error of the transport that aborted the handshake.
     io_error: Option<io::Error>,
@@ -256,8 +279,16 @@ impl<IO, H: Handshake> Exchange<IO, H> {
     pub(crate) fn new(io: IO, handshake: H) -> Self {
         let input = Input::owned(Vec::new());
         let timer = Timer::new(Instant::now());
-        let (is_shut_down, io_error, is_tls_alert) = (false, None, false);
-        Self { io, handshake, input, timer, is_shut_down, io_error, is_tls_alert }
+        Self {
+            io,
+            handshake,
+            input,
+            timer,
+            closing: None,
+            is_shut_down: false,
+            io_error: None,
+            is_tls_alert: false,
+        }
     }
 
     /// Counts the time of the opening handshake from `start`.
@@ -285,11 +316,6 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, H: Handshake> Exchange<IO, H> {
     /// Returns the next event, or `None` when the transport must be closed.
     pub(crate) async fn next(&mut self) -> Option<H::Event> {
         poll_fn(|cx| self.poll_next(cx)).await
-    }
-
-    /// Continues until the transport must be closed.
-    pub(crate) async fn finish(&mut self) {
-        while self.next().await.is_some() {}
     }
 
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<H::Event>> {

@@ -3,11 +3,13 @@
 use std::io;
 use std::pin::pin;
 use std::task::Poll;
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 use tokio::task::coop::consume_budget;
+use tokio::time::Instant;
 use tokio_websocket_proto::proto::handshake::{Acceptance, ClientRequest, HandshakeError};
-use tokio_websocket_proto::{Error, Incoming, Response, accept, client};
+use tokio_websocket_proto::{DEFAULT_CONFIG, Error, Incoming, Response, accept, client};
 
 use script::{Script, poll};
 
@@ -114,6 +116,31 @@ async fn error_of_a_request_outlives_a_transport_that_breaks_during_the_response
     assert_ne!(error, HandshakeError::Aborted);
 }
 
+#[tokio::test(start_paused = true)]
+async fn response_is_flushed_although_the_client_has_ended_its_stream() {
+    let respond = async |script: Script| {
+        let incoming = Incoming::receive(script, &DEFAULT_CONFIG).await.unwrap();
+        incoming.respond(404, &[], b"There is nothing here.").await
+    };
+    let script = Script::default();
+    script.push("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    script.push("");
+    script.buffer_writes();
+    let mut responding = pin!(respond(script.clone()));
+    assert!(poll(responding.as_mut()).is_pending());
+    assert!(script.take_written().ends_with(b"There is nothing here."));
+    script.accept_writes();
+    assert!(poll(responding.as_mut()).is_ready());
+
+    // `Timeouts::closing` bounds it.
+    script.push("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    script.push("");
+    script.buffer_writes();
+    let start = Instant::now();
+    respond(script).await.unwrap();
+    assert_eq!(start.elapsed(), Duration::from_secs(10));
+}
+
 #[tokio::test]
 async fn dropped_futures_of_a_handshake_drop_the_transport() {
     let request = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
@@ -122,7 +149,7 @@ async fn dropped_futures_of_a_handshake_drop_the_transport() {
         // The response does not fit in.
         let (mut peer, io) = duplex(request.len() / 2);
         let accepting = async {
-            let incoming = Incoming::receive(io, &tokio_websocket_proto::DEFAULT_CONFIG).await?;
+            let incoming = Incoming::receive(io, &DEFAULT_CONFIG).await?;
             incoming.accept(&Acceptance::new()).await
         };
         tokio::select! {
