@@ -67,9 +67,10 @@ async fn run(
     let mut socket = client.connect(uri).await?.socket;
     eprintln!("connected");
     talk(&mut socket, lines).await?;
-    Ok(match socket.outcome() {
-        Some(outcome) if outcome.code != CloseCode::NORMAL => Ended::By(outcome.code),
-        Some(_) | None => Ended::Normally,
+    Ok(match socket.outcome().map(|outcome| outcome.code) {
+        // Browsers close without a code.
+        Some(CloseCode::NORMAL | CloseCode::NO_STATUS) | None => Ended::Normally,
+        Some(code) => Ended::By(code),
     })
 }
 

@@ -137,10 +137,12 @@ impl ClientBuilder {
             Err(error) => return Err(error),
         };
         let address = address(uri).into();
-        Err(match is_tls_error(&error) {
-            true => ConnectError::Tls { address, error }.into(),
-            false => ConnectError::NoResponse { address, error }.into(),
-        })
+        let error = if is_tls_error(&error) {
+            ConnectError::Tls { address, error }
+        } else {
+            ConnectError::NoResponse { address, error }
+        };
+        Err(error.into())
     }
 
     /// Opens a tunnel through a proxy to the host and port of `uri`.

@@ -39,7 +39,8 @@ pub enum ConnectError {
         /// The first error that occurred.
         error: io::Error,
     },
-    /// TLS failed: its handshake, or later the server's check of the client's certificate. The source of `error` is the error of rustls, if it comes from there.
+    /// TLS failed: its handshake, or later the server's check of the client's certificate. The source of
+    /// `error` is the error of rustls, if it comes from there.
     Tls {
         /// The peer.
         address: Box<str>,

@@ -22,7 +22,9 @@ use crate::timer::Timer;
 use crate::websocket::WebSocket;
 
 /// The configuration of [`accept`] and [`client`](crate::client): the default one of `websocket-proto` with
-/// [`Timeouts::RECOMMENDED`], so that each connection has keepalive and a deadline for each step.
+/// [`Timeouts::RECOMMENDED`], so that each connection has keepalive and a deadline for each step. They are timers
+/// of tokio, which panics in a runtime without
+/// [`enable_time`](https://docs.rs/tokio/latest/tokio/runtime/struct.Builder.html#method.enable_time).
 ///
 /// [`default_config`] returns it for changes.
 pub static DEFAULT_CONFIG: Config = default_config();
@@ -125,6 +127,10 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Incoming<IO> {
 
     /// Accepts the upgrade, and writes the response.
     ///
+    /// This completes the opening handshake, whose deadline has ended with the request: if the client does not
+    /// read, the connection fails as any other whose output makes no progress, after
+    /// [`Timeouts::ping`] and [`Timeouts::pong`] together.
+    ///
     /// # Errors
     ///
     /// Returns [`Error::NotWebSocket`] if the request is plain HTTP, to which the response is 426, and
@@ -167,10 +173,11 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Incoming<IO> {
         }
     }
 
-    /// Rejects the request with a prepared response, and closes the transport when the client has read
-    /// it and ends its stream, or [`Timeouts::closing`] has passed; without that timeout, an unbounded time
-    /// later. The body is the reason phrase; [`respond`](Self::respond) sends a text of
-    /// the program, which clients of this crate show in their error.
+    /// Rejects the request with a prepared response. The body is the reason phrase; [`respond`](Self::respond)
+    /// sends a text of the program, which clients of this crate show in their error.
+    ///
+    /// Completes and closes the transport when the client has ended its stream. [`Timeouts::closing`] bounds the
+    /// time to write each 16 KiB and then this wait; without it, a client that stays makes it wait for ever.
     ///
     /// # Errors
     ///
@@ -183,8 +190,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Incoming<IO> {
     }
 
     /// Answers the request with a response of the application: a page, a redirect, a demand for
-    /// credentials, a rejection that says why. Closes the transport when the client has read it or a deadline
-    /// has passed.
+    /// credentials, a rejection that says why. Completes as [`reject`](Self::reject) does.
     ///
     /// ```
     /// # use tokio::net::TcpStream;

@@ -62,7 +62,7 @@
 //! | `from_raw_socket(stream, role, config)` | [`WebSocket::from_parts`](crate::WebSocket::from_parts) with a [`Connection::server`](crate::proto::Connection::server) or [`client`](crate::proto::Connection::client) and an empty [`Input`](crate::proto::Input) |
 //! | `from_partially_read(stream, part, role, config)` | the same, with an [`Input`](crate::proto::Input) of the bytes that were read |
 //! | `next()` of `StreamExt` | the same, or [`recv`](crate::WebSocket::recv), which copies nothing |
-//! | `is_terminated` of `FusedStream` | [`outcome().is_some()`](crate::WebSocket::outcome) |
+//! | `is_terminated` of `FusedStream` | none: [`outcome()`](crate::WebSocket::outcome) is there before `recv` has returned the failure and the messages before it. The stream ends with `None`, and then returns `None` again |
 //! | `send(message)` of `SinkExt` | the same, or [`send`](crate::WebSocket::send), which also takes strings, bytes and prepared messages |
 //! | `feed`, `flush` of `SinkExt` | [`feed`](crate::WebSocket::feed), [`flush`](crate::WebSocket::flush) |
 //! | `split()` of `StreamExt` | [`WebSocket::split`](crate::WebSocket::split) |

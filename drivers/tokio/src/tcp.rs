@@ -102,7 +102,12 @@ fn alternate(addresses: impl Iterator<Item = SocketAddr>) -> Vec<SocketAddr> {
 }
 
 #[cfg(test)]
+#[path = "../tests/common/full_listener.rs"]
+mod full_listener;
+
+#[cfg(test)]
 mod tests {
+    use super::full_listener::FullListener;
     use super::*;
 
     use tokio::net::TcpListener;
@@ -139,16 +144,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn second_address_is_tried_while_the_first_does_not_answer() {
-        // The backlog of the first listener is full, so that the system drops further connections.
-        let socket = tokio::net::TcpSocket::new_v4().unwrap();
-        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
-        let full = socket.listen(1).unwrap();
-        let silent = full.local_addr().unwrap();
-        let limit = Duration::from_secs(1);
-        let mut queued = Vec::new();
-        while let Ok(socket) = tokio::time::timeout(limit, TcpStream::connect(silent)).await {
-            queued.push(socket);
-        }
+        let full = FullListener::new().await;
+        let silent = full.address;
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let accepting = listener.local_addr().unwrap();
         let start = Instant::now();

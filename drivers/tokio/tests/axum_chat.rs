@@ -1,15 +1,13 @@
 //! The example `axum_chat` as a program.
 #![cfg(unix)]
 
-use std::env::consts::EXE_SUFFIX;
-use std::process::Stdio;
+mod program;
 
 use http_body_util::{BodyExt, Empty};
 use hyper::body::Bytes;
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncBufReadExt, BufReader};
+use program::{Program, start};
 use tokio::net::TcpStream;
-use tokio::process::{Child, Command};
 use tokio_websocket_proto::proto::handshake::{ClientRequest, Field};
 use tokio_websocket_proto::proto::{CloseCode, Config, Deflate};
 use tokio_websocket_proto::{Error, WebSocket, client, client_with};
@@ -17,35 +15,21 @@ use tokio_websocket_proto::{Error, WebSocket, client, client_with};
 static CONFIG: Config = Config::new().with_deflate(Deflate::new());
 
 struct Server {
-    child: Child,
+    program: Program,
     address: String,
 }
 
 impl Server {
     async fn start() -> Self {
-        let test = std::env::current_exe().unwrap();
-        let profile = test.parent().and_then(|deps| deps.parent()).unwrap();
-        let path = profile.join("examples").join(format!("axum_chat{EXE_SUFFIX}"));
-        let shown = path.display();
-        assert!(path.exists(), "{shown} is built by `cargo test` or `cargo build --examples`");
-        let mut command = Command::new(path);
-        command.arg("127.0.0.1:0").stdout(Stdio::piped()).kill_on_drop(true);
-        let mut child = command.spawn().unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let line = lines.next_line().await.unwrap().unwrap();
+        let mut program = start("axum_chat", &["127.0.0.1:0"]);
+        let line = program.line().await;
         let address = line.strip_prefix("listening on http://").and_then(|a| a.strip_suffix('/'));
-        Self { child, address: address.unwrap().to_owned() }
+        Self { address: address.unwrap().to_owned(), program }
     }
 
     async fn enter(&self, path: &str) -> WebSocket<TcpStream> {
         let io = TcpStream::connect(&self.address).await.unwrap();
         client_with(io, &ClientRequest::to(&self.address, path), &CONFIG).await.unwrap().0
-    }
-
-    /// Ends as by Ctrl-C.
-    async fn interrupt(&self) {
-        let id = self.child.id().unwrap().to_string();
-        assert!(Command::new("kill").args(["-INT", &id]).status().await.unwrap().success());
     }
 }
 
@@ -57,7 +41,7 @@ async fn expect(socket: &mut WebSocket<TcpStream>, texts: &[&str]) {
 
 #[tokio::test]
 async fn members_of_a_room_hear_each_other_and_nobody_else() {
-    let mut server = Server::start().await;
+    let server = Server::start().await;
     let mut ann = server.enter("/rooms/tea/Ann").await;
     expect(&mut ann, &["\tAnn has come"]).await;
     ann.send("anyone?").await.unwrap();
@@ -81,13 +65,13 @@ async fn members_of_a_room_hear_each_other_and_nobody_else() {
     ben.close(CloseCode::NORMAL).await.unwrap();
     expect(&mut ann, &["\tBen B. has left"]).await;
 
-    server.interrupt().await;
+    server.program.interrupt().await;
     for mut socket in [ann, zoe] {
         assert!(socket.recv().await.unwrap().is_none());
         assert_eq!(socket.peer_close().unwrap().code(), CloseCode::GOING_AWAY);
         assert!(socket.outcome().unwrap().clean);
     }
-    assert!(server.child.wait().await.unwrap().success());
+    server.program.finish().await.unwrap();
 }
 
 #[tokio::test]

@@ -4,10 +4,13 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
-use tokio_websocket_proto::proto::handshake::ClientRequest;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio_websocket_proto::proto::{Chunk, CloseCode, Fragment};
-use tokio_websocket_proto::{Error, WebSocket, accept, client};
+use tokio_websocket_proto::{Error, WebSocket};
+
+use pair::{echo, pair};
+
+mod pair;
 
 /// A future that is dropped after it has waited `polls` times. Its output is then `None`.
 struct Cancelled<'f, T> {
@@ -37,13 +40,6 @@ impl<T> Future for Cancelled<'_, T> {
             }
         }
     }
-}
-
-async fn pair(capacity: usize) -> (WebSocket<DuplexStream>, WebSocket<DuplexStream>) {
-    let (a, b) = duplex(capacity);
-    let request = ClientRequest::to("localhost", "/");
-    let (server, client) = tokio::join!(accept(a), client(b, &request));
-    (server.unwrap(), client.unwrap())
 }
 
 fn message(i: usize) -> String {
@@ -165,13 +161,6 @@ async fn dropped_halves_futures_lose_nothing() {
     for polls in 0..4 {
         let (server, client) = pair(10).await;
         let (mut sender, mut receiver) = client.split();
-        let echo = async {
-            let mut server = server;
-            while let Some(message) = server.recv().await.unwrap() {
-                let message = message.into_owned();
-                server.feed(message).await.unwrap();
-            }
-        };
         let sending = async {
             for i in 0..30 {
                 // A message is queued before the call waits, because the output is not full.
@@ -192,7 +181,8 @@ async fn dropped_halves_futures_lose_nothing() {
                 }
             }
         };
-        let ((), (), received) = tokio::join!(echo, sending, receiving);
+        let (echoed, (), received) = tokio::join!(echo(server), sending, receiving);
+        echoed.unwrap();
         assert_eq!(received, (0..30).map(message).collect::<Vec<_>>());
     }
 }

@@ -205,7 +205,7 @@ async fn server_or_proxy_that_demands_a_client_certificate() {
         // With TLS 1.3 the client's handshake is complete before this fails.
         async move {
             let accepted = acceptor.accept(socket).into_fallible().await;
-            let (_, mut socket) = accepted.err().expect("the client has no certificate");
+            let (_, mut socket) = accepted.expect_err("the client has no certificate");
             // Unread bytes would reset the connection before the client has read the alert.
             socket.shutdown().await?;
             tokio::io::copy(&mut socket, &mut tokio::io::sink()).await

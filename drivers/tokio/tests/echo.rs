@@ -3,27 +3,16 @@
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, duplex};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio_websocket_proto::proto::handshake::{Acceptance, ClientRequest, Field, InvalidHead};
 use tokio_websocket_proto::proto::{CloseCode, Message};
 use tokio_websocket_proto::{
     DEFAULT_CONFIG, Error, Incoming, WebSocket, accept, client, client_with,
 };
 
-async fn pair(capacity: usize) -> (WebSocket<DuplexStream>, WebSocket<DuplexStream>) {
-    let (a, b) = duplex(capacity);
-    let request = ClientRequest::to("localhost", "/");
-    let (server, client) = tokio::join!(accept(a), client(b, &request));
-    (server.unwrap(), client.unwrap())
-}
+use pair::{echo, pair};
 
-async fn echo<IO: AsyncRead + AsyncWrite + Unpin>(mut socket: WebSocket<IO>) -> Result<(), Error> {
-    while let Some(message) = socket.recv().await? {
-        let message = message.into_owned();
-        socket.feed(message).await?;
-    }
-    Ok(())
-}
+mod pair;
 
 #[tokio::test]
 async fn messages_are_echoed_and_the_closing_handshake_completes() {

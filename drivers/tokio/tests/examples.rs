@@ -1,80 +1,19 @@
 //! Runs the examples as programs.
 
 mod common;
-
-use std::env::consts::EXE_SUFFIX;
-use std::process::Stdio;
-use std::time::Duration;
+mod program;
 
 use common::{
     TLS, accept_and_echo, echo_server, listen, proxy, serve, serve_bytes, tls_echo_server,
 };
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
-use tokio::process::{Child, ChildStdout, Command};
-use tokio::time::timeout;
+use program::{start, start_with};
 use tokio_websocket_proto::proto::handshake::Acceptance;
-use tokio_websocket_proto::proto::{CloseCode, Message};
+use tokio_websocket_proto::proto::{CloseCode, CloseFrame, Message};
 use tokio_websocket_proto::{DEFAULT_CONFIG, Incoming, accept, connect};
-
-/// A running example. It is killed when dropped.
-struct Program {
-    child: Child,
-    stdout: Lines<BufReader<ChildStdout>>,
-}
-
-/// Starts an example, which `cargo test` builds next to the tests.
-fn start(name: &str, arguments: &[&str]) -> Program {
-    start_with(name, arguments, &[])
-}
-
-/// The variables that name a proxy. Those of this machine must not change a test.
-const PROXY_VARIABLES: [&str; 7] =
-    ["http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY"];
-
-/// Starts an example with variables in its environment.
-fn start_with(name: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Program {
-    let test = std::env::current_exe().unwrap();
-    let profile = test.parent().and_then(|deps| deps.parent()).unwrap();
-    let mut command = Command::new(profile.join("examples").join(format!("{name}{EXE_SUFFIX}")));
-    for variable in PROXY_VARIABLES {
-        command.env_remove(variable);
-    }
-    let mut child = command
-        .args(arguments)
-        .envs(variables.iter().copied())
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap();
-    let stdout = BufReader::new(child.stdout.take().unwrap()).lines();
-    Program { child, stdout }
-}
 
 fn temporary_file(extension: &str) -> String {
     let name = format!("tokio-websocket-proto-{}.{extension}", std::process::id());
     std::env::temp_dir().join(name).to_str().unwrap().to_owned()
-}
-
-impl Program {
-    /// Returns the next line that the program prints.
-    async fn line(&mut self) -> String {
-        let line = timeout(Duration::from_secs(60), self.stdout.next_line()).await;
-        line.expect("the program is alive").unwrap().expect("the program prints a line")
-    }
-
-    async fn type_text(&mut self, text: &str) {
-        self.child.stdin.as_mut().unwrap().write_all(text.as_bytes()).await.unwrap();
-    }
-
-    /// Ends the input of the program, and returns its errors if it fails.
-    async fn finish(mut self) -> Result<(), String> {
-        drop(self.child.stdin.take());
-        let output = self.child.wait_with_output().await.unwrap();
-        let errors = String::from_utf8(output.stderr).unwrap();
-        if output.status.success() { Ok(()) } else { Err(errors) }
-    }
 }
 
 #[tokio::test]
@@ -173,6 +112,17 @@ async fn client_connects_again_after_a_restart_of_the_server() {
 }
 
 #[tokio::test]
+async fn client_ends_normally_after_a_close_with_1000_or_without_a_code() {
+    for frame in [Some(CloseFrame::new(CloseCode::NORMAL, "").unwrap()), None] {
+        let (listener, port) = listen().await;
+        let client = start("client", &[&format!("ws://127.0.0.1:{port}/")]);
+        let mut socket = accept(listener.accept().await.unwrap().0).await.unwrap();
+        socket.close(frame).await.unwrap();
+        client.finish().await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn client_stops_when_the_server_rejects_it() {
     let rejection = "HTTP/1.1 401 \r\nContent-Length: 0\r\n\r\n";
     let port = serve_bytes(rejection).await;
@@ -219,8 +169,7 @@ async fn broadcast_server_closes_its_clients_when_it_is_interrupted() {
     let mut server = start("broadcast_server", &["127.0.0.1:0"]);
     let line = server.line().await;
     let mut socket = connect(line.strip_prefix("listening on ").unwrap()).await.unwrap();
-    let id = server.child.id().unwrap().to_string();
-    assert!(Command::new("kill").args(["-INT", &id]).status().await.unwrap().success());
+    server.interrupt().await;
     assert_eq!(socket.recv().await.unwrap(), None);
     assert_eq!(socket.peer_close().unwrap().code(), CloseCode::GOING_AWAY);
     server.finish().await.unwrap();

@@ -4,10 +4,12 @@ use std::pin::pin;
 use std::task::Poll;
 
 use tokio_websocket_proto::proto::Message;
-use tokio_websocket_proto::{Error, WebSocket, accept};
+use tokio_websocket_proto::{Error, accept};
 
+use pair::echo;
 use script::{FAILURE, PEER_CLOSE, Script, calls, poll};
 
+mod pair;
 mod script;
 
 #[allow(unsafe_code, reason = "a global allocator is unsafe to implement")]
@@ -23,14 +25,6 @@ fn frames(len: usize) -> (Vec<u8>, Vec<u8>) {
     let payload = vec![7; len];
     let client = [header(0x80), vec![0; 4], payload.clone()].concat();
     (client, [header(0), payload].concat())
-}
-
-async fn echo(mut socket: WebSocket<Script>) -> Result<(), Error> {
-    while let Some(message) = socket.recv().await? {
-        let message = message.into_owned();
-        socket.feed(message).await?;
-    }
-    Ok(())
 }
 
 #[tokio::test(start_paused = true)]

@@ -30,8 +30,8 @@ static CONFIG: Config = default_config()
     .with_limits(Limits::DEFAULT.with_max_message(4096))
     .with_deflate(Deflate::new());
 
-/// A member that does not read its messages is disconnected.
-const TOO_LATE: CloseCode = CloseCode::POLICY_VIOLATION;
+/// A member that does not read its messages is disconnected, and may come back.
+const TOO_LATE: CloseCode = CloseCode::TRY_AGAIN_LATER;
 
 #[derive(Clone)]
 struct Chat {

@@ -1,27 +1,29 @@
 //! Servers and a proxy on loopback sockets.
 
-#![allow(dead_code, reason = "each test uses a part")]
+#![allow(dead_code, unused_imports, reason = "each test uses a part")]
 
 use std::io;
-use std::net::SocketAddr;
 use std::sync::{Arc, LazyLock};
-use std::time::Duration;
 
 use tokio::io::{
     AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader,
     copy_bidirectional,
 };
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::time::timeout;
+use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
 use tokio_websocket_proto::proto::handshake::Acceptance;
-use tokio_websocket_proto::{
-    ClientBuilder, DEFAULT_CONFIG, Error, Incoming, WebSocket, tokio_rustls,
-};
+use tokio_websocket_proto::{ClientBuilder, DEFAULT_CONFIG, Error, Incoming, tokio_rustls};
+
+pub(crate) use full_listener::FullListener;
+pub(crate) use pair::echo;
+
+mod full_listener;
+#[path = "../pair/mod.rs"]
+mod pair;
 
 /// A certificate for `localhost`, on both sides of TLS.
 pub(crate) struct Tls {
@@ -122,17 +124,6 @@ pub(crate) async fn serve_bytes(bytes: impl Into<Vec<u8>>) -> u16 {
     .await
 }
 
-pub(crate) async fn echo<IO>(mut socket: WebSocket<IO>) -> Result<(), Error>
-where
-    IO: AsyncRead + AsyncWrite + Unpin,
-{
-    while let Some(message) = socket.recv().await? {
-        let message = message.into_owned();
-        socket.feed(message).await?;
-    }
-    Ok(())
-}
-
 /// Accepts over any transport, with the first subprotocol that is offered, and echoes. The field
 /// `X-Credentials` of the response has the names of the credential fields of the request.
 pub(crate) async fn accept_and_echo<IO>(io: IO) -> Result<(), Error>
@@ -188,26 +179,4 @@ where
     client.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n").await?;
     copy_bidirectional(&mut client, &mut server).await?;
     Ok(())
-}
-
-/// A listener whose backlog is full: the system drops further connections, as a firewall does.
-pub(crate) struct FullListener {
-    pub(crate) address: SocketAddr,
-    _listener: TcpListener,
-    _queued: Vec<TcpStream>,
-}
-
-impl FullListener {
-    /// Call it with the clock of tokio paused.
-    pub(crate) async fn new() -> Self {
-        let socket = TcpSocket::new_v4().unwrap();
-        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
-        let listener = socket.listen(1).unwrap();
-        let address = listener.local_addr().unwrap();
-        let mut queued = Vec::new();
-        while let Ok(socket) = timeout(Duration::from_secs(1), TcpStream::connect(address)).await {
-            queued.push(socket.unwrap());
-        }
-        Self { address, _listener: listener, _queued: queued }
-    }
 }
