@@ -255,10 +255,8 @@ fn talk(uri: &str, config: &Config, inbox: &mut Inbox) -> Result<()> {
             let (code, reason) = (frame.code(), frame.reason());
             Err(Ended::Closed(code, format!("the server closed with {code} {reason}")).into())
         }
-        (None, None) => {
-            let reason = "the server closed without a code (1005)".into();
-            Err(Ended::Closed(CloseCode::NO_STATUS, reason).into())
-        }
+        // A Close without a code, as that of a browser's `close()`.
+        (None, None) => Ok(()),
     }
 }
 

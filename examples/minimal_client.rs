@@ -53,7 +53,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     match (connection.error(), connection.outcome()) {
         (Some(error), _) => Err(error.into()),
-        (None, Some(end)) if end.code != CloseCode::NORMAL => {
+        (None, Some(end)) if !matches!(end.code, CloseCode::NORMAL | CloseCode::NO_STATUS) => {
             Err(format!("the server closed with {}", end.code).into())
         }
         (None, _) => Ok(()),

@@ -245,12 +245,20 @@ fn client_prints_the_failure_and_exits_with_1() {
         (scripted(|key| accepted(key, b"\x83\x00")), "the reserved opcode 0x3 (close code 1002)"),
         (scripted(|key| accepted(key, b"\x81\x01\xff")), "not UTF-8 (close code 1007)"),
         (scripted(|key| accepted(key, b"\x88\x07\x03\xe9later")), "1001 later"),
-        (scripted(|key| accepted(key, b"\x88\x00")), "1005"),
     ] {
         let (printed, error, code) = run_client(&uri, "");
         assert_eq!((&*printed, code), ("", 1), "{error}");
         assert!(!error.trim().is_empty() && error.contains(wording), "{wording:?} in {error:?}");
     }
+}
+
+#[test]
+fn clients_end_without_a_failure_after_a_close_without_a_code() {
+    let uri = || scripted(|key| accepted(key, b"\x88\x00"));
+    let (_, error, code) = run_client(&uri(), "");
+    assert_eq!((&*error, code), ("", 0));
+    let output = example("minimal_client").arg(uri()).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
 }
 
 #[test]
