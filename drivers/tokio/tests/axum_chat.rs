@@ -1,12 +1,12 @@
 //! The example `axum_chat` as a program.
 #![cfg(unix)]
 
-mod program;
+mod example;
 
+use example::{Program, start};
 use http_body_util::{BodyExt, Empty};
 use hyper::body::Bytes;
 use hyper_util::rt::TokioIo;
-use program::{Program, start};
 use tokio::net::TcpStream;
 use tokio_websocket_proto::proto::handshake::{ClientRequest, Field};
 use tokio_websocket_proto::proto::{CloseCode, Config, Deflate};

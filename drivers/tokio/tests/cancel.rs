@@ -1,46 +1,14 @@
 //! Every future can be dropped at every point at which it waits.
 
-use std::future::Future;
-use std::pin::Pin;
-use std::task::{Context, Poll};
-
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio_websocket_proto::proto::{Chunk, CloseCode, Fragment};
 use tokio_websocket_proto::{Error, WebSocket};
 
+use cancelled::cancelled;
 use pair::{echo, pair};
 
+mod cancelled;
 mod pair;
-
-/// A future that is dropped after it has waited `polls` times. Its output is then `None`.
-struct Cancelled<'f, T> {
-    future: Option<Pin<Box<dyn Future<Output = T> + 'f>>>,
-    polls: usize,
-}
-
-fn cancelled<'f, T>(polls: usize, future: impl Future<Output = T> + 'f) -> Cancelled<'f, T> {
-    Cancelled { future: Some(Box::pin(future)), polls }
-}
-
-impl<T> Future for Cancelled<'_, T> {
-    type Output = Option<T>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
-        let this = self.get_mut();
-        let Some(future) = &mut this.future else { return Poll::Ready(None) };
-        match future.as_mut().poll(cx) {
-            Poll::Ready(output) => Poll::Ready(Some(output)),
-            Poll::Pending if this.polls == 0 => {
-                this.future = None;
-                Poll::Ready(None)
-            }
-            Poll::Pending => {
-                this.polls -= 1;
-                Poll::Pending
-            }
-        }
-    }
-}
 
 fn message(i: usize) -> String {
     format!("message {i} {}", "x".repeat(i * 7 % 300))

@@ -1,12 +1,12 @@
 //! Runs the examples as programs.
 
 mod common;
-mod program;
+mod example;
 
 use common::{
     TLS, accept_and_echo, echo_server, listen, proxy, serve, serve_bytes, tls_echo_server,
 };
-use program::{start, start_with};
+use example::{start, start_with};
 use tokio_websocket_proto::proto::handshake::Acceptance;
 use tokio_websocket_proto::proto::{CloseCode, CloseFrame, Message};
 use tokio_websocket_proto::{DEFAULT_CONFIG, Incoming, accept, connect};

@@ -180,6 +180,22 @@ async fn receiving_half_completes_the_closing_handshake_that_the_sending_half_st
     sender.flush().await.unwrap();
 }
 
+#[tokio::test(start_paused = true)]
+async fn sending_half_does_not_wait_for_the_transport_after_the_connection_has_ended() {
+    let script = Script::default();
+    let (mut sender, mut receiver) = script.server().split();
+    script.buffer_writes();
+    let (wakes, waker) = Wakes::new();
+    let cx = &mut Context::from_waker(&waker);
+    let mut send = pin!(sender.send("Hello"));
+    assert!(send.as_mut().poll(cx).is_pending());
+    script.push(b"\x88\x82\0\0\0\0\x03\xe8");
+    script.push("");
+    assert!(matches!(receiver.recv().await, Ok(None)));
+    assert!(wakes.count() > 0);
+    assert!(matches!(send.as_mut().poll(cx), Poll::Ready(Ok(()))));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn halves_in_two_threads_lose_no_message_that_is_fed() {
     let (io, mut peer) = duplex(1000);
