@@ -178,23 +178,28 @@ impl<'a> HandshakeFields<&'a [u8]> {
 
 impl HandshakeFields<Span> {
     /// Adds the complete field line `line` of `head`, if its field matters.
-    pub(super) fn record(&mut self, head: &[u8], line: FieldLine) {
+    ///
+    /// # Errors
+    ///
+    /// If the line is not in `head`, which breaks an invariant: a dropped field could pass a check.
+    pub(super) fn record(&mut self, head: &[u8], line: FieldLine) -> Result<(), HandshakeError> {
         let (Some(name), Some(value)) =
             (head.get(line.start..line.colon), head.get(line.colon + 1..line.end))
         else {
             debug_assert!(false, "the scanner read this part of the head");
-            return;
+            return Err(HandshakeError::InvalidFieldName);
         };
-        let Some(name) = FieldName::of(name) else { return };
+        let Some(name) = FieldName::of(name) else { return Ok(()) };
         let value = trim_start(value);
         let start = line.end - value.len();
         let value = trim_end(value);
         let end = start + value.len();
         let Some(start) = NonZeroU32::new(start as u32) else {
             debug_assert!(false, "a start line precedes all fields");
-            return;
+            return Err(HandshakeError::InvalidFieldName);
         };
         self.add(name, value, Span { start, end: end as u32 });
+        Ok(())
     }
 
     /// Returns the fields with their values in `head`.

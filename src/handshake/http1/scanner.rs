@@ -1,5 +1,4 @@
-//! An incremental scanner of heads. The methods of [`Scanner`] follow the grammar of RFC 9112 from top
-//! to bottom:
+//! An incremental scanner of heads, whose grammar is in RFC 9112:
 //!
 //! ```text
 //! request  = [ CRLF ] method SP request-target SP HTTP-version CRLF fields
@@ -7,9 +6,10 @@
 //! fields   = *( field-name ":" OWS field-value OWS CRLF ) CRLF
 //! ```
 //!
-//! Each method reads one part and the byte that ends it. If a byte is missing, the method stops there,
-//! and the next call of [`Scanner::scan`] continues at that byte. Therefore each byte is read once, and
-//! an invalid byte is reported by the call that receives it, however the head is split.
+//! The table [`SYNTAX`] describes each part before the field lines. `next_part` reads one of these parts
+//! and the byte that ends it; `fields` reads the field lines. If a byte is missing, they stop there, and
+//! the next call of [`Scanner::scan`] continues at that byte. Therefore each byte is read once, and an
+//! invalid byte is reported by the call that receives it, however the head is split.
 //!
 //! The scanner keeps the start line, and passes each complete field line to its caller.
 
@@ -79,12 +79,12 @@ impl Scanner {
     }
 
     /// Reads the bytes that arrived since the last call, and passes each complete field line to
-    /// `on_field`. `received` starts with the first byte of the head. If it is not longer
-    /// than in an earlier call, there are no new bytes.
+    /// `on_field`, whose error fails the head. `received` starts with the first byte of the head. If it
+    /// is not longer than in an earlier call, there are no new bytes.
     pub(crate) fn scan(
         &mut self,
         received: &[u8],
-        mut on_field: impl FnMut(FieldLine),
+        mut on_field: impl FnMut(FieldLine) -> Result<(), HandshakeError>,
     ) -> Result<(), HandshakeError> {
         if let Some(error) = self.failure {
             return Err(error);
@@ -106,7 +106,11 @@ impl Scanner {
     }
 
     /// Reads the current part as far as it has arrived, and returns the next part.
-    fn next_part(&mut self, received: &[u8], on_field: &mut impl FnMut(FieldLine)) -> Step {
+    fn next_part(
+        &mut self,
+        received: &[u8],
+        on_field: &mut impl FnMut(FieldLine) -> Result<(), HandshakeError>,
+    ) -> Step {
         let Some(syntax) = SYNTAX.get(self.part as usize) else {
             return self.fields(received, on_field);
         };
@@ -166,7 +170,11 @@ impl Scanner {
     /// Reads field lines up to the empty line that ends the head. Most bytes of a head are field lines,
     /// so that this is one loop over local variables.
     // RFC 9112, section 5: field-line = field-name ":" OWS field-value OWS.
-    fn fields(&mut self, received: &[u8], on_field: &mut impl FnMut(FieldLine)) -> Step {
+    fn fields(
+        &mut self,
+        received: &[u8],
+        on_field: &mut impl FnMut(FieldLine) -> Result<(), HandshakeError>,
+    ) -> Step {
         let Self { mut part, mut at, mut start, mut colon, mut field_count, .. } = *self;
         let end = loop {
             let limit = self.field_line_limit(start);
@@ -213,7 +221,9 @@ impl Scanner {
                 Some(_) => break failed(HandshakeError::LoneCr),
                 None => break Err(Stop::MissingByte),
             }
-            on_field(FieldLine { start, colon, end: at - 1 });
+            if let Err(error) = on_field(FieldLine { start, colon, end: at - 1 }) {
+                break failed(error);
+            }
             at += 1;
             start = at;
             field_count += 1;
@@ -285,7 +295,10 @@ mod tests {
     fn scan<'a>(mut scanner: Scanner, pieces: impl Iterator<Item = &'a [u8]>) -> Outcome {
         let mut fields = 0;
         for received in pieces {
-            if let Err(error) = scanner.scan(received, |_| fields += 1) {
+            if let Err(error) = scanner.scan(received, |_| {
+                fields += 1;
+                Ok(())
+            }) {
                 return Outcome::Failed(error);
             }
             // A call reads all received bytes, so that no byte is read twice.
@@ -361,11 +374,11 @@ mod tests {
             for shorter in 0..len {
                 let mut scanner = Scanner::request(HeadLimits::DEFAULT);
                 for received in [&head[..len], &head[..shorter]] {
-                    scanner.scan(received, |_| {}).unwrap();
+                    scanner.scan(received, |_| Ok(())).unwrap();
                     assert_eq!(scanner.at, len);
                     assert!(scanner.complete().is_none());
                 }
-                scanner.scan(head, |_| {}).unwrap();
+                scanner.scan(head, |_| Ok(())).unwrap();
                 assert_eq!(scanner.complete().map(|(len, _)| len), Some(head.len()));
             }
         }
@@ -378,7 +391,7 @@ mod tests {
         for len in 0..=head.len() {
             let mut received = head[..len].to_vec();
             received[..len.saturating_sub(1)].fill(0);
-            scanner.scan(&received, |_| {}).unwrap();
+            scanner.scan(&received, |_| Ok(())).unwrap();
         }
         assert_eq!(scanner.complete().map(|(len, _)| len), Some(head.len()));
     }
