@@ -5,6 +5,7 @@ use super::{Field, HeadBuffer, HeadWriter, InvalidHead};
 /// A prepared response that rejects a request.
 ///
 /// It has `Connection: close`: a server must not read bytes after the request as another request.
+/// `to_http` (feature `http`) keeps that field for an HTTP/1.1 stack.
 ///
 /// ```
 /// use websocket_proto::handshake::Rejection;
@@ -103,6 +104,13 @@ impl Rejection {
         head.number(body.len())?;
         head.write(&[b"\r\n\r\n", sent_body(method, body.as_bytes())])?;
         Ok(head.written())
+    }
+
+    /// Returns the fields of [`lines`](Self::lines), in which `Retry-After` is empty.
+    #[cfg(feature = "http")]
+    pub(super) fn fields(self) -> impl Iterator<Item = Field<'static>> {
+        let lines = self.lines().split("\r\n").skip(1);
+        lines.filter_map(|line| line.split_once(": ")).map(|(name, value)| Field::new(name, value))
     }
 
     /// Returns the status line and the fields that differ between responses, up to the value of

@@ -144,21 +144,27 @@ impl<'a> ExtendedConnect<'a> {
 
 /// # Types of `http`
 impl Rejection {
-    /// Returns this response without a body, for another stack to write.
+    /// Returns this response without a body and the fields that describe one, for another stack to
+    /// write over HTTP/1.1.
+    ///
+    /// It has `Connection: close`, so that the stack reads no further request from the connection: a
+    /// client that expects an upgrade may send frames after its request. HTTP/2 and HTTP/3 have no such
+    /// field (RFC 9113, section 8.2.2); there, respond with [`ExtendedConnect::reject_http`].
+    ///
+    /// ```
+    /// use websocket_proto::handshake::Rejection;
+    ///
+    /// let response = Rejection::Forbidden.to_http();
+    /// assert_eq!((response.status().as_u16(), &response.headers()["connection"]), (403, "close"));
+    /// ```
     #[must_use]
     pub fn to_http(self) -> Response<()> {
         let status = StatusCode::from_u16(self.status());
         debug_assert!(status.is_ok(), "the status codes of rejections are valid");
         let mut response = with_status(status.unwrap_or(StatusCode::BAD_REQUEST));
         let headers = response.headers_mut();
-        if let Self::MethodNotAllowed = self {
-            headers.insert("allow", HeaderValue::from_static("GET"));
-        }
-        if let Self::UpgradeRequired = self {
-            headers.insert("upgrade", HeaderValue::from_static("websocket"));
-            headers.insert("connection", HeaderValue::from_static("Upgrade"));
-            headers.insert("sec-websocket-version", HeaderValue::from_static("13"));
-        }
+        let appended = self.fields().try_for_each(|field| append(headers, field));
+        debug_assert!(appended.is_ok(), "the fields of rejections are valid");
         if let Self::Unavailable { retry_after } = self {
             headers.insert("retry-after", retry_after.into());
         }
