@@ -148,8 +148,9 @@ impl Rejection {
 /// Writes a response that closes the connection: an error page, a redirect, or the response to a
 /// plain HTTP request. Returns the length of head and body in bytes.
 ///
-/// `Connection: close` and `Content-Length` are added. `method` is the method of the request. If it is
-/// HEAD, the body is omitted, and `Content-Length` is still the length of `body`.
+/// `Connection: close` and `Content-Length` are added. If `fields` has `Upgrade`, which a response with
+/// status 426 must have, `Connection` also lists it (RFC 9110, section 7.8). `method` is the method of the
+/// request. If it is HEAD, the body is omitted, and `Content-Length` is still the length of `body`.
 ///
 /// # Errors
 ///
@@ -183,8 +184,15 @@ pub fn write_response<'a>(
     head.write(&[b"HTTP/1.1 "])?;
     head.number(status.into())?;
     head.write(&[b" ", reason(status).as_bytes(), b"\r\n"])?;
-    head.extra_fields(fields)?;
-    head.write(&[b"Connection: close\r\n"])?;
+    let mut connection: &[u8] = b"Connection: close\r\n";
+    for field in fields {
+        field.check(Field::is_reserved_in_response)?;
+        head.field(*field)?;
+        if field.has_name("upgrade") {
+            connection = b"Connection: close, Upgrade\r\n";
+        }
+    }
+    head.write(&[connection])?;
     // RFC 9110, section 8.6: 204 has no Content-Length, and 304 only that of the corresponding 200.
     if !bodiless {
         head.write(&[b"Content-Length: "])?;

@@ -243,7 +243,7 @@ fn server_answers_with_an_http_response() {
         .header("set-cookie", "a=b")
         .body(())
         .unwrap();
-    let mut connection = received().accept_http(&response).unwrap();
+    let mut connection = received().accept_response(&response).unwrap();
     let sent = written(connection.output());
     assert!(sent.contains("\r\nSec-WebSocket-Protocol: chat\r\n"), "{sent}");
     assert!(sent.contains("\r\nConnection: Upgrade\r\n"), "{sent}");
@@ -251,16 +251,33 @@ fn server_answers_with_an_http_response() {
 
     let response =
         Response::builder().status(401).header("www-authenticate", "Basic").body("no").unwrap();
-    let unaccepted = received().accept_http(&response).unwrap_err();
+    let unaccepted = received().accept_response(&response).unwrap_err();
     assert_eq!(unaccepted.error, AcceptError::Response(InvalidHead::Status));
     assert!(unaccepted.handshake.request().is_some());
     let mut handshake = received();
-    handshake.respond_http(&response).unwrap();
+    handshake.respond_with(&response).unwrap();
     assert_eq!(
         written(handshake.output()),
         "HTTP/1.1 401 Unauthorized\r\nwww-authenticate: Basic\r\nConnection: close\r\n\
         Content-Length: 2\r\n\r\nno"
     );
+
+    let mut handshake = received();
+    handshake.respond_with(&Rejection::UpgradeRequired.to_http().map(|()| "page")).unwrap();
+    assert_eq!(
+        written(handshake.output()),
+        "HTTP/1.1 426 Upgrade Required\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n\
+        Connection: close, Upgrade\r\nContent-Length: 4\r\n\r\npage"
+    );
+
+    let response = Response::builder()
+        .status(101)
+        .header("sec-websocket-protocol", "chat")
+        .header("sec-websocket-protocol", "soap")
+        .body(())
+        .unwrap();
+    let unaccepted = received().accept_response(&response).unwrap_err();
+    assert_eq!(unaccepted.error, AcceptError::Response(InvalidHead::Subprotocol));
 }
 
 #[test]

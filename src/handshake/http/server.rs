@@ -1,8 +1,12 @@
 //! Conversions for servers.
 
-use ::http::{HeaderValue, Request, Response, StatusCode, Version};
+use alloc::vec::Vec;
+use core::fmt;
+use core::str;
 
-use super::{append, append_extra, response_of, unreserved_fields, with_status};
+use ::http::{HeaderValue, Request, Response, StatusCode, Uri, Version};
+
+use super::{append, append_extra, fields_of, response_of, with_status};
 use crate::Connection;
 use crate::handshake::authority::default_port;
 use crate::handshake::fields::SUBPROTOCOLS;
@@ -181,34 +185,39 @@ impl ServerHandshake {
     ///
     /// # Errors
     ///
-    /// The errors of [`accept`](Self::accept), and [`InvalidHead::Status`] if the status code is not
-    /// 101.
+    /// The errors of [`accept`](Self::accept), [`InvalidHead::Status`] if the status code is not 101,
+    /// and [`InvalidHead::Subprotocol`] if `Sec-WebSocket-Protocol` occurs more than once.
     #[expect(clippy::result_large_err, reason = "the error gives the handshake back")]
-    pub fn accept_http<B>(self, response: &Response<B>) -> Result<Connection, Unaccepted<Self>> {
-        let headers = response.headers();
-        let fields = unreserved_fields(headers);
-        let subprotocol = headers.get(SUBPROTOCOLS).map(HeaderValue::to_str);
+    pub fn accept_response<B>(
+        self,
+        response: &Response<B>,
+    ) -> Result<Connection, Unaccepted<Self>> {
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
             return Err(Unaccepted { handshake: self, error: InvalidHead::Status.into() });
         }
-        let Ok(subprotocol) = subprotocol.transpose() else {
+        let headers = response.headers();
+        let mut subprotocols = headers.get_all(SUBPROTOCOLS).iter().map(HeaderValue::to_str);
+        let (Ok(subprotocol), None) = (subprotocols.next().transpose(), subprotocols.next()) else {
             return Err(Unaccepted { handshake: self, error: InvalidHead::Subprotocol.into() });
         };
+        let fields: Vec<_> = fields_of(headers).filter(|field| !field.is_reserved()).collect();
         let acceptance = Acceptance::new().with_subprotocol(subprotocol);
         self.accept(&acceptance.with_fields(&fields))
     }
 
     /// Sends a response, as [`respond`](Self::respond) does, with the status code, the fields and
-    /// the body of `response`. Fields that the handshake writes itself are omitted.
+    /// the body of `response`. `Connection`, `Content-Length` and `Transfer-Encoding` are omitted: the
+    /// handshake writes its own.
     ///
     /// # Errors
     ///
     /// The errors of [`respond`](Self::respond).
-    pub fn respond_http<B: AsRef<[u8]>>(
+    pub fn respond_with<B: AsRef<[u8]>>(
         &mut self,
         response: &Response<B>,
     ) -> Result<(), AcceptError> {
-        let fields = unreserved_fields(response.headers());
+        let fields = fields_of(response.headers());
+        let fields: Vec<_> = fields.filter(|field| !field.is_reserved_in_response()).collect();
         self.respond(response.status().as_u16(), &fields, response.body().as_ref())
     }
 }
