@@ -90,6 +90,8 @@ pub enum HandshakeError {
     RepeatedOrigin,
     /// The server's [`OriginPolicy`](super::OriginPolicy) does not allow the origin of the client's
     /// page (section 4.2.2, item 4). Change the policy if the page is legitimate.
+    /// [`OriginPolicy::explain`](super::OriginPolicy::explain) returns a text that says which values
+    /// differ, for the body of the response; [`ServerHandshake`](super::ServerHandshake) sends it.
     ForbiddenOrigin,
     /// The client sent a `Sec-WebSocket-Protocol` that is not a list of tokens (section 4.1, item 10).
     InvalidSubprotocols,

@@ -1,12 +1,14 @@
 //! The header fields that matter to the handshake, and the lists in their values.
 
+#[cfg(feature = "http")]
+use alloc::vec::Vec;
 use core::num::NonZeroU32;
 use core::str;
 
 use super::extensions::is_extension_list;
 use super::http1::characters::Class;
 use super::http1::{FieldLine, slice, trim, trim_end, trim_start};
-use super::{Field, HandshakeError, HeadWriter, InvalidHead};
+use super::{Field, Fields, HandshakeError, HeadWriter, InvalidHead};
 
 /// Returns the first subprotocol in `supported` that is also in `offered`, or `None` if there is none.
 ///

@@ -11,7 +11,8 @@ use crate::Connection;
 use crate::handshake::authority::default_port;
 use crate::handshake::fields::SUBPROTOCOLS;
 use crate::handshake::http2::PseudoFields;
-use crate::handshake::upgrade::{RequestLine, RequestTarget};
+use crate::handshake::upgrade::RequestLine;
+use crate::handshake::uri::RequestTarget;
 use crate::handshake::{
     AcceptError, Acceptance, ExtendedConnect, Field, HandshakeError, InvalidHead, OriginPolicy,
     Rejection, ServerHandshake, Unaccepted, Upgrade, accept_key,
@@ -28,7 +29,8 @@ impl<'a> Upgrade<'a> {
     /// # Errors
     ///
     /// The first rule that the request breaks. Respond with
-    /// [`rejection`](HandshakeError::rejection), which [`Rejection::to_http`] converts.
+    /// [`rejection`](HandshakeError::rejection), which [`Rejection::to_http`] converts. For
+    /// [`HandshakeError::ForbiddenOrigin`], [`OriginPolicy::explain_http`] returns the body.
     ///
     /// ```
     /// use websocket_proto::handshake::{Acceptance, OriginPolicy, Upgrade};
@@ -48,16 +50,11 @@ impl<'a> Upgrade<'a> {
         request: &'a Request<B>,
         policy: &OriginPolicy<'_>,
     ) -> Result<Option<Self>, HandshakeError> {
-        let uri = request.uri();
-        let target = match (uri.scheme_str(), uri.authority()) {
-            (None, None) => RequestTarget::parse(uri.path().as_bytes()),
-            (Some(scheme), Some(authority)) if default_port(scheme.as_bytes()).is_some() => {
-                RequestTarget::Absolute { authority: authority.as_str().as_bytes() }
-            }
-            (Some(_) | None, Some(_) | None) => RequestTarget::Other,
+        let line = RequestLine {
+            method: request.method().as_str().as_bytes(),
+            target: request_target(request.uri()),
+            is_at_least_1_1: request.version() == Version::HTTP_11,
         };
-        let is_1_1 = request.version() == Version::HTTP_11;
-        let line = RequestLine { method: request.method().as_str().as_bytes(), target, is_1_1 };
         Self::check(line, request.headers().into(), policy)
     }
 
@@ -80,6 +77,47 @@ impl<'a> Upgrade<'a> {
     }
 }
 
+fn request_target(uri: &Uri) -> RequestTarget<'_> {
+    let path_and_query = uri.path_and_query().map_or("", |path| path.as_str()).as_bytes();
+    match (uri.scheme_str(), uri.authority()) {
+        (None, None) => RequestTarget::parse(path_and_query),
+        (Some(scheme), Some(authority)) if default_port(scheme.as_bytes()).is_some() => {
+            RequestTarget::Absolute { authority: authority.as_str().as_bytes(), path_and_query }
+        }
+        (Some(_) | None, Some(_) | None) => RequestTarget::Other,
+    }
+}
+
+/// # Types of `http`
+impl<'a> OriginPolicy<'a> {
+    /// Returns the body of a 403 response, as [`explain`](Self::explain) does, to a request that
+    /// [`Upgrade::from_http`] or [`ExtendedConnect::from_http`] rejects with
+    /// [`HandshakeError::ForbiddenOrigin`].
+    ///
+    /// ```
+    /// use websocket_proto::handshake::OriginPolicy;
+    ///
+    /// # let request = http::Request::get("/chat").header("host", "10.0.0.7:8080")
+    /// #     .header("origin", "https://example.com").body(())?;
+    /// // let request: http::Request<_>
+    /// let text = OriginPolicy::same().explain_http(&request);
+    /// assert!(text.to_string().starts_with(
+    ///     "The page's Origin \"https://example.com\" is not the requested host \"10.0.0.7:8080\"."
+    /// ));
+    /// # Ok::<(), http::Error>(())
+    /// ```
+    #[must_use]
+    pub fn explain_http<'r, B>(&self, request: &'r Request<B>) -> impl fmt::Display + use<'a, 'r, B>
+    where
+        'a: 'r,
+    {
+        let value = |name| request.headers().get(name).map(HeaderValue::as_bytes);
+        let authority = request_target(request.uri()).authority(value("host"), Some);
+        let authority = authority.and_then(|authority| str::from_utf8(authority).ok());
+        self.explain(value("origin").unwrap_or_default(), authority.unwrap_or_default())
+    }
+}
+
 /// # Types of `http`
 impl<'a> ExtendedConnect<'a> {
     /// Checks a request that another stack parsed, as [`parse`](Self::parse) does.
@@ -89,7 +127,8 @@ impl<'a> ExtendedConnect<'a> {
     ///
     /// # Errors
     ///
-    /// The errors of [`parse`](Self::parse).
+    /// The errors of [`parse`](Self::parse). For [`HandshakeError::ForbiddenOrigin`],
+    /// [`OriginPolicy::explain_http`] returns the body of the response.
     ///
     /// ```
     /// use websocket_proto::handshake::{Acceptance, ExtendedConnect, OriginPolicy};
