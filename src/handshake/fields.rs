@@ -180,28 +180,29 @@ impl<'a> HandshakeFields<&'a [u8]> {
 
 impl HandshakeFields<Span> {
     /// Adds the complete field line `line` of `head`, if its field matters.
-    ///
-    /// # Errors
-    ///
-    /// If the line is not in `head`, which breaks an invariant: a dropped field could pass a check.
-    pub(super) fn record(&mut self, head: &[u8], line: FieldLine) -> Result<(), HandshakeError> {
+    pub(super) fn record(&mut self, head: &[u8], line: FieldLine) {
         let (Some(name), Some(value)) =
             (head.get(line.start..line.colon), head.get(line.colon + 1..line.end))
         else {
             debug_assert!(false, "the scanner read this part of the head");
-            return Err(HandshakeError::InvalidFieldName);
+            return self.fail_all_checks();
         };
-        let Some(name) = FieldName::of(name) else { return Ok(()) };
+        let Some(name) = FieldName::of(name) else { return };
         let value = trim_start(value);
         let start = line.end - value.len();
         let value = trim_end(value);
         let end = start + value.len();
         let Some(start) = NonZeroU32::new(start as u32) else {
             debug_assert!(false, "a start line precedes all fields");
-            return Err(HandshakeError::InvalidFieldName);
+            return self.fail_all_checks();
         };
         self.add(name, value, Span { start, end: end as u32 });
-        Ok(())
+    }
+
+    /// Marks every field as repeated, because a field was not recorded: a missing `Origin` would pass every
+    /// policy.
+    const fn fail_all_checks(&mut self) {
+        self.repeated = u16::MAX;
     }
 
     /// Returns the fields with their values in `head`.

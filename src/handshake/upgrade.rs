@@ -175,14 +175,14 @@ fn check_upgrade<'a>(
     if line.method != b"GET" {
         return Err(HandshakeError::MethodNotGet);
     }
-    if let RequestTarget::Other = line.target {
-        return Err(HandshakeError::InvalidTarget);
-    }
-    // RFC 6455, section 4.2.1, item 2: Host has the server's authority.
-    let host = host.ok_or(HandshakeError::InvalidHost);
-    let authority = line.target.authority(host, |authority| {
-        Authority::parse(authority).map_err(|_| HandshakeError::InvalidTarget)
-    })?;
+    let invalid = match line.target {
+        // RFC 6455, section 4.2.1, item 2: Host has the server's authority.
+        RequestTarget::Origin { .. } => HandshakeError::InvalidHost,
+        RequestTarget::Absolute { .. } => HandshakeError::InvalidTarget,
+        RequestTarget::Other => return Err(HandshakeError::InvalidTarget),
+    };
+    let parse = |authority| Authority::parse(authority).ok();
+    let authority = line.target.authority(host, parse).ok_or(invalid)?;
     // Bytes after the head are frames, so that the request must have no body.
     let length = fields.once(FieldName::ContentLength, HandshakeError::UnexpectedBody)?;
     if length.is_some_and(|length| length != b"0")

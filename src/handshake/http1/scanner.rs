@@ -79,12 +79,12 @@ impl Scanner {
     }
 
     /// Reads the bytes that arrived since the last call, and passes each complete field line to
-    /// `on_field`, whose error fails the head. `received` starts with the first byte of the head. If it
-    /// is not longer than in an earlier call, there are no new bytes.
+    /// `on_field`. `received` starts with the first byte of the head. If it is not longer
+    /// than in an earlier call, there are no new bytes.
     pub(crate) fn scan(
         &mut self,
         received: &[u8],
-        mut on_field: impl FnMut(FieldLine) -> Result<(), HandshakeError>,
+        mut on_field: impl FnMut(FieldLine),
     ) -> Result<(), HandshakeError> {
         if let Some(error) = self.failure {
             return Err(error);
@@ -106,11 +106,7 @@ impl Scanner {
     }
 
     /// Reads the current part as far as it has arrived, and returns the next part.
-    fn next_part(
-        &mut self,
-        received: &[u8],
-        on_field: &mut impl FnMut(FieldLine) -> Result<(), HandshakeError>,
-    ) -> Step {
+    fn next_part(&mut self, received: &[u8], on_field: &mut impl FnMut(FieldLine)) -> Step {
         let Some(syntax) = SYNTAX.get(self.part as usize) else {
             return self.fields(received, on_field);
         };
@@ -170,11 +166,7 @@ impl Scanner {
     /// Reads field lines up to the empty line that ends the head. Most bytes of a head are field lines,
     /// so that this is one loop over local variables.
     // RFC 9112, section 5: field-line = field-name ":" OWS field-value OWS.
-    fn fields(
-        &mut self,
-        received: &[u8],
-        on_field: &mut impl FnMut(FieldLine) -> Result<(), HandshakeError>,
-    ) -> Step {
+    fn fields(&mut self, received: &[u8], on_field: &mut impl FnMut(FieldLine)) -> Step {
         let Self { mut part, mut at, mut start, mut colon, mut field_count, .. } = *self;
         let end = loop {
             let limit = self.field_line_limit(start);
@@ -221,9 +213,7 @@ impl Scanner {
                 Some(_) => break failed(HandshakeError::LoneCr),
                 None => break Err(Stop::MissingByte),
             }
-            if let Err(error) = on_field(FieldLine { start, colon, end: at - 1 }) {
-                break failed(error);
-            }
+            on_field(FieldLine { start, colon, end: at - 1 });
             at += 1;
             start = at;
             field_count += 1;
@@ -295,10 +285,7 @@ mod tests {
     fn scan<'a>(mut scanner: Scanner, pieces: impl Iterator<Item = &'a [u8]>) -> Outcome {
         let mut fields = 0;
         for received in pieces {
-            if let Err(error) = scanner.scan(received, |_| {
-                fields += 1;
-                Ok(())
-            }) {
+            if let Err(error) = scanner.scan(received, |_| fields += 1) {
                 return Outcome::Failed(error);
             }
             // A call reads all received bytes, so that no byte is read twice.
@@ -374,11 +361,11 @@ mod tests {
             for shorter in 0..len {
                 let mut scanner = Scanner::request(HeadLimits::DEFAULT);
                 for received in [&head[..len], &head[..shorter]] {
-                    scanner.scan(received, |_| Ok(())).unwrap();
+                    scanner.scan(received, |_| {}).unwrap();
                     assert_eq!(scanner.at, len);
                     assert!(scanner.complete().is_none());
                 }
-                scanner.scan(head, |_| Ok(())).unwrap();
+                scanner.scan(head, |_| {}).unwrap();
                 assert_eq!(scanner.complete().map(|(len, _)| len), Some(head.len()));
             }
         }
@@ -391,7 +378,7 @@ mod tests {
         for len in 0..=head.len() {
             let mut received = head[..len].to_vec();
             received[..len.saturating_sub(1)].fill(0);
-            scanner.scan(&received, |_| Ok(())).unwrap();
+            scanner.scan(&received, |_| {}).unwrap();
         }
         assert_eq!(scanner.complete().map(|(len, _)| len), Some(head.len()));
     }
