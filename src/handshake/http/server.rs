@@ -198,7 +198,8 @@ impl Rejection {
     /// use websocket_proto::handshake::Rejection;
     ///
     /// let response = Rejection::Forbidden.to_http();
-    /// assert_eq!((response.status().as_u16(), &response.headers()["connection"]), (403, "close"));
+    /// assert_eq!(response.status(), 403);
+    /// assert_eq!(response.headers()["connection"], "close");
     /// ```
     #[must_use]
     pub fn to_http(self) -> Response<()> {
