@@ -41,8 +41,8 @@ pub enum ServerEvent {
     /// [`into_request`](super::ServerHandshake::into_request).
     Http,
     /// The request is malformed, breaks a rule, or did not arrive completely, or the transport broke
-    /// ([`HandshakeError`]). The response, if the error has one, is queued. Continue to drive the handshake until
-    /// [`transport()`](super::Handshake::transport) ends it.
+    /// ([`HandshakeError`]). The response, if the error has one, is queued. Continue to drive the
+    /// handshake until [`transport()`](super::Handshake::transport) ends it.
     Failed(HandshakeError),
 }
 
