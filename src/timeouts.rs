@@ -35,6 +35,9 @@ pub struct Timeouts {
     pub idle: Option<Duration>,
     /// The time from the first Close frame in either direction, or from a failure, to the end of
     /// the peer's stream. Until our Close frame is written, progress of the output restarts it.
+    ///
+    /// In the opening handshake, it bounds the time in which a server writes each 16 KiB of a response that
+    /// does not accept, and then the time until the client's stream ends.
     pub closing: Option<Duration>,
 }
 

@@ -27,7 +27,7 @@ pub struct Acceptance<'a> {
 }
 
 impl<'a> Acceptance<'a> {
-    /// Creates an acceptance without a subprotocol and further fields.
+    /// Creates an acceptance without a subprotocol or further fields.
     #[must_use]
     pub const fn new() -> Self {
         Self {

@@ -64,10 +64,15 @@ pub(super) const fn is_scheme_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.')
 }
 
+/// The default port of `http` and `ws`.
+pub(super) const HTTP_PORT: u16 = 80;
+/// The default port of `https` and `wss`, the schemes with TLS.
+pub(super) const HTTPS_PORT: u16 = 443;
+
 /// Returns the default port of `http`, `https`, `ws` and `wss`, or `None` for other schemes.
 pub(super) const fn default_port(scheme: &[u8]) -> Option<u16> {
     let mut schemes: &[(&[u8], u16)] =
-        &[(b"http", 80), (b"https", 443), (b"ws", 80), (b"wss", 443)];
+        &[(b"http", HTTP_PORT), (b"https", HTTPS_PORT), (b"ws", HTTP_PORT), (b"wss", HTTPS_PORT)];
     while let [(name, port), rest @ ..] = schemes {
         if eq_ignore_case(scheme, name) {
             return Some(*port);

@@ -141,7 +141,10 @@ impl Body {
             }
             let room = self.limit - self.bytes.len();
             let len = input.len().min(usize::try_from(max).unwrap_or(usize::MAX));
-            let (data, rest) = input.split_at_checked(len.min(room))?;
+            let Some((data, rest)) = input.split_at_checked(len.min(room)) else {
+                debug_assert!(false, "`len` is at most the length of the input");
+                return Some(BodyEnd::Truncated);
+            };
             self.bytes.extend_from_slice(data);
             *input = rest;
             if len > room {

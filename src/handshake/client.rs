@@ -6,11 +6,12 @@
 //!     │               └──▶ Body ── end of the body, limit, malformed chunk, timeout, EOF ──▶ Closed
 //!     └── failure ──▶ Closed or Aborted
 //!
-//!   Accepted, Body, Closed ── abort ──▶ Aborted
+//!   Accepted ── failure ──▶ Aborted
+//!   Body, Closed ── the transport broke ──▶ Aborted
 //! ```
 //!
-//! A failure leads to `Aborted` if the transport broke, timed out or was never used (no entropy):
-//! [`Transport::Abort`] instead of [`Transport::Close`].
+//! A failure leads to `Aborted` if the transport broke, the response took too long, or the source of
+//! entropy failed: [`Transport::Abort`] instead of [`Transport::Close`].
 
 use alloc::vec::Vec;
 use core::mem;
@@ -203,7 +204,7 @@ impl ClientHandshake {
     }
 
     /// Returns the head of the final response, or `None` until it is complete. It stays readable
-    /// after a rejection.
+    /// after a rejection, and after a failure: it then shows which rule of the handshake it breaks.
     #[must_use]
     pub fn response(&self) -> Option<ResponseHead<'_>> {
         self.response.head()
@@ -282,9 +283,12 @@ impl Handshake for ClientHandshake {
         match self.state {
             State::Reading | State::Accepted(_) => self.fail_later(HandshakeError::Aborted),
             State::Body => self.truncate_body(State::Aborted),
-            State::Closed | State::Aborted => self.state = State::Aborted,
+            // The output is empty after a failure, but not after a rejection without a body.
+            State::Closed | State::Aborted => {
+                self.output = Output::empty();
+                self.state = State::Aborted;
+            }
         }
-        self.output = Output::empty();
     }
 }
 

@@ -19,20 +19,21 @@ use crate::{Input, Output, Transport};
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Ending {
     /// The response is being written; then the peer's bytes are read and dropped.
-    Responding {
-        /// Bounds the time to write the next `PROGRESS` bytes of the response, then the time until
-        /// the peer's stream ends.
-        timer: StepTimer,
-        closing: Option<Duration>,
-        /// The length of the output when the timer was last restarted.
-        marked: usize,
-    },
+    Responding(Steps),
     /// The response is being written. The peer's stream has ended.
-    RespondingAfterEof {
-        timer: StepTimer,
-    },
+    RespondingAfterEof(Steps),
     Closed,
     Aborted,
+}
+
+/// Bounds each step: the time to write the next `PROGRESS` bytes of the response, then the time until the
+/// peer's stream ends.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Steps {
+    timer: StepTimer,
+    closing: Option<Duration>,
+    /// The length of the output when the timer was last restarted.
+    marked: usize,
 }
 
 /// The number of bytes of the response that must be written to restart the timer.
@@ -41,26 +42,26 @@ const PROGRESS: usize = 16 << 10;
 impl Ending {
     /// Creates the state in which a response of `len` bytes is queued. `closing` bounds each step.
     pub(super) const fn responding(len: usize, closing: Option<Duration>) -> Self {
-        Self::Responding { timer: StepTimer::new(closing), closing, marked: len }
+        Self::Responding(Steps { timer: StepTimer::new(closing), closing, marked: len })
     }
 
     /// Consumes and drops the input, and records the end of the stream.
     pub(super) fn receive(&mut self, input: &mut Input<'_>) {
         input.discard_unread();
         if input.is_finished()
-            && let Self::Responding { timer, .. } = *self
+            && let Self::Responding(steps) = *self
         {
-            *self = Self::RespondingAfterEof { timer };
+            *self = Self::RespondingAfterEof(steps);
         }
     }
 
     pub(super) fn transport(&self, output: &Output) -> Transport {
         match self {
-            Self::Responding { .. } | Self::RespondingAfterEof { .. } if !output.is_empty() => {
+            Self::Responding(_) | Self::RespondingAfterEof(_) if !output.is_empty() => {
                 Transport::Open
             }
-            Self::Responding { .. } => Transport::Drain,
-            Self::RespondingAfterEof { .. } | Self::Closed => Transport::Close,
+            Self::Responding(_) => Transport::Drain,
+            Self::RespondingAfterEof(_) | Self::Closed => Transport::Close,
             Self::Aborted => Transport::Abort,
         }
     }
@@ -68,16 +69,11 @@ impl Ending {
     pub(super) fn handle_timeout(&mut self, now: Duration, output: &mut Output) {
         let is_written = output.is_empty();
         let expired = match self {
-            Self::Responding { timer, closing, marked } => {
-                let len = output.len();
-                if len + PROGRESS <= *marked || (is_written && *marked > 0) {
-                    timer.restart(*closing);
-                    *marked = len;
-                }
-                timer.handle_timeout(now)
+            Self::Responding(steps) => steps.handle_timeout(now, output.len()),
+            Self::RespondingAfterEof(steps) if !is_written => {
+                steps.handle_timeout(now, output.len())
             }
-            Self::RespondingAfterEof { timer } if !is_written => timer.handle_timeout(now),
-            Self::RespondingAfterEof { .. } | Self::Closed | Self::Aborted => false,
+            Self::RespondingAfterEof(_) | Self::Closed | Self::Aborted => false,
         };
         if expired {
             *self = if is_written { Self::Closed } else { Self::Aborted };
@@ -87,9 +83,33 @@ impl Ending {
 
     pub(super) fn poll_timeout(&self, output: &Output) -> Option<Duration> {
         match self {
-            Self::Responding { timer, .. } => timer.poll_timeout(),
-            Self::RespondingAfterEof { timer } if !output.is_empty() => timer.poll_timeout(),
-            Self::RespondingAfterEof { .. } | Self::Closed | Self::Aborted => None,
+            Self::Responding(steps) => steps.poll_timeout(output.len()),
+            Self::RespondingAfterEof(steps) if !output.is_empty() => {
+                steps.poll_timeout(output.len())
+            }
+            Self::RespondingAfterEof(_) | Self::Closed | Self::Aborted => None,
         }
+    }
+}
+
+impl Steps {
+    /// Begins the next step if an output of `len` bytes ends the current one.
+    fn advance(&mut self, len: usize) {
+        if len + PROGRESS <= self.marked || (len == 0 && self.marked > 0) {
+            self.timer.restart(self.closing);
+            self.marked = len;
+        }
+    }
+
+    /// Reports the time. Returns whether the step took too long.
+    fn handle_timeout(&mut self, now: Duration, len: usize) -> bool {
+        self.advance(len);
+        self.timer.handle_timeout(now)
+    }
+
+    /// Returns the time at which the next report is due: at once if a step begins with it.
+    fn poll_timeout(mut self, len: usize) -> Option<Duration> {
+        self.advance(len);
+        self.timer.poll_timeout()
     }
 }

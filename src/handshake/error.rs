@@ -90,6 +90,8 @@ pub enum HandshakeError {
     RepeatedOrigin,
     /// The server's [`OriginPolicy`](super::OriginPolicy) does not allow the origin of the client's
     /// page (section 4.2.2, item 4). Change the policy if the page is legitimate.
+    /// [`OriginPolicy::explain`](super::OriginPolicy::explain) returns a text that says which values
+    /// differ, for the body of the response; [`ServerHandshake`](super::ServerHandshake) sends it.
     ForbiddenOrigin,
     /// The client sent a `Sec-WebSocket-Protocol` that is not a list of tokens (section 4.1, item 10).
     InvalidSubprotocols,
@@ -277,7 +279,8 @@ impl core::error::Error for HandshakeError {}
 #[non_exhaustive]
 pub enum InvalidHead {
     /// The request target is empty, does not start with `/`, or has a character that must be
-    /// percent-encoded.
+    /// percent-encoded. In `ClientHandshake::from_http` (feature `http`), the URI is not an absolute
+    /// `ws`, `wss`, `http` or `https` URI that [`Uri::parse`](super::Uri::parse) accepts.
     Target,
     /// The authority is not a host with an optional port.
     Host,
@@ -288,9 +291,10 @@ pub enum InvalidHead {
     FieldName,
     /// A field value has a control character, or whitespace at its start or end. Encode or trim it.
     FieldValue,
-    /// The handshake writes this field itself: `Host`, `Connection`, `Upgrade`, `Content-Length`,
-    /// `Transfer-Encoding`, `Sec-WebSocket-*`. Omit it, or use its setter. In HTTP/2 and HTTP/3, all
-    /// connection-specific fields are forbidden.
+    /// The handshake writes this field itself. Omit it, or use its setter. In requests and in responses
+    /// that accept, these are `Host`, `Connection`, `Upgrade`, `Content-Length`, `Transfer-Encoding` and
+    /// `Sec-WebSocket-*`; in other responses, `Connection`, `Content-Length` and `Transfer-Encoding`. In
+    /// HTTP/2 and HTTP/3, all connection-specific fields are forbidden.
     ReservedField,
     /// A subprotocol to offer is not a token or occurs twice, or the client did not offer the
     /// subprotocol to accept.

@@ -40,9 +40,9 @@ pub enum ServerEvent {
     /// pass the request to another HTTP stack with
     /// [`into_request`](super::ServerHandshake::into_request).
     Http,
-    /// The request is malformed, breaks a rule, or did not arrive completely. The response, if the
-    /// error has one, is queued. Continue to drive the handshake until
-    /// [`transport()`](super::Handshake::transport) ends it.
+    /// The request is malformed, breaks a rule, or did not arrive completely, or the transport broke
+    /// ([`HandshakeError`]). The response, if the error has one, is queued. Continue to drive the
+    /// handshake until [`transport()`](super::Handshake::transport) ends it.
     Failed(HandshakeError),
 }
 
@@ -77,6 +77,7 @@ pub enum ClientEvent {
     },
     /// The body of a rejection has ended. [`body()`](super::ClientHandshake::body) returns it.
     BodyEnded(BodyEnd),
-    /// The response is malformed, breaks a rule, or did not arrive completely.
+    /// The response is malformed, breaks a rule, or did not arrive completely, or the transport or the
+    /// source of entropy failed ([`HandshakeError`]).
     Failed(HandshakeError),
 }

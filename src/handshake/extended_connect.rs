@@ -4,12 +4,12 @@
 //! HTTP/2 or HTTP/3 stack can send and receive them.
 
 use super::authority::{Authority, default_port, is_same_host};
-use super::fields::{EXTENSIONS, FieldName, SUBPROTOCOLS, tokens};
+use super::fields::{EXTENSIONS, FieldList, FieldName, SUBPROTOCOLS, tokens};
 use super::http1::characters::Class;
 use super::http1::text;
 use super::http2::{PseudoFields, check_extra, check_regular};
-use super::upgrade::{FieldList, check_offer, check_version, parse_host};
-use super::uri::Target;
+use super::upgrade::{check_offer, check_version, parse_host};
+use super::uri::PathAndQuery;
 use super::{
     Acceptance, ClientRequest, Field, Fields, HandshakeError, InvalidHead, Negotiated, OriginPolicy,
 };
@@ -93,7 +93,7 @@ impl<'a> ExtendedConnect<'a> {
         else {
             return Err(HandshakeError::MalformedFields);
         };
-        let fields = list.collect();
+        let fields = list.handshake_fields();
         let host = fields.once(FieldName::Host, HandshakeError::RepeatedHost)?;
         // RFC 9113, section 8.3.1: host and :authority must not differ. One of them is enough.
         let authority = match (authority, host) {
@@ -119,13 +119,13 @@ impl<'a> ExtendedConnect<'a> {
     /// Returns the path, without percent-decoding.
     #[must_use]
     pub fn path(&self) -> &'a str {
-        Target::split(self.target).path
+        PathAndQuery::split(self.target).path
     }
 
     /// Returns the query, without the `?` and without percent-decoding.
     #[must_use]
     pub fn query(&self) -> Option<&'a str> {
-        Target::split(self.target).query
+        PathAndQuery::split(self.target).query
     }
 
     /// Returns the requested authority: `:authority`, or `host` if that is missing.
@@ -273,7 +273,7 @@ impl<'a> ClientRequest<'a> {
             _ => return Err(HandshakeError::MalformedFields),
         }
         let lists = fields.iter().values(EXTENSIONS);
-        Negotiated::from_response(&fields.collect(), lists, &self.extensions, |one| {
+        Negotiated::from_response(&fields.handshake_fields(), lists, &self.extensions, |one| {
             self.offers(one)
         })
         .map(Some)

@@ -1,12 +1,14 @@
 //! The header fields that matter to the handshake, and the lists in their values.
 
+#[cfg(feature = "http")]
+use alloc::vec::Vec;
 use core::num::NonZeroU32;
 use core::str;
 
 use super::extensions::is_extension_list;
 use super::http1::characters::Class;
 use super::http1::{FieldLine, slice, trim, trim_end, trim_start};
-use super::{Field, HandshakeError, HeadWriter, InvalidHead};
+use super::{Field, Fields, HandshakeError, HeadWriter, InvalidHead};
 
 /// Returns the first subprotocol in `supported` that is also in `offered`, or `None` if there is none.
 ///
@@ -183,7 +185,7 @@ impl HandshakeFields<Span> {
             (head.get(line.start..line.colon), head.get(line.colon + 1..line.end))
         else {
             debug_assert!(false, "the scanner read this part of the head");
-            return;
+            return self.fail_all_checks();
         };
         let Some(name) = FieldName::of(name) else { return };
         let value = trim_start(value);
@@ -192,9 +194,15 @@ impl HandshakeFields<Span> {
         let end = start + value.len();
         let Some(start) = NonZeroU32::new(start as u32) else {
             debug_assert!(false, "a start line precedes all fields");
-            return;
+            return self.fail_all_checks();
         };
         self.add(name, value, Span { start, end: end as u32 });
+    }
+
+    /// Marks every field as repeated, because a field was not recorded: a missing `Origin` would pass every
+    /// policy.
+    const fn fail_all_checks(&mut self) {
+        self.repeated = u16::MAX;
     }
 
     /// Returns the fields with their values in `head`.
@@ -216,8 +224,35 @@ impl HandshakeFields<Span> {
     }
 }
 
+/// The fields of a head, in either kind of storage.
+#[derive(Clone, Debug)]
+pub(super) enum FieldList<'a> {
+    Borrowed(Fields<'a>),
+    /// Collected from another stack's map of fields.
+    #[cfg(feature = "http")]
+    Collected(Vec<Field<'a>>),
+}
+
+impl<'a> FieldList<'a> {
+    pub(super) fn iter(&self) -> Fields<'_> {
+        match self {
+            Self::Borrowed(fields) => fields.clone(),
+            #[cfg(feature = "http")]
+            Self::Collected(fields) => Fields::of_list(fields),
+        }
+    }
+
+    pub(super) fn handshake_fields(&self) -> HandshakeFields<&'a [u8]> {
+        match self {
+            Self::Borrowed(fields) => HandshakeFields::collect(fields.clone()),
+            #[cfg(feature = "http")]
+            Self::Collected(fields) => HandshakeFields::collect(fields.iter().copied()),
+        }
+    }
+}
+
 impl Field<'_> {
-    /// Returns whether the handshake writes this field itself.
+    /// Returns whether a request or a response that accepts has this field from the handshake itself.
     pub(super) fn is_reserved(&self) -> bool {
         const PREFIX: &[u8] = b"sec-websocket-";
         let name = self.name_bytes();
@@ -227,13 +262,28 @@ impl Field<'_> {
         }
     }
 
+    /// Returns whether a response that does not accept has this field from the handshake itself: the
+    /// fields that close the connection and delimit the body.
+    pub(super) fn is_reserved_in_response(&self) -> bool {
+        matches!(
+            FieldName::of(self.name_bytes()),
+            Some(FieldName::Connection | FieldName::ContentLength | FieldName::TransferEncoding)
+        )
+    }
+
+    /// Checks a field that the caller adds to a request or to a response that accepts.
+    pub(super) fn check_extra(&self) -> Result<(), InvalidHead> {
+        self.check(Self::is_reserved)
+    }
+
     /// Checks a field that the caller adds to a head: CR, LF and NUL are errors, and so is every other
     /// byte that a recipient would interpret differently.
-    pub(super) fn check_extra(&self) -> Result<(), InvalidHead> {
+    #[inline]
+    pub(super) fn check(&self, is_reserved: impl Fn(&Self) -> bool) -> Result<(), InvalidHead> {
         if !Class::Token.is_all(self.name_bytes()) {
             return Err(InvalidHead::FieldName);
         }
-        if self.is_reserved() {
+        if is_reserved(self) {
             return Err(InvalidHead::ReservedField);
         }
         if !self.has_valid_value() {

@@ -5,7 +5,7 @@
 use super::authority::Authority;
 use super::fields::{HandshakeFields, SUBPROTOCOLS, Span, tokens};
 use super::http1::{Scanner, StartLine, text};
-use super::uri::{Target, split_absolute};
+use super::uri::RequestTarget;
 use super::{Fields, HandshakeError, HeadLimits};
 
 /// An incremental parser of the head of an HTTP/1.1 request (RFC 9112).
@@ -98,22 +98,21 @@ impl<'a> RequestHead<'a> {
     /// has no path (`*`), returns the target.
     #[must_use]
     pub fn path(&self) -> &'a str {
-        Target::of(self.target()).map_or(self.target(), |target| target.path)
+        self.request_target().path_and_query().map_or(self.target(), |target| target.path)
     }
 
     /// Returns the query of the target as sent, without the `?`: the crate `form_urlencoded` decodes
     /// its names and values.
     #[must_use]
     pub fn query(&self) -> Option<&'a str> {
-        Target::of(self.target())?.query
+        self.request_target().path_and_query()?.query
     }
 
     /// Returns the requested authority: that of a target in absolute form, otherwise `Host` (RFC 9112,
     /// section 3.2.2). Returns `None` if it is missing or is not a host with an optional port.
     #[must_use]
     pub fn authority(&self) -> Option<&'a str> {
-        let absolute = split_absolute(self.target_bytes()).map(|(authority, _)| authority);
-        let authority = absolute.or_else(|| self.fields().value("host"))?;
+        let authority = self.request_target().authority(self.fields().value("host"), Some)?;
         Authority::parse(authority).is_ok().then(|| text(authority))
     }
 
@@ -143,7 +142,11 @@ impl<'a> RequestHead<'a> {
         self.0.line.method(self.0.bytes)
     }
 
-    pub(super) fn target_bytes(&self) -> &'a [u8] {
+    pub(super) fn request_target(&self) -> RequestTarget<'a> {
+        RequestTarget::parse(self.target_bytes())
+    }
+
+    fn target_bytes(&self) -> &'a [u8] {
         self.0.line.target(self.0.bytes)
     }
 }

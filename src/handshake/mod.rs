@@ -26,10 +26,49 @@
 //!   heads into a buffer of the caller.
 //! - [`ExtendedConnect`] is the handshake of HTTP/2 and HTTP/3, as lists of fields.
 //!
+//! # Around the handshake
+//!
+//! | I want to | use |
+//! |---|---|
+//! | parse a URI, follow a redirect | [`Uri`], [`Uri::resolve`] |
+//! | keep credentials from another origin | [`Uri::is_same_origin`], [`Field::is_credential`] |
+//! | send credentials to a server or a proxy | [`basic_credentials`], [`bearer_credentials`] |
+//! | restrict the pages that may connect | [`OriginPolicy`], [`Config::with_origin_policy`](crate::Config::with_origin_policy) |
+//! | choose a subprotocol | [`choose_subprotocol`], [`Acceptance::with_subprotocol`] |
+//! | add fields to the response that accepts | [`Acceptance::with_fields`] |
+//! | send a page or a redirect instead | [`ServerHandshake::respond`] |
+//! | limit what a peer sends | [`HeadLimits`], [`Timeouts::opening`](crate::Timeouts::opening) |
+//!
 //! # Other HTTP stacks
 //!
 //! With the feature `http`, requests and responses of another HTTP stack pass the same checks, in the
-//! types of the crate `http`.
+//! types of the crate `http`. A server checks the request, returns the response to the stack, and adopts
+//! the transport after the stack has upgraded it:
+//!
+#![cfg_attr(feature = "http", doc = "```")]
+#![cfg_attr(not(feature = "http"), doc = "```ignore")]
+//! use websocket_proto::handshake::{Acceptance, Rejection, Upgrade};
+//! use websocket_proto::{Config, Connection, Negotiated};
+//!
+//! static CONFIG: Config = Config::new();
+//!
+//! fn answer<B>(request: &http::Request<B>) -> (http::Response<()>, Option<Connection>) {
+//!     let acceptance = Acceptance::new();
+//!     let accepted = match Upgrade::from_http(request, CONFIG.origin_policy()) {
+//!         Ok(Some(upgrade)) => upgrade.accept_http(&acceptance),
+//!         Ok(None) => return (Rejection::UpgradeRequired.to_http(), None),
+//!         Err(error) => {
+//!             let rejection = error.rejection().unwrap_or(Rejection::BadRequest);
+//!             return (rejection.to_http(), None);
+//!         }
+//!     };
+//!     let response = accepted.expect("the client offers what is accepted");
+//!     (response, Some(Connection::server(&CONFIG, &Negotiated::from(&acceptance))))
+//! }
+//! ```
+//!
+//! The bytes that the stack read after the request are the connection's first [`Input`](crate::Input).
+//! Over HTTP/2 and HTTP/3, `ExtendedConnect::from_http` takes the place of `Upgrade::from_http`.
 
 mod accept_key;
 mod acceptance;

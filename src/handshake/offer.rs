@@ -1,4 +1,5 @@
-//! The extensions that a client offers, and the verification of the server's choice.
+//! The extensions that a client offers, the verification of the server's choice, and how either role
+//! states its own: [`ClientRequest::with_deflate`], and [`Choice`] for requests and acceptances.
 
 #[cfg(feature = "deflate")]
 use super::ClientRequest;

@@ -83,6 +83,20 @@ impl<'a> OriginPolicy<'a> {
     /// let error = OriginPolicy::try_list(&["https://example.com", "example.com"]).unwrap_err();
     /// assert_eq!(error.index, 1);
     /// ```
+    ///
+    /// A [`Config`](crate::Config::with_origin_policy) needs a list that is never freed. A program that
+    /// reads the list from a file leaks it, once:
+    ///
+    /// ```
+    /// use websocket_proto::Config;
+    /// use websocket_proto::handshake::{InvalidOrigin, OriginPolicy};
+    ///
+    /// fn config(file: String) -> Result<Config, InvalidOrigin> {
+    ///     let origins: Vec<&'static str> = file.leak().lines().collect();
+    ///     Ok(Config::new().with_origin_policy(OriginPolicy::try_list(origins.leak())?))
+    /// }
+    /// assert!(config("https://example.com\nhttps://*.example.com".into()).is_ok());
+    /// ```
     pub const fn try_list(origins: &'a [&'a str]) -> Result<Self, InvalidOrigin> {
         match first_malformed(origins) {
             Some(index) => Err(InvalidOrigin { index }),
@@ -213,22 +227,29 @@ struct Origin<'a> {
     scheme: &'a [u8],
     /// Empty only in origins such as `file://`, whose scheme has no default port.
     host: &'a [u8],
+    /// The port as sent.
     port: Option<u16>,
+    /// The default port of `scheme`, if it is a scheme of web pages.
+    default_port: Option<u16>,
 }
 
 impl<'a> Origin<'a> {
     const fn parse(text: &'a [u8]) -> Option<Self> {
         let Some((scheme, authority)) = split_scheme(text) else { return None };
-        let default = default_port(scheme);
-        if authority.is_empty() && default.is_none() {
-            return Some(Self { scheme, host: authority, port: None });
+        let default_port = default_port(scheme);
+        if authority.is_empty() && default_port.is_none() {
+            return Some(Self { scheme, host: authority, port: None, default_port });
         }
         match Authority::parse(authority) {
-            Ok(Authority { host, port: Some(port) }) => {
-                Some(Self { scheme, host, port: Some(port) })
-            }
-            Ok(Authority { host, port: None }) => Some(Self { scheme, host, port: default }),
+            Ok(Authority { host, port }) => Some(Self { scheme, host, port, default_port }),
             Err(_) => None,
+        }
+    }
+
+    const fn port(&self) -> Option<u16> {
+        match self.port {
+            Some(port) => Some(port),
+            None => self.default_port,
         }
     }
 }
@@ -257,16 +278,16 @@ impl<'a> Pattern<'a> {
         if matches!(entry, b"null") {
             return Some(Self::Null);
         }
-        let (origin, any_port) = match entry {
-            [origin @ .., b':', b'*'] => (origin, true),
-            origin => (origin, false),
+        let (text, any_port) = match entry {
+            [text @ .., b':', b'*'] => (text, true),
+            text => (text, false),
         };
-        let Some(Origin { scheme, host, port }) = Origin::parse(origin) else { return None };
+        let Some(origin) = Origin::parse(text) else { return None };
         // `*` replaces the port; it cannot follow one.
-        if any_port && origin.len() > scheme.len() + "://".len() + host.len() {
+        if any_port && text.len() > origin.scheme.len() + "://".len() + origin.host.len() {
             return None;
         }
-        let host = match host {
+        let host = match origin.host {
             [b'*', b'.', parent @ ..] if !parent.is_empty() => HostPattern::SubdomainsOf(parent),
             host => HostPattern::Exact(host),
         };
@@ -274,8 +295,8 @@ impl<'a> Pattern<'a> {
         if contains_asterisk(name) || (any_port && name.is_empty()) {
             return None;
         }
-        let port = if any_port { PortPattern::Any } else { PortPattern::Exact(port) };
-        Some(Self::Origin { scheme, host, port })
+        let port = if any_port { PortPattern::Any } else { PortPattern::Exact(origin.port()) };
+        Some(Self::Origin { scheme: origin.scheme, host, port })
     }
 
     fn matches(&self, origin: &[u8]) -> bool {
@@ -287,7 +308,7 @@ impl<'a> Pattern<'a> {
                     HostPattern::SubdomainsOf(parent) => is_subdomain(origin.host, parent),
                 };
                 let port_matches = match port {
-                    PortPattern::Exact(port) => origin.port == *port,
+                    PortPattern::Exact(port) => origin.port() == *port,
                     PortPattern::Any => true,
                 };
                 host_matches && port_matches && eq_ignore_case(origin.scheme, scheme)
@@ -326,11 +347,8 @@ fn is_subdomain(host: &[u8], parent: &[u8]) -> bool {
 }
 
 fn is_same(origin: &[u8], authority: &Authority<'_>) -> bool {
-    let Some((scheme, origin)) = split_scheme(origin) else { return false };
-    // A scheme without a default port is not a scheme of web pages.
-    let Some(default) = default_port(scheme) else { return false };
-    Authority::parse(origin).is_ok_and(|origin| {
-        origin.port.unwrap_or(default) == authority.port.unwrap_or(default)
-            && is_same_host(origin.host, authority.host)
-    })
+    let Some(origin) = Origin::parse(origin) else { return false };
+    let Some(default_port) = origin.default_port else { return false };
+    origin.port.unwrap_or(default_port) == authority.port.unwrap_or(default_port)
+        && is_same_host(origin.host, authority.host)
 }

@@ -59,7 +59,7 @@ impl<'a> ClientRequest<'a> {
     }
 
     /// Creates a request for `target`, a path that starts with `/` and an optional query, at
-    /// `authority`, a host and a port. Omit the port if it is the default port of the scheme.
+    /// `authority`, a host with an optional port. Omit the port if it is the default port of the scheme.
     #[must_use]
     pub const fn to(authority: &'a str, target: &'a str) -> Self {
         let target = [target, "", ""];
@@ -272,15 +272,14 @@ fn verify<'r>(
 }
 
 /// Verifies the version and the fields of a response with status 101 that do not depend on an offer.
-/// `is_1_1` is also true for higher minor versions.
 pub(super) fn verify_switch(
-    is_1_1: bool,
+    is_at_least_1_1: bool,
     fields: &HandshakeFields<&[u8]>,
     accept: &[u8; 28],
 ) -> Result<(), HandshakeError> {
     // RFC 9110, section 15.2: a server must not send a 1xx response to an HTTP/1.0 client, and
     // HTTP/1.0 has none.
-    if !is_1_1 {
+    if !is_at_least_1_1 {
         return Err(HandshakeError::UnsupportedHttpVersion);
     }
     // RFC 6455, section 4.1, item 2 of the response: the value of Upgrade is "websocket".

@@ -5,6 +5,7 @@ use super::{Field, HeadBuffer, HeadWriter, InvalidHead};
 /// A prepared response that rejects a request.
 ///
 /// It has `Connection: close`: a server must not read bytes after the request as another request.
+/// `to_http` (feature `http`) keeps that field for an HTTP/1.1 stack.
 ///
 /// ```
 /// use websocket_proto::handshake::Rejection;
@@ -105,6 +106,13 @@ impl Rejection {
         Ok(head.written())
     }
 
+    /// Returns the fields of [`lines`](Self::lines), in which `Retry-After` is empty.
+    #[cfg(feature = "http")]
+    pub(super) fn fields(self) -> impl Iterator<Item = Field<'static>> {
+        let lines = self.lines().split("\r\n").skip(1);
+        lines.filter_map(|line| line.split_once(": ")).map(|(name, value)| Field::new(name, value))
+    }
+
     /// Returns the status line and the fields that differ between responses, up to the value of
     /// `Retry-After`.
     // Whole literals are smaller than code that assembles them.
@@ -140,8 +148,9 @@ impl Rejection {
 /// Writes a response that closes the connection: an error page, a redirect, or the response to a
 /// plain HTTP request. Returns the length of head and body in bytes.
 ///
-/// `Connection: close` and `Content-Length` are added. `method` is the method of the request. If it is
-/// HEAD, the body is omitted, and `Content-Length` is still the length of `body`.
+/// `Connection: close` and `Content-Length` are added. If `fields` has `Upgrade`, which a response with
+/// status 426 must have, `Connection` also lists it (RFC 9110, section 7.8). `method` is the method of the
+/// request. If it is HEAD, the body is omitted, and `Content-Length` is still the length of `body`.
 ///
 /// # Errors
 ///
@@ -175,8 +184,15 @@ pub fn write_response<'a>(
     head.write(&[b"HTTP/1.1 "])?;
     head.number(status.into())?;
     head.write(&[b" ", reason(status).as_bytes(), b"\r\n"])?;
-    head.extra_fields(fields)?;
-    head.write(&[b"Connection: close\r\n"])?;
+    let mut connection: &[u8] = b"Connection: close\r\n";
+    for field in fields {
+        field.check(Field::is_reserved_in_response)?;
+        head.field(*field)?;
+        if field.has_name("upgrade") {
+            connection = b"Connection: close, Upgrade\r\n";
+        }
+    }
+    head.write(&[connection])?;
     // RFC 9110, section 8.6: 204 has no Content-Length, and 304 only that of the corresponding 200.
     if !bodiless {
         head.write(&[b"Content-Length: "])?;

@@ -279,7 +279,7 @@ impl Handshake for ServerHandshake {
             State::Reading { .. } | State::Deciding(_) => {
                 self.unreported = Some(HandshakeError::Aborted);
             }
-            // The application already knows the failure, or has responded.
+            // The application has responded, or `receive` has reported the failure or will.
             State::Ending(_) => {}
         }
         self.state = State::Ending(Ending::Aborted);

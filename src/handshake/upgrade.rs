@@ -1,17 +1,12 @@
 //! The checks of a client's request (RFC 6455, section 4.2.1), shared by HTTP/1.1, Extended CONNECT
 //! and requests that another stack parsed.
 
-#[cfg(feature = "http")]
-use alloc::vec::Vec;
-
-#[cfg(feature = "http")]
-use super::Field;
 use super::authority::Authority;
 #[cfg(feature = "deflate")]
 use super::fields::EXTENSIONS;
-use super::fields::{FieldName, HandshakeFields, SUBPROTOCOLS, tokens};
+use super::fields::{FieldList, FieldName, HandshakeFields, SUBPROTOCOLS, tokens};
 use super::http1::characters::Class;
-use super::uri::split_absolute;
+use super::uri::RequestTarget;
 use super::{
     Acceptance, Fields, HandshakeError, HeadBuffer, InvalidHead, OriginPolicy, RequestHead,
     accept_key,
@@ -40,45 +35,12 @@ pub struct Upgrade<'a> {
     key: &'a [u8; 24],
 }
 
-/// The fields of a request, in either kind of storage.
-#[derive(Clone, Debug)]
-pub(super) enum FieldList<'a> {
-    Borrowed(Fields<'a>),
-    /// Collected from another stack's map of fields.
-    #[cfg(feature = "http")]
-    Collected(Vec<Field<'a>>),
-}
-
 /// An HTTP/1.1 request line that this crate or another stack parsed.
 #[derive(Clone, Copy)]
 pub(super) struct RequestLine<'a> {
     pub(super) method: &'a [u8],
     pub(super) target: RequestTarget<'a>,
-    /// Whether the version is HTTP/1.1 or has a higher minor version.
-    pub(super) is_1_1: bool,
-}
-
-/// The form of a request target (RFC 9112, section 3.2).
-#[derive(Clone, Copy)]
-pub(super) enum RequestTarget<'a> {
-    Origin,
-    /// An `http`, `https`, `ws` or `wss` URI with this authority.
-    Absolute {
-        authority: &'a [u8],
-    },
-    Other,
-}
-
-impl<'a> RequestTarget<'a> {
-    pub(super) fn parse(target: &'a [u8]) -> Self {
-        if target.starts_with(b"/") {
-            return Self::Origin;
-        }
-        match split_absolute(target) {
-            Some((authority, _)) => Self::Absolute { authority },
-            None => Self::Other,
-        }
-    }
+    pub(super) is_at_least_1_1: bool,
 }
 
 impl<'a> RequestHead<'a> {
@@ -117,8 +79,8 @@ impl<'a> RequestHead<'a> {
     ) -> Result<Option<Upgrade<'a>>, HandshakeError> {
         let line = RequestLine {
             method: self.method_bytes(),
-            target: RequestTarget::parse(self.target_bytes()),
-            is_1_1: self.minor_version() >= 1,
+            target: self.request_target(),
+            is_at_least_1_1: self.minor_version() >= 1,
         };
         let key = check_upgrade(line, &self.handshake_fields(), policy)?;
         Ok(key.map(|key| Upgrade { fields: FieldList::Borrowed(self.fields()), key }))
@@ -133,7 +95,7 @@ impl<'a> Upgrade<'a> {
         fields: FieldList<'a>,
         policy: &OriginPolicy<'_>,
     ) -> Result<Option<Self>, HandshakeError> {
-        let key = check_upgrade(line, &fields.collect(), policy)?;
+        let key = check_upgrade(line, &fields.handshake_fields(), policy)?;
         Ok(key.map(|key| Self { fields, key }))
     }
 
@@ -190,24 +152,6 @@ impl<'a> Upgrade<'a> {
     }
 }
 
-impl<'a> FieldList<'a> {
-    pub(super) fn iter(&self) -> Fields<'_> {
-        match self {
-            Self::Borrowed(fields) => fields.clone(),
-            #[cfg(feature = "http")]
-            Self::Collected(fields) => Fields::of_list(fields),
-        }
-    }
-
-    pub(super) fn collect(&self) -> HandshakeFields<&'a [u8]> {
-        match self {
-            Self::Borrowed(fields) => HandshakeFields::collect(fields.clone()),
-            #[cfg(feature = "http")]
-            Self::Collected(fields) => HandshakeFields::collect(fields.iter().copied()),
-        }
-    }
-}
-
 /// Checks an HTTP/1 request. Returns the key of an upgrade, or `None` for plain HTTP.
 // Builds without `alloc` inline this: a constant policy removes the code of the others.
 #[cfg_attr(not(feature = "alloc"), inline(always))]
@@ -219,30 +163,26 @@ fn check_upgrade<'a>(
     // RFC 9112, section 3.2: a server must answer 400 to an HTTP/1.1 request without Host, and to any
     // request with several Hosts or an invalid one. Host is empty if the target has no authority.
     let host = match fields.once(FieldName::Host, HandshakeError::RepeatedHost)? {
-        None if line.is_1_1 => return Err(HandshakeError::MissingHost),
+        None if line.is_at_least_1_1 => return Err(HandshakeError::MissingHost),
         None | Some(b"") => None,
         Some(host) => Some(parse_host(host)?),
     };
     // RFC 9110, section 7.8: a server must ignore Upgrade in an HTTP/1.0 request.
-    if !line.is_1_1 || !fields.lists_websocket {
+    if !line.is_at_least_1_1 || !fields.lists_websocket {
         return Ok(None);
     }
     // RFC 6455, section 4.2.1, item 1: the method is GET.
     if line.method != b"GET" {
         return Err(HandshakeError::MethodNotGet);
     }
-    let authority = match line.target {
+    let invalid = match line.target {
         // RFC 6455, section 4.2.1, item 2: Host has the server's authority.
-        RequestTarget::Origin => host.ok_or(HandshakeError::InvalidHost)?,
-        // RFC 9112, section 3.2.2: the authority of an absolute target replaces Host.
-        RequestTarget::Absolute { authority } => {
-            let Ok(authority) = Authority::parse(authority) else {
-                return Err(HandshakeError::InvalidTarget);
-            };
-            authority
-        }
+        RequestTarget::Origin { .. } => HandshakeError::InvalidHost,
+        RequestTarget::Absolute { .. } => HandshakeError::InvalidTarget,
         RequestTarget::Other => return Err(HandshakeError::InvalidTarget),
     };
+    let parse = |authority| Authority::parse(authority).ok();
+    let authority = line.target.authority(host, parse).ok_or(invalid)?;
     // Bytes after the head are frames, so that the request must have no body.
     let length = fields.once(FieldName::ContentLength, HandshakeError::UnexpectedBody)?;
     if length.is_some_and(|length| length != b"0")

@@ -8,8 +8,11 @@ use core::str;
 
 #[cfg(feature = "alloc")]
 use super::authority::is_scheme_byte;
-use super::authority::{Authority, default_port, is_same_host, split_scheme};
+use super::authority::{
+    Authority, HTTP_PORT, HTTPS_PORT, default_port, is_same_host, split_scheme,
+};
 use super::http1::characters::Class;
+use super::http1::text;
 
 /// A `ws`, `wss`, `http` or `https` URI (RFC 6455, section 3), borrowed from its text.
 ///
@@ -30,12 +33,13 @@ use super::http1::characters::Class;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Uri<'a> {
     scheme: &'a str,
-    default_port: u16,
-    authority: &'a str,
-    /// The part of `authority` that is the host, with the brackets of an IPv6 address.
+    is_secure: bool,
+    /// The host, and the port if the URI states one, even the default port.
+    written_authority: &'a str,
+    /// The part of `written_authority` that is the host, with the brackets of an IPv6 address.
     host: &'a str,
     port: u16,
-    target: Target<'a>,
+    target: PathAndQuery<'a>,
 }
 
 impl<'a> Uri<'a> {
@@ -66,18 +70,18 @@ impl<'a> Uri<'a> {
         }
         Ok(Self {
             scheme,
-            default_port,
-            authority,
+            is_secure: default_port == HTTPS_PORT,
+            written_authority: authority,
             host: authority.get(..host.len()).ok_or(UriError::Host)?,
             port: port.unwrap_or(default_port),
-            target: Target::split(target),
+            target: PathAndQuery::split(target),
         })
     }
 
     /// Returns whether the connection uses TLS: the scheme is `wss` or `https`.
     #[must_use]
     pub const fn is_secure(&self) -> bool {
-        self.default_port == 443
+        self.is_secure
     }
 
     /// Returns the host, to connect to and to verify with TLS. An IPv6 address has no brackets.
@@ -97,7 +101,8 @@ impl<'a> Uri<'a> {
     #[must_use]
     pub const fn authority(&self) -> &'a str {
         // RFC 6455, section 4.1, item 4: Host has the port only if it is not the default port.
-        if self.port == self.default_port { self.host } else { self.authority }
+        let default_port = if self.is_secure { HTTPS_PORT } else { HTTP_PORT };
+        if self.port == default_port { self.host } else { self.written_authority }
     }
 
     /// Returns the path, which is `/` if the URI has none.
@@ -119,7 +124,7 @@ impl<'a> Uri<'a> {
     /// redirect to another origin.
     #[must_use]
     pub fn is_same_origin(&self, other: &Self) -> bool {
-        self.default_port == other.default_port
+        self.is_secure == other.is_secure
             && self.port == other.port
             && is_same_host(self.host.as_bytes(), other.host.as_bytes())
     }
@@ -133,8 +138,8 @@ impl<'a> Uri<'a> {
 /// Writes the URI as it was parsed, but with the path `/` if it has none.
 impl fmt::Display for Uri<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { scheme, authority, target: Target { path, query }, .. } = self;
-        write!(f, "{scheme}://{authority}{path}")?;
+        let Self { scheme, written_authority, target: PathAndQuery { path, query }, .. } = self;
+        write!(f, "{scheme}://{written_authority}{path}")?;
         query.map_or(Ok(()), |query| write!(f, "?{query}"))
     }
 }
@@ -199,7 +204,7 @@ impl Uri<'_> {
     /// Returns the text of this URI with another path, from which dot segments are removed, and another
     /// query.
     fn with_path(&self, directory: &str, path: &str, query: Option<&str>) -> String {
-        let mut uri = [self.scheme, "://", self.authority].concat();
+        let mut uri = [self.scheme, "://", self.written_authority].concat();
         push_without_dot_segments(&mut uri, &[directory, path].concat());
         if let Some(query) = query {
             uri.push('?');
@@ -283,25 +288,63 @@ impl fmt::Display for UriError {
 
 impl core::error::Error for UriError {}
 
-/// The path and the query of a request target.
+/// The form of a request target (RFC 9112, section 3.2).
+#[derive(Clone, Copy)]
+pub(super) enum RequestTarget<'a> {
+    Origin {
+        path_and_query: &'a [u8],
+    },
+    /// An `http`, `https`, `ws` or `wss` URI. Its path may be missing.
+    Absolute {
+        authority: &'a [u8],
+        path_and_query: &'a [u8],
+    },
+    Other,
+}
+
+impl<'a> RequestTarget<'a> {
+    pub(super) fn parse(target: &'a [u8]) -> Self {
+        if target.starts_with(b"/") {
+            return Self::Origin { path_and_query: target };
+        }
+        match split_scheme(target) {
+            Some((scheme, rest)) if default_port(scheme).is_some() => {
+                let (authority, path_and_query) = split_authority(rest);
+                Self::Absolute { authority, path_and_query }
+            }
+            Some(_) | None => Self::Other,
+        }
+    }
+
+    /// Returns the requested authority: `host`, unless the target has an authority, which is passed to
+    /// `parse`.
+    pub(super) fn authority<T>(self, host: T, parse: impl FnOnce(&'a [u8]) -> T) -> T {
+        match self {
+            // RFC 9112, section 3.2.2: the authority of an absolute target replaces Host.
+            Self::Absolute { authority, .. } => parse(authority),
+            Self::Origin { .. } | Self::Other => host,
+        }
+    }
+
+    /// Returns the path and the query, or `None` for other forms, such as `*`.
+    pub(super) fn path_and_query(self) -> Option<PathAndQuery<'a>> {
+        match self {
+            Self::Origin { path_and_query } | Self::Absolute { path_and_query, .. } => {
+                Some(PathAndQuery::split(text(path_and_query)))
+            }
+            Self::Other => None,
+        }
+    }
+}
+
+/// A path and a query.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Target<'a> {
+pub(super) struct PathAndQuery<'a> {
     pub(super) path: &'a str,
     pub(super) query: Option<&'a str>,
 }
 
-impl<'a> Target<'a> {
-    /// Splits a target in origin form or absolute form (RFC 9112, section 3.2). Returns `None` for
-    /// other forms.
-    pub(super) fn of(target: &'a str) -> Option<Self> {
-        if target.starts_with('/') {
-            return Some(Self::split(target));
-        }
-        let (_, rest) = split_absolute(target.as_bytes())?;
-        target.get(target.len() - rest.len()..).map(Self::split)
-    }
-
-    /// Splits a path and a query.
+impl<'a> PathAndQuery<'a> {
     pub(super) fn split(target: &'a str) -> Self {
         let (path, query) = match target.split_once('?') {
             Some((path, query)) => (path, Some(query)),
@@ -309,13 +352,6 @@ impl<'a> Target<'a> {
         };
         Self { path: if path.is_empty() { "/" } else { path }, query }
     }
-}
-
-/// Splits a target in absolute form (RFC 9112, section 3.2.2) into its authority and its path with
-/// the query.
-pub(super) fn split_absolute(target: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (scheme, rest) = split_scheme(target)?;
-    default_port(scheme).map(|_| split_authority(rest))
 }
 
 /// Splits the text after `://` into the authority and the path with the query and the fragment.

@@ -116,7 +116,8 @@
 //!   Control frames do not count.
 //! - [`closing`](crate::Timeouts::closing) runs from the first Close frame in either direction, or
 //!   from a failure. Progress of the output restarts it until our Close frame is written; after
-//!   that nothing extends it. It also bounds a server's rejection of a request.
+//!   that nothing extends it. In the opening handshake, it bounds the time in which a server writes each
+//!   16 KiB of a response that does not accept, and then the time until the client's stream ends.
 //!
 //! A driver that reports after each read detects a dead peer at most `ping` + `pong` + 1 s after its
 //! last sign of life: 41 s with the recommended timeouts. Any other driver, the loop above included,

@@ -59,7 +59,7 @@ pub(crate) fn check_server(
     let mut response = Response::builder().status(101).body(()).unwrap();
     append(response.headers_mut(), &["x-other"]);
     let accepted = server_handshake(Config::new().with_deflate(deflate), lists).map(|handshake| {
-        let mut connection = handshake.accept_http(&response).unwrap();
+        let mut connection = handshake.accept_response(&response).unwrap();
         extensions_of(&written(connection.output()))
     });
     assert_eq!(&accepted, expected);

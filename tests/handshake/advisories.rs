@@ -146,6 +146,30 @@ fn kemal_keeps_the_connection_of_a_rejected_upgrade_open() {
     }
 }
 
+/// A stack that writes the rejection closes the connection, since it obeys `Connection: close`.
+#[cfg(feature = "http")]
+#[test]
+fn kemal_keeps_the_connection_of_an_upgrade_open_that_another_stack_rejects() {
+    use websocket_proto::handshake::{HeadLimits, OriginPolicy, Upgrade};
+
+    for (lines, status) in [
+        ("Origin: http://evil.org\r\n", 403),
+        ("Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n", 400),
+        ("Sec-WebSocket-Version: 8\r\n", 400),
+        ("Content-Length: 1\r\n", 400),
+    ] {
+        let head = upgrade(lines);
+        let request = RequestParser::new(HeadLimits::DEFAULT).parse(&head).unwrap().unwrap();
+        let request = request.to_http().unwrap();
+        let error = Upgrade::from_http(&request, &OriginPolicy::same()).unwrap_err();
+        let response = error.rejection().unwrap().to_http();
+        assert_eq!(response.status(), status, "{lines}");
+        assert_eq!(response.headers()["connection"], "close", "{lines}");
+    }
+    let plain_http = Rejection::UpgradeRequired.to_http();
+    assert_eq!(plain_http.headers()["connection"], "close, Upgrade");
+}
+
 #[test]
 fn client_crashes_on_a_malformed_accept() {
     for accept in ["=".repeat(10_000), "%".repeat(28), "\u{fc}".repeat(14), String::from("s3pP")] {

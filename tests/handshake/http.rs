@@ -4,7 +4,7 @@ use http::{HeaderValue, Request, Response, StatusCode, Version};
 use websocket_proto::handshake::{
     AcceptError, Acceptance, ClientEvent, ClientHandshake, ClientRequest, ExtendedConnect, Field,
     Handshake, HandshakeError, HeadLimits, InvalidHead, OriginPolicy, Rejection, RequestParser,
-    ServerEvent, ServerHandshake, Upgrade, Uri,
+    ResponseParser, ServerEvent, ServerHandshake, Upgrade, Uri,
 };
 use websocket_proto::{Connection, Input, Negotiated};
 
@@ -108,20 +108,52 @@ fn checks_requests_of_another_stack_and_their_origin() {
 }
 
 #[test]
-fn converted_rejections_have_their_fields() {
-    let response = Rejection::UpgradeRequired.to_http();
-    assert_eq!(response.status(), StatusCode::UPGRADE_REQUIRED);
-    assert_eq!(response.headers()["sec-websocket-version"], "13");
-    assert_eq!(response.headers()["upgrade"], "websocket");
-    assert_eq!(Rejection::MethodNotAllowed.to_http().headers()["allow"], "GET");
-    let response = Rejection::Unavailable { retry_after: 30 }.to_http();
-    assert_eq!(
-        (response.status().as_u16(), &response.headers()["retry-after"]),
-        (503, &"30".parse().unwrap())
-    );
-    let response = HandshakeError::ForbiddenOrigin.rejection().unwrap().to_http();
-    assert_eq!(response.status(), StatusCode::FORBIDDEN);
-    assert!(response.headers().is_empty());
+fn explains_which_origin_and_which_host_of_a_request_differ() {
+    let explain = |uri: &str, version| {
+        let mut request = parsed();
+        *request.uri_mut() = uri.parse().unwrap();
+        *request.version_mut() = version;
+        request.headers_mut().insert("origin", HeaderValue::from_static("https://page.example"));
+        OriginPolicy::same().explain_http(&request).to_string()
+    };
+    for (uri, version, host) in [
+        ("/chat?a=b", Version::HTTP_11, "example.com"),
+        // RFC 9112, section 3.2.2: the authority of the target replaces Host.
+        ("http://other.example:81/chat", Version::HTTP_11, "other.example:81"),
+        ("https://other.example/chat", Version::HTTP_2, "other.example"),
+    ] {
+        let text = OriginPolicy::same().explain(b"https://page.example", host).to_string();
+        assert_eq!(explain(uri, version), text, "{uri}");
+    }
+}
+
+#[test]
+fn converted_rejections_have_the_fields_of_written_ones() {
+    for rejection in [
+        Rejection::BadRequest,
+        Rejection::Forbidden,
+        Rejection::NotFound,
+        Rejection::MethodNotAllowed,
+        Rejection::RequestTimeout,
+        Rejection::UriTooLong,
+        Rejection::UpgradeRequired,
+        Rejection::FieldsTooLarge,
+        Rejection::NotImplemented,
+        Rejection::Unavailable { retry_after: 0 },
+        Rejection::Unavailable { retry_after: u32::MAX },
+        Rejection::HttpVersionNotSupported,
+    ] {
+        let mut head = Vec::new();
+        rejection.write(&mut head, "").unwrap();
+        let written = ResponseParser::new(HeadLimits::DEFAULT).parse(&head).unwrap().unwrap();
+        let mut written = written.to_http().unwrap();
+        for name in ["content-type", "content-length"] {
+            assert!(written.headers_mut().remove(name).is_some(), "{rejection:?} {name}");
+        }
+        let response = rejection.to_http();
+        assert_eq!(response.status(), written.status(), "{rejection:?}");
+        assert_eq!(response.headers(), written.headers(), "{rejection:?}");
+    }
 }
 
 #[test]
@@ -211,7 +243,7 @@ fn server_answers_with_an_http_response() {
         .header("set-cookie", "a=b")
         .body(())
         .unwrap();
-    let mut connection = received().accept_http(&response).unwrap();
+    let mut connection = received().accept_response(&response).unwrap();
     let sent = written(connection.output());
     assert!(sent.contains("\r\nSec-WebSocket-Protocol: chat\r\n"), "{sent}");
     assert!(sent.contains("\r\nConnection: Upgrade\r\n"), "{sent}");
@@ -219,16 +251,33 @@ fn server_answers_with_an_http_response() {
 
     let response =
         Response::builder().status(401).header("www-authenticate", "Basic").body("no").unwrap();
-    let unaccepted = received().accept_http(&response).unwrap_err();
+    let unaccepted = received().accept_response(&response).unwrap_err();
     assert_eq!(unaccepted.error, AcceptError::Response(InvalidHead::Status));
     assert!(unaccepted.handshake.request().is_some());
     let mut handshake = received();
-    handshake.respond_http(&response).unwrap();
+    handshake.respond_with(&response).unwrap();
     assert_eq!(
         written(handshake.output()),
         "HTTP/1.1 401 Unauthorized\r\nwww-authenticate: Basic\r\nConnection: close\r\n\
         Content-Length: 2\r\n\r\nno"
     );
+
+    let mut handshake = received();
+    handshake.respond_with(&Rejection::UpgradeRequired.to_http().map(|()| "page")).unwrap();
+    assert_eq!(
+        written(handshake.output()),
+        "HTTP/1.1 426 Upgrade Required\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n\
+        Connection: close, Upgrade\r\nContent-Length: 4\r\n\r\npage"
+    );
+
+    let response = Response::builder()
+        .status(101)
+        .header("sec-websocket-protocol", "chat")
+        .header("sec-websocket-protocol", "soap")
+        .body(())
+        .unwrap();
+    let unaccepted = received().accept_response(&response).unwrap_err();
+    assert_eq!(unaccepted.error, AcceptError::Response(InvalidHead::Subprotocol));
 }
 
 #[test]

@@ -69,7 +69,9 @@ fn answers_a_slow_request_with_408_and_drains_for_a_while() {
     assert_eq!(server.poll_timeout(), Some(seconds(125)));
     write_all(&mut server);
     assert_eq!(server.transport(), Transport::Drain);
-    // The response is written. The deadline for the end of the stream starts.
+    // The response is written. The deadline for the end of the stream starts at the next report, which is
+    // due at once.
+    assert_eq!(server.poll_timeout(), Some(seconds(117)));
     report(&mut server, 124);
     assert_eq!(server.poll_timeout(), Some(seconds(132)));
     report(&mut server, 132);
@@ -194,30 +196,55 @@ fn progress_of_a_long_response_restarts_the_deadline() {
         server.respond(200, &[], &body).unwrap();
         server
     };
-    // The transport accepts 20 KiB every 5 s.
-    let mut server = answering();
-    let mut now = 0;
-    while server.output().has_remaining() {
-        report(&mut server, now);
-        assert_eq!(server.transport(), Transport::Open, "{now}");
-        let len = server.output().remaining().min(20 << 10);
-        server.output().advance(len);
-        now += 5;
-    }
-    assert!(now > 40);
-    assert_eq!(server.transport(), Transport::Drain);
-    // One byte per second is not enough progress.
-    let mut server = answering();
-    let mut now = 0;
-    while server.transport() == Transport::Open {
-        report(&mut server, now);
-        if server.output().has_remaining() {
-            server.output().advance(1);
+    for (after_eof, written) in [(false, Transport::Drain), (true, Transport::Close)] {
+        // The transport accepts 20 KiB every 5 s.
+        let mut server = answering();
+        if after_eof {
+            assert_eq!(receive_eof(&mut server), []);
         }
-        now += 1;
-        assert!(now <= 10);
+        let mut now = 0;
+        while server.output().has_remaining() {
+            report(&mut server, now);
+            assert_eq!(server.transport(), Transport::Open, "{now} {after_eof}");
+            let len = server.output().remaining().min(20 << 10);
+            server.output().advance(len);
+            now += 5;
+        }
+        assert!(now > 40);
+        assert_eq!(server.transport(), written);
+        // One byte per second is not enough progress.
+        let mut server = answering();
+        if after_eof {
+            assert_eq!(receive_eof(&mut server), []);
+        }
+        let mut now = 0;
+        while server.transport() == Transport::Open {
+            report(&mut server, now);
+            if server.output().has_remaining() {
+                server.output().advance(1);
+            }
+            now += 1;
+            assert!(now <= 10);
+        }
+        assert_over(&mut server, Transport::Abort);
     }
-    assert_over(&mut server, Transport::Abort);
+}
+
+#[test]
+fn client_that_does_not_end_its_stream_is_cut_off_within_one_timeout_of_the_response() {
+    let mut server = ServerHandshake::new(config());
+    report(&mut server, 0);
+    assert!(receive(&mut server, b"bad\r\n\r\n").0.is_some());
+    report(&mut server, 1);
+    write_all(&mut server);
+    // A driver that reports only when a report is due does so before it waits.
+    let mut now = seconds(2);
+    while let Some(due) = server.poll_timeout() {
+        now = now.max(due);
+        server.handle_timeout(now);
+    }
+    assert_eq!(now, seconds(2 + 8 + 1));
+    assert_over(&mut server, Transport::Close);
 }
 
 #[test]

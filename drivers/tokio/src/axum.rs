@@ -103,7 +103,9 @@ impl<S: Sync> FromRequestParts<S> for WebSocketUpgrade {
         // `on_upgrade` applies the policy of the configuration that it then has.
         let offered = check(&request, &OriginPolicy::any())?.subprotocols();
         let on_upgrade = parts.extensions.remove::<OnUpgrade>();
-        request.extensions_mut().insert(on_upgrade.ok_or(UpgradeError::NotUpgradable)?);
+        request
+            .extensions_mut()
+            .insert(on_upgrade.ok_or(UpgradeError::NotUpgradable(parts.version))?);
         Ok(Self {
             request,
             offered,

@@ -190,9 +190,6 @@ async fn message_above_the_limit_fails_the_connection() {
 #[tokio::test]
 async fn other_requests_are_rejected_with_their_status() {
     let address = serve(app()).await;
-    let io = TokioIo::new(TcpStream::connect(&address).await.unwrap());
-    let (mut sender, connection) = http1::handshake(io).await.unwrap();
-    tokio::spawn(connection);
     let upgrade = [
         ("host", "example.com"),
         ("connection", "Upgrade"),
@@ -207,6 +204,10 @@ async fn other_requests_are_rejected_with_their_status() {
         ("GET", &upgrade[..], StatusCode::BAD_REQUEST),
         ("POST", &upgrade[..], StatusCode::METHOD_NOT_ALLOWED),
     ] {
+        // Each rejection closes its connection.
+        let io = TokioIo::new(TcpStream::connect(&address).await.unwrap());
+        let (mut sender, connection) = http1::handshake(io).await.unwrap();
+        tokio::spawn(connection);
         let request = Request::builder().method(method).uri("/echo");
         let request =
             fields.iter().fold(request, |request, (name, value)| request.header(*name, *value));
@@ -215,6 +216,8 @@ async fn other_requests_are_rejected_with_their_status() {
         assert_eq!(response.status(), status, "{method} {fields:?}");
         let is_426 = status == StatusCode::UPGRADE_REQUIRED;
         assert_eq!(response.headers().contains_key("sec-websocket-version"), is_426);
+        let connection = &response.headers()["connection"];
+        assert_eq!(connection, if is_426 { "close, Upgrade" } else { "close" });
     }
 }
 

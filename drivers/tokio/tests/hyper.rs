@@ -11,7 +11,7 @@ use hyper::client::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use tokio::io::{DuplexStream, duplex};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::time::timeout;
 use tokio_websocket_proto::hyper::{ClientUpgrade, ServerUpgrade, UpgradeError, UpgradedIo};
@@ -354,8 +354,56 @@ async fn request_that_hyper_did_not_read_is_not_upgradable() {
     let request = ClientRequest::to("example.com", "/");
     let (mut request, _) = ClientUpgrade::http1::<()>(request, &CONFIG).unwrap();
     let error = ServerUpgrade::from_request(&mut request, &CONFIG).unwrap_err();
-    assert_eq!(error, UpgradeError::NotUpgradable);
+    assert_eq!(error, UpgradeError::NotUpgradable(Version::HTTP_11));
     assert_eq!(error.response::<String>().status(), StatusCode::INTERNAL_SERVER_ERROR);
+}
+
+#[test]
+fn every_rejection_closes_a_connection_of_http1_and_has_no_connection_field_in_http2() {
+    let of_version = |version| {
+        [
+            UpgradeError::PlainHttp(version),
+            UpgradeError::Invalid(version, HandshakeError::MissingKey),
+            UpgradeError::Invalid(version, HandshakeError::UnsupportedVersion),
+            UpgradeError::ForbiddenOrigin(version, String::new()),
+            UpgradeError::NotUpgradable(version),
+        ]
+    };
+    for error in of_version(Version::HTTP_11) {
+        let response = error.response::<String>();
+        let connection = &response.headers()["connection"];
+        assert!(connection == "close" || connection == "close, Upgrade", "{error:?}");
+    }
+    for error in of_version(Version::HTTP_2) {
+        let response = error.response::<String>();
+        for name in ["connection", "upgrade"] {
+            assert!(response.headers().get(name).is_none(), "{error:?} {name}");
+        }
+    }
+}
+
+/// A rejected client may have sent frames after its request. They must not be read as a request.
+#[tokio::test(start_paused = true)]
+async fn bytes_after_a_rejected_upgrade_are_not_another_request() {
+    for (lines, status) in [
+        ("Sec-WebSocket-Version: 13\r\nOrigin: https://example.org\r\n", "403"),
+        ("Sec-WebSocket-Version: 12\r\n", "426"),
+        ("Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: a\r\n", "400"),
+    ] {
+        let (mut io, _outcomes) = serve(Version::HTTP_11);
+        let upgrade = format!(
+            "GET / HTTP/1.1\r\nHost: example.com\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+            Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{lines}\r\n"
+        );
+        let next = "GET /page HTTP/1.1\r\nHost: example.com\r\n\r\n";
+        io.write_all([upgrade.as_str(), next].concat().as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        let reading = io.read_to_string(&mut answer);
+        let ended = tokio::time::timeout(std::time::Duration::from_secs(1), reading).await;
+        ended.expect("the server closes the connection").unwrap();
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+        assert_eq!(answer.matches("HTTP/1.1").count(), 1, "{answer}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -7,7 +7,7 @@ use core::str;
 
 use ::http::{HeaderValue, Request, Response, StatusCode, Uri, Version};
 
-use super::{append, append_extra, fields_of, unreserved_fields};
+use super::{append, append_extra, fields_of};
 use crate::SharedConfig;
 use crate::handshake::fields::{EXTENSIONS, HandshakeFields, SUBPROTOCOLS, elements};
 use crate::handshake::request::verify_switch;
@@ -108,14 +108,15 @@ impl<'a> ClientRequest<'a> {
 
 /// # Types of `http`
 impl ClientHandshake {
-    /// Creates a handshake for `request`, whose URI must be absolute, and queues the request. Its
-    /// `Sec-WebSocket-Protocol` lists the subprotocols to offer. Other fields that the handshake writes
-    /// itself are omitted: `config` decides whether permessage-deflate is offered.
+    /// Creates a handshake with the URI of `request`, which must be absolute, and its fields, and queues
+    /// the request that opens a WebSocket. `Sec-WebSocket-Protocol` lists the subprotocols to offer. Other
+    /// fields that the handshake writes itself are omitted: `config` decides whether permessage-deflate
+    /// is offered. The method, the version and the body of `request` are ignored.
     ///
     /// # Errors
     ///
     /// The errors of [`new`](Self::new), and [`InvalidHead::Target`] if
-    /// [`Uri`](crate::handshake::Uri) rejects the URI.
+    /// [`Uri::parse`](crate::handshake::Uri::parse) rejects the URI.
     pub fn from_http<B>(
         config: impl Into<SharedConfig>,
         request: &Request<B>,
@@ -126,7 +127,8 @@ impl ClientHandshake {
         let subprotocols = lists.map(HeaderValue::as_bytes).flat_map(elements).map(str::from_utf8);
         let subprotocols: Result<Vec<&str>, _> = subprotocols.collect();
         let subprotocols = subprotocols.map_err(|_| InvalidHead::Subprotocol)?;
-        let fields = unreserved_fields(request.headers());
+        let fields = fields_of(request.headers()).filter(|field| !field.is_reserved());
+        let fields: Vec<_> = fields.collect();
         let request =
             ClientRequest::new(&uri).with_subprotocols(&subprotocols).with_fields(&fields);
         Self::new(config, &request)

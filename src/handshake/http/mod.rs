@@ -4,11 +4,9 @@
 mod client;
 mod server;
 
-use alloc::vec::Vec;
-
 use ::http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Version};
 
-use super::upgrade::FieldList;
+use super::fields::FieldList;
 use super::{Field, Fields, InvalidHead, RequestHead, ResponseHead};
 
 /// # Types of `http`
@@ -52,11 +50,6 @@ impl<'a> From<&'a HeaderMap> for FieldList<'a> {
     fn from(headers: &'a HeaderMap) -> Self {
         Self::Collected(fields_of(headers).collect())
     }
-}
-
-/// Returns the fields that the handshake does not write itself.
-pub(super) fn unreserved_fields(headers: &HeaderMap) -> Vec<Field<'_>> {
-    fields_of(headers).filter(|field| !field.is_reserved()).collect()
 }
 
 const fn version(minor: u8) -> Version {

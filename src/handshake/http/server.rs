@@ -1,13 +1,18 @@
 //! Conversions for servers.
 
-use ::http::{HeaderValue, Request, Response, StatusCode, Version};
+use alloc::vec::Vec;
+use core::fmt;
+use core::str;
 
-use super::{append, append_extra, response_of, unreserved_fields, with_status};
+use ::http::{HeaderValue, Request, Response, StatusCode, Uri, Version};
+
+use super::{append, append_extra, fields_of, response_of, with_status};
 use crate::Connection;
 use crate::handshake::authority::default_port;
 use crate::handshake::fields::SUBPROTOCOLS;
 use crate::handshake::http2::PseudoFields;
-use crate::handshake::upgrade::{RequestLine, RequestTarget};
+use crate::handshake::upgrade::RequestLine;
+use crate::handshake::uri::RequestTarget;
 use crate::handshake::{
     AcceptError, Acceptance, ExtendedConnect, Field, HandshakeError, InvalidHead, OriginPolicy,
     Rejection, ServerHandshake, Unaccepted, Upgrade, accept_key,
@@ -24,7 +29,8 @@ impl<'a> Upgrade<'a> {
     /// # Errors
     ///
     /// The first rule that the request breaks. Respond with
-    /// [`rejection`](HandshakeError::rejection), which [`Rejection::to_http`] converts.
+    /// [`rejection`](HandshakeError::rejection), which [`Rejection::to_http`] converts. For
+    /// [`HandshakeError::ForbiddenOrigin`], [`OriginPolicy::explain_http`] returns the body.
     ///
     /// ```
     /// use websocket_proto::handshake::{Acceptance, OriginPolicy, Upgrade};
@@ -44,16 +50,11 @@ impl<'a> Upgrade<'a> {
         request: &'a Request<B>,
         policy: &OriginPolicy<'_>,
     ) -> Result<Option<Self>, HandshakeError> {
-        let uri = request.uri();
-        let target = match (uri.scheme_str(), uri.authority()) {
-            (None, None) => RequestTarget::parse(uri.path().as_bytes()),
-            (Some(scheme), Some(authority)) if default_port(scheme.as_bytes()).is_some() => {
-                RequestTarget::Absolute { authority: authority.as_str().as_bytes() }
-            }
-            (Some(_) | None, Some(_) | None) => RequestTarget::Other,
+        let line = RequestLine {
+            method: request.method().as_str().as_bytes(),
+            target: request_target(request.uri()),
+            is_at_least_1_1: request.version() == Version::HTTP_11,
         };
-        let is_1_1 = request.version() == Version::HTTP_11;
-        let line = RequestLine { method: request.method().as_str().as_bytes(), target, is_1_1 };
         Self::check(line, request.headers().into(), policy)
     }
 
@@ -76,6 +77,47 @@ impl<'a> Upgrade<'a> {
     }
 }
 
+fn request_target(uri: &Uri) -> RequestTarget<'_> {
+    let path_and_query = uri.path_and_query().map_or("", |path| path.as_str()).as_bytes();
+    match (uri.scheme_str(), uri.authority()) {
+        (None, None) => RequestTarget::parse(path_and_query),
+        (Some(scheme), Some(authority)) if default_port(scheme.as_bytes()).is_some() => {
+            RequestTarget::Absolute { authority: authority.as_str().as_bytes(), path_and_query }
+        }
+        (Some(_) | None, Some(_) | None) => RequestTarget::Other,
+    }
+}
+
+/// # Types of `http`
+impl<'a> OriginPolicy<'a> {
+    /// Returns the body of a 403 response, as [`explain`](Self::explain) does, to a request that
+    /// [`Upgrade::from_http`] or [`ExtendedConnect::from_http`] rejects with
+    /// [`HandshakeError::ForbiddenOrigin`].
+    ///
+    /// ```
+    /// use websocket_proto::handshake::OriginPolicy;
+    ///
+    /// # let request = http::Request::get("/chat").header("host", "10.0.0.7:8080")
+    /// #     .header("origin", "https://example.com").body(())?;
+    /// // let request: http::Request<_>
+    /// let text = OriginPolicy::same().explain_http(&request);
+    /// assert!(text.to_string().starts_with(
+    ///     "The page's Origin \"https://example.com\" is not the requested host \"10.0.0.7:8080\"."
+    /// ));
+    /// # Ok::<(), http::Error>(())
+    /// ```
+    #[must_use]
+    pub fn explain_http<'r, B>(&self, request: &'r Request<B>) -> impl fmt::Display + use<'a, 'r, B>
+    where
+        'a: 'r,
+    {
+        let value = |name| request.headers().get(name).map(HeaderValue::as_bytes);
+        let authority = request_target(request.uri()).authority(value("host"), Some);
+        let authority = authority.and_then(|authority| str::from_utf8(authority).ok());
+        self.explain(value("origin").unwrap_or_default(), authority.unwrap_or_default())
+    }
+}
+
 /// # Types of `http`
 impl<'a> ExtendedConnect<'a> {
     /// Checks a request that another stack parsed, as [`parse`](Self::parse) does.
@@ -85,7 +127,8 @@ impl<'a> ExtendedConnect<'a> {
     ///
     /// # Errors
     ///
-    /// The errors of [`parse`](Self::parse).
+    /// The errors of [`parse`](Self::parse). For [`HandshakeError::ForbiddenOrigin`],
+    /// [`OriginPolicy::explain_http`] returns the body of the response.
     ///
     /// ```
     /// use websocket_proto::handshake::{Acceptance, ExtendedConnect, OriginPolicy};
@@ -144,21 +187,28 @@ impl<'a> ExtendedConnect<'a> {
 
 /// # Types of `http`
 impl Rejection {
-    /// Returns this response without a body, for another stack to write.
+    /// Returns this response without a body and the fields that describe one, for another stack to
+    /// write over HTTP/1.1.
+    ///
+    /// It has `Connection: close`, so that the stack reads no further request from the connection: a
+    /// client that expects an upgrade may send frames after its request. HTTP/2 and HTTP/3 have no such
+    /// field (RFC 9113, section 8.2.2); there, respond with [`ExtendedConnect::reject_http`].
+    ///
+    /// ```
+    /// use websocket_proto::handshake::Rejection;
+    ///
+    /// let response = Rejection::Forbidden.to_http();
+    /// assert_eq!(response.status(), 403);
+    /// assert_eq!(response.headers()["connection"], "close");
+    /// ```
     #[must_use]
     pub fn to_http(self) -> Response<()> {
         let status = StatusCode::from_u16(self.status());
         debug_assert!(status.is_ok(), "the status codes of rejections are valid");
         let mut response = with_status(status.unwrap_or(StatusCode::BAD_REQUEST));
         let headers = response.headers_mut();
-        if let Self::MethodNotAllowed = self {
-            headers.insert("allow", HeaderValue::from_static("GET"));
-        }
-        if let Self::UpgradeRequired = self {
-            headers.insert("upgrade", HeaderValue::from_static("websocket"));
-            headers.insert("connection", HeaderValue::from_static("Upgrade"));
-            headers.insert("sec-websocket-version", HeaderValue::from_static("13"));
-        }
+        let appended = self.fields().try_for_each(|field| append(headers, field));
+        debug_assert!(appended.is_ok(), "the fields of rejections are valid");
         if let Self::Unavailable { retry_after } = self {
             headers.insert("retry-after", retry_after.into());
         }
@@ -175,34 +225,39 @@ impl ServerHandshake {
     ///
     /// # Errors
     ///
-    /// The errors of [`accept`](Self::accept), and [`InvalidHead::Status`] if the status code is not
-    /// 101.
+    /// The errors of [`accept`](Self::accept), [`InvalidHead::Status`] if the status code is not 101,
+    /// and [`InvalidHead::Subprotocol`] if `Sec-WebSocket-Protocol` occurs more than once.
     #[expect(clippy::result_large_err, reason = "the error gives the handshake back")]
-    pub fn accept_http<B>(self, response: &Response<B>) -> Result<Connection, Unaccepted<Self>> {
-        let headers = response.headers();
-        let fields = unreserved_fields(headers);
-        let subprotocol = headers.get(SUBPROTOCOLS).map(HeaderValue::to_str);
+    pub fn accept_response<B>(
+        self,
+        response: &Response<B>,
+    ) -> Result<Connection, Unaccepted<Self>> {
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
             return Err(Unaccepted { handshake: self, error: InvalidHead::Status.into() });
         }
-        let Ok(subprotocol) = subprotocol.transpose() else {
+        let headers = response.headers();
+        let mut subprotocols = headers.get_all(SUBPROTOCOLS).iter().map(HeaderValue::to_str);
+        let (Ok(subprotocol), None) = (subprotocols.next().transpose(), subprotocols.next()) else {
             return Err(Unaccepted { handshake: self, error: InvalidHead::Subprotocol.into() });
         };
+        let fields: Vec<_> = fields_of(headers).filter(|field| !field.is_reserved()).collect();
         let acceptance = Acceptance::new().with_subprotocol(subprotocol);
         self.accept(&acceptance.with_fields(&fields))
     }
 
     /// Sends a response, as [`respond`](Self::respond) does, with the status code, the fields and
-    /// the body of `response`. Fields that the handshake writes itself are omitted.
+    /// the body of `response`. `Connection`, `Content-Length` and `Transfer-Encoding` are omitted: the
+    /// handshake writes its own.
     ///
     /// # Errors
     ///
     /// The errors of [`respond`](Self::respond).
-    pub fn respond_http<B: AsRef<[u8]>>(
+    pub fn respond_with<B: AsRef<[u8]>>(
         &mut self,
         response: &Response<B>,
     ) -> Result<(), AcceptError> {
-        let fields = unreserved_fields(response.headers());
+        let fields = fields_of(response.headers());
+        let fields: Vec<_> = fields.filter(|field| !field.is_reserved_in_response()).collect();
         self.respond(response.status().as_u16(), &fields, response.body().as_ref())
     }
 }

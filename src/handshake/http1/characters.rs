@@ -35,10 +35,9 @@ impl Class {
         let mut len = match self {
             Self::FieldValue => words_len(bytes, non_printable),
             Self::Token => words_len(bytes, non_letter_or_hyphen),
-            // Builds without an allocator are assumed to be size-constrained.
-            Self::Target if cfg!(feature = "alloc") => words_len(bytes, non_target),
+            Self::Target => words_len(bytes, non_target),
             // Keys and host names are short, so that the table alone is faster.
-            Self::Target | Self::Base64 | Self::RegName => 0,
+            Self::Base64 | Self::RegName => 0,
         };
         while bytes.get(len).is_some_and(|&byte| self.has(byte)) {
             len += 1;

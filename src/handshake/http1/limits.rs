@@ -20,7 +20,8 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HeadLimits {
-    /// The length of the whole head, including the empty line that ends it.
+    /// The length of the whole head, including the empty line that ends it. A client counts interim
+    /// responses and the final head together.
     pub max_head: usize,
     /// The length of one field line, including the CRLF that ends it.
     pub max_field_line: usize,

@@ -134,15 +134,24 @@ impl<'a> Iterator for Fields<'a> {
         match &mut self.0 {
             Source::List(list) => list.next().copied(),
             Source::Lines(lines) => {
-                let (name, rest) = lines.split_at_checked(Class::Token.prefix_len(lines))?;
-                // The empty line has no colon.
-                let rest = rest.strip_prefix(b":")?;
-                let (value, rest) = rest.split_at_checked(Class::FieldValue.prefix_len(rest))?;
-                *lines = rest.strip_prefix(b"\r\n")?;
-                Some(Field { name, value: trim(value) })
+                let Some((field, rest)) = split_field(lines) else {
+                    debug_assert_eq!(lines, b"\r\n", "the scanner checked the lines");
+                    return None;
+                };
+                *lines = rest;
+                Some(field)
             }
         }
     }
+}
+
+/// Splits the first field line off. Returns `None` at the empty line.
+#[inline]
+fn split_field(lines: &[u8]) -> Option<(Field<'_>, &[u8])> {
+    let (name, rest) = lines.split_at_checked(Class::Token.prefix_len(lines))?;
+    let rest = rest.strip_prefix(b":")?;
+    let (value, rest) = rest.split_at_checked(Class::FieldValue.prefix_len(rest))?;
+    Some((Field { name, value: trim(value) }, rest.strip_prefix(b"\r\n")?))
 }
 
 /// Removes optional whitespace at the start and the end of `value` (RFC 9110, section 5.6.3).

@@ -1,6 +1,7 @@
 //! Heads of HTTP/1.1 messages (RFC 9112): a strict incremental scanner and a writer.
 //!
-//! The scanner and the writer know no field of WebSocket. They share its errors and limits.
+//! The scanner and the writer know no field of WebSocket. They return the
+//! handshake's errors and obey its [`HeadLimits`].
 
 pub(super) mod characters;
 mod limits;

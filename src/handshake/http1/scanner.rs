@@ -1,5 +1,4 @@
-//! An incremental scanner of heads. The methods of [`Scanner`] follow the grammar of RFC 9112 from top
-//! to bottom:
+//! An incremental scanner of heads, whose grammar is in RFC 9112:
 //!
 //! ```text
 //! request  = [ CRLF ] method SP request-target SP HTTP-version CRLF fields
@@ -7,9 +6,10 @@
 //! fields   = *( field-name ":" OWS field-value OWS CRLF ) CRLF
 //! ```
 //!
-//! Each method reads one part and the byte that ends it. If a byte is missing, the method stops there,
-//! and the next call of [`Scanner::scan`] continues at that byte. Therefore each byte is read once, and
-//! an invalid byte is reported by the call that receives it, however the head is split.
+//! The table [`SYNTAX`] describes each part before the field lines. `next_part` reads one of these parts
+//! and the byte that ends it; `fields` reads the field lines. If a byte is missing, they stop there, and
+//! the next call of [`Scanner::scan`] continues at that byte. Therefore each byte is read once, and an
+//! invalid byte is reported by the call that receives it, however the head is split.
 //!
 //! The scanner keeps the start line, and passes each complete field line to its caller.
 

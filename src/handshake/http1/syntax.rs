@@ -1,10 +1,25 @@
-//! The parts of a head in the order of the grammar, and the syntax of those in the start line.
+//! The parts of a head, and the syntax of those before the field lines.
+//!
+//! ```text
+//!   request:   RequestStart ─── SP ───▶ Target ─ SP ─▶ RequestVersion ─ CR ─▶ StartLineLf ─▶ FieldName
+//!               │ CR                       ▲
+//!               └──▶ EmptyLineLf ─▶ Method ─ SP
+//!
+//!   response:  VersionAndStatus ─ SP ─▶ Reason ─ CR ─▶ StartLineLf ─▶ FieldName
+//!               └──────────────── CR ──────────────────────▲
+//!
+//!   fields:    FieldName ─ ":" ─▶ FieldValue ─ CR ─▶ FieldLf ─▶ FieldName
+//!               └── CR ──▶ EndLf ─▶ Complete
+//! ```
+//!
+//! The order of [`Part`] is that of two tables: first the parts whose offsets a
+//! [`StartLine`](super::StartLine) keeps, then the other parts with a [`Syntax`], then the parts of a
+//! field line.
 
 use super::characters::Class;
 use crate::handshake::HandshakeError;
 
-/// The part of a head that is read next. A [`StartLine`](super::StartLine) keeps the offsets of the
-/// parts up to [`EmptyLineLf`](Self::EmptyLineLf).
+/// The part of a head that is read next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Part {
     Method,

@@ -5,7 +5,7 @@ use std::io;
 
 use ::hyper::ext::Protocol;
 use ::hyper::upgrade::OnUpgrade;
-use http::header::{HeaderValue, SEC_WEBSOCKET_PROTOCOL};
+use http::header::{CONNECTION, CONTENT_TYPE, HeaderValue, SEC_WEBSOCKET_PROTOCOL};
 use http::{Request, Response, StatusCode, Version};
 use websocket_proto::handshake::{
     Acceptance, ExtendedConnect, HandshakeError, InvalidHead, OriginPolicy, Rejection, Upgrade,
@@ -83,9 +83,10 @@ impl ServerUpgrade {
         let negotiated = Negotiated::from(&acceptance);
         let response = checked.accept_http(&acceptance);
         debug_assert!(response.is_ok(), "the client offered what is accepted");
-        let response = response.map_err(|_| UpgradeError::NotUpgradable)?;
+        let not_upgradable = UpgradeError::NotUpgradable(request.version());
+        let response = response.map_err(|_| not_upgradable.clone())?;
         let on_upgrade = request.extensions_mut().remove::<OnUpgrade>();
-        let on_upgrade = on_upgrade.ok_or(UpgradeError::NotUpgradable)?;
+        let on_upgrade = on_upgrade.ok_or(not_upgradable)?;
         Ok(Self { on_upgrade, kind, config, offered, subprotocol: None, negotiated, response })
     }
 
@@ -149,10 +150,10 @@ pub enum UpgradeError {
     Invalid(Version, HandshakeError),
     /// The policy does not allow the origin of the page. The text says which values differ and which
     /// setting to change.
-    ForbiddenOrigin(String),
+    ForbiddenOrigin(Version, String),
     /// The request has no upgrade of hyper: it did not come from a server of hyper, or the upgrade was
     /// taken before.
-    NotUpgradable,
+    NotUpgradable(Version),
 }
 
 impl UpgradeError {
@@ -162,19 +163,37 @@ impl UpgradeError {
     /// not allowed, 405 for a method other than GET, 501 for an Extended CONNECT for another protocol,
     /// 500 for [`NotUpgradable`](Self::NotUpgradable), and 400 otherwise. HTTP/2 has no 426 and no 405:
     /// the status code is 400 instead.
+    ///
+    /// Over HTTP/1.1, the response closes the connection: a client that expects an upgrade may send frames
+    /// after its request, which must not be read as another request.
     #[must_use]
     pub fn response<B: From<String>>(&self) -> Response<B> {
         let mut response = match *self {
             Self::PlainHttp(Version::HTTP_2) => with_status(StatusCode::BAD_REQUEST),
             Self::PlainHttp(_) => Rejection::UpgradeRequired.to_http(),
-            Self::Invalid(Version::HTTP_2, error) => ExtendedConnect::reject_http(error),
-            Self::Invalid(_, error) => error.rejection().unwrap_or(Rejection::BadRequest).to_http(),
-            Self::ForbiddenOrigin(_) => with_status(StatusCode::FORBIDDEN),
-            Self::NotUpgradable => with_status(StatusCode::INTERNAL_SERVER_ERROR),
+            Self::Invalid(version, error) => rejected(version, error),
+            Self::ForbiddenOrigin(version, _) => rejected(version, HandshakeError::ForbiddenOrigin),
+            Self::NotUpgradable(version) => {
+                let mut response = with_status(StatusCode::INTERNAL_SERVER_ERROR);
+                // RFC 9113, section 8.2.2: HTTP/2 has no Connection.
+                if version != Version::HTTP_2 {
+                    let close = HeaderValue::from_static("close");
+                    response.headers_mut().insert(CONNECTION, close);
+                }
+                response
+            }
         };
         let text = HeaderValue::from_static("text/plain; charset=utf-8");
-        response.headers_mut().insert(http::header::CONTENT_TYPE, text);
+        response.headers_mut().insert(CONTENT_TYPE, text);
         response.map(|()| self.to_string().into())
+    }
+}
+
+/// Returns the response to a request that breaks a rule.
+fn rejected(version: Version, error: HandshakeError) -> Response<()> {
+    match version {
+        Version::HTTP_2 => ExtendedConnect::reject_http(error),
+        _ => error.rejection().unwrap_or(Rejection::BadRequest).to_http(),
     }
 }
 
@@ -183,8 +202,8 @@ impl fmt::Display for UpgradeError {
         match self {
             Self::PlainHttp(_) => f.write_str("This resource is a WebSocket."),
             Self::Invalid(_, error) => error.fmt(f),
-            Self::ForbiddenOrigin(text) => f.write_str(text),
-            Self::NotUpgradable => f.write_str("the request has no upgrade of hyper"),
+            Self::ForbiddenOrigin(_, text) => f.write_str(text),
+            Self::NotUpgradable(_) => f.write_str("the request has no upgrade of hyper"),
         }
     }
 }
@@ -193,7 +212,7 @@ impl std::error::Error for UpgradeError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Invalid(_, error) => Some(error),
-            Self::PlainHttp(_) | Self::ForbiddenOrigin(_) | Self::NotUpgradable => None,
+            Self::PlainHttp(_) | Self::ForbiddenOrigin(..) | Self::NotUpgradable(_) => None,
         }
     }
 }
@@ -203,8 +222,8 @@ impl From<UpgradeError> for Error {
         match error {
             UpgradeError::PlainHttp(_) => Self::NotWebSocket,
             UpgradeError::Invalid(_, error) => Self::Handshake(error),
-            UpgradeError::ForbiddenOrigin(text) => Self::forbidden_origin(&text),
-            UpgradeError::NotUpgradable => Self::Io(io::Error::other(error)),
+            UpgradeError::ForbiddenOrigin(_, text) => Self::forbidden_origin(&text),
+            UpgradeError::NotUpgradable(_) => Self::Io(io::Error::other(error)),
         }
     }
 }
@@ -232,19 +251,10 @@ pub(crate) fn check<'r, B>(
         Ok(Some(checked)) => Ok(checked),
         Ok(None) => Err(UpgradeError::PlainHttp(version)),
         Err(HandshakeError::ForbiddenOrigin) => {
-            Err(UpgradeError::ForbiddenOrigin(forbidden(request, policy)))
+            Err(UpgradeError::ForbiddenOrigin(version, policy.explain_http(request).to_string()))
         }
         Err(error) => Err(UpgradeError::Invalid(version, error)),
     }
-}
-
-/// Explains why the policy does not allow the origin.
-fn forbidden<B>(request: &Request<B>, policy: &OriginPolicy<'_>) -> String {
-    let header = |name| request.headers().get(name);
-    let origin = header("origin").map_or(&b""[..], HeaderValue::as_bytes);
-    let host = || header("host").and_then(|host| host.to_str().ok()).unwrap_or_default();
-    let authority = request.uri().authority().map_or_else(host, |authority| authority.as_str());
-    policy.explain(origin, authority).to_string()
 }
 
 impl Checked<'_> {
