@@ -12,8 +12,8 @@ use bytes::Bytes;
 use memory::{HELD, PEAK, heap_of, measure, touched, watch};
 use support::*;
 use websocket_proto::{
-    Config, Connection, ConnectionError, Event, Input, Limit, Limits, Message, Negotiated,
-    PreparedMessage, Role, Timeouts,
+    Chunk, CloseCode, Config, Connection, ConnectionError, Event, Fragment, Input, Limit, Limits,
+    Message, Negotiated, PreparedMessage, Role, SendError, Timeouts,
 };
 
 static CONFIG: Config = Config::new();
@@ -499,19 +499,6 @@ fn empty_fragments_are_bounded_by_their_limit() {
     }
 }
 
-#[test]
-fn limits_are_inclusive_and_may_be_zero() {
-    for (max, len, accepted) in
-        [(0, 0, true), (0, 1, false), (1, 1, true), (1, 2, false), (u64::MAX, 2, true)]
-    {
-        for limits in [Limits::DEFAULT.with_max_message(max), Limits::DEFAULT.with_max_frame(max)] {
-            let mut server = connection(Role::Server, Config::new().with_limits(limits));
-            let events = receive(&mut server, &peer_frame(Role::Server, 0x82, &vec![1; len]));
-            assert_eq!(matches!(events[..], [Event::Message(_)]), accepted, "{limits:?} {len}");
-        }
-    }
-}
-
 // Output.
 
 #[test]
@@ -808,4 +795,85 @@ fn assert_output_is_bounded(fillings: &[Filling]) {
         }
     }
     assert!(excesses.is_empty(), "{excesses:#?}");
+}
+
+/// In a test with one connection, the thread's pool retains at most one output queue.
+const POOLED: usize = 101 << 10;
+
+/// Sends in every way while there is room; the peer reads a byte now and then and sends Pings. Returns the
+/// peak of the bytes held after incomplete writes, minus those that the thread held at the start, and the
+/// length of the largest frame.
+fn most_memory(role: Role, mark: usize, seed: u64) -> (usize, usize) {
+    let mut seed = seed;
+    let mut below = move |end: usize| {
+        seed = seed.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
+        (seed >> 33) as usize % end
+    };
+    let config =
+        Config::new().with_high_water_mark(mark).with_max_fragment([usize::MAX, 5000][below(2)]);
+    let mut connection = connection(role, config);
+    let ping = peer_frame(role, 0x89, &[1; 125]);
+    let held_before = HELD.get();
+    let (mut most, mut largest) = (0, 131);
+    for _ in 0..200 {
+        let len = [below(200), 2047 + below(3), below(30_000), below(2_000_000)][below(4)];
+        let result = match below(9) {
+            0 => connection.send(&*vec![1; len]).map_err(|unsent| unsent.error),
+            1 => connection.send(vec![1; len]).map_err(|unsent| unsent.error),
+            2 => {
+                let mut excessive = Vec::with_capacity(len * 10);
+                excessive.resize(len, 1);
+                connection.send(excessive).map_err(|unsent| unsent.error)
+            }
+            3 => {
+                let mut doubled = String::with_capacity(len * 2);
+                doubled.extend(std::iter::repeat_n('a', len));
+                connection.send(doubled).map_err(|unsent| unsent.error)
+            }
+            4 => connection.send(Bytes::from(vec![1; len])).map_err(|unsent| unsent.error),
+            5 => {
+                let prepared = PreparedMessage::new(&*vec![1; len]);
+                connection.send(&prepared).map_err(|unsent| unsent.error)
+            }
+            6 => {
+                let chunk = Chunk::new(Message::from(vec![1; len]), Fragment::Whole);
+                connection.send_chunk(chunk).map_err(|unsent| unsent.error)
+            }
+            7 => connection.ping(&[1; 125]),
+            _ => {
+                for _ in 0..below(100) {
+                    receive(&mut connection, &ping);
+                }
+                Ok(())
+            }
+        };
+        match result {
+            Ok(()) => largest = largest.max(len + 14),
+            Err(error) => assert_eq!(error, SendError::Full),
+        }
+        let pending = connection.output().len();
+        if pending > 1 {
+            let read = [1, below(pending.min(5000)).max(1)][below(2)].min(pending - 1);
+            connection.output().advance(read);
+            most = most.max((HELD.get() - held_before) as usize);
+        }
+    }
+    connection.close(CloseCode::NORMAL).unwrap();
+    most = most.max((HELD.get() - held_before) as usize);
+    (most, largest)
+}
+
+#[test]
+fn memory_held_for_output_is_bounded_with_every_mix_of_messages() {
+    for role in ROLES {
+        for mark in [1, 10_000, 1 << 20] {
+            for seed in 0..8 {
+                // A new thread starts with an empty pool.
+                let measured = std::thread::spawn(move || most_memory(role, mark, seed));
+                let (most, largest) = measured.join().unwrap();
+                let bound = 2 * mark + 2 * largest + (5 << 10) + POOLED;
+                assert!(most <= bound, "{role:?}, {mark}, {seed}: {most} of {bound} bytes");
+            }
+        }
+    }
 }

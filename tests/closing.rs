@@ -9,8 +9,7 @@ use websocket_proto::frame::Opcode;
 use websocket_proto::session::{Session, SessionEvent};
 use websocket_proto::{
     Chunk, CloseCode, CloseFrame, CloseFrameError, Config, Connection, ConnectionError, Delivery,
-    EntropyError, Event, Fragment, Input, Limit, Limits, Negotiated, Next, Role, SendError,
-    Transport, Unsent, Violation,
+    Event, Fragment, Input, Next, Role, SendError, Transport, Unsent, Violation,
 };
 
 fn close_frame(code: u16, reason: &str) -> CloseFrame<'_> {
@@ -361,72 +360,6 @@ fn close_frame_fails_at_the_byte_that_makes_it_invalid() {
 }
 
 #[test]
-fn limits_are_inclusive_and_apply_to_each_message() {
-    for role in ROLES {
-        let limits =
-            Limits::DEFAULT.with_max_message(10).with_max_frame(6).with_max_empty_fragments(2);
-        let mut connection = connection(role, Config::new().with_limits(limits));
-        let whole = [
-            peer_frame(role, 0x02, b""),
-            peer_frame(role, 0x00, b"123456"),
-            peer_frame(role, 0x00, b""),
-            peer_frame(role, 0x80, b"7890"),
-        ]
-        .concat();
-        for _ in 0..3 {
-            assert_eq!(receive(&mut connection, &whole), [binary(b"1234567890")]);
-        }
-        for (frames, limit, reason) in [
-            (&[(0x82, &b"1234567"[..])][..], Limit::Frame, "frame exceeds 6 bytes"),
-            (&[(0x02, b"123456"), (0x80, b"78901")], Limit::Message, "message exceeds 10 bytes"),
-            (&[(0x02, b""), (0x00, b"x"), (0x00, b""), (0x00, b"")], Limit::EmptyFragments, ""),
-        ] {
-            let mut connection = support::connection(role, Config::new().with_limits(limits));
-            receive(&mut connection, &whole);
-            let bytes: Vec<u8> = frames
-                .iter()
-                .flat_map(|(first, payload)| peer_frame(role, *first, payload))
-                .collect();
-            assert_eq!(receive(&mut connection, &bytes), [Event::Failed(limit.into())]);
-            // The peer learns the limit that it exceeded.
-            let code = ConnectionError::from(limit).close_code().0.to_be_bytes();
-            assert_eq!(sent(&mut connection), (0x88, [&code, reason.as_bytes()].concat()));
-        }
-    }
-}
-
-#[test]
-fn message_larger_than_the_address_space_exceeds_any_limit() {
-    let unlimited = Limits::DEFAULT.with_max_message(u64::MAX);
-    for role in ROLES {
-        let config = Config::new().with_limits(unlimited);
-        let start = peer_frame(role, 0x02, b"x");
-        // A header up to and including its length field.
-        let mut header = peer_frame(role, 0x80, &[0; 1 << 16])[..10].to_vec();
-        header[2..].copy_from_slice(&(isize::MAX as u64 / 2).to_be_bytes());
-        let input = [start, header].concat();
-        let mut messages = connection(role, config.clone());
-        assert_eq!(receive(&mut messages, &input), [Event::Failed(Limit::Message.into())]);
-        let mut chunks = connection(role, config.with_delivery(Delivery::Chunks));
-        assert!(matches!(receive(&mut chunks, &input)[..], [Event::Chunk(_)]));
-    }
-}
-
-#[test]
-fn chunks_have_no_default_message_limit() {
-    for role in ROLES {
-        let config = Config::new();
-        // A header that announces one byte more than the default limit of a whole message.
-        let mut header = peer_frame(role, 0x82, &[0; 1 << 16])[..10].to_vec();
-        header[2..].copy_from_slice(&((64_u64 << 20) + 1).to_be_bytes());
-        let mut messages = connection(role, config.clone());
-        assert_eq!(receive(&mut messages, &header), [Event::Failed(Limit::Message.into())]);
-        let mut chunks = connection(role, config.with_delivery(Delivery::Chunks));
-        assert_eq!(receive(&mut chunks, &header), []);
-    }
-}
-
-#[test]
 fn violation_after_our_close_sends_no_second_close() {
     for role in ROLES {
         let mut connection = connection(role, Config::new());
@@ -552,95 +485,16 @@ fn broken_transport_with_only_a_pong_pending_after_both_closes_leaves_a_clean_ou
 #[test]
 fn invalid_close_is_refused_and_changes_nothing() {
     for role in ROLES {
-        let mut connection = connection(role, Config::new());
-        let error = CloseFrameError::Code(CloseCode(1005));
-        assert_eq!(connection.close(CloseCode(1005)), Err(SendError::InvalidClose(error)));
-        assert!(connection.may_send() && !connection.is_closing());
-        assert_eq!(take_output(&mut connection), b"");
-        connection.close(CloseCode::GOING_AWAY).unwrap();
-        assert_eq!(sent(&mut connection), sent_close(1001));
-    }
-}
-
-#[test]
-fn client_without_entropy_is_not_created() {
-    let config = Config::new().with_entropy(|_: &mut [u8]| Err(EntropyError));
-    let client = Connection::client(config, &Negotiated::default());
-    assert_eq!(client.err(), Some(EntropyError));
-}
-
-#[test]
-fn client_fails_and_sends_nothing_when_entropy_fails() {
-    type Use = fn(&mut Connection) -> Result<(), SendError>;
-    let uses: [Use; 3] = [
-        |connection| connection.send("x").map_err(Unsent::into_error),
-        |connection| connection.ping(b""),
-        |connection| connection.close(None),
-    ];
-    // The first keys mask 16 frames.
-    let exhausted = || {
-        let config = Config::new().with_entropy(one_block_of_entropy());
-        let mut client = Connection::client(config, &Negotiated::default()).unwrap();
-        for _ in 0..16 {
-            client.ping(b"").unwrap();
+        for code in [0, 999, 1004, 1005, 1006, 1015, 1016, 2999, 5000, u16::MAX].map(CloseCode) {
+            let mut connection = connection(role, Config::new());
+            let error = SendError::InvalidClose(CloseFrameError::Code(code));
+            assert_eq!(connection.close(code), Err(error));
+            assert!(connection.may_send() && !connection.is_closing());
+            assert_eq!(take_output(&mut connection), b"");
+            connection.close(CloseCode::GOING_AWAY).unwrap();
+            assert_eq!(sent(&mut connection), sent_close(1001));
         }
-        take_output(&mut client);
-        client
-    };
-    let failed = Event::Failed(ConnectionError::Entropy);
-    for use_it in uses {
-        let mut client = exhausted();
-        assert_eq!(use_it(&mut client), Err(SendError::Entropy));
-        assert_eq!(client.transport(), Transport::Abort);
-        assert_eq!(receive(&mut client, b""), std::slice::from_ref(&failed));
-        assert_eq!(take_output(&mut client), b"");
     }
-    // An automatic Pong and the reply to a Close fail in the same way.
-    let mut client = exhausted();
-    let events = receive(&mut client, &peer_frame(Role::Client, 0x89, b""));
-    assert_eq!(events.last(), Some(&failed));
-    assert_eq!(take_output(&mut client), b"");
-    let mut client = exhausted();
-    let events = receive(&mut client, &peer_close(Role::Client, 1000, ""));
-    assert_eq!(events, [close_event(1000, ""), failed]);
-    assert_eq!(client.transport(), Transport::Abort);
-}
-
-#[test]
-fn client_that_sent_its_close_draws_keys_only_for_pongs() {
-    let config = Config::new().with_entropy(one_block_of_entropy());
-    let mut client = Connection::client(config, &Negotiated::default()).unwrap();
-    for _ in 0..14 {
-        client.ping(b"").unwrap();
-    }
-    client.close(None).unwrap();
-    take_output(&mut client);
-    let mut stream = peer_frame(Role::Client, 0x89, b"?");
-    stream.extend(peer_frame(Role::Client, 0x81, b"Hello"));
-    stream.extend(peer_close(Role::Client, 1000, ""));
-    let expected = [Event::Ping(b"?".into()), text("Hello"), close_event(1000, "")];
-    assert_eq!(receive(&mut client, &stream), expected);
-    assert_eq!(sent(&mut client), (0x8a, b"?".to_vec()));
-    assert_eq!(receive_last(&mut client, b""), []);
-    assert_eq!(outcome(&client), clean(1000));
-}
-
-#[test]
-fn every_client_frame_has_a_fresh_key_from_a_block() {
-    let mut client = connection(Role::Client, Config::new());
-    let mut keys = Vec::new();
-    for i in 0..1000_u32 {
-        match i % 3 {
-            0 => client.send("message").unwrap(),
-            1 => client.ping(b"ping").unwrap(),
-            _ => drop(receive(&mut client, &peer_frame(Role::Client, 0x89, b"x"))),
-        }
-        let bytes = take_output(&mut client);
-        keys.push(u32::from_be_bytes(bytes[2..6].try_into().unwrap()));
-    }
-    // Keys are used in the order in which they were drawn, without repetition and without gaps.
-    let drawn: Vec<u32> = (1..=1000_u32).map(|n| n.wrapping_mul(0x9e37_79b9)).collect();
-    assert_eq!(keys, drawn);
 }
 
 #[test]

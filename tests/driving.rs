@@ -1,22 +1,16 @@
-//! The driving loop with its steps in every order, and the memory that a connection holds while its peer
-//! does not read.
+//! The driving loop with its steps in every order.
 #![cfg(feature = "std")]
 
-#[path = "support/memory.rs"]
-mod memory;
 mod support;
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
 
-use bytes::Bytes;
 use support::*;
 use websocket_proto::{
-    Chunk, CloseCode, Config, Connection, ConnectionError, Delivery, Event, Fragment, Input, Io,
-    Message, PreparedMessage, Role, SendError, Transport, Violation,
+    CloseCode, Config, Connection, ConnectionError, Delivery, Event, Input, Role, Transport,
+    Violation,
 };
-
-// --- The driving loop ---------------------------------------------------------------------------
 
 /// A step of the driving loop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -257,105 +251,6 @@ fn driving_loop_receives_everything_after_our_close() {
                 .collect();
             assert_eq!(received, LENGTHS);
             assert_eq!(outcome(&run.connection), clean(1000));
-        }
-    }
-}
-
-// --- Memory -------------------------------------------------------------------------------------
-
-/// In a test with one connection, the thread's pool retains at most one output queue.
-const POOLED: usize = 101 << 10;
-
-/// Sends in every way while there is room; the peer reads a byte now and then and sends Pings. Returns the
-/// peak of the bytes held after incomplete writes, minus those that the thread held at the start, and the
-/// length of the largest frame.
-fn most_memory(role: Role, mark: usize, seed: u64) -> (usize, usize) {
-    let mut seed = seed;
-    let mut below = move |end: usize| {
-        seed = seed.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
-        (seed >> 33) as usize % end
-    };
-    let config =
-        Config::new().with_high_water_mark(mark).with_max_fragment([usize::MAX, 5000][below(2)]);
-    let mut connection = connection(role, config);
-    let ping = peer_frame(role, 0x89, &[1; 125]);
-    let held_before = memory::HELD.get();
-    let (mut most, mut largest) = (0, 131);
-    for _ in 0..200 {
-        let len = [below(200), 2047 + below(3), below(30_000), below(2_000_000)][below(4)];
-        let result = match below(9) {
-            0 => connection.send(&*vec![1; len]).map_err(|unsent| unsent.error),
-            1 => connection.send(vec![1; len]).map_err(|unsent| unsent.error),
-            2 => {
-                let mut excessive = Vec::with_capacity(len * 10);
-                excessive.resize(len, 1);
-                connection.send(excessive).map_err(|unsent| unsent.error)
-            }
-            3 => {
-                let mut doubled = String::with_capacity(len * 2);
-                doubled.extend(std::iter::repeat_n('a', len));
-                connection.send(doubled).map_err(|unsent| unsent.error)
-            }
-            4 => connection.send(Bytes::from(vec![1; len])).map_err(|unsent| unsent.error),
-            5 => {
-                let prepared = PreparedMessage::new(&*vec![1; len]);
-                connection.send(&prepared).map_err(|unsent| unsent.error)
-            }
-            6 => {
-                let chunk = Chunk::new(Message::from(vec![1; len]), Fragment::Whole);
-                connection.send_chunk(chunk).map_err(|unsent| unsent.error)
-            }
-            7 => connection.ping(&[1; 125]),
-            _ => {
-                for _ in 0..below(100) {
-                    receive(&mut connection, &ping);
-                }
-                Ok(())
-            }
-        };
-        match result {
-            Ok(()) => largest = largest.max(len + 14),
-            Err(error) => assert_eq!(error, SendError::Full),
-        }
-        let pending = connection.output().len();
-        if pending > 1 {
-            let read = [1, below(pending.min(5000)).max(1)][below(2)].min(pending - 1);
-            let mut socket = Window(read);
-            assert_eq!(connection.output().write_to(&mut socket).unwrap(), Io::Blocked);
-            most = most.max((memory::HELD.get() - held_before) as usize);
-        }
-    }
-    connection.close(CloseCode::NORMAL).unwrap();
-    most = most.max((memory::HELD.get() - held_before) as usize);
-    (most, largest)
-}
-
-/// A socket that accepts a given number of further bytes.
-struct Window(usize);
-
-impl Write for Window {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let len = bytes.len().min(self.0);
-        self.0 -= len;
-        if len == 0 { Err(ErrorKind::WouldBlock.into()) } else { Ok(len) }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-#[test]
-fn memory_held_is_at_most_twice_the_mark_two_messages_and_5_kib() {
-    for role in ROLES {
-        for mark in [1, 10_000, 1 << 20] {
-            for seed in 0..8 {
-                // A new thread starts with an empty pool.
-                let measured = std::thread::spawn(move || most_memory(role, mark, seed));
-                let (most, largest) = measured.join().unwrap();
-                let bound = 2 * mark + 2 * largest + (5 << 10) + POOLED;
-                assert!(most <= bound, "{role:?}, {mark}, {seed}: {most} of {bound} bytes");
-            }
         }
     }
 }

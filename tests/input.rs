@@ -7,8 +7,7 @@ mod support;
 use support::*;
 #[cfg(feature = "std")]
 use websocket_proto::Io;
-use websocket_proto::handshake::{ClientEvent, ClientHandshake, ClientRequest, Handshake};
-use websocket_proto::{Config, Connection, ConnectionError, Event, Input, Role, Transport};
+use websocket_proto::{Config, ConnectionError, Event, Input, Role, Transport};
 
 fn messages(role: Role) -> Vec<u8> {
     [peer_frame(role, 0x81, b"one"), peer_frame(role, 0x81, b"two")].concat()
@@ -85,48 +84,6 @@ fn new_input_is_accepted_after_the_previous_one_was_consumed() {
         }
         assert_eq!(receive(&mut connection, &messages(role)), [text("one"), text("two")]);
     }
-}
-
-/// A client whose 101 response, a message, a Close and EOF arrive in one read.
-fn client_with_leftovers(storage: &mut Vec<u8>) -> (Connection, Input<'_>) {
-    let nonce = |out: &mut [u8]| {
-        let bytes = b"the sample nonce".iter().cycle();
-        out.iter_mut().zip(bytes).for_each(|(to, byte)| *to = *byte);
-        Ok(())
-    };
-    let config = Config::new().with_entropy(nonce);
-    let mut handshake = ClientHandshake::new(config, &ClientRequest::to("a", "/")).unwrap();
-    storage.extend_from_slice(
-        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-        Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n",
-    );
-    storage.extend(peer_frame(Role::Client, 0x81, b"one"));
-    storage.extend(peer_close(Role::Client, 1000, ""));
-    let mut input = Input::with_bytes(storage);
-    input.finish();
-    assert_eq!(handshake.receive(&mut input), Some(ClientEvent::Accepted));
-    assert!(input.has_unread());
-    (handshake.establish().unwrap(), input)
-}
-
-#[test]
-fn bytes_after_the_handshake_are_received_by_the_connection() {
-    let mut storage = Vec::new();
-    let (mut client, mut input) = client_with_leftovers(&mut storage);
-    assert_eq!(client.receive(&mut input), Some(text("one")));
-    assert!(matches!(client.receive(&mut input), Some(Event::Close(Some(_)))));
-    assert_eq!(client.receive(&mut input), None);
-    take_output(&mut client);
-    assert_eq!(client.transport(), Transport::Close);
-    assert_eq!(outcome(&client), clean(1000));
-}
-
-#[test]
-fn new_input_while_bytes_after_the_handshake_are_unread_fails_the_connection() {
-    let mut storage = Vec::new();
-    let (mut client, _) = client_with_leftovers(&mut storage);
-    let failed = Event::Failed(ConnectionError::UnreadInput);
-    assert_eq!(receive(&mut client, b""), [failed]);
 }
 
 #[test]

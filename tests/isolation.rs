@@ -56,21 +56,9 @@ impl Drop for Owner {
     }
 }
 
-/// Reproducible numbers (xorshift).
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 11) as usize % bound
-    }
-
-    fn len(&mut self) -> usize {
-        let most = [10, 200, 3000, 20_000, 150_000][self.below(5)];
-        self.below(most)
-    }
+fn len(random: &mut Random) -> usize {
+    let most = [10, 200, 3000, 20_000, 150_000][random.below(5)];
+    random.below(most)
 }
 
 impl Slot {
@@ -87,7 +75,7 @@ impl Slot {
     }
 
     fn send(&mut self, random: &mut Random, other: usize) {
-        let payload = vec![self.id; random.len()];
+        let payload = vec![self.id; len(random)];
         self.sent.push(payload.len());
         match random.below(5) {
             0 => self.connection.send(&payload).unwrap(),
@@ -103,7 +91,7 @@ impl Slot {
 
     /// The peer sends a message in fragments with Pings between them.
     fn peer_sends(&mut self, random: &mut Random) {
-        let payload = vec![self.id; random.len()];
+        let payload = vec![self.id; len(random)];
         let role = self.connection.role();
         let fragments = 1 + random.below(4);
         let size = payload.len().div_ceil(fragments).max(1);
@@ -195,8 +183,8 @@ fn bytes_of_one_connection_never_reach_another() {
                 match random.below(16) {
                     0..4 => slot.send(&mut random, (index + 1) % SLOTS),
                     4..6 => slot.peer_sends(&mut random),
-                    6..10 => slot.receive(random.len()),
-                    10..14 => slot.write(random.len()),
+                    6..10 => slot.receive(len(&mut random)),
+                    10..14 => slot.write(len(&mut random)),
                     14 => {
                         while slot.connection.has_output() {
                             slot.write(usize::MAX);

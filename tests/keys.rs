@@ -229,3 +229,22 @@ fn entropy_is_drawn_once_per_block() {
         assert_eq!(calls.load(Relaxed), 1 + frames.saturating_sub(FIRST).div_ceil(BLOCK));
     }
 }
+
+#[test]
+fn client_that_sent_its_close_draws_keys_only_for_pongs() {
+    let config = Config::new().with_entropy(one_block_of_entropy());
+    let mut client = Connection::client(config, &Negotiated::default()).unwrap();
+    for _ in 0..FIRST - 2 {
+        client.ping(b"").unwrap();
+    }
+    client.close(None).unwrap();
+    take_output(&mut client);
+    let mut stream = peer_frame(Role::Client, 0x89, b"?");
+    stream.extend(peer_frame(Role::Client, 0x81, b"Hello"));
+    stream.extend(peer_close(Role::Client, 1000, ""));
+    let events = receive(&mut client, &stream);
+    assert!(matches!(events[..], [Event::Ping(_), Event::Message(_), Event::Close(Some(_))]));
+    assert_eq!(parse_frames(&take_output(&mut client)), [(0x8a, b"?".to_vec())]);
+    assert_eq!(receive_last(&mut client, b""), []);
+    assert_eq!(outcome(&client), clean(1000));
+}

@@ -3,13 +3,11 @@
 
 mod support;
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use support::*;
 use websocket_proto::{
-    Chunk, CloseCode, CloseFrame, Config, Connection, ConnectionError, ControlRate, Delivery,
-    Event, Fragment, Input, Limit, Limits, Message, Negotiated, PreparedMessage, Role, Transport,
+    Chunk, CloseCode, CloseFrame, Config, Connection, Delivery, Event, Fragment, Input, Message,
+    Negotiated, PreparedMessage, Role, Transport,
 };
 
 fn chunk<'a>(payload: impl Into<Message<'a>>, fragment: Fragment) -> Chunk<'a> {
@@ -80,34 +78,6 @@ fn chunks_are_relayed_as_they_arrive() {
         }
         let mut receiver = connection(Role::Client, Config::new());
         assert_eq!(receive(&mut receiver, &relayed), [text(&payload), binary(b"whole")]);
-    }
-}
-
-#[test]
-fn chunks_have_no_message_limit_unless_configured() {
-    for (limits, limited) in
-        [(Limits::DEFAULT, false), (Limits::DEFAULT.with_max_message(100_000), true)]
-    {
-        let config = Config::new().with_delivery(Delivery::Chunks).with_limits(limits);
-        let mut client = connection(Role::Client, config);
-        let (mut total, mut ends) = (0, 0);
-        for i in 0..100_u32 {
-            let first = if i == 0 { 0x02 } else { 0x00 };
-            let fin = if i == 99 { 0x80 } else { 0 };
-            for event in receive(&mut client, &frame(first | fin, &vec![i as u8; 1 << 20], None)) {
-                match event {
-                    Event::Chunk(chunk) => {
-                        assert_eq!(chunk.fragment.begins(), total == 0);
-                        total += chunk.payload.len();
-                        ends += u32::from(chunk.fragment.ends());
-                    }
-                    event => assert_eq!(event, Event::Failed(Limit::Message.into())),
-                }
-            }
-        }
-        let expected = if limited { (0, 0) } else { (100 << 20, 1) };
-        assert_eq!((total, ends), expected);
-        assert_eq!(client.error().is_some(), limited);
     }
 }
 
@@ -365,49 +335,4 @@ fn statistics_do_not_wrap_at_4_gib() {
     let received = client.statistics().unwrap().received;
     assert_eq!((received.messages, received.payload_bytes), (1, total));
     assert_eq!(received.wire_bytes, total + 10);
-}
-
-#[test]
-fn control_rate_applies_when_no_time_is_reported() {
-    for role in ROLES {
-        for first in [0x89, 0x8a] {
-            let rate = ControlRate { frames: 10, per: Duration::from_secs(1) };
-            let mut connection = connection(role, Config::new().with_control_rate(rate));
-            let frame = peer_frame(role, first, b"");
-            assert_eq!(receive(&mut connection, &frame.repeat(10)).len(), 10);
-            let failure = ConnectionError::Limit(Limit::ControlFrames);
-            assert_eq!(receive(&mut connection, &frame), [Event::Failed(failure)]);
-            let frames = parse_frames(&take_output(&mut connection));
-            assert_eq!(frames.last(), Some(&(0x88, 1008_u16.to_be_bytes().to_vec())));
-        }
-    }
-}
-
-#[test]
-fn control_rate_allows_its_number_of_frames_in_each_span() {
-    let rate = ControlRate { frames: 10, per: Duration::from_secs(1) };
-    let mut server = connection(Role::Server, Config::new().with_control_rate(rate));
-    let pings = peer_frame(Role::Server, 0x89, b"").repeat(10);
-    for now in 0..100 {
-        server.handle_timeout(Duration::from_secs(now));
-        assert_eq!(receive(&mut server, &pings).len(), 10);
-        take_output(&mut server);
-    }
-    assert_eq!(server.error(), None);
-}
-
-#[test]
-fn control_rate_requests_the_time_at_once_when_it_may_be_exceeded() {
-    let rate = ControlRate { frames: 10, per: Duration::from_secs(1) };
-    let mut server = connection(Role::Server, Config::new().with_control_rate(rate));
-    let ping = peer_frame(Role::Server, 0x89, b"");
-    let now = Duration::from_secs(5);
-    server.handle_timeout(now);
-    receive(&mut server, &ping.repeat(10));
-    assert_eq!(server.poll_timeout(), None);
-    receive(&mut server, &ping);
-    assert!(server.poll_timeout().is_some_and(|due| due <= now));
-    server.handle_timeout(now);
-    let failure = ConnectionError::Limit(Limit::ControlFrames);
-    assert_eq!(receive(&mut server, b""), [Event::Failed(failure)]);
 }

@@ -1,7 +1,8 @@
 //! Keepalive, timeouts and rates of real connections over simulated TCP, on a clock that the test controls.
 //!
-//! Each scenario runs in both roles and with three drivers: one reports the time at each wake-up before it
-//! receives, one after it receives, and one only when `poll_timeout` asks for it.
+//! Each scenario of a pair runs in both roles and with three drivers: one reports the time at each wake-up
+//! before it receives, one after it receives, and one only when `poll_timeout` asks for it. Where the order of
+//! calls is the subject, a test drives a single connection itself.
 #![cfg(feature = "std")]
 
 #[path = "support/pair/mod.rs"]
@@ -428,6 +429,7 @@ fn control_frames_are_not_activity_for_idle() {
         pair.advance(SECOND * 10);
         for _ in 0..60 {
             pair.queue(role, Item::Ping(vec![]));
+            pair.queue(peer_of(role), Item::Ping(vec![]));
             pair.queue(peer_of(role), Item::Pong(vec![]));
             if pair.end(role).is_over() {
                 break;
@@ -791,6 +793,10 @@ fn starting_timer_requests_the_time_at_once() {
         assert_eq!(connection.poll_timeout(), Some(SECOND * 1021), "a Close is queued");
         connection.handle_timeout(SECOND * 1022);
         assert_eq!(connection.poll_timeout(), Some(SECOND * 1032));
+        take_output(&mut connection);
+        assert_eq!(connection.poll_timeout(), Some(SECOND * 1022), "the Close is written");
+        connection.handle_timeout(SECOND * 1023);
+        assert_eq!(connection.poll_timeout(), Some(SECOND * 1033));
     }
 }
 
@@ -929,13 +935,44 @@ fn control_frames_above_the_rate_fail_with_1008() {
 #[test]
 fn control_rate_without_a_clock_applies_to_the_whole_connection() {
     for role in ROLES {
-        let rate = ControlRate { frames: 10, per: SECOND };
-        let mut connection = connection(role, Config::new().with_control_rate(rate));
-        let ping = peer_frame(role, 0x89, b"");
-        for _ in 0..10 {
-            assert!(matches!(receive(&mut connection, &ping)[..], [Event::Ping(_)]));
+        for first in [0x89, 0x8a] {
+            let rate = ControlRate { frames: 10, per: SECOND };
+            let mut connection = connection(role, Config::new().with_control_rate(rate));
+            let frame = peer_frame(role, first, b"");
+            assert_eq!(receive(&mut connection, &frame.repeat(10)).len(), 10);
+            let failure = ConnectionError::Limit(Limit::ControlFrames);
+            assert_eq!(receive(&mut connection, &frame), [Event::Failed(failure)]);
+            let frames = parse_frames(&take_output(&mut connection));
+            assert_eq!(frames.last(), Some(&(0x88, 1008_u16.to_be_bytes().to_vec())));
         }
-        let failed = Event::Failed(Limit::ControlFrames.into());
-        assert_eq!(receive(&mut connection, &ping), [failed]);
     }
+}
+
+#[test]
+fn control_rate_allows_its_number_of_frames_in_each_span() {
+    let rate = ControlRate { frames: 10, per: SECOND };
+    let mut server = connection(Role::Server, Config::new().with_control_rate(rate));
+    let pings = peer_frame(Role::Server, 0x89, b"").repeat(10);
+    for now in 0..100 {
+        server.handle_timeout(SECOND * now);
+        assert_eq!(receive(&mut server, &pings).len(), 10);
+        take_output(&mut server);
+    }
+    assert_eq!(server.error(), None);
+}
+
+#[test]
+fn control_rate_requests_the_time_at_once_when_it_may_be_exceeded() {
+    let rate = ControlRate { frames: 10, per: SECOND };
+    let mut server = connection(Role::Server, Config::new().with_control_rate(rate));
+    let ping = peer_frame(Role::Server, 0x89, b"");
+    let now = SECOND * 5;
+    server.handle_timeout(now);
+    receive(&mut server, &ping.repeat(10));
+    assert_eq!(server.poll_timeout(), None);
+    receive(&mut server, &ping);
+    assert!(server.poll_timeout().is_some_and(|due| due <= now));
+    server.handle_timeout(now);
+    let failure = ConnectionError::Limit(Limit::ControlFrames);
+    assert_eq!(receive(&mut server, b""), [Event::Failed(failure)]);
 }

@@ -8,6 +8,8 @@ mod cuts;
 mod memory;
 #[path = "../support/naive.rs"]
 mod naive;
+#[path = "../support/nonce.rs"]
+mod nonce;
 #[path = "../support/mod.rs"]
 mod support;
 

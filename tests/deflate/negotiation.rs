@@ -1,7 +1,6 @@
 //! The negotiation of permessage-deflate, in both roles and on every way in: the handshake machines,
 //! HTTP/1.1 without them, Extended CONNECT, and the types of the crate `http`.
 
-use bytes::Buf;
 use proptest::prelude::*;
 use websocket_proto::handshake::{
     AcceptError, Acceptance, ClientEvent, ClientHandshake, ClientRequest, ExtendedConnect, Field,
@@ -12,6 +11,9 @@ use websocket_proto::{
     Config, Connection, Deflate, DeflateParameters, Event, Input, Message, Negotiated, Output,
 };
 
+pub(crate) use crate::nonce::NONCE;
+use crate::nonce::sample_nonce;
+pub(crate) use crate::support::written;
 use crate::support::{receive, take_output};
 
 pub(crate) const TAKEOVER: Deflate =
@@ -20,21 +22,12 @@ const BOTH_NO_TAKEOVER: &str =
     "permessage-deflate; server_no_context_takeover; client_no_context_takeover";
 pub(crate) const EXTENSIONS: &str = "sec-websocket-extensions";
 
-pub(crate) const NONCE: &[u8; 16] = b"the sample nonce";
-
 pub(crate) fn client_config(deflate: impl Into<Option<Deflate>>) -> Config {
     let config = match deflate.into() {
         Some(deflate) => Config::new().with_deflate(deflate),
         None => Config::new(),
     };
-    config.with_entropy(|out: &mut [u8]| {
-        out.iter_mut().zip(b"the sample nonce".iter().cycle()).for_each(|(out, byte)| *out = *byte);
-        Ok(())
-    })
-}
-
-pub(crate) fn written(output: &mut Output) -> Vec<u8> {
-    output.copy_to_bytes(output.remaining()).to_vec()
+    config.with_entropy(sample_nonce)
 }
 
 /// A request whose `Sec-WebSocket-Extensions` have these values.

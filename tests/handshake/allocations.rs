@@ -13,7 +13,7 @@ use websocket_proto::Input;
 
 use crate::driving::receive;
 use crate::memory::measure;
-use crate::support::{CONFIG, client_config};
+use crate::support::{CONFIG, NONCE, client_config};
 
 const REQUEST: &[u8] = b"GET /chat HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\n\
     Connection: keep-alive, Upgrade\r\nSec-WebSocket-Version: 13\r\n\
@@ -26,7 +26,7 @@ const REQUEST: &[u8] = b"GET /chat HTTP/1.1\r\nHost: example.com\r\nUpgrade: web
 fn tier_1(cut: bool) {
     let uri = Uri::parse("ws://example.com/chat").unwrap();
     let request = ClientRequest::new(&uri).with_subprotocols(&["chat", "superchat"]);
-    let nonce = b"the sample nonce";
+    let nonce = NONCE;
     let mut sent = [0; 512];
     let length = request.write(nonce, &mut sent).unwrap();
     let sent = &sent[..length];
@@ -54,12 +54,8 @@ fn tier_1(cut: bool) {
 #[test]
 fn heads_are_parsed_checked_and_written_without_allocations() {
     let (allocations, ..) = measure(|| {
-        for _ in 0..100_000 {
-            tier_1(false);
-        }
-        for _ in 0..10 {
-            tier_1(true);
-        }
+        tier_1(false);
+        tier_1(true);
         let mut buffer = [0; 512];
         let request =
             RequestParser::new(HeadLimits::DEFAULT).parse(b"GET / HTTP/1.1\r\n\r\n").unwrap();

@@ -5,7 +5,7 @@ use websocket_proto::handshake::{
     AcceptError, BodyEnd, ClientEvent, ClientHandshake, ClientRequest, Field, Handshake,
     HandshakeError, HeadLimits, InvalidHead, Uri, accept_key,
 };
-use websocket_proto::{CloseCode, Config, EntropyError, Input, Transport};
+use websocket_proto::{CloseCode, Config, ConnectionError, EntropyError, Event, Input, Transport};
 
 use crate::driving::{
     Peer, assert_over, connection_events, drive, events_to_the_end, receive, receive_all,
@@ -164,6 +164,18 @@ fn frames_and_eof_in_the_read_of_the_response_reach_the_connection() {
         assert!(outcome.clean, "{piece}");
         assert_eq!(outcome.code, CloseCode::NORMAL);
     }
+}
+
+#[test]
+fn connection_fails_if_the_input_with_unread_bytes_is_replaced() {
+    let mut bytes = [ACCEPTED, b"\x81\x02Hi"].concat();
+    let mut handshake = plain_handshake();
+    let event = handshake.receive(&mut Input::with_bytes(&mut bytes));
+    assert_eq!(event, Some(ClientEvent::Accepted));
+    let mut connection = handshake.establish().unwrap();
+    let mut next = *b"\x81\x02Ho";
+    let event = connection.receive(&mut Input::with_bytes(&mut next)).map(|e| e.into_owned());
+    assert_eq!(event, Some(Event::Failed(ConnectionError::UnreadInput)));
 }
 
 #[test]

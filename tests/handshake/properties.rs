@@ -3,12 +3,11 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 use websocket_proto::handshake::{
-    Acceptance, ClientHandshake, ClientRequest, Field, Handshake, HeadLimits, ServerHandshake,
+    ClientHandshake, ClientRequest, Handshake, HeadLimits, ServerHandshake,
 };
 use websocket_proto::{Input, Transport};
 
-use crate::driving::receive;
-use crate::support::{CONFIG, any_text, client_config, written};
+use crate::support::{client_config, written};
 
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\
     Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
@@ -51,36 +50,6 @@ fn run<H: Handshake>(
 }
 
 proptest! {
-    #[test]
-    fn server_responses_have_the_intended_number_of_lines(
-        status in any::<u16>(),
-        subprotocol in proptest::option::of(any_text()),
-        fields in vec((any_text(), any_text()), 0..4),
-    ) {
-        let list: Vec<Field<'_>> = fields.iter().map(|(n, v)| Field::new(n, v)).collect();
-        let received = || {
-            let mut handshake = ServerHandshake::new(&CONFIG);
-            receive(&mut handshake, REQUEST).0.unwrap();
-            handshake
-        };
-        let mut handshake = received();
-        if handshake.respond(status, &list, b"").is_ok() {
-            let answer = written(handshake.output());
-            let own = if matches!(status, 204 | 304) { 1 } else { 2 };
-            prop_assert_eq!(answer.matches("\r\n").count(), 1 + own + fields.len() + 1);
-            prop_assert_eq!(answer.matches(['\r', '\n']).count(), 2 * (2 + own + fields.len()));
-        } else {
-            prop_assert!(handshake.output().is_empty());
-        }
-        let acceptance =
-            Acceptance::new().with_subprotocol(subprotocol.as_deref()).with_fields(&list);
-        if let Ok(mut connection) = received().accept(&acceptance) {
-            let answer = written(connection.output());
-            let lines = 4 + usize::from(subprotocol.is_some()) + fields.len() + 1;
-            prop_assert_eq!(answer.matches(['\r', '\n']).count(), 2 * lines);
-        }
-    }
-
     #[test]
     fn server_events_do_not_depend_on_the_split(
         stream in stream(&[

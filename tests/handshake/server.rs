@@ -104,7 +104,9 @@ fn frames_and_eof_in_the_read_of_the_request_reach_the_connection() {
     assert!(events[0].contains("Message") && events[0].contains("Hi"), "{events:?}");
     assert!(events[1].contains("Close") && events[1].contains("1000"), "{events:?}");
     assert_eq!(events.len(), 2);
-    assert!(written_bytes(connection.output()).ends_with(b"\x88\x02\x03\xe8"));
+    let len = connection.output().remaining();
+    let output = connection.output().copy_to_bytes(len);
+    assert!(output.ends_with(b"\x88\x02\x03\xe8"));
     assert!(connection.outcome().unwrap().clean);
 }
 
@@ -118,10 +120,6 @@ fn connection_fails_if_the_input_with_unread_bytes_is_replaced() {
     let mut next = *b"\x81\x82\0\0\0\0Ho";
     let event = connection.receive(&mut Input::with_bytes(&mut next)).map(|e| e.into_owned());
     assert_eq!(event, Some(Event::Failed(ConnectionError::UnreadInput)));
-}
-
-fn written_bytes(output: &mut websocket_proto::Output) -> Vec<u8> {
-    output.copy_to_bytes(output.remaining()).to_vec()
 }
 
 #[test]
@@ -146,13 +144,24 @@ fn accept_returns_the_handshake_if_the_acceptance_is_invalid() {
         assert_eq!(handshake.request().unwrap().as_bytes(), REQUEST.as_bytes());
         assert_eq!(handshake.transport(), Transport::Open);
     }
-    assert_eq!(handshake.respond(101, &[], b""), Err(AcceptError::Response(InvalidHead::Status)));
-    assert_eq!(handshake.respond(1000, &[], b""), Err(AcceptError::Response(InvalidHead::Status)));
-    assert_eq!(handshake.respond(204, &[], b"x"), Err(AcceptError::Response(InvalidHead::Body)));
-    assert_eq!(
-        handshake.respond(400, &crlf, b""),
-        Err(AcceptError::Response(InvalidHead::FieldValue))
-    );
+    assert!(handshake.accept(&Acceptance::new()).is_ok());
+}
+
+#[test]
+fn respond_with_an_invalid_response_leaves_the_decision_open() {
+    let mut handshake = received(REQUEST, ServerEvent::Upgrade);
+    let crlf = [Field::new("X", "a\r\nSet-Cookie: b")];
+    for (status, fields, body, error) in [
+        (101, &[][..], &b""[..], InvalidHead::Status),
+        (1000, &[], b"", InvalidHead::Status),
+        (204, &[], b"x", InvalidHead::Body),
+        (400, &crlf, b"", InvalidHead::FieldValue),
+    ] {
+        let responded = handshake.respond(status, fields, body);
+        assert_eq!(responded, Err(AcceptError::Response(error)));
+        assert!(!handshake.output().has_remaining());
+        assert_eq!(handshake.transport(), Transport::Open);
+    }
     assert!(handshake.accept(&Acceptance::new()).is_ok());
 }
 

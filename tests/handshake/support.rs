@@ -1,6 +1,8 @@
 //! Checks of a head with the handshakes: whole, split in two at every byte, and byte by byte. The tests of
 //! heads check the parsers, on the same tables.
 
+#[path = "../support/nonce.rs"]
+mod nonce;
 #[path = "../support/heads.rs"]
 mod shared;
 
@@ -9,16 +11,11 @@ use websocket_proto::handshake::{
     ClientEvent, ClientHandshake, ClientRequest, Handshake, HeadLimits, OriginPolicy,
     ResponseParser, ServerEvent, ServerHandshake,
 };
-use websocket_proto::{Config, EntropyError, Input, Output};
+use websocket_proto::{Config, Input, Output};
 
+pub(crate) use nonce::{NONCE, sample_nonce};
 use shared::AFTER_HEAD;
-pub(crate) use shared::{Request, Response, any_text, malformed_requests};
-
-/// Fills `out` with the nonce of the example in RFC 6455, repeated.
-pub(crate) fn sample_nonce(out: &mut [u8]) -> Result<(), EntropyError> {
-    out.iter_mut().zip(b"the sample nonce".iter().cycle()).for_each(|(out, byte)| *out = *byte);
-    Ok(())
-}
+pub(crate) use shared::{RequestOutcome, ResponseOutcome, malformed_requests};
 
 /// Allows every origin, since the examples in RFC 6455 have another origin than the server's.
 pub(crate) static CONFIG: Config = Config::new().with_origin_policy(OriginPolicy::any());
@@ -40,19 +37,19 @@ fn cuts(bytes: &[u8]) -> impl Iterator<Item = Vec<&[u8]>> {
 
 /// Checks [`ServerHandshake`] on `head`.
 #[track_caller]
-pub(crate) fn check_request(name: &str, head: &[u8], expected: Request, limits: HeadLimits) {
+pub(crate) fn check_request(name: &str, head: &[u8], expected: RequestOutcome, limits: HeadLimits) {
     let expected = expected.without_index();
     let config = std::sync::Arc::new(
         Config::new().with_head_limits(limits).with_origin_policy(OriginPolicy::any()),
     );
-    let complete = matches!(expected, Request::Upgrade | Request::Http);
+    let complete = matches!(expected, RequestOutcome::Upgrade | RequestOutcome::Http);
     let mut stream = head.to_vec();
     if complete {
         stream.extend_from_slice(AFTER_HEAD);
     }
     for pieces in cuts(&stream) {
         let mut handshake = ServerHandshake::new(&config);
-        let mut outcome = Request::Incomplete;
+        let mut outcome = RequestOutcome::Incomplete;
         let mut left = 0;
         for piece in pieces {
             let mut piece = piece.to_vec();
@@ -60,14 +57,14 @@ pub(crate) fn check_request(name: &str, head: &[u8], expected: Request, limits: 
             let mut input = Input::with_bytes(&mut piece);
             match handshake.receive(&mut input) {
                 None => {}
-                Some(ServerEvent::Upgrade) => outcome = Request::Upgrade,
-                Some(ServerEvent::Http) => outcome = Request::Http,
+                Some(ServerEvent::Upgrade) => outcome = RequestOutcome::Upgrade,
+                Some(ServerEvent::Http) => outcome = RequestOutcome::Http,
                 Some(ServerEvent::Failed(error)) => {
-                    assert_eq!(outcome, Request::Incomplete, "{name}: two events");
+                    assert_eq!(outcome, RequestOutcome::Incomplete, "{name}: two events");
                     let response = written(handshake.output());
                     let status = response[9..12].parse().unwrap();
                     assert!(response.contains("\r\nConnection: close"), "{name}: {response}");
-                    outcome = Request::Rejected(error, status, 0);
+                    outcome = RequestOutcome::Rejected(error, status, 0);
                 }
             }
             left += input.unread().len();
@@ -89,12 +86,12 @@ pub(crate) fn check_response(
     name: &str,
     request: &ClientRequest<'_>,
     head: &[u8],
-    expected: Response,
+    expected: ResponseOutcome,
     limits: HeadLimits,
 ) {
     let expected = expected.without_index();
     let is_complete = matches!(ResponseParser::new(limits).parse(head), Ok(Some(_)));
-    let accepted = expected == Response::Accepted;
+    let accepted = expected == ResponseOutcome::Accepted;
     let mut stream = head.to_vec();
     if accepted {
         stream.extend_from_slice(AFTER_HEAD);
@@ -102,14 +99,14 @@ pub(crate) fn check_response(
     let config = std::sync::Arc::new(client_config().with_head_limits(limits));
     for pieces in cuts(&stream) {
         let mut handshake = ClientHandshake::new(&config, request).unwrap();
-        let mut outcome = Response::Incomplete;
+        let mut outcome = ResponseOutcome::Incomplete;
         let mut left = 0;
         let mut note = |event| {
-            assert_eq!(outcome, Response::Incomplete, "{name}: two events");
+            assert_eq!(outcome, ResponseOutcome::Incomplete, "{name}: two events");
             outcome = match event {
-                ClientEvent::Accepted => Response::Accepted,
-                ClientEvent::Rejected { status } => Response::Rejected(status),
-                ClientEvent::Failed(error) => Response::Failed(error, 0),
+                ClientEvent::Accepted => ResponseOutcome::Accepted,
+                ClientEvent::Rejected { status } => ResponseOutcome::Rejected(status),
+                ClientEvent::Failed(error) => ResponseOutcome::Failed(error, 0),
                 ClientEvent::BodyEnded(_) => unreachable!("the body is not read"),
             };
         };
@@ -125,7 +122,7 @@ pub(crate) fn check_response(
         assert_eq!(outcome, expected, "{name}: cut");
         assert_eq!(left, if accepted { AFTER_HEAD.len() } else { 0 }, "{name}: bytes left");
         // `response()` returns every complete head, even if it breaks a rule of the handshake.
-        if outcome != Response::Incomplete {
+        if outcome != ResponseOutcome::Incomplete {
             let response = handshake.response().map(|response| response.as_bytes());
             assert_eq!(response, is_complete.then_some(head), "{name}: response");
         }

@@ -83,7 +83,7 @@ fn answers_a_slow_request_with_408_and_drains_for_a_while() {
 /// The process was suspended or busy while the request was in the socket.
 #[test]
 fn complete_request_in_the_socket_survives_a_late_wake_up() {
-    for (told, received_before) in
+    for (reports, received_before) in
         [(&[41][..], true), (&[41], false), (&[41, 41], false), (&[41, 100, 200, 300], false)]
     {
         let mut server = ServerHandshake::new(config());
@@ -92,9 +92,9 @@ fn complete_request_in_the_socket_survives_a_late_wake_up() {
         if received_before {
             event = receive(&mut server, REQUEST).0;
         }
-        told.iter().for_each(|&now| report(&mut server, now));
+        reports.iter().for_each(|&now| report(&mut server, now));
         let event = event.or_else(|| receive(&mut server, REQUEST).0);
-        assert_eq!(event, Some(ServerEvent::Upgrade), "{told:?}");
+        assert_eq!(event, Some(ServerEvent::Upgrade), "{reports:?}");
         report(&mut server, 1000);
         assert!(server.accept(&Acceptance::new()).is_ok());
     }

@@ -7,7 +7,16 @@ use websocket_proto::handshake::{
     write_response,
 };
 
-use crate::support::any_text;
+/// Strings that contain malicious characters more often than random ones.
+fn any_text() -> impl Strategy<Value = String> {
+    prop_oneof![
+        any::<String>(),
+        "[ -~]{0,30}",
+        "[a-z/:.]{0,10}[\r\n\0 \t]{0,3}[a-zA-Z: ]{0,10}",
+        "[a-z]{1,10}",
+        "/[a-z]{0,10}",
+    ]
+}
 
 fn token() -> impl Strategy<Value = String> {
     "[!#$%&'*+.^_`|~0-9A-Za-z-]{1,20}"
@@ -168,4 +177,20 @@ proptest! {
         }
         let _ = ResponseParser::new(HeadLimits::DEFAULT).parse(&bytes);
     }
+}
+
+#[test]
+fn largest_head_is_parsed_byte_by_byte() {
+    let mut head = b"GET / HTTP/1.1\r\nHost: h\r\n".to_vec();
+    while head.len() < (32 << 10) - 600 {
+        head.extend_from_slice(format!("X-Filler: {}\r\n", "x".repeat(400)).as_bytes());
+    }
+    head.extend_from_slice(b"\r\n");
+    let mut parser = RequestParser::new(HeadLimits::DEFAULT);
+    for length in 0..head.len() {
+        assert!(parser.parse(&head[..length]).unwrap().is_none());
+    }
+    assert_eq!(parser.parse(&head).unwrap().unwrap().fields().count(), 80);
+    // Parsing a complete head again returns it again.
+    assert_eq!(parser.parse(&head).unwrap().unwrap().as_bytes(), head);
 }

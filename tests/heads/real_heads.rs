@@ -5,10 +5,10 @@
 
 use websocket_proto::handshake::{HeadLimits, RequestParser};
 
-use crate::support::{Request, check_request};
+use crate::support::{RequestOutcome, check_request};
 
 /// A name, a request with LF line endings, its authority, its path, and its classification.
-const REQUESTS: &[(&str, &str, &str, &str, Request)] = &[
+const REQUESTS: &[(&str, &str, &str, &str, RequestOutcome)] = &[
     (
         "RFC 6455, section 1.2",
         "GET /chat HTTP/1.1
@@ -23,7 +23,7 @@ Sec-WebSocket-Version: 13
 ",
         "server.example.com",
         "/chat",
-        Request::Upgrade,
+        RequestOutcome::Upgrade,
     ),
     (
         "Chromium 156",
@@ -46,7 +46,7 @@ Sec-WebSocket-Protocol: chat, superchat
 ",
         "127.0.0.1:9001",
         "/socket",
-        Request::Upgrade,
+        RequestOutcome::Upgrade,
     ),
     (
         "Chromium 156, for a page",
@@ -69,7 +69,7 @@ Accept-Encoding: gzip, deflate, br, zstd
 ",
         "127.0.0.1:9001",
         "/",
-        Request::Http,
+        RequestOutcome::Http,
     ),
     (
         "Firefox 153 ESR",
@@ -96,7 +96,7 @@ Upgrade: websocket
 ",
         "127.0.0.1:9001",
         "/socket",
-        Request::Upgrade,
+        RequestOutcome::Upgrade,
     ),
     (
         "Firefox 153 ESR, for a page",
@@ -117,7 +117,7 @@ Priority: u=0, i
 ",
         "127.0.0.1:9001",
         "/",
-        Request::Http,
+        RequestOutcome::Http,
     ),
     (
         "Safari",
@@ -136,7 +136,7 @@ User-Agent: Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15
 ",
         "example.com",
         "/live",
-        Request::Upgrade,
+        RequestOutcome::Upgrade,
     ),
     (
         "Safari of iOS 12, whose frames of deflate had another name",
@@ -152,7 +152,7 @@ Origin: https://example.com
 ",
         "example.com",
         "/",
-        Request::Upgrade,
+        RequestOutcome::Upgrade,
     ),
     (
         "Node's ws 8.23.0",
@@ -168,7 +168,7 @@ Host: 127.0.0.1:9001
 ",
         "127.0.0.1:9001",
         "/",
-        Request::Upgrade,
+        RequestOutcome::Upgrade,
     ),
     (
         "Python's websockets 17.4",
@@ -186,7 +186,7 @@ User-Agent: Python/3.11 websockets/17.4
 ",
         "127.0.0.1:9001",
         "/chat",
-        Request::Upgrade,
+        RequestOutcome::Upgrade,
     ),
     (
         "curl 7.88.1 with the fields given by hand",
@@ -202,7 +202,7 @@ Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==
 ",
         "127.0.0.1:9001",
         "/ws",
-        Request::Upgrade,
+        RequestOutcome::Upgrade,
     ),
     (
         "libcurl 8.23.0 for ws://, through PycURL",
@@ -218,7 +218,7 @@ Connection: Upgrade
 ",
         "127.0.0.1:9001",
         "/ws",
-        Request::Upgrade,
+        RequestOutcome::Upgrade,
     ),
     (
         "tungstenite 0.30.0",
@@ -232,7 +232,7 @@ Sec-WebSocket-Key: RvuiAumrN8lRlQ7tWCjlVg==
 ",
         "127.0.0.1:9001",
         "/",
-        Request::Upgrade,
+        RequestOutcome::Upgrade,
     ),
     (
         "Go's gorilla",
@@ -247,7 +247,7 @@ Upgrade: websocket
 ",
         "localhost:8080",
         "/echo",
-        Request::Upgrade,
+        RequestOutcome::Upgrade,
     ),
     (
         "nginx 1.22.1 in front of ws, as its documentation sets it up",
@@ -266,7 +266,7 @@ Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits
 ",
         "backend",
         "/chat/",
-        Request::Upgrade,
+        RequestOutcome::Upgrade,
     ),
     (
         "nginx 1.22.1 in front of ws, handing on the client's host",
@@ -282,7 +282,7 @@ Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits
 ",
         "127.0.0.1",
         "/host/",
-        Request::Upgrade,
+        RequestOutcome::Upgrade,
     ),
     (
         "nginx 1.22.1 in front without that: the upgrade is gone",
@@ -297,7 +297,7 @@ Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits
 ",
         "backend",
         "/plain/",
-        Request::Http,
+        RequestOutcome::Http,
     ),
     (
         "HAProxy 2.6.12 in front of ws",
@@ -314,7 +314,7 @@ x-forwarded-for: 127.0.0.1
 ",
         "127.0.0.1:9011",
         "/chat",
-        Request::Upgrade,
+        RequestOutcome::Upgrade,
     ),
     (
         "HAProxy 2.6.12 in front of Chromium's HTTP/2",
@@ -337,7 +337,7 @@ Sec-Websocket-Key: 7rG1J6MqjHcAAKuHA5BpDQ==
 ",
         "127.0.0.1:9012",
         "/chat",
-        Request::Upgrade,
+        RequestOutcome::Upgrade,
     ),
     (
         "HAProxy 2.6.12's check",
@@ -346,7 +346,7 @@ Sec-Websocket-Key: 7rG1J6MqjHcAAKuHA5BpDQ==
 ",
         "",
         "/",
-        Request::Http,
+        RequestOutcome::Http,
     ),
     (
         "curl 7.88.1, for a page",
@@ -358,7 +358,7 @@ Accept: */*
 ",
         "127.0.0.1:9001",
         "/",
-        Request::Http,
+        RequestOutcome::Http,
     ),
     (
         "curl 7.88.1 with HTTP/2 offered",
@@ -373,7 +373,7 @@ HTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA
 ",
         "127.0.0.1:9001",
         "/",
-        Request::Http,
+        RequestOutcome::Http,
     ),
     (
         "a forward proxy's absolute form",
@@ -387,7 +387,7 @@ Sec-WebSocket-Version: 13
 ",
         "server.example.com:81",
         "/chat",
-        Request::Upgrade,
+        RequestOutcome::Upgrade,
     ),
 ];
 

@@ -1,11 +1,12 @@
-//! Tables of valid and invalid request heads.
+//! Tables of valid and invalid request heads. The tests of heads and those of handshakes include this file:
+//! `check_request` in the `support` of the former checks the parser, in that of the latter the handshake.
 //!
 //! `¦` follows the byte at which a head is rejected, unless that is its last byte.
 
 use websocket_proto::handshake::HandshakeError::{self, *};
 use websocket_proto::handshake::HeadLimits;
 
-use crate::support::{Request, check_request};
+use crate::support::{RequestOutcome, check_request};
 
 /// The status and the error of a rejected head.
 type Rejected = (u16, HandshakeError);
@@ -19,11 +20,11 @@ pub(crate) fn unmark(head: &str) -> (Vec<u8>, usize) {
 }
 
 #[track_caller]
-fn check(head: &str, expected: Result<Request, Rejected>, limits: HeadLimits) {
+fn check(head: &str, expected: Result<RequestOutcome, Rejected>, limits: HeadLimits) {
     let (bytes, at) = unmark(head);
     let expected = match expected {
         Ok(outcome) => outcome,
-        Err((status, error)) => Request::Rejected(error, status, at),
+        Err((status, error)) => RequestOutcome::Rejected(error, status, at),
     };
     let name = head.escape_debug().to_string();
     check_request(&name, &bytes, expected, limits);
@@ -106,7 +107,7 @@ const REQUEST_LINES: &[(&str, Result<(), Rejected>)] = &[
 fn parses_or_rejects_request_lines() {
     for (line, expected) in REQUEST_LINES {
         let head = format!("{line}\r\nHost: example.com\r\n\r\n");
-        check(&head, expected.map(|()| Request::Http), HeadLimits::DEFAULT);
+        check(&head, expected.map(|()| RequestOutcome::Http), HeadLimits::DEFAULT);
     }
 }
 
@@ -174,7 +175,7 @@ fn parses_or_rejects_field_lines() {
     for (lines, expected) in FIELD_LINES {
         for method in ["GET", "POST"] {
             let head = format!("{method} / HTTP/1.1\r\nHost: example.com\r\n{lines}\r\n");
-            check(&head, expected.map(|()| Request::Http), HeadLimits::DEFAULT);
+            check(&head, expected.map(|()| RequestOutcome::Http), HeadLimits::DEFAULT);
         }
     }
 }
@@ -228,15 +229,15 @@ const KEY: &str = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
 fn accepts_or_rejects_hosts() {
     for (host, expected) in HOSTS {
         let plain = format!("GET / HTTP/1.1\r\n{host}\r\n");
-        check(&plain, expected.map(|()| Request::Http), HeadLimits::DEFAULT);
+        check(&plain, expected.map(|()| RequestOutcome::Http), HeadLimits::DEFAULT);
         let upgrade = format!("GET / HTTP/1.1\r\n{UPGRADE}{CONNECTION}{VERSION}{KEY}{host}\r\n");
-        check(&upgrade, expected.map(|()| Request::Upgrade), HeadLimits::DEFAULT);
+        check(&upgrade, expected.map(|()| RequestOutcome::Upgrade), HeadLimits::DEFAULT);
     }
     // An empty Host belongs to a target without an authority, which a WebSocket URI always has. HTTP/1.0
     // needs no Host.
     for (head, expected) in [
-        ("GET / HTTP/1.1\r\nHost:\r\n\r\n", Ok(Request::Http)),
-        ("GET / HTTP/1.0\r\n\r\n", Ok(Request::Http)),
+        ("GET / HTTP/1.1\r\nHost:\r\n\r\n", Ok(RequestOutcome::Http)),
+        ("GET / HTTP/1.0\r\n\r\n", Ok(RequestOutcome::Http)),
         ("GET / HTTP/1.0\r\nHost: a\r\nHost: a\r\n\r\n", Err((400, RepeatedHost))),
         ("GET / HTTP/1.0\r\nHost: a b\r\n\r\n", Err((400, InvalidHost))),
     ] {
@@ -248,8 +249,8 @@ fn accepts_or_rejects_hosts() {
 
 /// Request lines, and fields after `Host: example.com`. `U`, `C`, `V` and `K` abbreviate the four fields of
 /// an upgrade.
-const UPGRADES: &[(&str, &[&str], Result<Request, Rejected>)] = {
-    use Request::{Http, Upgrade};
+const UPGRADES: &[(&str, &[&str], Result<RequestOutcome, Rejected>)] = {
+    use RequestOutcome::{Http, Upgrade};
     const GET: &str = "GET / HTTP/1.1";
     &[
         (GET, &["U", "C", "V", "K"], Ok(Upgrade)),
@@ -510,19 +511,19 @@ fn limits_are_inclusive() {
     let a = |count| "a".repeat(count);
     // The target: 8 bytes are accepted, a ninth is rejected.
     let head = |target: &str| format!("GET {target} HTTP/1.1\r\nHost: h\r\n\r\n");
-    check(&head("/aaaaaaa"), Ok(Request::Http), limits);
+    check(&head("/aaaaaaa"), Ok(RequestOutcome::Http), limits);
     check(&head("/aaaaaaaa¦"), Err((414, TargetTooLong)), limits);
     check(&head("/aaaaaaaa¦aaaaaaaaaa"), Err((414, TargetTooLong)), limits);
     // A field line: 30 bytes including its CRLF. A longer one is rejected at the byte that reaches the limit
     // without ending the line.
     let head = |field: &str| format!("GET / HTTP/1.1\r\nHost: h\r\n{field}\r\n\r\n");
-    check(&head(&format!("a: {}", a(25))), Ok(Request::Http), limits);
-    check(&head(&format!("{}: a", a(25))), Ok(Request::Http), limits);
+    check(&head(&format!("a: {}", a(25))), Ok(RequestOutcome::Http), limits);
+    check(&head(&format!("{}: a", a(25))), Ok(RequestOutcome::Http), limits);
     check(&head(&format!("a: {}\r¦", a(26))), Err((431, FieldLineTooLong)), limits);
     check(&head(&format!("a: {}¦a", a(27))), Err((431, FieldLineTooLong)), limits);
     check(&head(&format!("{}¦a: a", a(30))), Err((431, FieldLineTooLong)), limits);
     // The number of field lines: four.
-    check(&head("a: 1\r\nb: 2\r\nc: 3"), Ok(Request::Http), limits);
+    check(&head("a: 1\r\nb: 2\r\nc: 3"), Ok(RequestOutcome::Http), limits);
     check(&head("a: 1\r\nb: 2\r\nc: 3\r\nd¦: 4"), Err((431, TooManyFields)), limits);
     check(&head("a: 1\r\nb: 2\r\nc: 3\r\n ¦"), Err((431, TooManyFields)), limits);
     // The whole head: 100 bytes.
@@ -531,36 +532,12 @@ fn limits_are_inclusive() {
         let start = "GET / HTTP/1.1\r\nHost: h\r\nA: ";
         format!("{start}{}\r\n\r\n", a(length - start.len() - 4))
     };
-    check(&head(100), Ok(Request::Http), limits);
+    check(&head(100), Ok(RequestOutcome::Http), limits);
     let (mut too_long, end) = (head(101), 100);
     too_long.insert(end, '¦');
     check(&too_long, Err((431, HeadTooLong)), limits);
     check(&format!("{}¦", a(100)), Err((431, HeadTooLong)), limits);
     check(&format!("GET /{}¦", a(95)), Err((431, HeadTooLong)), limits);
-    check(&a(99), Ok(Request::Incomplete), limits);
-    check("", Ok(Request::Incomplete), limits);
-}
-
-#[test]
-fn largest_head_is_parsed_byte_by_byte() {
-    use websocket_proto::handshake::RequestParser;
-    let mut head = b"GET / HTTP/1.1\r\nHost: h\r\n".to_vec();
-    while head.len() < (32 << 10) - 600 {
-        head.extend_from_slice(format!("X-Filler: {}\r\n", "x".repeat(400)).as_bytes());
-    }
-    head.extend_from_slice(b"\r\n");
-    let mut parser = RequestParser::new(HeadLimits::DEFAULT);
-    for length in 0..head.len() {
-        assert!(parser.parse(&head[..length]).unwrap().is_none());
-    }
-    assert_eq!(parser.parse(&head).unwrap().unwrap().fields().count(), 80);
-    // Parsing a complete head again returns it again.
-    assert_eq!(parser.parse(&head).unwrap().unwrap().as_bytes(), head);
-}
-
-#[test]
-fn tables_contain_at_least_300_heads() {
-    let here = REQUEST_LINES.len() + FIELD_LINES.len() + HOSTS.len() + UPGRADES.len();
-    let count = here + crate::response_heads::COUNT;
-    assert!(count >= 300, "{count}");
+    check(&a(99), Ok(RequestOutcome::Incomplete), limits);
+    check("", Ok(RequestOutcome::Incomplete), limits);
 }

@@ -7,7 +7,7 @@ use websocket_proto::handshake::{
 #[path = "../support/heads.rs"]
 mod shared;
 
-pub(crate) use shared::{AFTER_HEAD, Request, Response, any_text, malformed_requests};
+pub(crate) use shared::{AFTER_HEAD, RequestOutcome, ResponseOutcome, malformed_requests};
 
 /// Parses every prefix of `head`, in steps of `step` after the first `start` bytes, until `parse` returns
 /// an outcome. Bytes of earlier steps are overwritten: the parser must not read them again.
@@ -34,16 +34,16 @@ fn scan<T>(
 }
 
 #[track_caller]
-pub(crate) fn check_request(name: &str, head: &[u8], expected: Request, limits: HeadLimits) {
+pub(crate) fn check_request(name: &str, head: &[u8], expected: RequestOutcome, limits: HeadLimits) {
     let rejected = |error: HandshakeError, at| {
-        Request::Rejected(error, error.status().expect("the error has no status"), at)
+        RequestOutcome::Rejected(error, error.status().expect("the error has no status"), at)
     };
     let upgrade = |bytes: &[u8]| {
         let request = RequestParser::new(limits).parse(bytes).unwrap().unwrap();
         assert_eq!(request.as_bytes(), head, "{name}: length");
         match request.upgrade(&OriginPolicy::any()) {
-            Ok(Some(_)) => Request::Upgrade,
-            Ok(None) => Request::Http,
+            Ok(Some(_)) => RequestOutcome::Upgrade,
+            Ok(None) => RequestOutcome::Http,
             Err(error) => rejected(error, head.len() - 1),
         }
     };
@@ -53,7 +53,7 @@ pub(crate) fn check_request(name: &str, head: &[u8], expected: Request, limits: 
             Ok::<_, HandshakeError>(parser.parse(received)?.map(|head| head.as_bytes().len()))
         };
         match scan(head, start, step, parse) {
-            None => Request::Incomplete,
+            None => RequestOutcome::Incomplete,
             Some(Ok(len)) => upgrade(&head[..len]),
             Some(Err((error, at))) => rejected(error, at),
         }
@@ -64,7 +64,7 @@ pub(crate) fn check_request(name: &str, head: &[u8], expected: Request, limits: 
         assert_eq!(outcome, expected.without_index(), "{name}: cut at {at}");
     }
     // Bytes after a complete head are not consumed.
-    if matches!(expected, Request::Upgrade | Request::Http) {
+    if matches!(expected, RequestOutcome::Upgrade | RequestOutcome::Http) {
         let stream = [head, AFTER_HEAD].concat();
         assert_eq!(upgrade(&stream), expected, "{name}: bytes after the head");
     }
@@ -75,16 +75,16 @@ pub(crate) fn check_response(
     name: &str,
     request: &ClientRequest<'_>,
     head: &[u8],
-    expected: Response,
+    expected: ResponseOutcome,
     limits: HeadLimits,
 ) {
     let verify = |bytes: &[u8]| {
         let response = ResponseParser::new(limits).parse(bytes).unwrap().unwrap();
         assert_eq!(response.as_bytes(), head, "{name}: length");
         match request.verify(b"the sample nonce", &response) {
-            Ok(Some(_)) => Response::Accepted,
-            Ok(None) => Response::Rejected(response.status()),
-            Err(error) => Response::Failed(error, head.len() - 1),
+            Ok(Some(_)) => ResponseOutcome::Accepted,
+            Ok(None) => ResponseOutcome::Rejected(response.status()),
+            Err(error) => ResponseOutcome::Failed(error, head.len() - 1),
         }
     };
     let outcome = |start, step| {
@@ -93,9 +93,9 @@ pub(crate) fn check_response(
             Ok::<_, HandshakeError>(parser.parse(received)?.map(|head| head.as_bytes().len()))
         };
         match scan(head, start, step, parse) {
-            None => Response::Incomplete,
+            None => ResponseOutcome::Incomplete,
             Some(Ok(len)) => verify(&head[..len]),
-            Some(Err((error, at))) => Response::Failed(error, at),
+            Some(Err((error, at))) => ResponseOutcome::Failed(error, at),
         }
     };
     assert_eq!(outcome(0, 1), expected, "{name}: byte by byte");

@@ -1,6 +1,5 @@
-//! Expected outcomes and generated input, shared by the tests of heads and of handshakes.
+//! Expected outcomes and malformed requests, shared by the tests of heads and of handshakes.
 
-use proptest::prelude::*;
 use websocket_proto::handshake::{ClientRequest, HandshakeError, InvalidHead};
 
 /// Bytes after a head, which must stay unread.
@@ -8,7 +7,7 @@ pub(crate) const AFTER_HEAD: &[u8] = b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\
 
 /// The outcome of a request head at a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Request {
+pub(crate) enum RequestOutcome {
     Upgrade,
     Http,
     /// More bytes are needed.
@@ -17,7 +16,7 @@ pub(crate) enum Request {
     Rejected(HandshakeError, u16, usize),
 }
 
-impl Request {
+impl RequestOutcome {
     /// Replaces the index by 0: a head that is cut in two reports its error at the end of a part.
     pub(crate) fn without_index(self) -> Self {
         match self {
@@ -29,7 +28,7 @@ impl Request {
 
 /// The outcome of a response head at a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Response {
+pub(crate) enum ResponseOutcome {
     Accepted,
     Rejected(u16),
     /// More bytes are needed.
@@ -38,7 +37,7 @@ pub(crate) enum Response {
     Failed(HandshakeError, usize),
 }
 
-impl Response {
+impl ResponseOutcome {
     /// Replaces the index by 0: a head that is cut in two reports its error at the end of a part.
     pub(crate) fn without_index(self) -> Self {
         match self {
@@ -65,16 +64,5 @@ pub(crate) fn malformed_requests() -> [(ClientRequest<'static>, InvalidHead); 13
         (plain.with_subprotocols(&["a, b"]), InvalidHead::Subprotocol),
         (plain.with_subprotocols(&[""]), InvalidHead::Subprotocol),
         (plain.with_subprotocols(&["a\r\n"]), InvalidHead::Subprotocol),
-    ]
-}
-
-/// Strings that contain malicious characters more often than random ones.
-pub(crate) fn any_text() -> impl Strategy<Value = String> {
-    prop_oneof![
-        any::<String>(),
-        "[ -~]{0,30}",
-        "[a-z/:.]{0,10}[\r\n\0 \t]{0,3}[a-zA-Z: ]{0,10}",
-        "[a-z]{1,10}",
-        "/[a-z]{0,10}",
     ]
 }

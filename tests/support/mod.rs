@@ -11,8 +11,23 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use websocket_proto::{
-    CloseCode, Config, Connection, EntropyError, Event, Input, Message, Negotiated, Outcome, Role,
+    CloseCode, Config, Connection, EntropyError, Event, Input, Message, Negotiated, Outcome,
+    Output, Role,
 };
+
+/// Reproducible random numbers (splitmix64).
+#[derive(Debug, Clone)]
+pub struct Random(pub u64);
+
+impl Random {
+    pub fn below(&mut self, end: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ (z >> 31)) % end.max(1) as u64) as usize
+    }
+}
 
 /// Counting entropy: runs are reproducible and every key differs.
 pub fn counting_entropy() -> impl Fn(&mut [u8]) -> Result<(), EntropyError> + Send + Sync {
@@ -54,9 +69,13 @@ pub fn negotiated_connection(
     }
 }
 
-/// Removes and returns all pending output.
+/// Removes and returns all pending output of `connection`.
 pub fn take_output(connection: &mut Connection) -> Vec<u8> {
-    let output = connection.output();
+    written(connection.output())
+}
+
+/// Removes and returns all bytes of `output`.
+pub fn written(output: &mut Output) -> Vec<u8> {
     let mut bytes = Vec::new();
     while !output.is_empty() {
         let chunk = output.chunk();

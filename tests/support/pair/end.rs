@@ -12,8 +12,8 @@ use websocket_proto::{
 };
 
 use super::setup::{Item, Ownership, Setup};
-use super::tcp::{Random, Socket};
-use crate::support::connection;
+use super::tcp::Socket;
+use crate::support::{Random, connection};
 
 /// Length of the longest control frame.
 pub const MAX_CONTROL: usize = 2 + 4 + 125;

@@ -22,12 +22,12 @@ use std::time::Duration;
 
 use websocket_proto::{Event, Message, Role, Transport};
 
-use crate::support::{ROLES, outcome, peer_of};
+use crate::support::{ROLES, Random, outcome, peer_of};
 
 #[allow(unused_imports)]
 pub use end::{End, MAX_CONTROL};
 pub use setup::{Item, Ownership, Reports, Setup, Teardown, message};
-pub use tcp::{Network, Random};
+pub use tcp::Network;
 
 /// The configuration of a pair.
 #[derive(Debug, Clone)]

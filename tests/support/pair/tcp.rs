@@ -7,21 +7,7 @@ use std::time::Duration;
 
 use websocket_proto::Role;
 
-use crate::support::{ROLES, peer_of};
-
-/// Reproducible random numbers (splitmix64).
-#[derive(Debug, Clone)]
-pub struct Random(pub u64);
-
-impl Random {
-    pub fn below(&mut self, end: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) % end.max(1) as u64) as usize
-    }
-}
+use crate::support::{ROLES, Random, peer_of};
 
 /// Both sockets and the network between them.
 #[derive(Debug)]

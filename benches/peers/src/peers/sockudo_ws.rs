@@ -116,6 +116,7 @@ impl<const FRAMER: bool> super::Peer for Peer<FRAMER> {
 }
 
 /// Its state machines.
+#[expect(clippy::large_enum_variant, reason = "a box would cost the peer an access to memory")]
 enum Machine {
     Plain(Protocol),
     Deflate(CompressedProtocol),

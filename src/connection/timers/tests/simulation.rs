@@ -29,10 +29,6 @@ pub(super) const KEEPALIVE: Timeouts = Timeouts {
     closing: Some(seconds(10)),
 };
 
-pub(super) const fn idle(span: u64) -> Timeouts {
-    Timeouts { idle: Some(seconds(span)), ..Timeouts::NONE }
-}
-
 /// When a driver reports the time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Style {
@@ -49,8 +45,6 @@ pub(super) const STYLES: [Style; 3] = [Style::BeforeReceive, Style::AfterReceive
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Frame {
     Data(usize),
-    /// One byte of the payload of a data frame.
-    DataByte,
     Ping,
     Pong([u8; 4]),
     Close,
@@ -266,10 +260,6 @@ impl Sim {
                     self.timers.received(len + 6);
                     self.timers.received_data();
                     self.timers.received_payload(len, Fragment::Whole);
-                }
-                Frame::DataByte => {
-                    self.timers.received(1);
-                    self.timers.received_data();
                 }
                 Frame::Ping => {
                     self.timers.received(6);
