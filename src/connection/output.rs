@@ -32,9 +32,10 @@ const MAX_SLICES: usize = 64;
 /// write [`chunk`](Self::chunk) or [`chunks_vectored`](Self::chunks_vectored), and then call
 /// [`advance`](Self::advance) with the number of bytes written. `Output` also implements [`Buf`].
 ///
-/// An empty output owns no heap memory. After each write that leaves bytes pending, the output
-/// holds at most twice their number plus 4 KiB. Before such a write, its buffer may come from a
-/// pool of the thread and have a capacity of up to 96 KiB.
+/// An empty output owns no heap memory. After each write that leaves bytes pending, the buffer of the
+/// copied ones has a capacity of at most twice their number plus 4 KiB. A payload that was queued
+/// without a copy is held whole until its last byte is written. Before such a write, the buffer may
+/// come from a pool of the thread and have a capacity of up to 96 KiB.
 ///
 /// ```
 /// use websocket_proto::{Config, Connection, Negotiated};
@@ -723,7 +724,7 @@ mod tests {
     }
 
     #[test]
-    fn blocked_output_holds_at_most_twice_its_bytes() {
+    fn blocked_output_keeps_no_large_buffer_for_few_copied_bytes() {
         struct Refusing;
         impl Write for Refusing {
             fn write(&mut self, _: &[u8]) -> io::Result<usize> {

@@ -5,7 +5,6 @@ use super::{
 };
 use crate::extension::Extension;
 use crate::limits::ReceiveLimits;
-use crate::utf8::Character;
 use crate::{CloseCode, ConnectionError, Input, Limits, MessageType, Outcome, Role, Transport};
 
 /// A complete endpoint without an allocator: the order of frames and fragments, UTF-8 across
@@ -51,8 +50,8 @@ pub struct Session {
     limits: ReceiveLimits,
     pub(super) reply: Option<Reply>,
     pub(super) control: Control,
-    /// The character of the last event, if its bytes were split across reads.
-    character: Character,
+    /// The encoded character of the last event, if its bytes were split across reads.
+    character: [u8; 4],
 }
 
 /// A frame that must be sent before anything else is received.
@@ -122,7 +121,7 @@ impl Session {
             limits: limits.for_pieces(),
             reply: None,
             control: Control { bytes: [0; 125], len: 0 },
-            character: Character::NONE,
+            character: [0; 4],
         }
     }
 }
@@ -154,8 +153,7 @@ impl Session {
             Some(Piece::Data { data, fragment }) => Some(match data {
                 Data::Text(text) => SessionEvent::Text(text, fragment),
                 Data::Char(character) => {
-                    self.character = character;
-                    SessionEvent::Text(self.character.text(), fragment)
+                    SessionEvent::Text(character.encode_utf8(&mut self.character), fragment)
                 }
                 Data::Binary(payload) => SessionEvent::Binary(payload.unmask(), fragment),
             }),
