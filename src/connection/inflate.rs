@@ -90,14 +90,12 @@ impl Connection {
             self.fail_internally("partial + produced <= end");
             return None;
         };
-        let piece = self.machine.receive_uncompressed(payload, partial, ends);
-        if let Some(error) = failure {
-            // The valid bytes before the error are a piece of their own.
-            self.machine.fail(error);
-        }
-        match piece? {
+        match self.machine.receive_uncompressed(payload, partial, ends, failure)? {
             Piece::Data { data, fragment } => {
                 self.receive_data(data, fragment).map(Event::into_owned)
+            }
+            Piece::LastValid { data, fragment } => {
+                self.receive_last_valid(data, fragment).map(Event::into_owned)
             }
             Piece::Compressed | Piece::Ping(_) | Piece::Pong(_) | Piece::Close(_) => {
                 self.fail_internally("uncompressed payload is a piece of a message");

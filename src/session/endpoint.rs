@@ -150,13 +150,15 @@ impl Session {
         let piece = self.machine.receive(&mut unread, &self.limits, &mut self.control);
         position.leave_unread(unread.len());
         let event = match piece {
-            Some(Piece::Data { data, fragment }) => Some(match data {
-                Data::Text(text) => SessionEvent::Text(text, fragment),
-                Data::Char(character) => {
-                    SessionEvent::Text(character.encode_utf8(&mut self.character), fragment)
-                }
-                Data::Binary(payload) => SessionEvent::Binary(payload.unmask(), fragment),
-            }),
+            Some(Piece::Data { data, fragment } | Piece::LastValid { data, fragment }) => {
+                Some(match data {
+                    Data::Text(text) => SessionEvent::Text(text, fragment),
+                    Data::Char(character) => {
+                        SessionEvent::Text(character.encode_utf8(&mut self.character), fragment)
+                    }
+                    Data::Binary(payload) => SessionEvent::Binary(payload.unmask(), fragment),
+                })
+            }
             Some(Piece::Ping(payload)) => {
                 self.reply = Some(Reply::Pong);
                 return Ok(Some(SessionEvent::Ping(self.control.store(payload))));
@@ -184,7 +186,8 @@ impl Session {
                 self.machine.take_failure().map(SessionEvent::Failed)
             }
         };
-        // Also after a piece of text: it may be the valid part of a message that is not UTF-8.
+        // A pending Close is the reply to this event: to a Close, to a failure, or to the valid text
+        // before one.
         self.reply = self.machine.pending_close().map(Reply::Close);
         Ok(event)
     }

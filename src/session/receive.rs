@@ -229,7 +229,7 @@ impl Machine {
         }
         let fragment = if self.piece_delivered { Fragment::Middle } else { Fragment::First };
         self.piece_delivered = true;
-        Some(Piece::Data { data: Data::Text(valid), fragment })
+        Some(Piece::LastValid { data: Data::Text(valid), fragment })
     }
 
     /// Fails the connection because an invariant of this crate does not hold. Panics in debug builds.
