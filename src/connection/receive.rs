@@ -8,7 +8,7 @@ use super::assembly::WrongType;
 use crate::frame::take;
 use crate::input::Position;
 use crate::session::{Data, Piece};
-use crate::{Chunk, ConnectionError, Delivery, Event, Fragment, Input, Message};
+use crate::{Chunk, ConnectionError, Delivery, Event, Fragment, Input, Message, Violation};
 
 impl Connection {
     /// Consumes bytes of `input` until an event occurs. Returns `None` when the input is used up.
@@ -55,10 +55,10 @@ impl Connection {
                     }
                     return Some(Event::Message(message));
                 }
-                Some(Err(error)) => {
+                Some(Err(valid)) => {
                     // The valid text before the error is not delivered.
-                    let bytes = before - unread.len();
-                    self.observe_frame(bytes, error.valid_up_to(), Fragment::First);
+                    self.observe_frame(before - unread.len(), valid, Fragment::First);
+                    self.fail(Violation::InvalidUtf8);
                 }
                 None => {}
             }
