@@ -121,7 +121,8 @@ impl Connection {
             }
         }
         // The peer's context now has a message that the compressor did not make.
-        if let Some(compressor) = self.codecs.as_mut().and_then(|codecs| codecs.compressor.as_mut())
+        if let Some(compressor) =
+            self.deflate.as_mut().and_then(|deflate| deflate.compressor.as_mut())
         {
             compressor.reset();
         }
@@ -144,9 +145,9 @@ impl Connection {
                 let Some(window_bits) = self.outgoing_window_bits() else { return Ok(false) };
                 self.check_send(message_type, fragment)?;
                 let compressor = self.take_compressor(window_bits, usize::MAX);
-                let codecs = self.codecs();
-                codecs.compressor = Some(compressor);
-                codecs.is_compressing = true;
+                let deflate = self.deflate_state();
+                deflate.compressor = Some(compressor);
+                deflate.is_compressing = true;
             }
             Fragment::Middle | Fragment::Last if !self.is_compressing_message() => {
                 return Ok(false);
@@ -155,10 +156,10 @@ impl Connection {
         }
         let sent = self.queue_compressed_chunk(message_type, fragment, payload);
         if fragment.ends()
-            && let Some(codecs) = &mut self.codecs
+            && let Some(deflate) = &mut self.deflate
         {
-            codecs.is_compressing = false;
-            if let Some(compressor) = codecs.compressor.take() {
+            deflate.is_compressing = false;
+            if let Some(compressor) = deflate.compressor.take() {
                 self.give_compressor(compressor);
             }
         }
@@ -178,7 +179,7 @@ impl Connection {
             let payload: &[u8] = if fragment.ends() { &EMPTY } else { &[] };
             return self.queue_payload(message_type, fragment, COMPRESSED, payload);
         }
-        let compressor = self.codecs.as_mut().and_then(|codecs| codecs.compressor.take());
+        let compressor = self.deflate.as_mut().and_then(|deflate| deflate.compressor.take());
         let Some(mut compressor) = compressor else {
             self.fail_internally("a message in progress has its compressor");
             return Err(SendError::Closed);
@@ -197,7 +198,7 @@ impl Connection {
             }
         };
         pool::give_scratch(scratch);
-        self.codecs().compressor = Some(compressor);
+        self.deflate_state().compressor = Some(compressor);
         sent
     }
 
@@ -221,7 +222,7 @@ impl Connection {
     }
 
     fn is_compressing_message(&self) -> bool {
-        self.codecs.as_ref().is_some_and(|codecs| codecs.is_compressing)
+        self.deflate.as_ref().is_some_and(|deflate| deflate.is_compressing)
     }
 
     /// Returns whether the compressor is kept between messages.
@@ -235,7 +236,9 @@ impl Connection {
     /// Returns the compressor with context, or one without for a message of `len` bytes; `usize::MAX`
     /// if the length is unknown.
     fn take_compressor(&mut self, window_bits: u8, len: usize) -> Box<Compressor> {
-        if let Some(compressor) = self.codecs.as_mut().and_then(|codecs| codecs.compressor.take()) {
+        if let Some(compressor) =
+            self.deflate.as_mut().and_then(|deflate| deflate.compressor.take())
+        {
             return compressor;
         }
         // The context does not end with the message.
@@ -245,10 +248,10 @@ impl Connection {
 
     fn give_compressor(&mut self, compressor: Box<Compressor>) {
         if self.outgoing_context_takeover() {
-            self.codecs().compressor = Some(compressor);
+            self.deflate_state().compressor = Some(compressor);
         } else {
             pool::give_compressor(compressor);
-            self.release_codecs();
+            self.release_deflate();
         }
     }
 }
@@ -265,7 +268,7 @@ mod tests {
         let negotiated = Negotiated::new().with_deflate_parameters(DeflateParameters::new());
         let mut connection = Connection::server(&CONFIG, &negotiated);
         connection.send_chunk(Chunk::new("a", Fragment::First)).unwrap();
-        connection.codecs().compressor = None;
+        connection.deflate_state().compressor = None;
         let unsent = connection.send_chunk(Chunk::new("b", Fragment::Last)).unwrap_err();
         assert_eq!(unsent.error, SendError::Closed);
         assert_eq!(connection.error(), Some(ConnectionError::Internal));

@@ -112,12 +112,12 @@ impl Connection {
     }
 
     fn take_inflater(&mut self) -> Box<Inflater> {
-        if let Some(inflater) = self.codecs.as_mut().and_then(|codecs| codecs.inflater.take()) {
+        if let Some(inflater) = self.deflate.as_mut().and_then(|deflate| deflate.inflater.take()) {
             return inflater;
         }
         let mut inflater = pool::take_inflater();
-        inflater.begin(self.incoming_context().map(|_| match &mut self.codecs {
-            Some(codecs) => mem::take(&mut codecs.window),
+        inflater.begin(self.incoming_context().map(|_| match &mut self.deflate {
+            Some(deflate) => mem::take(&mut deflate.window),
             None => Window::default(),
         }));
         inflater
@@ -129,14 +129,14 @@ impl Connection {
         if self.machine.error().is_some() {
             pool::give_inflater(inflater);
         } else if self.machine.is_receiving_compressed() {
-            self.codecs().inflater = Some(inflater);
+            self.deflate_state().inflater = Some(inflater);
             return;
         } else {
             if let Some(max) = self.incoming_context() {
-                self.codecs().window = inflater.take_window(max);
+                self.deflate_state().window = inflater.take_window(max);
             }
             pool::give_inflater(inflater);
         }
-        self.release_codecs();
+        self.release_deflate();
     }
 }

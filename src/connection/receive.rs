@@ -177,7 +177,7 @@ impl Connection {
         self.assembly.clear();
         self.control.clear();
         #[cfg(feature = "deflate")]
-        self.discard_codecs();
+        self.discard_deflate();
     }
 
     /// Handles the end of the stream after its last byte.

@@ -3,7 +3,7 @@
 use super::{
     AbortCause, ControlPayload, ControlStorage, Data, Machine, Piece, ReplyPending, SessionEvent,
 };
-use crate::extension::Extension;
+use crate::frame::ReservedBits;
 use crate::limits::ReceiveLimits;
 use crate::{CloseCode, ConnectionError, Input, Limits, MessageType, Outcome, Role, Transport};
 
@@ -117,7 +117,7 @@ impl Session {
     #[must_use]
     pub const fn with_limits(role: Role, limits: Limits) -> Self {
         Self {
-            machine: Machine::new(role, Extension::None),
+            machine: Machine::new(role, ReservedBits::NONE),
             limits: limits.for_pieces(),
             reply: None,
             control: Control { bytes: [0; 125], len: 0 },

@@ -4,7 +4,7 @@
 use super::Announced;
 use super::{ControlStorage, Data, Incoming, Machine, Piece};
 #[cfg(feature = "alloc")]
-use crate::extension::Extension;
+use crate::frame::ReservedBits;
 use crate::frame::{FrameHeader, FrameRules, Masked, Opcode, take};
 use crate::limits::ReceiveLimits;
 use crate::{CloseCode, ConnectionError, Fragment, MessageType, Violation};
@@ -87,7 +87,7 @@ impl Machine {
         // allocator the code is small instead.
         #[cfg(feature = "alloc")]
         if !partial_char
-            && self.extension == Extension::None
+            && self.reserved_bits == ReservedBits::NONE
             && let Some((header, payload)) = self.frames.decode_whole(input, &rules)?
         {
             self.begin_frame(&header);
@@ -119,7 +119,7 @@ impl Machine {
     /// Returns the context-dependent rules for the next header.
     pub(super) fn rules(&self, limits: &ReceiveLimits) -> FrameRules {
         FrameRules {
-            reserved_bits: self.extension.received_bits(),
+            reserved_bits: self.reserved_bits,
             message_in_progress: self.incoming.is_some(),
             max_frame: limits.max_frame,
             message_remaining: self.announced_remaining(limits),
@@ -280,7 +280,7 @@ mod tests {
     #[test]
     fn announced_payload_is_bounded_by_what_the_message_limit_leaves() {
         let limits = Limits::DEFAULT.with_max_message(100).for_messages();
-        let mut machine = Machine::new(Role::Client, Extension::None);
+        let mut machine = Machine::new(Role::Client, ReservedBits::NONE);
         // A first frame of 60 bytes, of which 20 arrive.
         let mut bytes = [0; 2 + 20];
         bytes[..2].copy_from_slice(&[0x02, 60]);
