@@ -35,7 +35,7 @@ impl Machine {
             return Preview::NoEvent(input.len());
         }
         let mut frames = self.frames.clone();
-        let Ok((header_len, _)) = frames.decode_header(input, &self.rules(limits)) else {
+        let Ok(header_len) = frames.decode_header(input, &self.rules(limits)) else {
             return Preview::Message;
         };
         let Some(header) = frames.header() else { return Preview::NoEvent(input.len()) };

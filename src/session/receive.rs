@@ -3,8 +3,6 @@
 #[cfg(feature = "alloc")]
 use super::Announced;
 use super::{ControlStorage, Data, Incoming, Machine, Piece};
-#[cfg(feature = "alloc")]
-use crate::frame::ReservedBits;
 use crate::frame::{FrameHeader, FrameRules, Masked, Opcode, take};
 use crate::limits::ReceiveLimits;
 use crate::{CloseCode, ConnectionError, Fragment, MessageType, Violation};
@@ -81,24 +79,11 @@ impl Machine {
         input: &mut &'i mut [u8],
         limits: &ReceiveLimits,
     ) -> Result<Step<'i>, ConnectionError> {
-        let rules = self.rules(limits);
-        let partial_char = self.text.has_partial_char();
-        // Fast path: the frame is whole in the input, and no extension is negotiated. Without an
-        // allocator the code is small instead.
-        #[cfg(feature = "alloc")]
-        if !partial_char
-            && self.reserved_bits == ReservedBits::NONE
-            && let Some((header, payload)) = self.frames.decode_whole(input, &rules)?
-        {
-            self.begin_frame(&header);
-            return Ok(Step::Payload(header, payload));
-        }
         if self.frames.header().is_none() {
-            let (len, header) = self.frames.decode_header(input, &rules)?;
+            let len = self.frames.decode_header(input, &self.rules(limits))?;
             take(input, len);
-            if let Some(header) = header {
-                self.begin_frame(&header);
-            }
+            let Some(header) = self.frames.header().copied() else { return Ok(Step::Read) };
+            self.begin_frame(&header);
         }
         if input.is_empty() && self.frames.missing_payload() > 0 {
             return Ok(Step::Read);
@@ -109,7 +94,8 @@ impl Machine {
             return Ok(Step::Compressed);
         }
         // A partial character is completed first, as a piece of its own.
-        let max = if partial_char && is_data { self.text.needed() } else { usize::MAX };
+        let completes = is_data && self.text.has_partial_char();
+        let max = if completes { self.text.needed() } else { usize::MAX };
         Ok(match self.frames.decode_payload(input, max) {
             Some((header, payload)) => Step::Payload(header, payload),
             None => Step::Read,
@@ -267,6 +253,7 @@ impl Machine {
 #[cfg(all(test, feature = "alloc"))]
 mod tests {
     use super::*;
+    use crate::frame::ReservedBits;
     use crate::{Limits, Role};
 
     struct Control([u8; 125]);
