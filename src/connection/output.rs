@@ -213,10 +213,12 @@ impl Output {
         self.queue().push_frame(header, payload);
     }
 
-    /// Queues a frame without a copy of its payload, unless the payload is shorter than
-    /// [`ZERO_COPY_MIN`] or has to be masked.
+    /// Queues a frame that is not masked, without a copy of its payload unless the payload is shorter
+    /// than [`ZERO_COPY_MIN`].
+    #[inline]
     pub(crate) fn push_owned(&mut self, header: &FrameHeader, payload: OwnedPayload) {
-        if payload.len() < ZERO_COPY_MIN || header.masking_key().is_some() {
+        debug_assert!(header.masking_key().is_none(), "a client copies payloads");
+        if payload.len() < ZERO_COPY_MIN {
             return self.push_frame(header, &payload);
         }
         let written = self.written;
@@ -435,7 +437,7 @@ mod tests {
 
         fn push_owned(&mut self, header: &FrameHeader, payload: &[u8], size: usize) {
             let mut frame = encoded(header, payload);
-            if payload.len() >= ZERO_COPY_MIN && header.masking_key().is_none() {
+            if payload.len() >= ZERO_COPY_MIN {
                 let payload = frame.split_off(header.encoded_len());
                 self.push(frame, Kind::Copied);
                 self.push(payload, Kind::Owned { size });
@@ -551,7 +553,7 @@ mod tests {
                 3 => {
                     let mut payload = random.bytes(random.len());
                     payload.reserve_exact(random.below(3 * payload.len() + 1));
-                    let header = header(Opcode::Binary, payload.len(), masking);
+                    let header = header(Opcode::Binary, payload.len(), Masking::Unmasked);
                     let excessive = payload.capacity() / 2 > payload.len();
                     let size = if excessive { payload.len() } else { payload.capacity() };
                     model.push_owned(&header, &payload, size);
@@ -559,7 +561,7 @@ mod tests {
                 }
                 4 => {
                     let payload = Bytes::from(random.bytes(random.len()));
-                    let header = header(Opcode::Binary, payload.len(), masking);
+                    let header = header(Opcode::Binary, payload.len(), Masking::Unmasked);
                     model.push_owned(&header, &payload, payload.len());
                     output.push_owned(&header, OwnedPayload::Shared(payload));
                 }
