@@ -13,8 +13,7 @@ impl Machine {
     /// beginning if its text is invalid: the caller then fails the connection. Returns `None`, and
     /// consumes nothing, in all other cases: [`receive`](Self::receive) handles them.
     ///
-    /// `receive` begins with a similar branch for any frame, in both tiers. This one creates the
-    /// [`Message`] of an event directly, and leaves the state between messages unchanged.
+    /// It creates the [`Message`] of an event directly, and leaves the state between messages unchanged.
     // Separate from `receive`, because a result that comes from either of two branches is moved
     // through memory (`benches/instructions`, receive-8: 226 instructions instead of 150).
     #[inline(always)]
