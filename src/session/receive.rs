@@ -82,13 +82,13 @@ impl Machine {
         if self.frames.header().is_none() {
             let len = self.frames.decode_header(input, &self.rules(limits))?;
             take(input, len);
-            let Some(header) = self.frames.header().copied() else { return Ok(Step::Read) };
-            self.begin_frame(&header);
+            self.begin_frame();
         }
+        let Some(header) = self.frames.header() else { return Ok(Step::Read) };
         if input.is_empty() && self.frames.missing_payload() > 0 {
             return Ok(Step::Read);
         }
-        let is_data = self.frames.header().is_some_and(|header| !header.opcode().is_control());
+        let is_data = !header.opcode().is_control();
         #[cfg(feature = "deflate")]
         if is_data && self.is_receiving_compressed() {
             return Ok(Step::Compressed);
@@ -145,11 +145,12 @@ impl Machine {
         }
     }
 
-    /// Updates the state for a frame whose header is valid.
-    fn begin_frame(&mut self, header: &FrameHeader) {
-        if header.opcode().is_control() {
+    /// Updates the state for a data frame that begins, if its header is complete.
+    fn begin_frame(&mut self) {
+        let Some(header) = self.frames.header().filter(|header| !header.opcode().is_control())
+        else {
             return;
-        }
+        };
         if let Some(incoming) = Incoming::begin(header) {
             self.incoming = Some(incoming);
         }
