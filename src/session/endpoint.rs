@@ -186,8 +186,8 @@ impl Session {
                 self.machine.take_failure().map(SessionEvent::Failed)
             }
         };
-        // A pending Close is the reply to this event: to a Close, to a failure, or to the valid text
-        // before one.
+        // A pending Close is the reply to whatever event this is: a failure may come with the valid
+        // text before it.
         self.reply = self.machine.pending_close().map(Reply::Close);
         Ok(event)
     }

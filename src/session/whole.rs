@@ -41,8 +41,8 @@ impl Machine {
         input: &mut &'i mut [u8],
         limits: &ReceiveLimits,
     ) -> Option<(MessageType, Masked<'i>)> {
-        // Between frames, the first byte is that of a header: FIN is set, no reserved bit is set, and the
-        // opcode is text or binary. The state is checked after it, because the byte excludes more calls.
+        // Between frames, the first byte is that of a header: FIN is set, no reserved bit is set, and
+        // the opcode is text or binary. The state is checked below, because the byte excludes more calls.
         let first = *input.first()?;
         let message_type = match first {
             0x81 => MessageType::Text,
