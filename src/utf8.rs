@@ -85,6 +85,7 @@ impl Utf8Validator {
         if self.has_partial_char() {
             return Ok(ValidUtf8::default());
         }
+        let completed = completed.and_then(|character| character.text().chars().next());
         match self.validate(remaining) {
             Ok(text) => Ok(ValidUtf8 { completed, text }),
             Err(InvalidByte { valid: text }) => {
@@ -136,14 +137,15 @@ impl Utf8Validator {
     pub(crate) fn complete_partial(
         &mut self,
         bytes: &[u8],
-    ) -> Result<Option<char>, InvalidByte<'static>> {
+    ) -> Result<Option<Character>, InvalidByte<'static>> {
         debug_assert!(bytes.len() <= self.needed());
         let mut buffer = [0; 4];
         let sequence = self.append_to_partial(bytes, &mut buffer);
         match str::from_utf8(sequence) {
-            Ok(text) => {
+            Ok("") => Ok(None),
+            Ok(_) => {
                 self.len = 0;
-                Ok(text.chars().next())
+                Ok(Some(Character(buffer)))
             }
             Err(error) if error.error_len().is_none() => {
                 self.store(sequence);
@@ -198,6 +200,22 @@ impl Utf8Validator {
             *to = *from;
         }
         self.len = partial.len() as u8;
+    }
+}
+
+/// The UTF-8 encoding of a character, followed by zeros.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Character([u8; 4]);
+
+impl Character {
+    /// No character.
+    pub(crate) const NONE: Self = Self([0; 4]);
+
+    pub(crate) fn text(&self) -> &str {
+        let Self(bytes @ [first, ..]) = self;
+        let text = bytes.get(..sequence_len(*first)).and_then(|text| str::from_utf8(text).ok());
+        debug_assert!(text.is_some(), "`complete_partial` validated the bytes");
+        text.unwrap_or_default()
     }
 }
 

@@ -54,7 +54,7 @@ impl Assembly {
     fn append(&mut self, data: Data<'_>, announced: Announced) -> Result<(), WrongType> {
         match data {
             Data::Text(text) => self.push_str(text, announced),
-            Data::Char(character) => self.push_str(character.encode_utf8(&mut [0; 4]), announced),
+            Data::Char(character) => self.push_str(character.text(), announced),
             Data::Binary(payload) => self.push_bytes(&payload, announced),
         }
     }

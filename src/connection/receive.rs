@@ -227,7 +227,7 @@ impl Connection {
 fn chunk(data: Data<'_>, fragment: Fragment) -> Chunk<'_> {
     let payload = match data {
         Data::Text(text) => Message::Text(Cow::Borrowed(text)),
-        Data::Char(character) => Message::Text(String::from(character).into()),
+        Data::Char(character) => Message::Text(String::from(character.text()).into()),
         Data::Binary(payload) => Message::Binary(Cow::Borrowed(payload.unmask())),
     };
     Chunk { payload, fragment }

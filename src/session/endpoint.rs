@@ -5,6 +5,7 @@ use super::{
 };
 use crate::frame::ReservedBits;
 use crate::limits::ReceiveLimits;
+use crate::utf8::Character;
 use crate::{CloseCode, ConnectionError, Input, Limits, MessageType, Outcome, Role, Transport};
 
 /// A complete endpoint without an allocator: the order of frames and fragments, UTF-8 across
@@ -50,8 +51,8 @@ pub struct Session {
     limits: ReceiveLimits,
     pub(super) reply: Option<Reply>,
     pub(super) control: Control,
-    /// The encoded character of the last event, if its bytes were split across reads.
-    character: [u8; 4],
+    /// The character of the last event, if its bytes were split across reads.
+    character: Character,
 }
 
 /// A frame that must be sent before anything else is received.
@@ -121,7 +122,7 @@ impl Session {
             limits: limits.for_pieces(),
             reply: None,
             control: Control { bytes: [0; 125], len: 0 },
-            character: [0; 4],
+            character: Character::NONE,
         }
     }
 }
@@ -154,7 +155,8 @@ impl Session {
                 Some(match data {
                     Data::Text(text) => SessionEvent::Text(text, fragment),
                     Data::Char(character) => {
-                        SessionEvent::Text(character.encode_utf8(&mut self.character), fragment)
+                        self.character = character;
+                        SessionEvent::Text(self.character.text(), fragment)
                     }
                     Data::Binary(payload) => SessionEvent::Binary(payload.unmask(), fragment),
                 })

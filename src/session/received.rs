@@ -2,6 +2,7 @@
 
 use crate::Fragment;
 use crate::frame::Masked;
+use crate::utf8::Character;
 
 /// A piece of a message, or a complete control frame.
 pub(crate) enum Piece<'i> {
@@ -29,7 +30,7 @@ pub(crate) enum Data<'i> {
     /// Whole characters, unmasked in place.
     Text(&'i str),
     /// A character whose bytes were split across reads or frames.
-    Char(char),
+    Char(Character),
     /// Masked bytes, to be unmasked in place or in the same pass as a copy.
     Binary(Masked<'i>),
 }
@@ -65,7 +66,7 @@ impl Data<'_> {
     pub(crate) fn len(&self) -> usize {
         match self {
             Self::Text(text) => text.len(),
-            Self::Char(character) => character.len_utf8(),
+            Self::Char(character) => character.text().len(),
             Self::Binary(payload) => payload.len(),
         }
     }
