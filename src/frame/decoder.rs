@@ -134,14 +134,24 @@ impl FrameDecoder {
         input: &[u8],
         rules: &FrameRules,
     ) -> Result<usize, ConnectionError> {
-        let State::Header { bytes, len } = &mut self.state else { return Ok(0) };
+        let State::Header { len, .. } = &self.state else { return Ok(0) };
         if *len == 0
             && let Some((header, len)) = FrameHeader::decode_with_len(input, rules)?
         {
             self.state = State::Payload { header, offset: 0 };
             return Ok(len);
         }
-        // Slow path: the header is split across reads.
+        self.decode_split_header(input, rules)
+    }
+
+    /// Slow path: the header is split across reads.
+    #[cold]
+    fn decode_split_header(
+        &mut self,
+        input: &[u8],
+        rules: &FrameRules,
+    ) -> Result<usize, ConnectionError> {
+        let State::Header { bytes, len } = &mut self.state else { return Ok(0) };
         let before = usize::from(*len);
         let mut end = before;
         for (to, byte) in bytes.iter_mut().skip(before).zip(input) {

@@ -147,11 +147,11 @@ impl Machine {
 
     /// Updates the state for a data frame that begins, if its header is complete.
     fn begin_frame(&mut self) {
-        let Some(header) = self.frames.header().filter(|header| !header.opcode().is_control())
-        else {
+        let Some(&header) = self.frames.header() else { return };
+        if header.opcode().is_control() {
             return;
-        };
-        if let Some(incoming) = Incoming::begin(header) {
+        }
+        if let Some(incoming) = Incoming::begin(&header) {
             self.incoming = Some(incoming);
         }
         if !self.incoming.is_some_and(Incoming::is_compressed) {
