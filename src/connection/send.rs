@@ -16,7 +16,7 @@ const UNCOMPRESSED: ReservedBits = ReservedBits::NONE;
 /// # Messages
 impl Connection {
     /// Queues a message (RFC 6455, section 6.1): `&str`, `String`, `&[u8]`, `Vec<u8>`, `Bytes`,
-    /// [`Message`], or `&`[`PreparedMessage`].
+    /// [`Message`], or `&`[`PreparedMessage`](crate::PreparedMessage).
     ///
     /// While [`has_room`](Self::has_room) returns `true`, a message of any size is accepted. A
     /// server queues an owned payload (`Vec`, `String`, `Bytes`) of at least 2 KiB without a copy.
