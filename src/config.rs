@@ -157,7 +157,7 @@ impl Config {
     }
 
     /// Sets the maximum payload of an outgoing data frame, in bytes. Longer messages are sent in
-    /// fragments (RFC 6455, section 5.4).
+    /// fragments (RFC 6455, section 5.4), each with a header of 2 to 14 bytes.
     ///
     /// 0 counts as 1. A [`PreparedMessage`](crate::PreparedMessage) is never fragmented. For incoming
     /// frames, see [`Limits::with_max_frame`].

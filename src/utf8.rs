@@ -213,8 +213,9 @@ impl Character {
 
     pub(crate) fn text(&self) -> &str {
         let Self(bytes @ [first, ..]) = self;
-        let text = bytes.get(..sequence_len(*first)).unwrap_or_default();
-        str::from_utf8(text).unwrap_or_default()
+        let text = bytes.get(..sequence_len(*first)).and_then(|text| str::from_utf8(text).ok());
+        debug_assert!(text.is_some(), "`complete_partial` validated the bytes");
+        text.unwrap_or_default()
     }
 }
 

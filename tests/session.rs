@@ -362,7 +362,7 @@ fn reply_stays_pending_after_eof() {
 }
 
 #[test]
-fn our_close_replaces_a_pending_close_reply_but_not_a_pong() {
+fn our_close_replaces_the_reply_to_a_close_but_not_a_pong() {
     for role in ROLES {
         let mut session = Session::new(role);
         let mut out = [0; Session::MAX_CONTROL_FRAME_LEN];
@@ -381,6 +381,31 @@ fn our_close_replaces_a_pending_close_reply_but_not_a_pong() {
         assert!(session.close(None, key, &mut out).is_ok());
         let len = session.write_reply(key, &mut out).unwrap();
         assert_eq!(parse_frames(&out[..len]), [(0x8a, b"?".to_vec())]);
+    }
+}
+
+#[test]
+fn close_of_a_failure_cannot_be_replaced() {
+    for role in ROLES {
+        let limits = Limits::DEFAULT.with_max_message(10);
+        for (bytes, code) in [
+            (peer_frame(role, 0x83, b""), 1002),
+            (peer_frame(role, 0x88, b"\x03\xe7"), 1002),
+            (peer_frame(role, 0x81, b"ab\xff"), 1007),
+            (peer_frame(role, 0x82, b"more than 10"), 1009),
+        ] {
+            let mut bytes = bytes;
+            let mut session = Session::with_limits(role, limits);
+            let mut out = [0; Session::MAX_CONTROL_FRAME_LEN];
+            session.receive(&mut Input::with_bytes(&mut bytes)).unwrap();
+            assert!(session.reply_pending());
+            let closed = session.close(CloseCode::NORMAL, unused_key, &mut out);
+            assert_eq!(closed, Err(SendError::Closed), "{code}");
+            let len = session.write_reply(key, &mut out).unwrap();
+            assert_eq!(parse_frames(&out[..len]), [(0x88, u16::to_be_bytes(code).to_vec())]);
+            let closed = session.close(CloseCode::NORMAL, unused_key, &mut out);
+            assert_eq!(closed, Err(SendError::Closed), "{code}");
+        }
     }
 }
 

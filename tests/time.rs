@@ -444,6 +444,25 @@ fn control_frames_are_not_activity_for_idle() {
 }
 
 #[test]
+fn empty_middle_piece_is_not_activity_for_idle() {
+    for role in ROLES {
+        let mut connection = connection(role, Config::new().with_timeouts(idle(10)));
+        connection.send_chunk(Chunk::new("a", Fragment::First)).unwrap();
+        for second in 0..30 {
+            if connection.error().is_some() {
+                break;
+            }
+            connection.ping(b"").unwrap();
+            connection.send_chunk(Chunk::new("", Fragment::Middle)).unwrap();
+            let len = connection.output().len();
+            connection.output().advance(len);
+            connection.handle_timeout(SECOND * second);
+        }
+        assert_eq!(connection.error(), Some(ConnectionError::Timeout(Timeout::Idle)));
+    }
+}
+
+#[test]
 fn connection_without_messages_closes_with_3008() {
     for_each_driver(|role, reports| {
         let mut pair = Pair::new(&timed(role, reports, idle(60)));

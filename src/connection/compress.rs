@@ -7,9 +7,10 @@
 use alloc::boxed::Box;
 
 use super::Connection;
+use super::segment::Payload;
 use crate::extension::deflate::{Compressor, EMPTY, FLUSH_END, Setting, pool, without_flush_end};
 use crate::frame::ReservedBits;
-use crate::{Chunk, Fragment, MessageType, Outgoing, PreparedMessage, Role, SendError, Unsent};
+use crate::{Chunk, Fragment, MessageType, Outgoing, PreparedMessage, SendError, Unsent};
 
 /// The number of bytes by which the first message of a context may grow, so that the next ones can
 /// refer to it: a short text that repeats nothing grows by as many.
@@ -31,7 +32,12 @@ impl Connection {
         &mut self,
         message: impl Into<Outgoing<'m>>,
     ) -> Result<(), Unsent<Outgoing<'m>>> {
-        self.send_as_is(message.into())
+        let mut message = message.into();
+        let (message_type, len) = (message.message_type(), message.as_bytes().len());
+        let sent = self.send_with(message_type, Fragment::Whole, len, |connection| {
+            connection.queue_outgoing(&mut message)
+        });
+        sent.map_err(|error| Unsent { message, error })
     }
 
     /// Queues one piece of a message as [`send_chunk`](Self::send_chunk) does. If it is the first piece
@@ -42,36 +48,35 @@ impl Connection {
     /// Returns the errors of [`send_chunk`](Self::send_chunk).
     pub fn send_chunk_uncompressed<'m>(
         &mut self,
-        chunk: Chunk<'m>,
+        mut chunk: Chunk<'m>,
     ) -> Result<(), Unsent<Chunk<'m>>> {
         if self.is_compressing_message() {
-            self.send_chunk(chunk)
-        } else {
-            self.send_chunk_as_is(chunk)
+            return self.send_chunk(chunk);
         }
+        let (message_type, len) = (chunk.payload.message_type(), chunk.payload.len());
+        let sent = self.send_with(message_type, chunk.fragment, len, |connection| {
+            connection.queue_chunk(&mut chunk)
+        });
+        sent.map_err(|error| Unsent { message: chunk, error })
     }
 
     /// Queues a message compressed, if it is long enough and becomes smaller. Returns whether it was
     /// queued.
-    pub(super) fn try_send_compressed(
-        &mut self,
-        message: &Outgoing<'_>,
-    ) -> Result<bool, SendError> {
+    pub(super) fn queue_compressed(&mut self, message: &Outgoing<'_>) -> Result<bool, SendError> {
         match message {
-            Outgoing::Prepared(prepared) => self.try_send_prepared(prepared),
+            Outgoing::Prepared(prepared) => self.queue_compressed_prepared(prepared),
             Outgoing::Message(_) | Outgoing::Shared(_) => {
-                self.try_send_payload(message.message_type(), message.as_bytes())
+                self.queue_compressed_payload(message.message_type(), message.as_bytes())
             }
         }
     }
 
-    fn try_send_payload(
+    fn queue_compressed_payload(
         &mut self,
         message_type: MessageType,
         payload: &[u8],
     ) -> Result<bool, SendError> {
         let Some(window_bits) = self.window_bits_for(payload.len()) else { return Ok(false) };
-        self.check_send(message_type, Fragment::Whole)?;
         let mut compressor = self.take_compressor(window_bits, payload.len());
         let mut scratch = pool::take_scratch();
         let max = if self.outgoing_context_takeover() && compressor.is_empty() {
@@ -80,17 +85,19 @@ impl Connection {
             payload.len() - 1
         };
         let max = max + FLUSH_END.len();
-        let compressed = compressor.compress(payload, &mut scratch, max);
-        let sent = match compressed {
-            Some(compressed) => match without_flush_end(compressed) {
-                Some(compressed) => self
-                    .queue_payload(message_type, Fragment::Whole, COMPRESSED, &compressed)
-                    .map(|()| true),
-                None => {
-                    self.fail_internally("a flush ends with an empty block");
-                    Err(SendError::Closed)
-                }
-            },
+        let sent = match compressor.compress(payload, &mut scratch, max).map(without_flush_end) {
+            Some(Some(compressed)) => self
+                .queue_payload(
+                    message_type,
+                    Fragment::Whole,
+                    COMPRESSED,
+                    Payload::Copied(&compressed),
+                )
+                .map(|()| true),
+            Some(None) => {
+                self.fail_internally("a flush ends with an empty block");
+                Err(SendError::Closed)
+            }
             None => Ok(false),
         };
         pool::give_scratch(scratch);
@@ -98,76 +105,58 @@ impl Connection {
             compressor.reset();
         }
         self.give_compressor(compressor);
-        if sent == Ok(true) {
-            self.count_sent(payload.len(), Fragment::Whole);
-        }
         sent
     }
 
     /// Queues a prepared message in a compressed encoding that all connections with the same window
     /// share.
-    fn try_send_prepared(&mut self, prepared: &PreparedMessage) -> Result<bool, SendError> {
+    fn queue_compressed_prepared(&mut self, prepared: &PreparedMessage) -> Result<bool, SendError> {
         let len = prepared.payload().len();
         let Some(window_bits) = self.window_bits_for(len) else { return Ok(false) };
-        self.check_send(prepared.message_type(), Fragment::Whole)?;
         let setting = Setting::new(&self.deflate_config(), window_bits, len);
         let Some(encoded) = prepared.compressed(setting) else { return Ok(false) };
-        match self.machine.role() {
-            Role::Server => self.output.push_prepared(encoded.frame().clone()),
-            Role::Client => {
-                let message_type = prepared.message_type();
-                let payload = encoded.payload();
-                self.queue_copy(message_type, Fragment::Whole, COMPRESSED, payload)?;
-            }
-        }
+        self.queue_prepared(prepared.message_type(), COMPRESSED, encoded)?;
         // The peer's context now has a message that the compressor did not make.
-        if let Some(compressor) = self.codecs.as_mut().and_then(|codecs| codecs.compressor.as_mut())
+        if let Some(compressor) = self.deflate.as_mut().and_then(|state| state.compressor.as_mut())
         {
             compressor.reset();
         }
-        self.count_sent(len, Fragment::Whole);
         Ok(true)
     }
 
     /// Queues a piece of a compressed message. Returns `false`, and queues nothing, if the message is
     /// not compressed. The first piece decides.
-    pub(super) fn try_send_compressed_chunk(
-        &mut self,
-        chunk: &Chunk<'_>,
-    ) -> Result<bool, SendError> {
-        let Chunk { payload, fragment } = chunk;
-        let (message_type, fragment) = (payload.message_type(), *fragment);
-        let payload = payload.as_bytes();
+    pub(super) fn queue_compressed_chunk(&mut self, chunk: &Chunk<'_>) -> Result<bool, SendError> {
+        let (message_type, fragment) = (chunk.payload.message_type(), chunk.fragment);
+        let payload = chunk.payload.as_bytes();
         match fragment {
-            Fragment::Whole => return self.try_send_payload(message_type, payload),
+            Fragment::Whole => return self.queue_compressed_payload(message_type, payload),
             Fragment::First => {
                 let Some(window_bits) = self.outgoing_window_bits() else { return Ok(false) };
-                self.check_send(message_type, fragment)?;
                 let compressor = self.take_compressor(window_bits, usize::MAX);
-                let codecs = self.codecs();
-                codecs.compressor = Some(compressor);
-                codecs.is_compressing = true;
+                let state = self.deflate_state();
+                state.compressor = Some(compressor);
+                state.is_compressing = true;
             }
             Fragment::Middle | Fragment::Last if !self.is_compressing_message() => {
                 return Ok(false);
             }
-            Fragment::Middle | Fragment::Last => self.check_send(message_type, fragment)?,
+            Fragment::Middle | Fragment::Last => {}
         }
-        let sent = self.queue_compressed_chunk(message_type, fragment, payload);
+        let sent = self.queue_flushed(message_type, fragment, payload);
         if fragment.ends()
-            && let Some(codecs) = &mut self.codecs
+            && let Some(state) = &mut self.deflate
         {
-            codecs.is_compressing = false;
-            if let Some(compressor) = codecs.compressor.take() {
+            state.is_compressing = false;
+            if let Some(compressor) = state.compressor.take() {
                 self.give_compressor(compressor);
             }
         }
-        sent?;
-        self.count_sent(payload.len(), fragment);
-        Ok(true)
+        sent.map(|()| true)
     }
 
-    fn queue_compressed_chunk(
+    /// Compresses and queues a piece of a message, so that the peer can inflate it at once.
+    fn queue_flushed(
         &mut self,
         message_type: MessageType,
         fragment: Fragment,
@@ -176,9 +165,10 @@ impl Connection {
         if payload.is_empty() {
             // A second flush without new input has no output.
             let payload: &[u8] = if fragment.ends() { &EMPTY } else { &[] };
+            let payload = Payload::Copied(payload);
             return self.queue_payload(message_type, fragment, COMPRESSED, payload);
         }
-        let compressor = self.codecs.as_mut().and_then(|codecs| codecs.compressor.take());
+        let compressor = self.deflate.as_mut().and_then(|deflate| deflate.compressor.take());
         let Some(mut compressor) = compressor else {
             self.fail_internally("a message in progress has its compressor");
             return Err(SendError::Closed);
@@ -188,7 +178,10 @@ impl Connection {
         let compressed =
             if fragment.ends() { compressed.and_then(without_flush_end) } else { compressed };
         let sent = match compressed {
-            Some(compressed) => self.queue_payload(message_type, fragment, COMPRESSED, &compressed),
+            Some(compressed) => {
+                let payload = Payload::Copied(&compressed);
+                self.queue_payload(message_type, fragment, COMPRESSED, payload)
+            }
             None => {
                 self.fail_internally(
                     "without a maximum, the codec compresses and flushes any payload",
@@ -197,7 +190,7 @@ impl Connection {
             }
         };
         pool::give_scratch(scratch);
-        self.codecs().compressor = Some(compressor);
+        self.deflate_state().compressor = Some(compressor);
         sent
     }
 
@@ -221,7 +214,7 @@ impl Connection {
     }
 
     fn is_compressing_message(&self) -> bool {
-        self.codecs.as_ref().is_some_and(|codecs| codecs.is_compressing)
+        self.deflate.as_ref().is_some_and(|deflate| deflate.is_compressing)
     }
 
     /// Returns whether the compressor is kept between messages.
@@ -235,7 +228,9 @@ impl Connection {
     /// Returns the compressor with context, or one without for a message of `len` bytes; `usize::MAX`
     /// if the length is unknown.
     fn take_compressor(&mut self, window_bits: u8, len: usize) -> Box<Compressor> {
-        if let Some(compressor) = self.codecs.as_mut().and_then(|codecs| codecs.compressor.take()) {
+        if let Some(compressor) =
+            self.deflate.as_mut().and_then(|deflate| deflate.compressor.take())
+        {
             return compressor;
         }
         // The context does not end with the message.
@@ -245,10 +240,10 @@ impl Connection {
 
     fn give_compressor(&mut self, compressor: Box<Compressor>) {
         if self.outgoing_context_takeover() {
-            self.codecs().compressor = Some(compressor);
+            self.deflate_state().compressor = Some(compressor);
         } else {
             pool::give_compressor(compressor);
-            self.release_codecs();
+            self.release_deflate();
         }
     }
 }
@@ -265,7 +260,7 @@ mod tests {
         let negotiated = Negotiated::new().with_deflate_parameters(DeflateParameters::new());
         let mut connection = Connection::server(&CONFIG, &negotiated);
         connection.send_chunk(Chunk::new("a", Fragment::First)).unwrap();
-        connection.codecs().compressor = None;
+        connection.deflate_state().compressor = None;
         let unsent = connection.send_chunk(Chunk::new("b", Fragment::Last)).unwrap_err();
         assert_eq!(unsent.error, SendError::Closed);
         assert_eq!(connection.error(), Some(ConnectionError::Internal));

@@ -7,10 +7,10 @@ use super::Connection;
 use crate::extension::deflate::{Compressor, Inflater, Window, pool};
 use crate::{Deflate, DeflateParameters, Event, Role};
 
-/// The codecs that a connection owns within a message, and with context takeover between messages;
-/// allocated only while there are any.
+/// The state of permessage-deflate: codecs within a message, with context takeover also between
+/// messages, and an event that is ready. Allocated only while there is any of it.
 #[derive(Default)]
-pub(super) struct Codecs {
+pub(super) struct DeflateState {
     /// The inflater of the incoming message in progress.
     pub(super) inflater: Option<Box<Inflater>>,
     /// The context of the peer between its messages.
@@ -23,14 +23,14 @@ pub(super) struct Codecs {
     pub(super) ready: Option<Event<'static>>,
 }
 
-impl Drop for Codecs {
+impl Drop for DeflateState {
     fn drop(&mut self) {
         self.discard_inflater();
         self.discard_compressor();
     }
 }
 
-impl Codecs {
+impl DeflateState {
     fn is_needed(&self) -> bool {
         self.inflater.is_some()
             || self.compressor.is_some()
@@ -62,43 +62,43 @@ impl Connection {
     /// Drops the incomplete message, the context of the peer, and the compressor if no message can
     /// follow. Drops also the event that `next` has found: without compression, `next` would have left
     /// it in the input, which is dropped.
-    pub(super) fn discard_codecs(&mut self) {
-        if let Some(codecs) = &mut self.codecs {
-            codecs.discard_inflater();
-            codecs.window = Window::default();
-            codecs.ready = None;
+    pub(super) fn discard_deflate(&mut self) {
+        if let Some(deflate) = &mut self.deflate {
+            deflate.discard_inflater();
+            deflate.window = Window::default();
+            deflate.ready = None;
             if !self.machine.may_send_data() {
-                codecs.discard_compressor();
+                deflate.discard_compressor();
             }
-            self.release_codecs();
+            self.release_deflate();
         }
     }
 
     /// Drops the compressor, because no message follows.
     pub(super) fn discard_compressor(&mut self) {
-        if let Some(codecs) = &mut self.codecs {
-            codecs.discard_compressor();
-            self.release_codecs();
+        if let Some(deflate) = &mut self.deflate {
+            deflate.discard_compressor();
+            self.release_deflate();
         }
     }
 
     /// Returns the event that `next` has found and `receive` has not returned.
     #[inline(always)]
     pub(super) fn ready_event(&self) -> Option<&Event<'static>> {
-        self.codecs.as_ref()?.ready.as_ref()
+        self.deflate.as_ref()?.ready.as_ref()
     }
 
     /// Takes out the event that `next` has found.
     #[cold]
     pub(super) fn take_ready(&mut self) -> Option<Event<'static>> {
-        let event = self.codecs.as_mut()?.ready.take();
-        self.release_codecs();
+        let event = self.deflate.as_mut()?.ready.take();
+        self.release_deflate();
         event
     }
 
     /// Keeps an event for the next call of `receive`.
     pub(super) fn keep_ready(&mut self, event: Event<'static>) {
-        self.codecs().ready = Some(event);
+        self.deflate_state().ready = Some(event);
     }
 
     /// Returns the settings of the configuration, or the defaults if it has none: the negotiated
@@ -115,13 +115,13 @@ impl Connection {
         }
     }
 
-    pub(super) fn codecs(&mut self) -> &mut Codecs {
-        self.codecs.get_or_insert_default()
+    pub(super) fn deflate_state(&mut self) -> &mut DeflateState {
+        self.deflate.get_or_insert_default()
     }
 
-    pub(super) fn release_codecs(&mut self) {
-        if self.codecs.as_ref().is_some_and(|codecs| !codecs.is_needed()) {
-            self.codecs = None;
+    pub(super) fn release_deflate(&mut self) {
+        if self.deflate.as_ref().is_some_and(|deflate| !deflate.is_needed()) {
+            self.deflate = None;
         }
     }
 }

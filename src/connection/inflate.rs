@@ -90,14 +90,12 @@ impl Connection {
             self.fail_internally("partial + produced <= end");
             return None;
         };
-        let piece = self.machine.receive_uncompressed(payload, partial, ends);
-        if let Some(error) = failure {
-            // The valid bytes before the error are a piece of their own.
-            self.machine.fail(error);
-        }
-        match piece? {
+        match self.machine.receive_uncompressed(payload, partial, ends, failure)? {
             Piece::Data { data, fragment } => {
                 self.receive_data(data, fragment).map(Event::into_owned)
+            }
+            Piece::LastValid { data, fragment } => {
+                self.receive_last_valid(data, fragment).map(Event::into_owned)
             }
             Piece::Compressed | Piece::Ping(_) | Piece::Pong(_) | Piece::Close(_) => {
                 self.fail_internally("uncompressed payload is a piece of a message");
@@ -114,12 +112,12 @@ impl Connection {
     }
 
     fn take_inflater(&mut self) -> Box<Inflater> {
-        if let Some(inflater) = self.codecs.as_mut().and_then(|codecs| codecs.inflater.take()) {
+        if let Some(inflater) = self.deflate.as_mut().and_then(|deflate| deflate.inflater.take()) {
             return inflater;
         }
         let mut inflater = pool::take_inflater();
-        inflater.begin(self.incoming_context().map(|_| match &mut self.codecs {
-            Some(codecs) => mem::take(&mut codecs.window),
+        inflater.begin(self.incoming_context().map(|_| match &mut self.deflate {
+            Some(deflate) => mem::take(&mut deflate.window),
             None => Window::default(),
         }));
         inflater
@@ -131,14 +129,14 @@ impl Connection {
         if self.machine.error().is_some() {
             pool::give_inflater(inflater);
         } else if self.machine.is_receiving_compressed() {
-            self.codecs().inflater = Some(inflater);
+            self.deflate_state().inflater = Some(inflater);
             return;
         } else {
             if let Some(max) = self.incoming_context() {
-                self.codecs().window = inflater.take_window(max);
+                self.deflate_state().window = inflater.take_window(max);
             }
             pool::give_inflater(inflater);
         }
-        self.release_codecs();
+        self.release_deflate();
     }
 }

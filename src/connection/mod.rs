@@ -9,7 +9,7 @@
 //! | `next.rs` | the next step of an asynchronous driver |
 //! | `assembly.rs` | the reassembly of messages |
 //! | `inflate.rs`, `compress.rs` | received and sent messages with permessage-deflate |
-//! | `deflate.rs` | the codecs that they need |
+//! | `deflate.rs` | the state that they keep |
 //! | `send.rs` | messages into queued frames |
 //! | `control.rs` | control frames, received and sent |
 //! | `prepared.rs` | messages that are encoded once for many connections |
@@ -53,7 +53,7 @@ use core::fmt;
 use assembly::Assembly;
 use control::Control;
 #[cfg(feature = "deflate")]
-use deflate::Codecs;
+use deflate::DeflateState;
 use keys::Keys;
 use timers::Timers;
 
@@ -99,7 +99,7 @@ pub struct Connection {
     keys: Keys,
     timers: Option<Box<Timers>>,
     #[cfg(feature = "deflate")]
-    codecs: Option<Box<Codecs>>,
+    deflate: Option<Box<DeflateState>>,
     /// The agreed parameters of permessage-deflate.
     #[cfg(feature = "deflate")]
     deflate_parameters: Option<DeflateParameters>,
@@ -147,7 +147,7 @@ impl Connection {
 
     fn new(role: Role, config: SharedConfig, negotiated: &Negotiated<'_>, keys: Keys) -> Self {
         Self {
-            machine: Machine::new(role, negotiated.extension()),
+            machine: Machine::new(role, negotiated.reserved_bits()),
             timers: Timers::new(&config),
             config,
             output: Output::empty(),
@@ -155,7 +155,7 @@ impl Connection {
             control: Control::default(),
             keys,
             #[cfg(feature = "deflate")]
-            codecs: None,
+            deflate: None,
             #[cfg(feature = "deflate")]
             deflate_parameters: negotiated.deflate_parameters(),
             expected_unread: 0,

@@ -1,9 +1,10 @@
 //! The next step of an asynchronous driver, which borrows nothing.
 
 use super::Connection;
-use crate::frame::take;
+#[cfg(feature = "deflate")]
+use crate::Event;
 use crate::session::Preview;
-use crate::{Event, Input, Transport};
+use crate::{Input, Transport};
 
 /// The next step of an asynchronous driver, as [`Connection::next`] returns it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,13 +68,16 @@ impl Connection {
                 Preview::Message => return Next::Message,
                 Preview::Control => return Next::Control,
                 Preview::NoEvent(len) => {
-                    if self.consume(input, len).is_some() {
+                    let (unread, position) = input.unread_mut();
+                    if self.receive_parts(unread, position, len).is_some() {
                         self.fail_internally("the preview saw no event");
                     }
                 }
                 #[cfg(feature = "deflate")]
                 Preview::Compressed(len) => {
-                    if let Some(event) = self.consume(input, len).map(Event::into_owned) {
+                    let (unread, position) = input.unread_mut();
+                    let event = self.receive_parts(unread, position, len);
+                    if let Some(event) = event.map(Event::into_owned) {
                         let step = step_of(&event);
                         self.keep_ready(event);
                         return step;
@@ -94,21 +98,6 @@ impl Connection {
             Transport::Open | Transport::Drain if self.has_output() => Next::Write,
             Transport::Open | Transport::Drain => Next::Read,
         }
-    }
-
-    /// Consumes at most the first `len` bytes of `input`.
-    fn consume<'i>(&mut self, input: &'i mut Input<'_>, len: usize) -> Option<Event<'i>> {
-        let (mut unread, position) = input.unread_mut();
-        let before = unread.len();
-        let mut part = take(&mut unread, len);
-        let event = self.receive_parts(&mut part);
-        if event.is_none() && self.machine.failure_pending() {
-            self.settle();
-        }
-        let left = unread.len() + part.len();
-        self.leave_unread(left, position);
-        self.observe_input(before - left);
-        event
     }
 }
 

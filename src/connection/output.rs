@@ -32,9 +32,10 @@ const MAX_SLICES: usize = 64;
 /// write [`chunk`](Self::chunk) or [`chunks_vectored`](Self::chunks_vectored), and then call
 /// [`advance`](Self::advance) with the number of bytes written. `Output` also implements [`Buf`].
 ///
-/// An empty output owns no heap memory. After each write that leaves bytes pending, the output
-/// holds at most twice their number plus 4 KiB. Before such a write, its buffer may come from a
-/// pool of the thread and have a capacity of up to 96 KiB.
+/// An empty output owns no heap memory. After each write that leaves bytes pending, the buffer of the
+/// copied ones has a capacity of at most twice their number plus 4 KiB. A payload that was queued
+/// without a copy is held whole until its last byte is written. Before such a write, the buffer may
+/// come from a pool of the thread and have a capacity of up to 96 KiB.
 ///
 /// ```
 /// use websocket_proto::{Config, Connection, Negotiated};
@@ -212,10 +213,12 @@ impl Output {
         self.queue().push_frame(header, payload);
     }
 
-    /// Queues a frame without a copy of its payload, unless the payload is shorter than
-    /// [`ZERO_COPY_MIN`] or has to be masked.
+    /// Queues a frame that is not masked, without a copy of its payload unless the payload is shorter
+    /// than [`ZERO_COPY_MIN`].
+    #[inline]
     pub(crate) fn push_owned(&mut self, header: &FrameHeader, payload: OwnedPayload) {
-        if payload.len() < ZERO_COPY_MIN || header.masking_key().is_some() {
+        debug_assert!(header.masking_key().is_none(), "a client copies payloads");
+        if payload.len() < ZERO_COPY_MIN {
             return self.push_frame(header, &payload);
         }
         let written = self.written;
@@ -434,7 +437,7 @@ mod tests {
 
         fn push_owned(&mut self, header: &FrameHeader, payload: &[u8], size: usize) {
             let mut frame = encoded(header, payload);
-            if payload.len() >= ZERO_COPY_MIN && header.masking_key().is_none() {
+            if payload.len() >= ZERO_COPY_MIN {
                 let payload = frame.split_off(header.encoded_len());
                 self.push(frame, Kind::Copied);
                 self.push(payload, Kind::Owned { size });
@@ -550,7 +553,7 @@ mod tests {
                 3 => {
                     let mut payload = random.bytes(random.len());
                     payload.reserve_exact(random.below(3 * payload.len() + 1));
-                    let header = header(Opcode::Binary, payload.len(), masking);
+                    let header = header(Opcode::Binary, payload.len(), Masking::Unmasked);
                     let excessive = payload.capacity() / 2 > payload.len();
                     let size = if excessive { payload.len() } else { payload.capacity() };
                     model.push_owned(&header, &payload, size);
@@ -558,7 +561,7 @@ mod tests {
                 }
                 4 => {
                     let payload = Bytes::from(random.bytes(random.len()));
-                    let header = header(Opcode::Binary, payload.len(), masking);
+                    let header = header(Opcode::Binary, payload.len(), Masking::Unmasked);
                     model.push_owned(&header, &payload, payload.len());
                     output.push_owned(&header, OwnedPayload::Shared(payload));
                 }
@@ -723,7 +726,7 @@ mod tests {
     }
 
     #[test]
-    fn blocked_output_holds_at_most_twice_its_bytes() {
+    fn blocked_output_keeps_no_large_buffer_for_few_copied_bytes() {
         struct Refusing;
         impl Write for Refusing {
             fn write(&mut self, _: &[u8]) -> io::Result<usize> {

@@ -5,9 +5,10 @@ use alloc::string::String;
 
 use super::Connection;
 use super::assembly::WrongType;
+use crate::frame::take;
 use crate::input::Position;
 use crate::session::{Data, Piece};
-use crate::{Chunk, ConnectionError, Delivery, Event, Fragment, Input, Message};
+use crate::{Chunk, ConnectionError, Delivery, Event, Fragment, Input, Message, Violation};
 
 impl Connection {
     /// Consumes bytes of `input` until an event occurs. Returns `None` when the input is used up.
@@ -54,10 +55,10 @@ impl Connection {
                     }
                     return Some(Event::Message(message));
                 }
-                Some(Err(error)) => {
+                Some(Err(valid)) => {
                     // The valid text before the error is not delivered.
-                    let bytes = before - unread.len();
-                    self.observe_frame(bytes, error.valid_up_to(), Fragment::First);
+                    self.observe_frame(before - unread.len(), valid, Fragment::First);
+                    self.fail(Violation::InvalidUtf8);
                 }
                 None => {}
             }
@@ -68,23 +69,15 @@ impl Connection {
     #[inline(never)]
     fn receive_slow<'i>(
         &mut self,
-        mut unread: &'i mut [u8],
+        unread: &'i mut [u8],
         position: &mut Position,
     ) -> Option<Event<'i>> {
-        let before = unread.len();
-        let event = self.receive_parts(&mut unread);
-        let finished = position.is_finished();
-        self.leave_unread(unread.len(), position);
-        self.observe_input(before - unread.len());
+        let event = self.receive_parts(unread, position, usize::MAX);
         if event.is_some() {
             return event;
         }
-        if self.machine.failure_pending() {
-            self.settle();
-        } else if finished {
+        if position.is_finished() && !self.machine.failure_pending() {
             self.end_of_stream();
-        } else {
-            return None;
         }
         self.machine.take_failure().map(Event::Failed)
     }
@@ -106,22 +99,55 @@ impl Connection {
         position.leave_unread(len);
     }
 
-    /// Consumes bytes until an event other than a failure occurs. After `None`, the caller handles a
-    /// failure.
-    pub(super) fn receive_parts<'i>(&mut self, unread: &mut &'i mut [u8]) -> Option<Event<'i>> {
-        loop {
+    /// Consumes at most the first `max` bytes of `unread` until an event other than a failure occurs.
+    /// Completes a failure, which the caller reports.
+    pub(super) fn receive_parts<'i>(
+        &mut self,
+        mut unread: &'i mut [u8],
+        position: &mut Position,
+        max: usize,
+    ) -> Option<Event<'i>> {
+        let before = unread.len();
+        let mut part = take(&mut unread, max);
+        let event = loop {
             let limits = &self.config.receive_limits;
-            let event = match self.machine.receive(unread, limits, &mut self.control)? {
-                Piece::Data { data, fragment } => self.receive_data(data, fragment),
+            let event = match self.machine.receive(&mut part, limits, &mut self.control) {
+                None => break None,
+                Some(Piece::Data { data, fragment }) => self.receive_data(data, fragment),
+                Some(Piece::LastValid { data, fragment }) => {
+                    self.receive_last_valid(data, fragment)
+                }
                 #[cfg(feature = "deflate")]
-                Piece::Compressed => self.receive_compressed(unread),
-                Piece::Ping(payload) => self.receive_ping(payload),
-                Piece::Pong(payload) => self.receive_pong(payload),
-                Piece::Close(payload) => self.receive_close(payload),
+                Some(Piece::Compressed) => self.receive_compressed(&mut part),
+                Some(Piece::Ping(payload)) => self.receive_ping(payload),
+                Some(Piece::Pong(payload)) => self.receive_pong(payload),
+                Some(Piece::Close(payload)) => self.receive_close(payload),
             };
             if event.is_some() {
-                return event;
+                break event;
             }
+        };
+        let left = unread.len() + part.len();
+        self.leave_unread(left, position);
+        self.observe_input(before - left);
+        if event.is_none() && self.machine.failure_pending() {
+            self.settle();
+        }
+        event
+    }
+
+    /// Receives the valid part of a message before a violation. The message never completes.
+    #[cold]
+    pub(super) fn receive_last_valid<'i>(
+        &mut self,
+        data: Data<'i>,
+        fragment: Fragment,
+    ) -> Option<Event<'i>> {
+        self.count_received(data.len(), fragment);
+        self.settle();
+        match self.config.delivery {
+            Delivery::Chunks => Some(Event::Chunk(chunk(data, fragment))),
+            Delivery::Messages => None,
         }
     }
 
@@ -131,14 +157,8 @@ impl Connection {
         fragment: Fragment,
     ) -> Option<Event<'i>> {
         self.count_received(data.len(), fragment);
-        let failed = self.machine.error().is_some();
-        if failed {
-            self.queue_pending_close();
-        }
         match self.config.delivery {
             Delivery::Chunks => Some(Event::Chunk(chunk(data, fragment))),
-            // The piece is valid text before an invalid byte: the message never completes.
-            Delivery::Messages if failed => None,
             Delivery::Messages => {
                 let announced = || self.machine.announced(&self.config.receive_limits);
                 match self.assembly.push(data, fragment, announced) {
@@ -157,7 +177,7 @@ impl Connection {
         self.assembly.clear();
         self.control.clear();
         #[cfg(feature = "deflate")]
-        self.discard_codecs();
+        self.discard_deflate();
     }
 
     /// Handles the end of the stream after its last byte.

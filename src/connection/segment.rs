@@ -7,6 +7,35 @@ use core::ops::Deref;
 
 use bytes::Bytes;
 
+/// A payload to queue.
+pub(super) enum Payload<'p> {
+    /// The payload is copied: it is short, borrowed, compressed or to be masked.
+    Copied(&'p [u8]),
+    /// The payload of a server is queued without a copy.
+    Owned(OwnedPayload),
+}
+
+impl Payload<'_> {
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::Copied(bytes) => bytes.len(),
+            Self::Owned(payload) => payload.len(),
+        }
+    }
+
+    /// Removes the first `len` bytes, which must be there, and returns them.
+    pub(super) fn split_to(&mut self, len: usize) -> Self {
+        match self {
+            Self::Copied(bytes) => {
+                let (first, remaining) = bytes.split_at(len);
+                *bytes = remaining;
+                Self::Copied(first)
+            }
+            Self::Owned(payload) => Self::Owned(payload.split_to(len)),
+        }
+    }
+}
+
 /// A payload that is queued without a copy.
 pub(crate) enum OwnedPayload {
     Vec(Vec<u8>),
@@ -20,6 +49,21 @@ impl OwnedPayload {
             Self::Vec(bytes) => bytes.capacity(),
             Self::Shared(bytes) => bytes.len(),
         }
+    }
+
+    /// Removes the first `len` bytes, which must be there, and returns them. Both parts then share the
+    /// bytes, and count as their length, so that no more capacity may be kept.
+    fn split_to(&mut self, len: usize) -> Self {
+        let mut shared = match mem::replace(self, Self::Shared(Bytes::new())) {
+            Self::Vec(mut bytes) => {
+                bytes.shrink_to_fit();
+                Bytes::from(bytes)
+            }
+            Self::Shared(bytes) => bytes,
+        };
+        let first = shared.split_to(len);
+        *self = Self::Shared(shared);
+        Self::Shared(first)
     }
 
     /// Frees capacity beyond twice the length, so that a payload keeps at most twice its length. A

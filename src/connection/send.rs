@@ -1,16 +1,14 @@
 //! Converts messages into queued frames.
 
 use alloc::borrow::Cow;
-
-use bytes::Bytes;
+use core::mem;
 
 use super::Connection;
 use super::output::ZERO_COPY_MIN;
-use super::segment::OwnedPayload;
+use super::prepared::Encoded;
+use super::segment::{OwnedPayload, Payload};
 use crate::frame::ReservedBits;
-use crate::{
-    Chunk, Fragment, Message, MessageType, Outgoing, PreparedMessage, Role, SendError, Unsent,
-};
+use crate::{Chunk, Fragment, Message, MessageType, Outgoing, Role, SendError, Unsent};
 
 /// The reserved bits of a message that is not compressed.
 const UNCOMPRESSED: ReservedBits = ReservedBits::NONE;
@@ -18,7 +16,7 @@ const UNCOMPRESSED: ReservedBits = ReservedBits::NONE;
 /// # Messages
 impl Connection {
     /// Queues a message (RFC 6455, section 6.1): `&str`, `String`, `&[u8]`, `Vec<u8>`, `Bytes`,
-    /// [`Message`], or `&`[`PreparedMessage`].
+    /// [`Message`], or `&`[`PreparedMessage`](crate::PreparedMessage).
     ///
     /// While [`has_room`](Self::has_room) returns `true`, a message of any size is accepted. A
     /// server queues an owned payload (`Vec`, `String`, `Bytes`) of at least 2 KiB without a copy.
@@ -42,12 +40,12 @@ impl Connection {
     ) -> Result<(), Unsent<Outgoing<'m>>> {
         let message = message.into();
         let (message_type, payload) = (message.message_type(), message.as_bytes());
-        // Fast path: copies the payload without moving the message.
+        // Fast path: copies the payload to one frame without moving the message.
         if self.is_copied(payload.len())
             && payload.len() <= self.config.max_fragment
             && !self.should_compress(payload.len())
         {
-            return match self.send_copy(message_type, Fragment::Whole, payload) {
+            return match self.send_copy(message_type, payload) {
                 Ok(()) => Ok(()),
                 Err(error) => Err(Unsent { message, error }),
             };
@@ -80,65 +78,62 @@ impl Connection {
     /// assert_eq!(connection.output().chunk(), b"\x01\x03Hel\x89\x00\x80\x02lo");
     /// # Ok::<(), websocket_proto::SendError>(())
     /// ```
-    pub fn send_chunk<'m>(&mut self, chunk: Chunk<'m>) -> Result<(), Unsent<Chunk<'m>>> {
-        #[cfg(feature = "deflate")]
-        match self.try_send_compressed_chunk(&chunk) {
-            Ok(true) => return Ok(()),
-            Ok(false) => {}
-            Err(error) => return Err(Unsent { message: chunk, error }),
-        }
-        self.send_chunk_as_is(chunk)
-    }
-
-    /// Queues one piece of a message without compressing it.
-    pub(super) fn send_chunk_as_is<'m>(
-        &mut self,
-        chunk: Chunk<'m>,
-    ) -> Result<(), Unsent<Chunk<'m>>> {
-        let Chunk { payload, fragment } = chunk;
-        let sent = if self.is_copied(payload.len()) {
-            self.send_copy(payload.message_type(), fragment, payload.as_bytes())
-                .map_err(|error| (payload, error))
-        } else {
-            self.send_owned(payload, fragment)
-        };
-        sent.map_err(|(payload, error)| Unsent { message: Chunk { payload, fragment }, error })
-    }
-
-    fn send_large<'m>(&mut self, message: Outgoing<'m>) -> Result<(), Unsent<Outgoing<'m>>> {
-        #[cfg(feature = "deflate")]
-        match self.try_send_compressed(&message) {
-            Ok(true) => return Ok(()),
-            Ok(false) => {}
-            Err(error) => return Err(Unsent { message, error }),
-        }
-        self.send_as_is(message)
-    }
-
-    /// Queues a message without compressing it.
-    pub(super) fn send_as_is<'m>(
-        &mut self,
-        message: Outgoing<'m>,
-    ) -> Result<(), Unsent<Outgoing<'m>>> {
-        match message {
-            Outgoing::Prepared(prepared) => self
-                .send_prepared(prepared)
-                .map_err(|error| Unsent { message: prepared.into(), error }),
-            message if self.is_copied(message.as_bytes().len()) => self
-                .send_copy(message.message_type(), Fragment::Whole, message.as_bytes())
-                .map_err(|error| Unsent { message, error }),
-            Outgoing::Message(message) => self
-                .send_owned(message, Fragment::Whole)
-                .map_err(|(message, error)| Unsent { message: message.into(), error }),
-            Outgoing::Shared(bytes) => {
-                let (message_type, fragment) = (MessageType::Binary, Fragment::Whole);
-                if let Err(error) = self.check_send(message_type, fragment) {
-                    return Err(Unsent { message: bytes.into(), error });
-                }
-                self.queue_owned(message_type, fragment, OwnedPayload::Shared(bytes));
-                Ok(())
+    pub fn send_chunk<'m>(&mut self, mut chunk: Chunk<'m>) -> Result<(), Unsent<Chunk<'m>>> {
+        let (message_type, len) = (chunk.payload.message_type(), chunk.payload.len());
+        let sent = self.send_with(message_type, chunk.fragment, len, |connection| {
+            #[cfg(feature = "deflate")]
+            if connection.queue_compressed_chunk(&chunk)? {
+                return Ok(());
             }
+            connection.queue_chunk(&mut chunk)
+        });
+        sent.map_err(|error| Unsent { message: chunk, error })
+    }
+
+    fn send_large<'m>(&mut self, mut message: Outgoing<'m>) -> Result<(), Unsent<Outgoing<'m>>> {
+        let (message_type, len) = (message.message_type(), message.as_bytes().len());
+        let sent = self.send_with(message_type, Fragment::Whole, len, |connection| {
+            #[cfg(feature = "deflate")]
+            if connection.queue_compressed(&message)? {
+                return Ok(());
+            }
+            connection.queue_outgoing(&mut message)
+        });
+        sent.map_err(|error| Unsent { message, error })
+    }
+
+    /// Sends a copy of a payload in one frame.
+    #[inline(never)]
+    fn send_copy(&mut self, message_type: MessageType, payload: &[u8]) -> Result<(), SendError> {
+        let fragment = Fragment::Whole;
+        self.send_with(message_type, fragment, payload.len(), |connection| {
+            connection.queue_frame(message_type, fragment, UNCOMPRESSED, Payload::Copied(payload))
+        })
+    }
+
+    /// Sends a payload of `len` bytes, which `queue` queues. Returns an error, and does not call `queue`,
+    /// if it may not be sent now or there is no room for it.
+    #[inline(always)]
+    pub(super) fn send_with(
+        &mut self,
+        message_type: MessageType,
+        fragment: Fragment,
+        len: usize,
+        queue: impl FnOnce(&mut Self) -> Result<(), SendError>,
+    ) -> Result<(), SendError> {
+        self.machine.check_data(message_type, fragment)?;
+        if !self.has_room() {
+            return Err(SendError::Full);
         }
+        // An empty middle piece needs no frame.
+        if len == 0 && fragment == Fragment::Middle {
+            return Ok(());
+        }
+        queue(self)?;
+        if let Some(timers) = &mut self.timers {
+            timers.sent_data(len, fragment, self.output.end());
+        }
+        Ok(())
     }
 
     /// Returns whether a payload of `len` bytes is copied to the output, even if it is owned: a
@@ -154,73 +149,78 @@ impl Connection {
         false
     }
 
+    /// Queues a message without compressing it.
+    pub(super) fn queue_outgoing(&mut self, message: &mut Outgoing<'_>) -> Result<(), SendError> {
+        let (message_type, fragment) = (message.message_type(), Fragment::Whole);
+        let payload = match message {
+            Outgoing::Message(message) => self.payload_of(message),
+            Outgoing::Prepared(prepared) => {
+                return self.queue_prepared(message_type, UNCOMPRESSED, prepared.encoded());
+            }
+            Outgoing::Shared(bytes) if self.is_copied(bytes.len()) => Payload::Copied(bytes),
+            Outgoing::Shared(bytes) => Payload::Owned(OwnedPayload::Shared(mem::take(bytes))),
+        };
+        self.queue_payload(message_type, fragment, UNCOMPRESSED, payload)
+    }
+
+    /// Queues a piece of a message without compressing it.
+    pub(super) fn queue_chunk(&mut self, chunk: &mut Chunk<'_>) -> Result<(), SendError> {
+        let message_type = chunk.payload.message_type();
+        let payload = self.payload_of(&mut chunk.payload);
+        self.queue_payload(message_type, chunk.fragment, UNCOMPRESSED, payload)
+    }
+
+    /// Returns the payload of a message, taken out if it is queued without a copy. It is then not lost: a
+    /// server needs no masking key, so its frames cannot fail.
+    fn payload_of<'p>(&self, message: &'p mut Message<'_>) -> Payload<'p> {
+        let is_copied = self.is_copied(message.len());
+        match message {
+            Message::Text(Cow::Owned(text)) if !is_copied => {
+                Payload::Owned(OwnedPayload::Vec(mem::take(text).into_bytes()))
+            }
+            Message::Binary(Cow::Owned(bytes)) if !is_copied => {
+                Payload::Owned(OwnedPayload::Vec(mem::take(bytes)))
+            }
+            Message::Text(_) | Message::Binary(_) => Payload::Copied(message.as_bytes()),
+        }
+    }
+
     /// Queues a prepared message in one frame, never in fragments. A server queues the encoded
     /// frame, a long one without a copy; a client masks a copy.
-    fn send_prepared(&mut self, prepared: &PreparedMessage) -> Result<(), SendError> {
-        let (message_type, len) = (prepared.message_type(), prepared.payload().len());
-        self.check_send(message_type, Fragment::Whole)?;
+    pub(super) fn queue_prepared(
+        &mut self,
+        message_type: MessageType,
+        reserved_bits: ReservedBits,
+        encoded: &Encoded,
+    ) -> Result<(), SendError> {
         match self.machine.role() {
             Role::Client => {
-                self.queue_copy(message_type, Fragment::Whole, UNCOMPRESSED, prepared.payload())?;
+                let payload = Payload::Copied(encoded.payload());
+                self.queue_frame(message_type, Fragment::Whole, reserved_bits, payload)
             }
             // The frame already has the header that the machine would create, and a whole message
             // leaves the state of the machine unchanged.
-            Role::Server => self.output.push_prepared(prepared.encoded().frame().clone()),
-        }
-        self.count_sent(len, Fragment::Whole);
-        Ok(())
-    }
-
-    /// Queues a large payload of a server, without a copy if it is owned.
-    fn send_owned<'m>(
-        &mut self,
-        payload: Message<'m>,
-        fragment: Fragment,
-    ) -> Result<(), (Message<'m>, SendError)> {
-        let message_type = payload.message_type();
-        if let Err(error) = self.check_send(message_type, fragment) {
-            return Err((payload, error));
-        }
-        let owned = match payload {
-            Message::Text(Cow::Owned(text)) => text.into_bytes(),
-            Message::Binary(Cow::Owned(bytes)) => bytes,
-            Message::Text(Cow::Borrowed(_)) | Message::Binary(Cow::Borrowed(_)) => {
-                return self
-                    .send_copy(message_type, fragment, payload.as_bytes())
-                    .map_err(|error| (payload, error));
+            Role::Server => {
+                self.output.push_prepared(encoded.frame().clone());
+                Ok(())
             }
-        };
-        self.queue_owned(message_type, fragment, OwnedPayload::Vec(owned));
-        Ok(())
+        }
     }
 
-    /// Sends a copy of a payload.
-    #[inline(never)]
-    fn send_copy(
-        &mut self,
-        message_type: MessageType,
-        fragment: Fragment,
-        payload: &[u8],
-    ) -> Result<(), SendError> {
-        self.check_send(message_type, fragment)?;
-        self.queue_payload(message_type, fragment, UNCOMPRESSED, payload)?;
-        self.count_sent(payload.len(), fragment);
-        Ok(())
-    }
-
-    /// Queues a copy of a payload, in one frame or in several.
+    /// Queues a payload in one frame or in several.
+    #[inline]
     pub(super) fn queue_payload(
         &mut self,
         message_type: MessageType,
         fragment: Fragment,
         reserved_bits: ReservedBits,
-        payload: &[u8],
+        payload: Payload<'_>,
     ) -> Result<(), SendError> {
-        if payload.len() <= self.config.max_fragment {
-            self.queue_copy(message_type, fragment, reserved_bits, payload)
-        } else {
-            self.queue_fragments(message_type, fragment, reserved_bits, payload)
+        let max = self.config.max_fragment;
+        if payload.len() <= max {
+            return self.queue_frame(message_type, fragment, reserved_bits, payload);
         }
+        self.queue_fragments(message_type, fragment, reserved_bits, payload)
     }
 
     #[cold]
@@ -229,102 +229,36 @@ impl Connection {
         message_type: MessageType,
         fragment: Fragment,
         reserved_bits: ReservedBits,
-        payload: &[u8],
+        mut payload: Payload<'_>,
     ) -> Result<(), SendError> {
-        let (mut position, mut remaining) = (fragment.first_part(), payload);
-        while let Some((piece, after)) = remaining.split_at_checked(self.config.max_fragment)
-            && !after.is_empty()
-        {
-            self.queue_copy(message_type, position, reserved_bits, piece)?;
-            (position, remaining) = (Fragment::Middle, after);
+        let max = self.config.max_fragment;
+        let mut position = fragment.first_part();
+        while payload.len() > max {
+            let piece = payload.split_to(max);
+            self.queue_frame(message_type, position, reserved_bits, piece)?;
+            position = Fragment::Middle;
         }
-        self.queue_copy(message_type, fragment.last_part(), reserved_bits, remaining)
+        self.queue_frame(message_type, fragment.last_part(), reserved_bits, payload)
     }
 
-    /// Queues one frame with a copy of its payload, which a client masks.
+    /// Queues one frame, which a client masks.
     #[inline(always)]
-    pub(super) fn queue_copy(
+    fn queue_frame(
         &mut self,
         message_type: MessageType,
         fragment: Fragment,
         reserved_bits: ReservedBits,
-        payload: &[u8],
+        payload: Payload<'_>,
     ) -> Result<(), SendError> {
-        if payload.is_empty() && fragment == Fragment::Middle {
-            return Ok(());
-        }
         let len = payload.len() as u64;
         let header =
             self.machine.data_header(message_type, fragment, reserved_bits, len, || {
                 self.keys.next(&self.config)
             })?;
-        self.output.push_frame(&header, payload);
+        match payload {
+            Payload::Copied(payload) => self.output.push_frame(&header, payload),
+            Payload::Owned(payload) => self.output.push_owned(&header, payload),
+        }
         Ok(())
-    }
-
-    /// Queues a large payload of a server without a copy, in one frame or in several.
-    fn queue_owned(
-        &mut self,
-        message_type: MessageType,
-        fragment: Fragment,
-        payload: OwnedPayload,
-    ) {
-        let len = payload.len();
-        let size = self.config.max_fragment;
-        if len <= size {
-            self.queue_owned_frame(message_type, fragment, payload);
-        } else {
-            let mut remaining = match payload {
-                OwnedPayload::Vec(mut bytes) => {
-                    // `Bytes` count as their length, so they must not keep more capacity.
-                    bytes.shrink_to_fit();
-                    Bytes::from(bytes)
-                }
-                OwnedPayload::Shared(bytes) => bytes,
-            };
-            let mut position = fragment.first_part();
-            while remaining.len() > size {
-                let piece = OwnedPayload::Shared(remaining.split_to(size));
-                self.queue_owned_frame(message_type, position, piece);
-                position = Fragment::Middle;
-            }
-            let last = OwnedPayload::Shared(remaining);
-            self.queue_owned_frame(message_type, fragment.last_part(), last);
-        }
-        self.count_sent(len, fragment);
-    }
-
-    fn queue_owned_frame(
-        &mut self,
-        message_type: MessageType,
-        fragment: Fragment,
-        payload: OwnedPayload,
-    ) {
-        let len = payload.len() as u64;
-        let header = self.machine.data_header(message_type, fragment, UNCOMPRESSED, len, || {
-            self.keys.next(&self.config)
-        });
-        match header {
-            Ok(header) => self.output.push_owned(&header, payload),
-            Err(_) => {
-                self.fail_internally("the frame was checked, and a server needs no key");
-            }
-        }
-    }
-
-    /// Returns an error unless this piece may be sent now and there is room for it.
-    pub(super) fn check_send(
-        &self,
-        message_type: MessageType,
-        fragment: Fragment,
-    ) -> Result<(), SendError> {
-        self.machine.check_data(message_type, fragment)?;
-        if self.has_room() { Ok(()) } else { Err(SendError::Full) }
-    }
-
-    pub(super) fn count_sent(&mut self, payload_len: usize, fragment: Fragment) {
-        if let Some(timers) = &mut self.timers {
-            timers.sent_data(payload_len, fragment, self.output.end());
-        }
     }
 }

@@ -103,7 +103,7 @@ impl FrameDecoder {
         let slice = if !begins_frame && unread.is_empty() {
             None
         } else {
-            let (len, _) = self.decode_header(unread, rules)?;
+            let len = self.decode_header(unread, rules)?;
             take(&mut unread, len);
             self.decode_payload(&mut unread, usize::MAX)
         };
@@ -131,48 +131,32 @@ impl FrameDecoder {
         matches!(self.state, State::Header { len: 0, .. })
     }
 
-    /// Consumes the next frame if all of it is in `input` and no frame is in progress; else
-    /// consumes nothing.
-    #[cfg(feature = "alloc")]
-    #[inline]
-    pub(crate) fn decode_whole<'i>(
-        &self,
-        input: &mut &'i mut [u8],
-        rules: &FrameRules,
-    ) -> Result<Option<(FrameHeader, Masked<'i>)>, ConnectionError> {
-        if !self.is_between_frames() {
-            return Ok(None);
-        }
-        let Some((header, len)) = FrameHeader::decode_with_len(input, rules)? else {
-            return Ok(None);
-        };
-        let arrived = input.len().saturating_sub(len);
-        match usize::try_from(header.payload_len()) {
-            Ok(payload_len) if payload_len <= arrived => {
-                take(input, len);
-                Ok(Some((header, Masked::whole(&header, take(input, payload_len)))))
-            }
-            Ok(_) | Err(_) => Ok(None),
-        }
-    }
-
     /// Decodes the remaining bytes of the next header at the start of `input`, unless a frame is in
-    /// progress.
-    ///
-    /// Returns the number of header bytes in `input`, and the header if they complete it.
+    /// progress. Returns the number of header bytes in `input`.
+    #[inline]
     pub(crate) fn decode_header(
         &mut self,
         input: &[u8],
         rules: &FrameRules,
-    ) -> Result<(usize, Option<FrameHeader>), ConnectionError> {
-        let State::Header { bytes, len } = &mut self.state else { return Ok((0, None)) };
+    ) -> Result<usize, ConnectionError> {
+        let State::Header { len, .. } = &self.state else { return Ok(0) };
         if *len == 0
             && let Some((header, len)) = FrameHeader::decode_with_len(input, rules)?
         {
             self.state = State::Payload { header, offset: 0 };
-            return Ok((len, Some(header)));
+            return Ok(len);
         }
-        // Slow path: the header is split across reads.
+        self.decode_split_header(input, rules)
+    }
+
+    /// Slow path: the header is split across reads.
+    #[cold]
+    fn decode_split_header(
+        &mut self,
+        input: &[u8],
+        rules: &FrameRules,
+    ) -> Result<usize, ConnectionError> {
+        let State::Header { bytes, len } = &mut self.state else { return Ok(0) };
         let before = usize::from(*len);
         let mut end = before;
         for (to, byte) in bytes.iter_mut().skip(before).zip(input) {
@@ -182,10 +166,10 @@ impl FrameDecoder {
         let header = FrameHeader::decode(bytes.get(..end).unwrap_or_default(), rules)?;
         if let Some(header) = header {
             self.state = State::Payload { header, offset: 0 };
-            return Ok((header.encoded_len() - before, Some(header)));
+            return Ok(header.encoded_len() - before);
         }
         *len = end as u8;
-        Ok((end - before, None))
+        Ok(end - before)
     }
 
     /// Consumes at most `max` bytes of the payload of the current frame, possibly none. Returns

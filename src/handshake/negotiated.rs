@@ -7,7 +7,7 @@ use super::offer::ExtensionOffer;
 #[cfg(feature = "deflate")]
 use crate::DeflateParameters;
 #[cfg(feature = "alloc")]
-use crate::extension::Extension;
+use crate::frame::ReservedBits;
 
 /// The parameters on which the two sides agreed in the opening handshake.
 ///
@@ -85,14 +85,15 @@ impl<'a> Negotiated<'a> {
         self.deflate
     }
 
-    /// Returns the extension that transforms messages.
+    /// Returns the reserved bits that the peer may set on the first frame of a message.
     #[cfg(feature = "alloc")]
-    pub(crate) const fn extension(&self) -> Extension {
+    pub(crate) const fn reserved_bits(&self) -> ReservedBits {
+        // RFC 7692, section 6: RSV1 marks a compressed message.
         #[cfg(feature = "deflate")]
         if self.deflate.is_some() {
-            return Extension::Deflate;
+            return ReservedBits::RSV1;
         }
-        Extension::None
+        ReservedBits::NONE
     }
 
     /// Reads the parameters from the fields of a response, and verifies that the client offered them.

@@ -1,9 +1,9 @@
 //! The receive path of compressed messages.
 
 use super::{Data, Incoming, Machine, Piece};
-use crate::MessageType;
 use crate::frame::{FrameHeader, Masked, Opcode};
 use crate::limits::ReceiveLimits;
+use crate::{ConnectionError, MessageType};
 
 impl Machine {
     /// Returns whether compressed payload, possibly empty, is next in `input`.
@@ -52,15 +52,17 @@ impl Machine {
     }
 
     /// Receives uncompressed payload of the message in progress: `partial` bytes from
-    /// [`take_partial_char`](Self::take_partial_char), and the bytes after them.
+    /// [`take_partial_char`](Self::take_partial_char), and the bytes after them, which end the message or
+    /// precede a failure.
     pub(crate) fn receive_uncompressed<'s>(
         &mut self,
         payload: &'s mut [u8],
         partial: usize,
         ends: bool,
+        failure: Option<ConnectionError>,
     ) -> Option<Piece<'s>> {
         self.message_len += (payload.len() - partial) as u64;
-        match self.incoming.map(Incoming::message_type) {
+        let piece = match self.incoming.map(Incoming::message_type) {
             Some(MessageType::Text) => self.receive_text(payload, ends),
             Some(MessageType::Binary) => {
                 self.finish_piece(Data::Binary(Masked::unmasked(payload)), ends)
@@ -69,6 +71,12 @@ impl Machine {
                 self.fail_internally("compressed payload belongs to a message");
                 None
             }
+        };
+        let Some(error) = failure else { return piece };
+        self.closing.fail(error);
+        match piece {
+            Some(Piece::Data { data, fragment }) => Some(Piece::LastValid { data, fragment }),
+            piece => piece,
         }
     }
 

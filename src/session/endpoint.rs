@@ -3,7 +3,7 @@
 use super::{
     AbortCause, ControlPayload, ControlStorage, Data, Machine, Piece, ReplyPending, SessionEvent,
 };
-use crate::extension::Extension;
+use crate::frame::ReservedBits;
 use crate::limits::ReceiveLimits;
 use crate::utf8::Character;
 use crate::{CloseCode, ConnectionError, Input, Limits, MessageType, Outcome, Role, Transport};
@@ -127,7 +127,7 @@ impl Session {
     #[must_use]
     pub const fn with_limits(role: Role, limits: Limits) -> Self {
         Self {
-            machine: Machine::new(role, Extension::None),
+            machine: Machine::new(role, ReservedBits::NONE),
             limits: limits.for_pieces(),
             reply: None,
             control: Control { bytes: [0; 125], len: 0 },
@@ -164,14 +164,16 @@ impl Session {
         let piece = self.machine.receive(&mut unread, &self.limits, &mut self.control);
         position.leave_unread(unread.len());
         let event = match piece {
-            Some(Piece::Data { data, fragment }) => Some(match data {
-                Data::Text(text) => SessionEvent::Text(text, fragment),
-                Data::Char(character) => {
-                    self.character = character;
-                    SessionEvent::Text(self.character.text(), fragment)
-                }
-                Data::Binary(payload) => SessionEvent::Binary(payload.unmask(), fragment),
-            }),
+            Some(Piece::Data { data, fragment } | Piece::LastValid { data, fragment }) => {
+                Some(match data {
+                    Data::Text(text) => SessionEvent::Text(text, fragment),
+                    Data::Char(character) => {
+                        self.character = character;
+                        SessionEvent::Text(self.character.text(), fragment)
+                    }
+                    Data::Binary(payload) => SessionEvent::Binary(payload.unmask(), fragment),
+                })
+            }
             Some(Piece::Ping(payload)) => {
                 self.reply = Some(Reply::Pong);
                 return Ok(Some(SessionEvent::Ping(self.control.store(payload))));

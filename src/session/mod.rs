@@ -45,10 +45,7 @@ pub(crate) use send::PingPong;
 pub(crate) use closing::AbortCause;
 use closing::Closing;
 
-use crate::extension::Extension;
-#[cfg(feature = "deflate")]
-use crate::frame::ReservedBits;
-use crate::frame::{FrameDecoder, FrameHeader};
+use crate::frame::{FrameDecoder, FrameHeader, ReservedBits};
 use crate::utf8::Utf8Validator;
 use crate::{ConnectionError, MessageType, Outcome, Role, Transport};
 
@@ -58,7 +55,8 @@ use crate::{ConnectionError, MessageType, Outcome, Role, Transport};
 #[derive(Clone, Debug)]
 pub(crate) struct Machine {
     role: Role,
-    extension: Extension,
+    /// The bits that the extension may set on the first frame of an incoming message.
+    reserved_bits: ReservedBits,
     closing: Closing,
     frames: FrameDecoder,
     text: Utf8Validator,
@@ -126,10 +124,10 @@ impl Incoming {
 }
 
 impl Machine {
-    pub(crate) const fn new(role: Role, extension: Extension) -> Self {
+    pub(crate) const fn new(role: Role, reserved_bits: ReservedBits) -> Self {
         Self {
             role,
-            extension,
+            reserved_bits,
             closing: Closing::new(),
             frames: FrameDecoder::new(),
             text: Utf8Validator::new(),

@@ -35,7 +35,7 @@ impl Machine {
             return Preview::NoEvent(input.len());
         }
         let mut frames = self.frames.clone();
-        let Ok((header_len, begun)) = frames.decode_header(input, &self.rules(limits)) else {
+        let Ok(header_len) = frames.decode_header(input, &self.rules(limits)) else {
             return Preview::Message;
         };
         let Some(header) = frames.header() else { return Preview::NoEvent(input.len()) };
@@ -46,21 +46,18 @@ impl Machine {
         let missing = usize::try_from(frames.missing_payload()).unwrap_or(usize::MAX);
         let available = missing.min(payload.len());
         let complete = available == missing;
-        #[cfg(feature = "deflate")]
-        if delivery == Delivery::Chunks
-            && !header.opcode().is_control()
-            && Incoming::begin(header).or(self.incoming).is_some_and(Incoming::is_compressed)
-        {
-            return Preview::Compressed(header_len + available);
-        }
         let is_event = if header.opcode().is_control() {
             if complete {
                 return Preview::Control;
             }
             false
         } else {
-            let message_type = begun.and_then(|header| header.opcode().message_type());
-            match (delivery, message_type.or(self.incoming.map(Incoming::message_type))) {
+            let incoming = Incoming::begin(header).or(self.incoming);
+            #[cfg(feature = "deflate")]
+            if delivery == Delivery::Chunks && incoming.is_some_and(Incoming::is_compressed) {
+                return Preview::Compressed(header_len + available);
+            }
+            match (delivery, incoming.map(Incoming::message_type)) {
                 _ if complete && header.fin() => true,
                 (Delivery::Messages, _) | (Delivery::Chunks, None) => false,
                 (Delivery::Chunks, Some(MessageType::Binary)) => available > 0,

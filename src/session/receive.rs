@@ -3,8 +3,6 @@
 #[cfg(feature = "alloc")]
 use super::Announced;
 use super::{ControlStorage, Data, Incoming, Machine, Piece};
-#[cfg(feature = "alloc")]
-use crate::extension::Extension;
 use crate::frame::{FrameHeader, FrameRules, Masked, Opcode, take};
 use crate::limits::ReceiveLimits;
 use crate::{CloseCode, ConnectionError, Fragment, MessageType, Violation};
@@ -81,35 +79,23 @@ impl Machine {
         input: &mut &'i mut [u8],
         limits: &ReceiveLimits,
     ) -> Result<Step<'i>, ConnectionError> {
-        let rules = self.rules(limits);
-        let partial_char = self.text.has_partial_char();
-        // Fast path: the frame is whole in the input, and no extension is negotiated. Without an
-        // allocator the code is small instead.
-        #[cfg(feature = "alloc")]
-        if !partial_char
-            && self.extension == Extension::None
-            && let Some((header, payload)) = self.frames.decode_whole(input, &rules)?
-        {
-            self.begin_frame(&header);
-            return Ok(Step::Payload(header, payload));
-        }
         if self.frames.header().is_none() {
-            let (len, header) = self.frames.decode_header(input, &rules)?;
+            let len = self.frames.decode_header(input, &self.rules(limits))?;
             take(input, len);
-            if let Some(header) = header {
-                self.begin_frame(&header);
-            }
+            self.begin_frame();
         }
+        let Some(header) = self.frames.header() else { return Ok(Step::Read) };
         if input.is_empty() && self.frames.missing_payload() > 0 {
             return Ok(Step::Read);
         }
-        let is_data = self.frames.header().is_some_and(|header| !header.opcode().is_control());
+        let is_data = !header.opcode().is_control();
         #[cfg(feature = "deflate")]
         if is_data && self.is_receiving_compressed() {
             return Ok(Step::Compressed);
         }
         // A partial character is completed first, as a piece of its own.
-        let max = if partial_char && is_data { self.text.needed() } else { usize::MAX };
+        let completes = is_data && self.text.has_partial_char();
+        let max = if completes { self.text.needed() } else { usize::MAX };
         Ok(match self.frames.decode_payload(input, max) {
             Some((header, payload)) => Step::Payload(header, payload),
             None => Step::Read,
@@ -119,7 +105,7 @@ impl Machine {
     /// Returns the context-dependent rules for the next header.
     pub(super) fn rules(&self, limits: &ReceiveLimits) -> FrameRules {
         FrameRules {
-            reserved_bits: self.extension.received_bits(),
+            reserved_bits: self.reserved_bits,
             message_in_progress: self.incoming.is_some(),
             max_frame: limits.max_frame,
             message_remaining: self.announced_remaining(limits),
@@ -159,12 +145,13 @@ impl Machine {
         }
     }
 
-    /// Updates the state for a frame whose header is valid.
-    fn begin_frame(&mut self, header: &FrameHeader) {
+    /// Updates the state for a data frame that begins, if its header is complete.
+    fn begin_frame(&mut self) {
+        let Some(&header) = self.frames.header() else { return };
         if header.opcode().is_control() {
             return;
         }
-        if let Some(incoming) = Incoming::begin(header) {
+        if let Some(incoming) = Incoming::begin(&header) {
             self.incoming = Some(incoming);
         }
         if !self.incoming.is_some_and(Incoming::is_compressed) {
@@ -229,7 +216,7 @@ impl Machine {
         }
         let fragment = if self.piece_delivered { Fragment::Middle } else { Fragment::First };
         self.piece_delivered = true;
-        Some(Piece::Data { data: Data::Text(valid), fragment })
+        Some(Piece::LastValid { data: Data::Text(valid), fragment })
     }
 
     /// Fails the connection because an invariant of this crate does not hold. Panics in debug builds.
@@ -267,6 +254,7 @@ impl Machine {
 #[cfg(all(test, feature = "alloc"))]
 mod tests {
     use super::*;
+    use crate::frame::ReservedBits;
     use crate::{Limits, Role};
 
     struct Control([u8; 125]);
@@ -280,7 +268,7 @@ mod tests {
     #[test]
     fn announced_payload_is_bounded_by_what_the_message_limit_leaves() {
         let limits = Limits::DEFAULT.with_max_message(100).for_messages();
-        let mut machine = Machine::new(Role::Client, Extension::None);
+        let mut machine = Machine::new(Role::Client, ReservedBits::NONE);
         // A first frame of 60 bytes, of which 20 arrive.
         let mut bytes = [0; 2 + 20];
         bytes[..2].copy_from_slice(&[0x02, 60]);

@@ -10,6 +10,12 @@ pub(crate) enum Piece<'i> {
         data: Data<'i>,
         fragment: Fragment,
     },
+    /// The valid part of a message before a violation. The connection has failed, and its Close frame
+    /// must be sent.
+    LastValid {
+        data: Data<'i>,
+        fragment: Fragment,
+    },
     /// Compressed payload is next in the input. It was not consumed.
     #[cfg(feature = "deflate")]
     Compressed,

@@ -110,7 +110,8 @@ impl Session {
     /// Writes a Close frame (section 5.5.1) to the start of `out` and returns its length. `frame` is a
     /// [`CloseCode`], a [`CloseFrame`], or `None` for an empty payload.
     ///
-    /// No data can be sent after it. The peer's messages continue to arrive until its own Close.
+    /// No data can be sent after it. The peer's messages continue to arrive until its own Close. It
+    /// replaces a pending reply to the peer's Close, but not the pending Close of a failure.
     ///
     /// # Errors
     ///
@@ -128,6 +129,10 @@ impl Session {
         F::Error: Into<SendError>,
     {
         let frame = frame.try_into().map_err(Into::into)?;
+        // The Close of a failure has the code of that failure (section 7.1.7).
+        if self.machine.error().is_some() {
+            return Err(SendError::Closed);
+        }
         let (code, reason) = frame
             .as_ref()
             .map_or((CloseCode::NO_STATUS, ""), |frame| (frame.code(), frame.reason()));

@@ -181,7 +181,11 @@ impl Inflater {
                     return progress;
                 }
                 State::Resumed => self.state = State::Stream,
-                State::Start | State::Final => self.restart(),
+                State::Start | State::Final => {
+                    if !self.restart() {
+                        return progress.broken("a raw stream accepts any dictionary");
+                    }
+                }
             }
             let (consumed, produced) = (self.codec.total_in(), self.codec.total_out());
             let status = self.codec.decompress(input, output, InflateFlush::NoFlush);
@@ -202,17 +206,13 @@ impl Inflater {
         }
     }
 
-    /// Starts a stream that may refer to the window.
-    fn restart(&mut self) {
+    /// Starts a stream that may refer to the window. Returns whether the codec accepted the window.
+    fn restart(&mut self) -> bool {
         self.codec.reset(false);
-        let (older, newer) = self.window.bytes.as_slices();
-        for part in [older, newer] {
-            if !part.is_empty() {
-                let set = self.codec.set_dictionary(part);
-                debug_assert!(set.is_ok(), "a raw stream accepts any dictionary");
-            }
-        }
         self.state = State::Stream;
+        let (older, newer) = self.window.bytes.as_slices();
+        let mut parts = [older, newer].into_iter().filter(|part| !part.is_empty());
+        parts.all(|part| self.codec.set_dictionary(part).is_ok())
     }
 
     /// Adds inflated bytes to the window, and keeps its last `max` bytes: the sender may refer to them
