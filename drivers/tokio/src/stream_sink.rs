@@ -47,8 +47,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Sink<Message<'static>> for WebSocket<IO
     }
 
     fn start_send(self: Pin<&mut Self>, message: Message<'static>) -> Result<(), Error> {
-        // It cannot wait until the Close frame of a failure is written: a call that waits returns the
-        // failure.
+        // This call cannot wait. A failure is returned by a call that waits until its Close frame is
+        // written.
         let sent = self.get_mut().engine.connection.send(message);
         sent.map_err(|unsent| Error::Send(unsent.error))
     }
@@ -77,8 +77,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Sink<Message<'static>> for Sender<IO> {
     }
 
     fn start_send(self: Pin<&mut Self>, message: Message<'static>) -> Result<(), Error> {
-        let mut engine = self.0.engine();
-        engine.connection.send(message).map_err(|unsent| engine.error_or(unsent.error))
+        // As for `WebSocket`, a failure is left to a call that waits.
+        let sent = self.0.engine().connection.send(message);
+        sent.map_err(|unsent| Error::Send(unsent.error))
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
