@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 use tokio_websocket_proto::proto::{
-    CloseCode, Connection, ConnectionError, Input, Negotiated, SendError,
+    CloseCode, Config, Connection, ConnectionError, Input, Negotiated, SendError,
 };
 use tokio_websocket_proto::{Error, WebSocket};
 
@@ -194,6 +194,31 @@ async fn sending_half_does_not_wait_for_the_transport_after_the_connection_has_e
     assert!(matches!(receiver.recv().await, Ok(None)));
     assert!(wakes.count() > 0);
     assert!(matches!(send.as_mut().poll(cx), Poll::Ready(Ok(()))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn both_halves_return_a_failure_after_the_close_frame_is_flushed() {
+    for is_ended in [true, false] {
+        let script = Script::default();
+        let (mut sender, mut receiver) = script.server_with(Config::new()).split();
+        script.buffer_writes();
+        script.push(FAILURE);
+        if is_ended {
+            script.push("");
+        }
+        {
+            let (mut recv, mut flush) = (pin!(receiver.recv()), pin!(sender.flush()));
+            assert!(poll(recv.as_mut()).is_pending(), "the transport buffers the Close frame");
+            assert!(poll(flush.as_mut()).is_pending(), "the transport buffers the Close frame");
+            assert_eq!(script.take_written(), CLOSE);
+            script.accept_writes();
+            let flushed = poll(flush.as_mut());
+            assert!(matches!(flushed, Poll::Ready(Err(Error::Connection(_)))), "{flushed:?}");
+            let received = poll(recv.as_mut());
+            assert!(matches!(received, Poll::Ready(Err(Error::Connection(_)))), "{received:?}");
+        }
+        assert!(matches!(receiver.recv().await, Ok(None)));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
