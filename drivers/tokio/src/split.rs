@@ -185,7 +185,7 @@ impl<IO> Sender<IO> {
         let Receiver { shared, reading } = receiver;
         drop(self);
         match Arc::try_unwrap(shared) {
-            Ok(shared) => Ok(WebSocket { engine: shared.into_engine(), reading }),
+            Ok(shared) => Ok(WebSocket::new(shared.into_engine(), reading)),
             Err(shared) => Err((Self(shared.clone()), Receiver { shared, reading })),
         }
     }

@@ -12,6 +12,7 @@ use websocket_proto::{
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::reading::Reading;
+use crate::shared::Tasks;
 use crate::split::{Receiver, Sender, split};
 
 /// A WebSocket connection over `IO`, a tokio transport.
@@ -44,6 +45,8 @@ use crate::split::{Receiver, Sender, split};
 pub struct WebSocket<IO> {
     pub(crate) engine: Engine<IO>,
     pub(crate) reading: Reading,
+    /// The tasks that poll the stream and the sink.
+    pub(crate) tasks: Option<Box<Tasks>>,
 }
 
 /// # Construction
@@ -54,7 +57,11 @@ impl<IO> WebSocket<IO> {
     /// are none. [`with_subprotocol`](Self::with_subprotocol) adds the subprotocol.
     #[must_use]
     pub fn from_parts(io: IO, connection: Connection, input: Input<'_>) -> Self {
-        Self { engine: Engine::new(io, connection), reading: Reading::new(input.into_owned()) }
+        Self::new(Engine::new(io, connection), Reading::new(input.into_owned()))
+    }
+
+    pub(crate) fn new(engine: Engine<IO>, reading: Reading) -> Self {
+        Self { engine, reading, tasks: None }
     }
 
     /// Sets the subprotocol that the opening handshake has agreed.
@@ -94,7 +101,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
     ///
     /// Returns the errors of [`recv`](Self::recv).
     pub async fn recv_chunk(&mut self) -> Result<Option<Chunk<'_>>, Error> {
-        let Self { engine, reading } = self;
+        let Self { engine, reading, .. } = self;
         if poll_fn(|cx| engine.poll_event(reading, cx)).await
             && let Some(chunk) = engine.receive(reading)
         {
@@ -248,7 +255,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
     /// Returns the [failure](Self#failures) of the connection, and then [`SendError::Closed`]: what was
     /// queued is lost.
     pub async fn flush(&mut self) -> Result<(), Error> {
-        let Self { engine, reading } = self;
+        let Self { engine, reading, .. } = self;
         poll_fn(|cx| engine.poll_flush(Some(reading), cx))
             .await
             .map_err(|error| engine.take_error_or(error))
@@ -260,7 +267,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
         message: M,
         send: impl Fn(&mut Connection, M) -> Result<(), Unsent<M>>,
     ) -> impl Future<Output = Result<(), Error>> {
-        let Self { engine, reading } = self;
+        let Self { engine, reading, .. } = self;
         let mut message = Some(message);
         poll_fn(move |cx| {
             // Most messages find room.
