@@ -87,7 +87,8 @@ impl Tasks {
             }
         }
         // The task that receives watches the timers, and returns the failure.
-        let must_wake = engine.must_arm() || engine.has_failed() && !had_failed;
+        let must_wake = is_registered(&self.wakers.receiver)
+            && (engine.must_arm() || engine.has_failed() && !had_failed);
         drop(engine);
         if must_wake {
             wake(&self.wakers.receiver);
@@ -156,6 +157,10 @@ fn register(slot: &Mutex<Option<Waker>>, cx: &Context<'_>) {
     if !slot.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
         *slot = Some(cx.waker().clone());
     }
+}
+
+fn is_registered(slot: &Mutex<Option<Waker>>) -> bool {
+    lock(slot).is_some()
 }
 
 /// A panic leaves the state consistent. Under a lock, only code of others may panic: the transport, the

@@ -163,10 +163,6 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Sender<IO> {
     ) -> impl Future<Output = Result<(), Error>> {
         let mut message = Some(message);
         poll_fn(move |cx| {
-            // Most messages find room.
-            if self.0.engine().queue(&mut message, &send).is_ok() {
-                return Poll::Ready(Ok(()));
-            }
             self.0.poll_sender(cx, |engine, cx| engine.poll_queue(&mut message, &send, None, cx))
         })
     }

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::future::poll_fn;
-use std::task::Poll;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use websocket_proto::{
@@ -270,10 +269,6 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
         let Self { engine, reading, .. } = self;
         let mut message = Some(message);
         poll_fn(move |cx| {
-            // Most messages find room.
-            if engine.queue(&mut message, &send).is_ok() {
-                return Poll::Ready(Ok(()));
-            }
             let queued = engine.poll_queue(&mut message, &send, Some(reading), cx);
             queued.map_err(|error| engine.take_error_or(error))
         })
