@@ -66,8 +66,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
     }
 }
 
-/// The sink and the [`Stream`] may be polled by two tasks, as after `split` of `StreamExt`.
-/// [`WebSocket::split`] does that without a lock that one half waits for.
+/// Two tasks may poll the sink and the [`Stream`], as after `split` of `StreamExt`. The halves of
+/// [`WebSocket::split`] have more calls.
 impl<IO: AsyncRead + AsyncWrite + Unpin> Sink<Message<'static>> for WebSocket<IO> {
     type Error = Error;
 
