@@ -406,3 +406,21 @@ async fn dead_peer_is_reported_without_a_wait_for_the_flush() {
     let [first, second] = waits;
     assert_eq!(first.await, second.await);
 }
+
+#[tokio::test(start_paused = true)]
+async fn flush_that_fails_after_a_failure_does_not_replace_it() {
+    for is_ended in [true, false] {
+        let script = Script::default();
+        let mut socket = script.server();
+        script.buffer_writes();
+        script.push(FAILURE);
+        if is_ended {
+            script.push("");
+        }
+        assert!(poll(pin!(socket.recv())).is_pending(), "the transport buffers the Close frame");
+        script.fail_writes();
+        let failed = poll(pin!(socket.recv()));
+        let Poll::Ready(Err(Error::Connection(error))) = failed else { panic!("{failed:?}") };
+        assert!(matches!(error, ConnectionError::Protocol(_)), "{error:?}");
+    }
+}

@@ -27,7 +27,11 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Engine<IO> {
         if self.io_error.is_none()
             && let Poll::Ready(Err(error)) = self.poll_write(cx)
         {
-            self.io_error = Some(error);
+            if self.has_failed() {
+                self.fail(error);
+            } else {
+                self.io_error = Some(error);
+            }
         }
     }
 
