@@ -32,7 +32,8 @@ pub(crate) fn poll_read(
     if input.is_finished() {
         return Poll::Pending;
     }
-    if input.space().is_empty() {
+    // The buffer of a handshake, or one that held only the bytes left of it, makes small reads.
+    if input.space().len() != LEN {
         let _ = input.replace_storage(take());
     }
     let mut space = ReadBuf::new(input.space());

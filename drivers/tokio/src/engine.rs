@@ -5,11 +5,17 @@
 //! A turn returns the messages of the bytes that were read. When none is left, it reports the time,
 //! writes all output in one vectored write, and reads again. Messages that a program sends while it handles
 //! those of one read therefore leave in one write, and the clock is read once for each read.
+//! [`Engine::poll_step`] is that loop's body, for the calls that receive and for those that send.
 //!
 //! # Reading while a write is blocked
 //!
 //! Two peers that only write would block each other. While the transport accepts no bytes, a write
 //! also reads, and keeps the messages for later, up to [`MAX_KEPT`] bytes and one message.
+//!
+//! # Failed writes
+//!
+//! A peer often sends messages and a Close frame before it closes the transport. After a failed write
+//! the connection therefore continues to read, and fails when no received byte is left.
 //!
 //! # Failures
 //!
@@ -21,10 +27,12 @@
 mod transport;
 
 use std::io;
+use std::pin::pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::task::coop::consume_budget;
 use tokio::time::Instant;
 use websocket_proto::{
     Chunk, CloseFrame, Connection, Event, Fragment, Input, Message, Next, SendError, Transport,
@@ -53,7 +61,8 @@ pub(crate) struct Engine<IO> {
     is_shut_down: bool,
     /// Whether `take_error` has returned the failure.
     is_failure_taken: bool,
-    /// The error of the transport that failed the connection.
+    /// The error of a failed write while received bytes are left, and then the one that failed the
+    /// connection.
     io_error: Option<io::Error>,
     pub(crate) peer_close: Option<CloseFrame<'static>>,
     /// Boxed twice, so that a connection without a subprotocol grows by one pointer.
@@ -166,15 +175,17 @@ impl<IO> Engine<IO> {
         matches!(self.connection.transport(), Transport::Close | Transport::Abort)
     }
 
-    /// Records that the transport failed. A peer often resets it after the closing handshake, which is
-    /// no failure, or after our Close frame, whose reason is then the failure.
+    fn is_flushed(&self) -> bool {
+        !self.connection.has_output() && !self.is_unflushed
+    }
+
+    /// Records that the transport failed. After the closing handshake this is no failure. If the
+    /// connection has failed before, that failure stays.
     fn fail(&mut self, error: io::Error) {
         let had_failed = self.has_failed();
         self.connection.abort();
         self.is_unflushed = false;
-        if self.has_failed() && !had_failed {
-            self.io_error = Some(error);
-        }
+        self.io_error = Some(error).filter(|_| self.has_failed() && !had_failed);
     }
 }
 
@@ -193,31 +204,34 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Engine<IO> {
             return Poll::Ready(true);
         }
         loop {
-            match self.connection.next(&mut reading.input) {
+            match ready!(self.poll_step(reading, cx)) {
                 Next::Message => return Poll::Ready(true),
-                Next::Control => drop(self.receive_read(&mut reading.input)),
-                Next::Closed => return self.poll_end_transport(reading, cx).map(|()| false),
-                Next::Write | Next::Read if self.report_time().is_err() => {}
-                Next::Write | Next::Read => {
-                    if let Poll::Ready(Err(error)) = self.poll_write(cx) {
-                        self.fail_write(error, reading, cx);
-                        continue;
-                    }
-                    if self.poll_wait(reading, cx).is_pending() {
-                        return if self.may_wait() { Poll::Pending } else { Poll::Ready(false) };
-                    }
-                }
+                Next::Closed => return Poll::Ready(false),
+                Next::Control | Next::Write | Next::Read => {}
             }
         }
     }
 
-    /// Returns whether to wait for the peer: always before a failure, and after it while the Close frame
-    /// is not written and flushed, or a timeout bounds the wait.
-    fn may_wait(&self) -> bool {
-        !self.has_failed()
-            || self.connection.has_output()
-            || self.is_unflushed
-            || self.connection.poll_timeout().is_some()
+    /// Takes the next step of the connection and completes with it: handles a control frame, makes a turn
+    /// or ends the transport. A message is left to the caller.
+    fn poll_step(&mut self, reading: &mut Reading, cx: &mut Context<'_>) -> Poll<Next> {
+        let step = self.connection.next(&mut reading.input);
+        match step {
+            Next::Message => {}
+            Next::Control => {
+                // A flood of control frames holds neither the task nor the lock of the halves.
+                ready!(pin!(consume_budget()).poll(cx));
+                drop(self.receive_read(&mut reading.input));
+            }
+            Next::Write | Next::Read => {
+                if self.poll_turn(reading, cx).is_pending() {
+                    ready!(self.poll_give_up(cx));
+                    return Poll::Ready(Next::Closed);
+                }
+            }
+            Next::Closed => ready!(self.poll_end_transport(reading, cx)),
+        }
+        Poll::Ready(step)
     }
 
     /// Completes when a connection that has failed has ended, and at once if it has not failed.
@@ -287,46 +301,38 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Engine<IO> {
         if flushed.is_pending() && self.has_room() { Poll::Ready(Ok(())) } else { flushed }
     }
 
-    /// Writes and flushes all output. While the transport accepts none, reads and keeps messages. After a
-    /// failed write, keeps what has arrived before it fails the connection.
+    /// Writes and flushes all output. While the transport accepts none, reads and keeps messages.
     pub(crate) fn poll_flush(
         &mut self,
         mut reading: Option<&mut Reading>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), SendError>> {
         loop {
-            let failure = match self.poll_write(cx) {
-                Poll::Ready(Ok(())) if !self.has_failed() => return Poll::Ready(Ok(())),
-                Poll::Ready(Err(error)) => Some(error),
-                Poll::Ready(Ok(())) | Poll::Pending => None,
-            };
+            self.write(cx);
             if self.has_failed() {
                 return self.poll_end(cx).map(|()| Err(SendError::Closed));
             }
-            let Some(reading) = &mut reading else {
-                let Some(error) = failure else { return Poll::Pending };
-                self.fail(error);
-                continue;
-            };
-            if reading.kept_len() >= MAX_KEPT {
-                match failure {
-                    Some(error) => self.fail(error),
-                    None => ready!(self.poll_timers(cx)),
-                }
-                continue;
+            if self.is_flushed() {
+                return Poll::Ready(Ok(()));
             }
-            match self.connection.next(&mut reading.input) {
-                Next::Message | Next::Control => {
-                    let chunk = self.receive_read(&mut reading.input).map(Chunk::into_owned);
-                    if let Some(chunk) = chunk {
-                        reading.keep(chunk);
+            match &mut reading {
+                Some(reading) if reading.kept_len() < MAX_KEPT => {
+                    match ready!(self.poll_step(reading, cx)) {
+                        Next::Message => {
+                            let chunk = self.receive_read(&mut reading.input);
+                            if let Some(chunk) = chunk.map(Chunk::into_owned) {
+                                reading.keep(chunk);
+                            }
+                        }
+                        Next::Closed => return Poll::Ready(Ok(())),
+                        Next::Control | Next::Write | Next::Read => {}
                     }
                 }
-                Next::Closed => return Poll::Ready(Ok(())),
-                Next::Write | Next::Read if self.report_time().is_err() => {}
-                Next::Write | Next::Read => match failure {
-                    Some(error) => self.fail_write(error, reading, cx),
-                    None => ready!(self.poll_wait(reading, cx)),
+                // After a failed write, nothing else ends the wait of a call that does not read.
+                reading => match self.io_error.take() {
+                    Some(error) => self.fail(error),
+                    None if reading.is_some() => ready!(self.poll_timers(cx)),
+                    None => return Poll::Pending,
                 },
             }
         }

@@ -354,6 +354,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, H: Handshake> Exchange<IO, H> {
 
     /// Writes and flushes the output, and ends our stream if the handshake asks for it.
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.handshake.transport() == Transport::Abort {
+            return Poll::Ready(Ok(()));
+        }
         while !self.handshake.output().is_empty() {
             let output = self.handshake.output();
             let written = ready!(Pin::new(&mut self.io).poll_write(cx, output.chunk()))?;

@@ -65,7 +65,7 @@
 //! | `is_terminated` of `FusedStream` | none: [`outcome()`](crate::WebSocket::outcome) is there before `recv` has returned the failure and the messages before it. The stream ends with `None`, and then returns `None` again |
 //! | `send(message)` of `SinkExt` | the same, or [`send`](crate::WebSocket::send), which also takes strings, bytes and prepared messages |
 //! | `feed`, `flush` of `SinkExt` | [`feed`](crate::WebSocket::feed), [`flush`](crate::WebSocket::flush) |
-//! | `split()` of `StreamExt` | [`WebSocket::split`](crate::WebSocket::split) |
+//! | `split()` of `StreamExt` | [`WebSocket::split`](crate::WebSocket::split). The halves of `StreamExt` work in two tasks, too, for generic code |
 //! | `reunite` | [`Sender::reunite`](crate::Sender::reunite) |
 //! | `close(frame)` | [`close(frame)`](crate::WebSocket::close), which waits for the peer's Close, or [`start_close`](crate::WebSocket::start_close), which does not |
 //! | `get_ref`, `get_mut`, `into_inner` | [`WebSocket::io`](crate::WebSocket::io), [`io_mut`](crate::WebSocket::io_mut), [`into_io`](crate::WebSocket::into_io) |

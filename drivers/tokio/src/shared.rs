@@ -1,9 +1,11 @@
-//! The connection that the halves of [`split`](crate::WebSocket::split) share.
+//! The connection that the halves of [`split`](crate::WebSocket::split) share, and the two tasks that wait
+//! for a connection.
 //!
-//! Both halves drive the connection under a lock that is never held across a wait. The transport
-//! wakes both tasks, because the work of one can end the wait of the other: a write of the receiving
+//! Both halves drive the connection under a lock that is never held across a wait. The transport and the
+//! timer wake both tasks, because the work of one can end the wait of the other: a write of the receiving
 //! task makes room in the output, for which the sending task may be waiting.
 
+use std::ops::DerefMut;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
@@ -15,16 +17,12 @@ use crate::error::Error;
 /// A connection for two tasks.
 pub(crate) struct Shared<IO> {
     engine: Mutex<Engine<IO>>,
-    wakers: Arc<Wakers>,
-    /// Wakes both tasks.
-    waker: Waker,
+    tasks: Tasks,
 }
 
 impl<IO> Shared<IO> {
     pub(crate) fn new(engine: Engine<IO>) -> Self {
-        let wakers = Arc::new(Wakers::default());
-        let waker = Waker::from(wakers.clone());
-        Self { engine: Mutex::new(engine), wakers, waker }
+        Self { engine: Mutex::new(engine), tasks: Tasks::default() }
     }
 
     pub(crate) fn into_engine(self) -> Engine<IO> {
@@ -37,7 +35,7 @@ impl<IO> Shared<IO> {
 
     /// Wakes the task of the receiving half, if it waits.
     pub(crate) fn wake_receiver(&self) {
-        wake(&self.wakers.receiver);
+        wake(&self.tasks.wakers.receiver);
     }
 
     /// Calls `poll` for the task of the sending half.
@@ -46,8 +44,37 @@ impl<IO> Shared<IO> {
         cx: &mut Context<'_>,
         mut poll: impl FnMut(&mut Engine<IO>, &mut Context<'_>) -> Poll<Result<(), SendError>>,
     ) -> Poll<Result<(), Error>> {
+        self.tasks.poll_sender(cx, self.engine(), |engine, cx| {
+            poll(engine, cx).map_err(|error| engine.error_or(error))
+        })
+    }
+
+    /// Calls `poll` for the task of the receiving half.
+    pub(crate) fn poll_receiver<T>(
+        &self,
+        cx: &mut Context<'_>,
+        poll: impl FnOnce(&mut Engine<IO>, &mut Context<'_>) -> Poll<T>,
+    ) -> Poll<T> {
+        self.tasks.poll_receiver(cx, self.engine(), poll)
+    }
+}
+
+/// A task that sends and a task that receives.
+pub(crate) struct Tasks {
+    wakers: Arc<Wakers>,
+    /// Wakes both tasks.
+    waker: Waker,
+}
+
+impl Tasks {
+    /// Calls `poll` for the task that sends.
+    pub(crate) fn poll_sender<IO, T>(
+        &self,
+        cx: &mut Context<'_>,
+        mut engine: impl DerefMut<Target = Engine<IO>>,
+        mut poll: impl FnMut(&mut Engine<IO>, &mut Context<'_>) -> Poll<T>,
+    ) -> Poll<T> {
         let shared_cx = &mut Context::from_waker(&self.waker);
-        let mut engine = self.engine();
         let had_failed = engine.has_failed();
         // Most calls do not wait, and need no waker.
         let mut polled = poll(&mut engine, shared_cx);
@@ -59,26 +86,27 @@ impl<IO> Shared<IO> {
                 lock(&self.wakers.sender).take();
             }
         }
-        let polled = polled.map_err(|error| engine.error_or(error));
-        // The receiving half watches the timers, and returns the failure.
-        let must_wake = engine.must_arm() || engine.has_failed() && !had_failed;
+        // The task that receives watches the timers, and returns the failure.
+        let must_wake = is_registered(&self.wakers.receiver)
+            && (engine.must_arm() || engine.has_failed() && !had_failed);
         drop(engine);
         if must_wake {
-            self.wake_receiver();
+            wake(&self.wakers.receiver);
         }
         polled
     }
 
-    /// Calls `poll` for the task of the receiving half.
-    pub(crate) fn poll_receiver<T>(
+    /// Calls `poll` for the task that receives.
+    pub(crate) fn poll_receiver<IO, T>(
         &self,
         cx: &mut Context<'_>,
+        mut engine: impl DerefMut<Target = Engine<IO>>,
         poll: impl FnOnce(&mut Engine<IO>, &mut Context<'_>) -> Poll<T>,
     ) -> Poll<T> {
         register(&self.wakers.receiver, cx);
-        let mut engine = self.engine();
         let polled = poll(&mut engine, &mut Context::from_waker(&self.waker));
-        // The sender waits for room, for empty output or for the end of a connection that has failed.
+        // The task that sends waits for room, for empty output or for the end of a connection that has
+        // failed. After a Close, `has_room` is true.
         let connection = &engine.connection;
         let may_proceed = connection.has_room() || !connection.has_output() || engine.has_failed();
         drop(engine);
@@ -89,6 +117,13 @@ impl<IO> Shared<IO> {
             lock(&self.wakers.receiver).take();
         }
         polled
+    }
+}
+
+impl Default for Tasks {
+    fn default() -> Self {
+        let wakers = Arc::new(Wakers::default());
+        Self { waker: Waker::from(wakers.clone()), wakers }
     }
 }
 
@@ -124,8 +159,12 @@ fn register(slot: &Mutex<Option<Waker>>, cx: &Context<'_>) {
     }
 }
 
-/// No call panics while it holds a lock, except in the transport and in the `question` of a program; the
-/// state stays consistent.
+fn is_registered(slot: &Mutex<Option<Waker>>) -> bool {
+    lock(slot).is_some()
+}
+
+/// A panic leaves the state consistent. Under a lock, only code of others may panic: the transport, the
+/// source of entropy, the owner of a `Bytes` that is dropped, and the `question` of a program.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

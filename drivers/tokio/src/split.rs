@@ -27,12 +27,20 @@ use crate::websocket::{WebSocket, ping};
 /// call of this half that waits returns it as [`Error::Connection`], and the receiving half returns it once, with the
 /// error of the transport if there is one. If a write of this half fails, messages that the receiving half has
 /// not returned yet are lost.
+///
+/// # Waiting
+///
+/// A call that waits neither reads nor watches a timeout: the receiving half must be polled meanwhile. If one
+/// task owns both halves and awaits [`send`](Self::send) while the peer does the same, both wait for ever;
+/// [`WebSocket::send`] reads while it waits.
 pub struct Sender<IO>(pub(crate) Arc<Shared<IO>>);
 
 /// The half of a [`WebSocket`] that receives. It is created by [`WebSocket::split`].
 ///
 /// Keep it, and keep receiving: it alone answers Pings and a Close frame, and watches the timeouts. If it is
-/// dropped, the [`Sender`] can still send, but a call waits without end if the peer does not read.
+/// dropped, only [`Sender::send`] and the other calls that flush write: a message that was only queued, by
+/// [`Sender::feed`] or [`Sender::try_feed`], and the Close frame of [`Sender::start_close`] leave with the next
+/// [`Sender::flush`]. Such a call waits without end if the peer does not read.
 pub struct Receiver<IO> {
     pub(crate) shared: Arc<Shared<IO>>,
     pub(crate) reading: Reading,
@@ -44,7 +52,7 @@ pub(crate) fn split<IO>(engine: Engine<IO>, reading: Reading) -> (Sender<IO>, Re
 }
 
 impl<IO: AsyncRead + AsyncWrite + Unpin> Sender<IO> {
-    /// Sends a message, as [`WebSocket::send`] does.
+    /// Sends a message, as [`WebSocket::send`] does, but does not read while it [waits](Self#waiting).
     ///
     /// # Errors
     ///
@@ -54,7 +62,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Sender<IO> {
         self.flush().await
     }
 
-    /// Queues a message, as [`WebSocket::feed`] does, and wakes the receiving half, which writes it.
+    /// Queues a message, as [`WebSocket::feed`] does, and wakes the receiving half, which writes it. The call
+    /// [waits](Self#waiting) only while the output is full.
     ///
     /// # Errors
     ///
@@ -130,7 +139,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Sender<IO> {
         self.flush().await
     }
 
-    /// Writes everything that is queued, and flushes the transport.
+    /// Writes everything that is queued, and flushes the transport. The call does not read while it
+    /// [waits](Self#waiting).
     ///
     /// # Errors
     ///
@@ -163,10 +173,6 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Sender<IO> {
     ) -> impl Future<Output = Result<(), Error>> {
         let mut message = Some(message);
         poll_fn(move |cx| {
-            // Most messages find room.
-            if self.0.engine().queue(&mut message, &send).is_ok() {
-                return Poll::Ready(Ok(()));
-            }
             self.0.poll_sender(cx, |engine, cx| engine.poll_queue(&mut message, &send, None, cx))
         })
     }
@@ -185,7 +191,7 @@ impl<IO> Sender<IO> {
         let Receiver { shared, reading } = receiver;
         drop(self);
         match Arc::try_unwrap(shared) {
-            Ok(shared) => Ok(WebSocket { engine: shared.into_engine(), reading }),
+            Ok(shared) => Ok(WebSocket::new(shared.into_engine(), reading)),
             Err(shared) => Err((Self(shared.clone()), Receiver { shared, reading })),
         }
     }

@@ -6,9 +6,11 @@ use std::task::{Context, Poll, ready};
 use futures_core::Stream;
 use futures_sink::Sink;
 use tokio::io::{AsyncRead, AsyncWrite};
-use websocket_proto::{CloseCode, Message};
+use websocket_proto::{CloseCode, Message, SendError};
 
+use crate::engine::Engine;
 use crate::error::Error;
+use crate::reading::Reading;
 use crate::split::{Receiver, Sender};
 use crate::websocket::WebSocket;
 
@@ -16,8 +18,15 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Stream for WebSocket<IO> {
     type Item = Result<Message<'static>, Error>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let Self { engine, reading } = self.get_mut();
-        engine.poll_next(reading, cx)
+        let Self { engine, reading, tasks } = self.get_mut();
+        // Most messages are read already, and need no waker.
+        if engine.has_event(reading)
+            && let Some(chunk) = engine.receive(reading)
+        {
+            return Poll::Ready(Some(Ok(chunk.payload.into_owned())));
+        }
+        let tasks = tasks.get_or_insert_default();
+        tasks.poll_receiver(cx, engine, |engine, cx| engine.poll_next(reading, cx))
     }
 }
 
@@ -38,34 +47,58 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Stream for Receiver<IO> {
     }
 }
 
+impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
+    /// Calls `poll` for the task that polls the sink.
+    fn poll_sink(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut poll: impl FnMut(
+            &mut Engine<IO>,
+            &mut Reading,
+            &mut Context<'_>,
+        ) -> Poll<Result<(), SendError>>,
+    ) -> Poll<Result<(), Error>> {
+        let Self { engine, reading, tasks } = self;
+        let tasks = tasks.get_or_insert_default();
+        tasks.poll_sender(cx, engine, |engine, cx| {
+            poll(engine, reading, cx).map_err(|error| engine.take_error_or(error))
+        })
+    }
+}
+
+/// Two tasks may poll the sink and the [`Stream`], as after `split` of `StreamExt`. The halves of
+/// [`WebSocket::split`] have more calls.
 impl<IO: AsyncRead + AsyncWrite + Unpin> Sink<Message<'static>> for WebSocket<IO> {
     type Error = Error;
 
     fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        let Self { engine, reading } = self.get_mut();
-        engine.poll_room(Some(reading), cx).map_err(|error| engine.take_error_or(error))
+        let socket = self.get_mut();
+        socket.poll_sink(cx, |engine, reading, cx| engine.poll_room(Some(reading), cx))
     }
 
     fn start_send(self: Pin<&mut Self>, message: Message<'static>) -> Result<(), Error> {
-        // It cannot wait until the Close frame of a failure is written: a call that waits returns the
-        // failure.
+        // This call cannot wait. A failure is returned by a call that waits until its Close frame is
+        // written.
         let sent = self.get_mut().engine.connection.send(message);
         sent.map_err(|unsent| Error::Send(unsent.error))
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        let Self { engine, reading } = self.get_mut();
-        engine.poll_flush(Some(reading), cx).map_err(|error| engine.take_error_or(error))
+        let socket = self.get_mut();
+        socket.poll_sink(cx, |engine, reading, cx| engine.poll_flush(Some(reading), cx))
     }
 
     /// Performs the closing handshake with the code 1000, as [`close`](WebSocket::close) does.
     fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        let Self { engine, reading } = self.get_mut();
+        let Self { engine, reading, tasks } = self.get_mut();
         engine.start_close(CloseCode::NORMAL)?;
-        while let Some(message) = ready!(engine.poll_next(reading, cx)) {
-            drop(message?);
-        }
-        Poll::Ready(Ok(()))
+        let tasks = tasks.get_or_insert_default();
+        tasks.poll_sender(cx, engine, |engine, cx| {
+            while let Some(message) = ready!(engine.poll_next(reading, cx)) {
+                drop(message?);
+            }
+            Poll::Ready(Ok(()))
+        })
     }
 }
 
@@ -77,8 +110,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Sink<Message<'static>> for Sender<IO> {
     }
 
     fn start_send(self: Pin<&mut Self>, message: Message<'static>) -> Result<(), Error> {
-        let mut engine = self.0.engine();
-        engine.connection.send(message).map_err(|unsent| engine.error_or(unsent.error))
+        // As for `WebSocket`, a failure is left to a call that waits.
+        let sent = self.0.engine().connection.send(message);
+        sent.map_err(|unsent| Error::Send(unsent.error))
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::future::poll_fn;
-use std::task::Poll;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use websocket_proto::{
@@ -12,16 +11,32 @@ use websocket_proto::{
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::reading::Reading;
+use crate::shared::Tasks;
 use crate::split::{Receiver, Sender, split};
 
 /// A WebSocket connection over `IO`, a tokio transport.
 ///
 /// [`recv`](Self::recv) returns messages, [`send`](Self::send) sends them. It is also a
-/// [`Stream`](futures_core::Stream) of owned messages and a [`Sink`](futures_sink::Sink). Pings are answered,
+/// [`Stream`](futures_core::Stream) of owned messages and a [`Sink`](futures_sink::Sink), which two tasks may
+/// poll, as after `split` of `StreamExt`. Pings are answered,
 /// timeouts are watched and the closing handshake is completed while a future of this type is polled, so
 /// keep receiving. Do not use [`Config::with_manual_pong`](websocket_proto::Config::with_manual_pong) or
 /// [`Config::with_manual_close`](websocket_proto::Config::with_manual_close): this type does not return Pings
 /// and Closes.
+///
+/// The runtime of tokio needs its timer ([`enable_time`](tokio::runtime::Builder::enable_time)), and for sockets
+/// also [`enable_io`](tokio::runtime::Builder::enable_io). Without the timer, tokio panics when a connection with
+/// [timeouts](websocket_proto::Timeouts) waits; [`DEFAULT_CONFIG`](crate::DEFAULT_CONFIG) has timeouts.
+///
+/// The transport is closed when this value is dropped, or both halves are. After a failure or the closing
+/// handshake it stays open until then: a program that keeps connections in a list removes those that have ended.
+///
+/// # Memory
+///
+/// A connection that waits owns no read buffer. Each thread keeps up to eight, of 128 KiB each, which it lends
+/// to the connections with unread bytes. A call that sends and is blocked keeps up to 1 MiB of received messages
+/// and one more. [`Config::with_high_water_mark`](websocket_proto::Config::with_high_water_mark) bounds what is
+/// queued.
 ///
 /// # Cancellation
 ///
@@ -34,7 +49,8 @@ use crate::split::{Receiver, Sender, split};
 /// frame that names the reason (RFC 6455, section 7.1.7). A call that meets the failure completes after that
 /// frame is written and the peer has ended its stream.
 /// [`Timeouts::closing`](websocket_proto::Timeouts::closing) bounds this wait; without that timeout it ends
-/// when the frame is written. After a broken transport or a dead peer there is nothing to wait for.
+/// when the frame is written and flushed, which a transport that buffers, such as TLS, may delay for 10 seconds.
+/// After a broken transport or a dead peer there is nothing to wait for.
 ///
 /// A write may fail because the peer has closed the transport. What the peer sent before that is received
 /// first: [`recv`](Self::recv) returns the messages, and [`peer_close`](Self::peer_close) the Close frame.
@@ -44,6 +60,8 @@ use crate::split::{Receiver, Sender, split};
 pub struct WebSocket<IO> {
     pub(crate) engine: Engine<IO>,
     pub(crate) reading: Reading,
+    /// The tasks that poll the stream and the sink.
+    pub(crate) tasks: Option<Box<Tasks>>,
 }
 
 /// # Construction
@@ -54,7 +72,11 @@ impl<IO> WebSocket<IO> {
     /// are none. [`with_subprotocol`](Self::with_subprotocol) adds the subprotocol.
     #[must_use]
     pub fn from_parts(io: IO, connection: Connection, input: Input<'_>) -> Self {
-        Self { engine: Engine::new(io, connection), reading: Reading::new(input.into_owned()) }
+        Self::new(Engine::new(io, connection), Reading::new(input.into_owned()))
+    }
+
+    pub(crate) fn new(engine: Engine<IO>, reading: Reading) -> Self {
+        Self { engine, reading, tasks: None }
     }
 
     /// Sets the subprotocol that the opening handshake has agreed.
@@ -94,7 +116,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
     ///
     /// Returns the errors of [`recv`](Self::recv).
     pub async fn recv_chunk(&mut self) -> Result<Option<Chunk<'_>>, Error> {
-        let Self { engine, reading } = self;
+        let Self { engine, reading, .. } = self;
         if poll_fn(|cx| engine.poll_event(reading, cx)).await
             && let Some(chunk) = engine.receive(reading)
         {
@@ -248,7 +270,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
     /// Returns the [failure](Self#failures) of the connection, and then [`SendError::Closed`]: what was
     /// queued is lost.
     pub async fn flush(&mut self) -> Result<(), Error> {
-        let Self { engine, reading } = self;
+        let Self { engine, reading, .. } = self;
         poll_fn(|cx| engine.poll_flush(Some(reading), cx))
             .await
             .map_err(|error| engine.take_error_or(error))
@@ -260,13 +282,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
         message: M,
         send: impl Fn(&mut Connection, M) -> Result<(), Unsent<M>>,
     ) -> impl Future<Output = Result<(), Error>> {
-        let Self { engine, reading } = self;
+        let Self { engine, reading, .. } = self;
         let mut message = Some(message);
         poll_fn(move |cx| {
-            // Most messages find room.
-            if engine.queue(&mut message, &send).is_ok() {
-                return Poll::Ready(Ok(()));
-            }
             let queued = engine.poll_queue(&mut message, &send, Some(reading), cx);
             queued.map_err(|error| engine.take_error_or(error))
         })

@@ -181,3 +181,54 @@ async fn error_of_a_page_of_another_origin_names_the_origin_the_host_and_the_set
     }
     assert_eq!(text.lines().count(), 1, "{text}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn stream_and_sink_of_one_connection_work_in_two_tasks() {
+    for is_stream_first in [true, false] {
+        for replies in [0, 1, 3] {
+            let (server, client) = pair(100).await;
+            let (mut sink, mut stream) = StreamExt::split(client);
+            let message = Message::from("x".repeat(10_000));
+            let sending = async move { sink.send(message).await.map(|()| sink) };
+            let receiving = async move {
+                for i in 0..replies {
+                    assert_eq!(stream.next().await.unwrap().unwrap(), format!("{i}").as_str());
+                }
+                assert_eq!(stream.next().await.unwrap().unwrap(), "end");
+                stream
+            };
+            let (sending, receiving) = if is_stream_first {
+                let receiving = tokio::spawn(receiving);
+                tokio::task::yield_now().await;
+                (tokio::spawn(sending), receiving)
+            } else {
+                let sending = tokio::spawn(sending);
+                tokio::task::yield_now().await;
+                (sending, tokio::spawn(receiving))
+            };
+            let peer = async move {
+                tokio::task::yield_now().await;
+                let (mut sender, mut receiver) = server.split();
+                for i in 0..replies {
+                    sender.send(format!("{i}")).await.unwrap();
+                    tokio::task::yield_now().await;
+                }
+                assert_eq!(receiver.recv().await.unwrap().unwrap().len(), 10_000);
+                sender.send("end").await.unwrap();
+                receiver.recv().await.map(|message| message.is_none())
+            };
+            let ended = async {
+                let peer = tokio::spawn(peer);
+                let mut sink = sending.await.unwrap().unwrap();
+                let mut stream = receiving.await.unwrap();
+                let end = tokio::spawn(async move { stream.next().await.is_none() });
+                tokio::task::yield_now().await;
+                sink.close().await.unwrap();
+                assert!(end.await.unwrap());
+                peer.await.unwrap().unwrap()
+            };
+            let ended = tokio::time::timeout(Duration::from_secs(1), ended).await;
+            assert!(ended.expect("each task is woken"), "{is_stream_first} {replies}");
+        }
+    }
+}

@@ -9,7 +9,7 @@ use futures_core::Stream;
 use futures_util::{SinkExt, StreamExt};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use tokio_websocket_proto::proto::{
     Chunk, CloseCode, Config, Connection, ConnectionError, Fragment, Input, Limits, Negotiated,
     SendError, Timeout, Timeouts,
@@ -156,14 +156,18 @@ async fn closing_timeout_or_10_seconds_bound_the_flush_of_the_close_frame() {
     let seconds = Duration::from_secs;
     let short = Timeouts::RECOMMENDED.with_closing(Some(seconds(2)));
     for (timeouts, limit) in [(Timeouts::RECOMMENDED, 10), (Timeouts::NONE, 10), (short, 2)] {
-        for frame in [PEER_CLOSE, FAILURE] {
+        // The last peer sends nothing more and leaves its stream open.
+        for (frame, is_ended) in [(PEER_CLOSE, true), (FAILURE, true), (FAILURE, false)] {
             let script = Script::default();
             let mut socket = script.server_with(Config::new().with_timeouts(timeouts));
             script.buffer_writes();
             script.push(frame);
-            script.push("");
+            if is_ended {
+                script.push("");
+            }
             let start = Instant::now();
-            assert_eq!(socket.recv().await.is_err(), frame == FAILURE);
+            let received = timeout(seconds(60), socket.recv()).await;
+            assert_eq!(received.expect("bounded").is_err(), frame == FAILURE);
             let waited = start.elapsed();
             assert!(waited >= seconds(limit) && waited < seconds(limit + 1), "{waited:?}");
             assert!(matches!(poll(pin!(socket.recv())), Poll::Ready(Ok(None))));
@@ -324,7 +328,7 @@ async fn close_without_a_timeout_waits_for_the_close_frame_of_the_peer() {
             let mut close = call(&mut socket);
             assert!(poll(close.as_mut()).is_pending());
             assert_eq!(script.take_written()[0], 0x88);
-            assert!(tokio::time::timeout(day, close.as_mut()).await.is_err());
+            assert!(timeout(day, close.as_mut()).await.is_err());
             script.push(frame);
             assert!(poll(close.as_mut()).is_pending(), "the transport is open");
             script.push("");
@@ -347,34 +351,76 @@ async fn try_feed_does_not_wait_and_leaves_a_failure_to_recv() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn timer_that_was_armed_without_budget_still_expires() {
-    use tokio::task::coop::{consume_budget, has_budget_remaining};
-
-    let script = Script::default();
-    let mut socket = script.server_with(Config::new().with_timeouts(Timeouts::RECOMMENDED));
-    let receiving = tokio::spawn(async move {
-        while has_budget_remaining() {
-            consume_budget().await;
-        }
-        socket.recv().await.map(drop)
-    });
-    let received = tokio::time::timeout(Duration::from_secs(3600), receiving).await;
-    let Ok(Ok(Err(Error::Connection(error)))) = received else { panic!("{received:?}") };
-    assert_eq!(error, ConnectionError::Timeout(Timeout::Pong));
+async fn start_send_leaves_a_failure_to_a_call_that_waits() {
+    for is_split in [false, true] {
+        let script = Script::default();
+        let mut socket = script.server();
+        script.push(FAILURE);
+        script.block_writes();
+        let sent = if is_split {
+            let (mut sender, mut receiver) = socket.split();
+            assert!(poll(pin!(receiver.next())).is_pending());
+            let sent = sender.start_send_unpin("Hello".into());
+            socket = sender.reunite(receiver).unwrap();
+            sent
+        } else {
+            assert!(poll(pin!(socket.next())).is_pending());
+            socket.start_send_unpin("Hello".into())
+        };
+        assert!(matches!(sent, Err(Error::Send(SendError::Closed))), "{is_split}: {sent:?}");
+        script.accept_writes();
+        script.push("");
+        let received = poll(pin!(socket.next()));
+        assert!(matches!(received, Poll::Ready(Some(Err(Error::Connection(_))))), "{received:?}");
+        assert_eq!(script.take_written(), CLOSE);
+    }
 }
 
 #[tokio::test(start_paused = true)]
-async fn start_send_leaves_a_failure_to_a_call_that_waits() {
-    let script = Script::default();
-    let mut socket = script.server();
-    script.push(FAILURE);
-    script.block_writes();
-    assert!(matches!(poll(pin!(socket.next())), Poll::Pending));
-    let sent = socket.start_send_unpin("Hello".into());
-    assert!(matches!(sent, Err(Error::Send(SendError::Closed))), "{sent:?}");
-    script.accept_writes();
-    script.push("");
-    let received = poll(pin!(socket.next()));
-    assert!(matches!(received, Poll::Ready(Some(Err(Error::Connection(_))))), "{received:?}");
-    assert_eq!(script.take_written(), CLOSE);
+async fn nothing_is_written_after_the_timeout_of_blocked_output() {
+    for (name, call) in CALLS {
+        let script = Script::default();
+        let mut socket = script.blocked_server();
+        let failed = socket.recv().await;
+        let Err(Error::Connection(error)) = failed else { panic!("{failed:?}") };
+        assert_eq!(error, ConnectionError::Timeout(Timeout::Output));
+        script.accept_writes();
+        let again = call(&mut socket).await;
+        assert!(matches!(again, Err(Error::Send(SendError::Closed))), "{name}: {again:?}");
+        assert_eq!(script.take_written(), b"", "{name}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn dead_peer_is_reported_without_a_wait_for_the_flush() {
+    let waits = [Script::accept_writes, Script::buffer_writes].map(async |set_writes| {
+        let script = Script::default();
+        let mut socket = script.server();
+        set_writes(&script);
+        let start = Instant::now();
+        let received = socket.recv().await;
+        let Err(Error::Connection(error)) = received else { panic!("{received:?}") };
+        assert_eq!(error, ConnectionError::Timeout(Timeout::Pong));
+        start.elapsed()
+    });
+    let [first, second] = waits;
+    assert_eq!(first.await, second.await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn flush_that_fails_after_a_failure_does_not_replace_it() {
+    for is_ended in [true, false] {
+        let script = Script::default();
+        let mut socket = script.server();
+        script.buffer_writes();
+        script.push(FAILURE);
+        if is_ended {
+            script.push("");
+        }
+        assert!(poll(pin!(socket.recv())).is_pending(), "the transport buffers the Close frame");
+        script.fail_writes();
+        let failed = poll(pin!(socket.recv()));
+        let Poll::Ready(Err(Error::Connection(error))) = failed else { panic!("{failed:?}") };
+        assert!(matches!(error, ConnectionError::Protocol(_)), "{error:?}");
+    }
 }

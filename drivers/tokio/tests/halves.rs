@@ -5,12 +5,13 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 use tokio_websocket_proto::proto::{
-    CloseCode, Connection, ConnectionError, Input, Negotiated, SendError,
+    CloseCode, Config, Connection, ConnectionError, Input, Negotiated, SendError,
 };
 use tokio_websocket_proto::{Error, WebSocket};
 
 use script::{
-    CLOSE, ECHO_AND_CLOSE, FAILURE, FULL_AT_ONCE, HELLO_AND_FAILURE, Script, Wakes, calls, poll,
+    CLOSE, ECHO_AND_CLOSE, FAILURE, FULL_AT_ONCE, HELLO_AND_FAILURE, PEER_CLOSE, Script, Wakes,
+    calls, poll,
 };
 
 mod script;
@@ -194,6 +195,46 @@ async fn sending_half_does_not_wait_for_the_transport_after_the_connection_has_e
     assert!(matches!(receiver.recv().await, Ok(None)));
     assert!(wakes.count() > 0);
     assert!(matches!(send.as_mut().poll(cx), Poll::Ready(Ok(()))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn sending_half_flushes_an_ended_connection_whose_receiving_half_is_dropped() {
+    let script = Script::default();
+    let (mut sender, mut receiver) = script.server().split();
+    script.buffer_writes();
+    script.push(PEER_CLOSE);
+    script.push("");
+    assert!(poll(pin!(receiver.recv())).is_pending(), "the transport buffers the Close frame");
+    drop(receiver);
+    let mut flush = pin!(sender.flush());
+    assert!(poll(flush.as_mut()).is_pending());
+    script.accept_writes();
+    assert!(matches!(poll(flush.as_mut()), Poll::Ready(Ok(()))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn both_halves_return_a_failure_after_the_close_frame_is_flushed() {
+    for is_ended in [true, false] {
+        let script = Script::default();
+        let (mut sender, mut receiver) = script.server_with(Config::new()).split();
+        script.buffer_writes();
+        script.push(FAILURE);
+        if is_ended {
+            script.push("");
+        }
+        {
+            let (mut recv, mut flush) = (pin!(receiver.recv()), pin!(sender.flush()));
+            assert!(poll(recv.as_mut()).is_pending(), "the transport buffers the Close frame");
+            assert!(poll(flush.as_mut()).is_pending(), "the transport buffers the Close frame");
+            assert_eq!(script.take_written(), CLOSE);
+            script.accept_writes();
+            let flushed = poll(flush.as_mut());
+            assert!(matches!(flushed, Poll::Ready(Err(Error::Connection(_)))), "{flushed:?}");
+            let received = poll(recv.as_mut());
+            assert!(matches!(received, Poll::Ready(Err(Error::Connection(_)))), "{received:?}");
+        }
+        assert!(matches!(receiver.recv().await, Ok(None)));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

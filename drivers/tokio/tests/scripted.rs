@@ -3,8 +3,8 @@
 use std::pin::pin;
 use std::task::Poll;
 
-use tokio_websocket_proto::proto::Message;
-use tokio_websocket_proto::{Error, accept};
+use tokio_websocket_proto::proto::{Connection, Input, Message, Negotiated};
+use tokio_websocket_proto::{DEFAULT_CONFIG, Error, WebSocket, accept};
 
 use pair::echo;
 use script::{FAILURE, PEER_CLOSE, Script, calls, poll};
@@ -108,6 +108,23 @@ async fn waiting_connection_owns_no_buffer() {
     // The connection owns all counted memory. The script is shared with this thread and not counted.
     let bytes = memory::heap_of(Box::new(socket));
     assert!(bytes <= 768, "{bytes} bytes");
+}
+
+#[tokio::test(start_paused = true)]
+async fn bytes_left_of_the_handshake_do_not_make_later_reads_small() {
+    let (request, _) = frames(1 << 10);
+    for left in [1, 2, 5, 100] {
+        let script = Script::default();
+        let connection = Connection::server(&DEFAULT_CONFIG, &Negotiated::default());
+        let (mut first, rest) = (request[..left].to_vec(), &request[left..]);
+        let input = Input::with_bytes(&mut first);
+        let mut socket = WebSocket::from_parts(script.clone(), connection, input);
+        script.push([rest, &request].concat());
+        for _ in 0..2 {
+            assert_eq!(socket.recv().await.unwrap().unwrap().len(), 1 << 10);
+        }
+        assert_eq!(script.take_calls(), calls(1, 0, 0), "{left} bytes");
+    }
 }
 
 #[tokio::test(start_paused = true)]

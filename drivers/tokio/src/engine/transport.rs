@@ -2,11 +2,12 @@
 
 use std::io;
 use std::mem;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::task::coop::consume_budget;
 use websocket_proto::{ConnectionError, Transport};
 
 use super::Engine;
@@ -20,17 +21,30 @@ const MAX_SLICES: usize = 64;
 const MAX_FLUSH: Duration = Duration::from_secs(10);
 
 impl<IO: AsyncRead + AsyncWrite + Unpin> Engine<IO> {
-    /// Writes the output. Completes when all of it is written and flushed. An error does not fail the
-    /// connection, which would drop what was received: the caller calls `fail`.
-    pub(super) fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    /// Writes and flushes the output, as far as the transport accepts it. Does nothing after a failed
+    /// write, and at [`Transport::Abort`].
+    pub(super) fn write(&mut self, cx: &mut Context<'_>) {
+        if self.io_error.is_none()
+            && let Poll::Ready(Err(error)) = self.poll_write(cx)
+        {
+            if self.has_failed() {
+                self.fail(error);
+            } else {
+                self.io_error = Some(error);
+            }
+        }
+    }
+
+    /// Completes when all output is written and flushed.
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.connection.transport() == Transport::Abort {
+            return Poll::Ready(Ok(()));
+        }
         while self.connection.has_output() {
             if ready!(self.poll_write_once(cx))? == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
             self.is_unflushed = true;
-            if self.has_ended() {
-                return Poll::Ready(Ok(()));
-            }
         }
         if self.is_unflushed {
             ready!(Pin::new(&mut self.io).poll_flush(cx))?;
@@ -55,10 +69,18 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Engine<IO> {
         Poll::Ready(Ok(len))
     }
 
-    /// Waits for bytes or for a timer. Completes when the state machine may have changed.
-    pub(super) fn poll_wait(&mut self, reading: &mut Reading, cx: &mut Context<'_>) -> Poll<()> {
+    /// Makes a turn after all bytes that were read: reports the time, writes the output, and waits for
+    /// bytes or for a timer. Completes when the state machine may have changed.
+    pub(super) fn poll_turn(&mut self, reading: &mut Reading, cx: &mut Context<'_>) -> Poll<()> {
+        if self.report_time().is_err() {
+            return Poll::Ready(());
+        }
+        self.write(cx);
         if self.has_ended() {
-            return Poll::Ready(()); // A write has failed.
+            return Poll::Ready(());
+        }
+        if self.io_error.is_some() {
+            return self.poll_read_rest(reading, cx);
         }
         if self.connection.transport() == Transport::Drain && !self.is_shut_down {
             match Pin::new(&mut self.io).poll_shutdown(cx) {
@@ -75,6 +97,22 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Engine<IO> {
             return Poll::Ready(());
         }
         self.poll_timers(cx)
+    }
+
+    /// Reads what has arrived before a failed write. Fails the connection when nothing is left.
+    fn poll_read_rest(&mut self, reading: &mut Reading, cx: &mut Context<'_>) -> Poll<()> {
+        if !self.has_failed() {
+            if self.poll_read(reading, cx).is_pending() {
+                // Without cooperative budget, a transport with bytes is pending, too.
+                ready!(pin!(consume_budget()).poll(cx));
+            } else if reading.input.has_unread() || self.has_ended() {
+                return Poll::Ready(());
+            }
+        }
+        if let Some(error) = self.io_error.take() {
+            self.fail(error);
+        }
+        Poll::Ready(())
     }
 
     /// Reports the time if bytes were read since the last report, so that the state machine dates what
@@ -101,22 +139,6 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Engine<IO> {
         Poll::Ready(())
     }
 
-    /// Handles a failed write. A peer often sends messages and a Close frame before it closes the
-    /// transport: the connection fails when no received byte is left.
-    pub(super) fn fail_write(
-        &mut self,
-        error: io::Error,
-        reading: &mut Reading,
-        cx: &mut Context<'_>,
-    ) {
-        if self.has_failed()
-            || self.poll_read(reading, cx).is_pending()
-            || !reading.input.has_unread()
-        {
-            self.fail(error);
-        }
-    }
-
     /// Waits for bytes. After the end of the stream it stays pending: only the output or a timer can
     /// change anything.
     fn poll_read(&mut self, reading: &mut Reading, cx: &mut Context<'_>) -> Poll<()> {
@@ -127,22 +149,33 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Engine<IO> {
         Poll::Ready(())
     }
 
+    /// Completes when nothing is left to wait for: the connection has failed, its Close frame is written
+    /// and flushed, and no timeout bounds the wait for the end of the peer's stream.
+    pub(super) fn poll_give_up(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if !self.has_failed() || self.connection.has_output() {
+            return Poll::Pending;
+        }
+        if self.is_unflushed {
+            return self.poll_flush_timeout(cx);
+        }
+        if self.connection.poll_timeout().is_some() { Poll::Pending } else { Poll::Ready(()) }
+    }
+
     /// Ends the transport: flushes it, and shuts down what is still open, without waiting for that.
-    ///
-    /// A peer that has ended its stream may still read, and TLS buffers our Close frame while it reads
-    /// slowly. [`Timeouts::closing`](websocket_proto::Timeouts::closing) bounds this wait, and
-    /// [`MAX_FLUSH`] without that timeout.
     pub(super) fn poll_end_transport(
         &mut self,
         reading: &mut Reading,
         cx: &mut Context<'_>,
     ) -> Poll<()> {
         buffer::release(&mut reading.input);
+        if self.connection.transport() == Transport::Abort {
+            return Poll::Ready(());
+        }
         if self.is_unflushed && Pin::new(&mut self.io).poll_flush(cx).is_pending() {
             ready!(self.poll_flush_timeout(cx));
         }
         self.is_unflushed = false;
-        if !self.is_shut_down && self.connection.transport() == Transport::Close {
+        if !self.is_shut_down {
             self.is_shut_down = true;
             let _ = Pin::new(&mut self.io).poll_shutdown(cx);
         }
@@ -150,6 +183,10 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Engine<IO> {
     }
 
     /// Completes when the last flush has taken too long. Its time starts with the first call.
+    ///
+    /// TLS buffers our Close frame while the peer reads slowly, also if the peer has ended its stream.
+    /// [`Timeouts::closing`](websocket_proto::Timeouts::closing) bounds this wait, and [`MAX_FLUSH`]
+    /// without that timeout.
     fn poll_flush_timeout(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let closing = self.connection.config().timeouts().closing;
         let due = *self.flush_by.get_or_insert_with(|| {

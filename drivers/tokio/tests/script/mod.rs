@@ -179,7 +179,8 @@ impl AsyncWrite for Script {
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.0.lock().unwrap().writes {
             Writes::Buffered => Poll::Pending,
-            Writes::Accepted | Writes::Blocked | Writes::Failing => Poll::Ready(Ok(())),
+            Writes::Accepted | Writes::Blocked => Poll::Ready(Ok(())),
+            Writes::Failing => Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
         }
     }
 
