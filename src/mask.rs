@@ -18,6 +18,14 @@ const SIMD_MIN: usize = 384;
 /// (benchmark `primitives`).
 const ALIGN_MIN: usize = 3 << 10;
 
+/// Minimum length for appending in long blocks to pay off (benchmark `connection`).
+#[cfg(feature = "alloc")]
+const LONG_MIN: usize = 2 << 10;
+
+/// Length of a long block. Builds without SIMD dispatch gain nothing by more, and may have small stacks.
+#[cfg(feature = "alloc")]
+const LONG_BLOCK_LEN: usize = if cfg!(feature = "simd") { 1 << 10 } else { 128 };
+
 /// Block length of the loop that masks in place without SIMD dispatch.
 const BLOCK_LEN: usize = 32;
 
@@ -134,7 +142,7 @@ fn extend_simd(out: &mut Vec<u8>, payload: &[u8], key: [u8; 4]) {
 #[inline(always)]
 fn extend_vectorized(out: &mut Vec<u8>, payload: &[u8], key: [u8; 4]) {
     match payload.len() {
-        2048.. => extend_blocks::<1024>(out, payload, key),
+        LONG_MIN.. => extend_blocks::<LONG_BLOCK_LEN>(out, payload, key),
         128.. => extend_blocks::<128>(out, payload, key),
         _ => extend_blocks::<64>(out, payload, key),
     }
@@ -178,16 +186,22 @@ fn mask_blocks<const N: usize>(
 #[inline(always)]
 fn extend_blocks<const N: usize>(out: &mut Vec<u8>, payload: &[u8], key: [u8; 4]) {
     debug_assert!(payload.len() >= N);
-    let Some(last) = payload.last_chunk::<N>() else { return };
+    let Some(last) = payload.last_chunk() else { return };
     let last_offset = payload.len() - N;
     let last_start = out.len() + last_offset;
-    let (blocks, tail) = payload.as_chunks::<N>();
+    let (blocks, tail) = payload.as_chunks();
+    // One array for all blocks: builds without optimization keep each in memory.
+    let mut masked: [u8; N];
     for block in blocks {
-        out.extend_from_slice(&masked_block(block, key));
+        masked = *block;
+        mask_words(&mut masked, key);
+        out.extend_from_slice(&masked);
     }
     if !tail.is_empty() {
+        masked = *last;
+        mask_words(&mut masked, rotated(key, last_offset as u64));
         out.truncate(last_start);
-        out.extend_from_slice(&masked_block(last, rotated(key, last_offset as u64)));
+        out.extend_from_slice(&masked);
     }
 }
 
