@@ -2,12 +2,14 @@
 
 use std::pin::pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+use tokio::time::timeout;
 use tokio_websocket_proto::proto::{
     CloseCode, Config, Connection, ConnectionError, Input, Negotiated, SendError,
 };
-use tokio_websocket_proto::{Error, WebSocket};
+use tokio_websocket_proto::{DEFAULT_CONFIG, Error, WebSocket};
 
 use script::{
     CLOSE, ECHO_AND_CLOSE, FAILURE, FULL_AT_ONCE, HELLO_AND_FAILURE, PEER_CLOSE, Script, Wakes,
@@ -210,6 +212,18 @@ async fn sending_half_flushes_an_ended_connection_whose_receiving_half_is_droppe
     assert!(poll(flush.as_mut()).is_pending());
     script.accept_writes();
     assert!(matches!(poll(flush.as_mut()), Poll::Ready(Ok(()))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn both_halves_end_when_a_server_neither_reads_nor_ends_its_stream_after_the_closing_handshake()
+ {
+    let script = Script::default();
+    let (mut sender, mut receiver) = script.client_with(&DEFAULT_CONFIG).split();
+    script.buffer_writes();
+    script.push(b"\x88\x02\x03\xe8");
+    let ended = async { tokio::join!(receiver.recv(), sender.flush()) };
+    let ended = timeout(Duration::from_secs(60), ended).await.expect("both end");
+    assert!(matches!(ended, (Ok(None), Ok(()))), "{ended:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -149,8 +149,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Engine<IO> {
         Poll::Ready(())
     }
 
-    /// Completes when nothing is left to wait for: the connection has failed, its Close frame is written
-    /// and flushed, and no timeout bounds the wait for the end of the peer's stream.
+    /// Completes when a connection that has failed has nothing to wait for: its Close frame is written, and
+    /// flushed or the time for that is over; and no timeout bounds the wait for the end of the peer's stream.
     pub(super) fn poll_give_up(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if !self.has_failed() || self.connection.has_output() {
             return Poll::Pending;
@@ -161,21 +161,20 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Engine<IO> {
         if self.connection.poll_timeout().is_some() { Poll::Pending } else { Poll::Ready(()) }
     }
 
-    /// Ends the transport: flushes it, and shuts down what is still open, without waiting for that.
+    /// Ends the transport: flushes it, and shuts down what is still open, without waiting for that. Drops
+    /// what an aborted transport buffers.
     pub(super) fn poll_end_transport(
         &mut self,
         reading: &mut Reading,
         cx: &mut Context<'_>,
     ) -> Poll<()> {
         buffer::release(&mut reading.input);
-        if self.connection.transport() == Transport::Abort {
-            return Poll::Ready(());
-        }
-        if self.is_unflushed && Pin::new(&mut self.io).poll_flush(cx).is_pending() {
+        let is_usable = self.connection.transport() != Transport::Abort;
+        if is_usable && self.is_unflushed && Pin::new(&mut self.io).poll_flush(cx).is_pending() {
             ready!(self.poll_flush_timeout(cx));
         }
         self.is_unflushed = false;
-        if !self.is_shut_down {
+        if is_usable && !self.is_shut_down {
             self.is_shut_down = true;
             let _ = Pin::new(&mut self.io).poll_shutdown(cx);
         }
