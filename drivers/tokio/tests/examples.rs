@@ -129,7 +129,7 @@ async fn client_stops_when_the_server_rejects_it() {
     let client = start("client", &[&format!("ws://127.0.0.1:{port}/")]);
     assert_eq!(
         client.finish().await.unwrap_err(),
-        "the server answered with status 401; it demands credentials, so give them in the field \
+        "the server answered with status 401; it demands credentials, perhaps in the field \
          Authorization\n"
     );
 
