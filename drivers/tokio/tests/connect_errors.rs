@@ -175,6 +175,19 @@ async fn certificate_of_another_name() {
 }
 
 #[tokio::test]
+async fn certificate_of_an_issuer() {
+    let issuer = Tls::of_an_issuer();
+    let acceptor = issuer.acceptor;
+    let port = serve(move |socket| acceptor.accept(socket)).await;
+    let client = ClientBuilder::new().with_tls(issuer.client);
+    let (error, text) = unreached(&client, &format!("wss://localhost:{port}/")).await;
+    assert!(matches!(error, ConnectError::Tls { .. }));
+    let advice = "; it is a certificate of an issuer, so create one for the server: openssl req -x509 \
+                  -addext basicConstraints=critical,CA:FALSE";
+    assert!(text.ends_with(advice), "{text}");
+}
+
+#[tokio::test]
 async fn certificate_that_has_expired() {
     let expired = Tls::new(2000);
     let acceptor = expired.acceptor;
