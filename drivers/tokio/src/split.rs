@@ -75,7 +75,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Sender<IO> {
     }
 
     /// Queues a message if the output has room, as [`WebSocket::try_feed`] does, and wakes the receiving
-    /// half, which writes it.
+    /// half, which writes it when its task runs. A burst of more than the output has room for is refused before
+    /// that.
     ///
     /// # Errors
     ///
@@ -86,10 +87,10 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Sender<IO> {
     /// use tokio_websocket_proto::Sender;
     /// use tokio_websocket_proto::proto::{PreparedMessage, SendError};
     ///
-    /// /// Sends a message to all members of a chat room. A member that does not read misses it, and one
-    /// /// that has left is removed.
-    /// fn broadcast(members: &mut Vec<Sender<TcpStream>>, message: &PreparedMessage) {
-    ///     members.retain_mut(|member| match member.try_feed(message) {
+    /// /// Sends a price to all clients. A client that does not read misses it, and one that has left is
+    /// /// removed.
+    /// fn broadcast(clients: &mut Vec<Sender<TcpStream>>, price: &PreparedMessage) {
+    ///     clients.retain_mut(|client| match client.try_feed(price) {
     ///         Ok(()) => true,
     ///         Err(unsent) => unsent.error == SendError::Full,
     ///     });

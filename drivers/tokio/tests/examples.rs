@@ -165,6 +165,19 @@ async fn broadcast_server_sends_each_message_to_all_others() {
 
 #[cfg(unix)]
 #[tokio::test]
+async fn broadcast_server_keeps_a_client_that_sends_without_a_pause() {
+    let mut server = start("broadcast_server", &["127.0.0.1:0"]);
+    let line = server.line().await;
+    let mut socket = connect(line.strip_prefix("listening on ").unwrap()).await.unwrap();
+    for _ in 0..10_000 {
+        socket.feed("Hello").await.unwrap();
+    }
+    socket.start_close(CloseCode::NORMAL).unwrap();
+    assert_eq!(socket.recv().await.unwrap(), None);
+    assert_eq!(socket.peer_close().unwrap().code(), CloseCode::NORMAL);
+}
+
+#[tokio::test]
 async fn broadcast_server_closes_its_clients_when_it_is_interrupted() {
     let mut server = start("broadcast_server", &["127.0.0.1:0"]);
     let line = server.line().await;
