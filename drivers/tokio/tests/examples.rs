@@ -112,6 +112,17 @@ async fn client_connects_again_after_a_restart_of_the_server() {
 }
 
 #[tokio::test]
+async fn client_ends_with_its_input_while_it_waits_to_connect_again() {
+    let (listener, port) = listen().await;
+    let mut client = start("client", &[&format!("ws://127.0.0.1:{port}/"), "1000"]);
+    let mut socket = accept(listener.accept().await.unwrap().0).await.unwrap();
+    socket.send("restarting").await.unwrap();
+    assert_eq!(client.line().await, "restarting");
+    socket.close(CloseCode::SERVICE_RESTART).await.unwrap();
+    client.finish().await.unwrap();
+}
+
+#[tokio::test]
 async fn client_ends_normally_after_a_close_with_1000_or_without_a_code() {
     for frame in [Some(CloseFrame::new(CloseCode::NORMAL, "").unwrap()), None] {
         let (listener, port) = listen().await;
