@@ -31,8 +31,10 @@ use crate::websocket::{WebSocket, ping};
 /// # Waiting
 ///
 /// A call that waits neither reads nor watches a timeout: the receiving half must be polled meanwhile. If one
-/// task owns both halves and awaits [`send`](Self::send) while the peer does the same, both wait for ever;
-/// [`WebSocket::send`] reads while it waits.
+/// task owns both halves and awaits [`send`](Self::send) while the peer does the same, both wait for ever, and a
+/// peer that reads nothing blocks it without end, as in `receiver.forward(sender)` of `StreamExt`. In one task,
+/// use the [`WebSocket`], whose calls read and watch the timeouts while they wait, or `StreamExt::split(socket)`,
+/// whose halves do.
 pub struct Sender<IO>(pub(crate) Arc<Shared<IO>>);
 
 /// The half of a [`WebSocket`] that receives. It is created by [`WebSocket::split`].

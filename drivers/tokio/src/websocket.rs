@@ -245,7 +245,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
 
     /// Sends a Ping with at most 125 bytes of payload.
     ///
-    /// Keepalive needs no such call: see [`Timeouts`](websocket_proto::Timeouts).
+    /// Keepalive needs no such call: see [`Timeouts`](websocket_proto::Timeouts). The Pong is a sign of life, and
+    /// is not reported: [`Connection::rtt`] measures keepalive Pings only. To measure the round-trip time of a busy
+    /// connection, send a message that the application of the peer answers.
     ///
     /// # Errors
     ///
@@ -298,7 +300,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
     ///
     /// `frame` is a [`CloseCode`](websocket_proto::CloseCode), a [`CloseFrame`] or `None`.
     /// [`Timeouts::closing`](websocket_proto::Timeouts::closing) bounds the call; progress of queued output
-    /// restarts it. Without that timeout the call waits for the peer.
+    /// restarts it. Without that timeout the call waits for the peer. With the default of 10 s, the call takes
+    /// up to 11 s if the peer neither reads nor answers. To be rid of a peer at once, drop the `WebSocket`.
     ///
     /// # Errors
     ///
@@ -335,7 +338,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
 
 /// # Questions
 impl<IO> WebSocket<IO> {
-    /// Returns the state machine: its round-trip time, statistics, parameters and outcome.
+    /// Returns the state machine: its round-trip time, statistics, parameters and outcome. The
+    /// [round-trip time](Connection::rtt) is that of the last keepalive Ping, which is sent only after the peer was
+    /// silent for [`Timeouts::ping`](websocket_proto::Timeouts::ping): a busy connection has none.
     #[must_use]
     pub fn connection(&self) -> &Connection {
         &self.engine.connection
@@ -407,8 +412,8 @@ impl<IO> WebSocket<IO> {
     /// Returns whether a Close frame was sent or received, or the connection has failed. The calls that send
     /// then return [`SendError::Closed`] or the failure, and [`recv`](Self::recv) completes the closing handshake.
     ///
-    /// A loop that keeps what it could not send, for the next connection, must not try again until `recv`
-    /// returns: each attempt would fail at once.
+    /// A loop that keeps what it could not send for the next connection asks this before it tries again: until
+    /// `recv` returns, each attempt would fail at once.
     ///
     /// ```
     /// use tokio::net::TcpStream;
@@ -423,8 +428,8 @@ impl<IO> WebSocket<IO> {
     ///     unsent: &mut Option<String>,
     /// ) -> Result<(), Error> {
     ///     loop {
-    ///         if unsent.is_some() && !socket.is_closing() {
-    ///             match socket.feed(unsent.as_deref().unwrap_or_default()).await {
+    ///         if let Some(line) = &*unsent && !socket.is_closing() {
+    ///             match socket.feed(line).await {
     ///                 Ok(()) => *unsent = None,
     ///                 Err(Error::Send(SendError::Closed)) => {}
     ///                 Err(error) => return Err(error),
@@ -452,6 +457,10 @@ impl<IO> WebSocket<IO> {
     }
 
     /// Splits into a half that sends and a half that receives, for two tasks.
+    ///
+    /// One task that owns both halves detects no peer that reads nothing while it [waits](Sender#waiting) to
+    /// send; it needs no halves. `StreamExt::split(socket)` has halves for one task, for
+    /// [combinators](crate::migration#streams-and-sinks) such as `forward`.
     #[must_use]
     pub fn split(self) -> (Sender<IO>, Receiver<IO>) {
         split(self.engine, self.reading)
