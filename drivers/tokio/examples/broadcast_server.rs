@@ -4,8 +4,8 @@
 //! `client` is a client for it. Ctrl-C closes each connection with 1001 (going away), waits until all have
 //! closed, and ends.
 //!
-//! A message is encoded once for all clients. A client that falls 100 messages behind, or accepts none of
-//! 1 MiB for 10 seconds, is disconnected (1013).
+//! A message is encoded once for all clients. A client that falls 100 messages behind, or for which
+//! 1 MiB is queued for 10 seconds, is disconnected (1013).
 
 use std::net::SocketAddr;
 use std::pin::pin;

@@ -115,7 +115,7 @@ impl fmt::Display for Error {
         match self {
             Self::Connect(error) => error.fmt(f),
             Self::Io(error) => error.fmt(f),
-            // Only a sending half returns it: the I/O error is given away once.
+            // Only a sending half returns it: the I/O error exists once, and the receiving half returns that.
             Self::Connection(ConnectionError::Aborted) => {
                 write!(f, "{}; the receiving half returns the error", ConnectionError::Aborted)
             }
