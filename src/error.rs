@@ -235,13 +235,14 @@ impl fmt::Display for Violation {
 impl fmt::Display for Limit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Frame => "the peer sent a frame longer than Limits::max_frame",
-            Self::Message => "the peer sent a message longer than Limits::max_message",
+            Self::Frame => "the peer sent a longer frame than Limits::with_max_frame allows",
+            Self::Message => "the peer sent a longer message than Limits::with_max_message allows",
             Self::EmptyFragments => {
-                "the peer sent more empty fragments in one message than Limits::max_empty_fragments"
+                "the peer sent more empty fragments in one message than \
+                 Limits::with_max_empty_fragments allows"
             }
             Self::ControlFrames => {
-                "the peer sent more control frames than Config::control_rate allows"
+                "the peer sent more control frames than Config::with_control_rate allows"
             }
         })
     }
@@ -315,21 +316,26 @@ mod tests {
                 "the peer sent the close code 1005, which must not be sent",
             ),
             (InvalidCloseReason.into(), 1007, "the peer sent a close reason that is not UTF-8"),
-            (Limit::Frame.into(), 1009, "the peer sent a frame longer than Limits::max_frame"),
+            (
+                Limit::Frame.into(),
+                1009,
+                "the peer sent a longer frame than Limits::with_max_frame allows",
+            ),
             (
                 Limit::Message.into(),
                 1009,
-                "the peer sent a message longer than Limits::max_message",
+                "the peer sent a longer message than Limits::with_max_message allows",
             ),
             (
                 Limit::EmptyFragments.into(),
                 1008,
-                "the peer sent more empty fragments in one message than Limits::max_empty_fragments",
+                "the peer sent more empty fragments in one message than \
+                 Limits::with_max_empty_fragments allows",
             ),
             (
                 Limit::ControlFrames.into(),
                 1008,
-                "the peer sent more control frames than Config::control_rate allows",
+                "the peer sent more control frames than Config::with_control_rate allows",
             ),
             (ConnectionError::Timeout(Timeout::Pong), 1006, "the peer did not respond to a Ping"),
             (

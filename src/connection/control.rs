@@ -16,6 +16,27 @@ use crate::{CloseCode, CloseFrame, ConnectionError, Event, Limit, SendError};
 impl Connection {
     /// Queues a Ping with at most 125 bytes of payload (RFC 6455, section 5.5.2).
     ///
+    /// The peer answers with a Pong of the same payload. It changes no [`rtt`](Self::rtt), which measures
+    /// keepalive Pings only; the application recognizes its own Pong by the payload:
+    ///
+    /// ```
+    /// use std::time::{Duration, Instant};
+    /// use websocket_proto::{Connection, Event, SendError};
+    ///
+    /// /// Sends the time since `origin`. Call it before the driver writes.
+    /// fn measure(connection: &mut Connection, origin: Instant) -> Result<(), SendError> {
+    ///     connection.ping(&(origin.elapsed().as_nanos() as u64).to_be_bytes())
+    /// }
+    ///
+    /// /// Returns the round-trip time if `event` is the Pong.
+    /// fn round_trip(event: &Event<'_>, origin: Instant) -> Option<Duration> {
+    ///     let Event::Pong(payload) = event else { return None };
+    ///     let sent = Duration::from_nanos(u64::from_be_bytes(payload.as_ref().try_into().ok()?));
+    ///     // A peer may send any payload.
+    ///     origin.elapsed().checked_sub(sent)
+    /// }
+    /// ```
+    ///
     /// # Errors
     ///
     /// Returns [`Full`](SendError::Full), [`Closed`](SendError::Closed),

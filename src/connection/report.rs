@@ -49,10 +49,15 @@ impl Connection {
         self.timers.as_ref()?.poll_timeout(&self.snapshot(), &self.config)
     }
 
-    /// Returns the round-trip time of the last keepalive Ping that was answered.
+    /// Returns the round-trip time of the last keepalive Ping that was answered, or `None` before the
+    /// first one.
     ///
     /// It runs from the report after the Ping was written to the report after its Pong was
     /// received, so its precision is that of the reports.
+    ///
+    /// A keepalive Ping is sent only after [`Timeouts::ping`](crate::Timeouts::ping) without a sign of
+    /// life: while a peer keeps sending, this value grows old. [`ping`](Self::ping) has an example that
+    /// measures at any time.
     #[must_use]
     pub fn rtt(&self) -> Option<Duration> {
         self.timers.as_ref()?.rtt()

@@ -56,6 +56,11 @@
 //! | the client's messages | [`with_outgoing_context_takeover`](crate::Deflate::with_outgoing_context_takeover) | [`with_incoming_context_takeover`](crate::Deflate::with_incoming_context_takeover) |
 //! | the server's messages | [`with_incoming_context_takeover`](crate::Deflate::with_incoming_context_takeover) | [`with_outgoing_context_takeover`](crate::Deflate::with_outgoing_context_takeover) |
 //!
+//! A client without [incoming context takeover](crate::Deflate::with_incoming_context_takeover) demands
+//! that the server keeps no context. A server that insists on its context, such as `ws` for Node with
+//! `serverNoContextTakeover: false`, then answers 400, "Invalid or unacceptable Sec-WebSocket-Extensions
+//! header": enable the takeover.
+//!
 //! # Limits
 //!
 //! The [message limit](crate::Limits::with_max_message) applies to inflated bytes, before they are

@@ -130,7 +130,8 @@
 //! to the report after its Pong was received. Each keepalive Ping has a payload of its own, and
 //! only a Pong with the payload of the latest one is measured. Other Pongs are signs of life but
 //! change no round-trip time: unsolicited Pongs, those for the application's Pings, and those for
-//! earlier Pings.
+//! earlier Pings. A connection whose peer keeps sending sends no keepalive Ping, so its value grows
+//! old: [`ping`](crate::Connection::ping) has an example that measures at any time.
 //!
 //! # The rate of Pings and Pongs
 //!

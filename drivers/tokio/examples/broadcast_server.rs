@@ -4,8 +4,8 @@
 //! `client` is a client for it. Ctrl-C closes each connection with 1001 (going away), waits until all have
 //! closed, and ends.
 //!
-//! A message is encoded once for all clients. A client that falls 100 messages or 1 MiB behind is
-//! disconnected (1013).
+//! A message is encoded once for all clients. A client that falls 100 messages behind, or for which
+//! 1 MiB is queued for 10 seconds, is disconnected (1013).
 
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -14,8 +14,12 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::broadcast::{self, error::RecvError};
 use tokio::sync::watch;
-use tokio_websocket_proto::proto::{CloseCode, PreparedMessage, SendError, Unsent};
+use tokio::time::timeout;
+use tokio_websocket_proto::proto::{CloseCode, PreparedMessage, SendError};
 use tokio_websocket_proto::{Error, accept, configure_tcp};
+
+/// The time for which a client may read too slowly.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
@@ -74,31 +78,31 @@ async fn talk(tcp: TcpStream, peer: SocketAddr, mut room: Room) -> Result<(), Er
     let mut posts = room.posts.subscribe();
     let mut socket = accept(tcp).await?;
     loop {
-        // A branch that is not taken loses nothing.
-        let post = tokio::select! {
+        // A branch that is not taken loses nothing. Posts come before `recv`: what this client sends is a post,
+        // too, and must leave the channel as fast as it comes.
+        tokio::select! {
+            biased;
+            _ = room.stopping.changed() => return socket.close(CloseCode::GOING_AWAY).await,
+            post = posts.recv(), if !socket.is_closing() => match post {
+                Ok(post) if post.from == peer => {}
+                // The next `recv` writes all messages that are queued at once.
+                Ok(post) => match timeout(PATIENCE, socket.feed(&post.message)).await {
+                    // After a Close, `recv` completes the closing handshake.
+                    Ok(Ok(()) | Err(Error::Send(SendError::Closed))) => {}
+                    Ok(Err(error)) => return Err(error),
+                    Err(_) => return socket.close(CloseCode::TRY_AGAIN_LATER).await,
+                },
+                Err(RecvError::Lagged(_) | RecvError::Closed) => {
+                    return socket.close(CloseCode::TRY_AGAIN_LATER).await;
+                }
+            },
             message = socket.recv() => match message? {
                 Some(message) => {
                     // This client is subscribed, so the channel is open.
                     let _ = room.posts.send(Post { from: peer, message: PreparedMessage::new(message) });
-                    continue;
                 }
                 None => return Ok(()),
             },
-            post = posts.recv() => post,
-            _ = room.stopping.changed() => return socket.close(CloseCode::GOING_AWAY).await,
-        };
-        match post {
-            Ok(post) if post.from == peer => {}
-            // The next `recv` writes all messages that are queued at once.
-            Ok(post) => match socket.try_feed(&post.message).map_err(Unsent::into_error) {
-                Ok(()) => {}
-                Err(SendError::Full) => return socket.close(CloseCode::TRY_AGAIN_LATER).await,
-                // `recv` completes the closing handshake, or returns the failure.
-                Err(_) => {}
-            },
-            Err(RecvError::Lagged(_) | RecvError::Closed) => {
-                return socket.close(CloseCode::TRY_AGAIN_LATER).await;
-            }
         }
     }
 }

@@ -5,12 +5,14 @@
 //!
 //! When the server is unreachable, lost or restarting, the client connects again, first after a random
 //! time between half of SECONDS (5, at least 0.001) and all of it. A server that is overloaded can ask for
-//! more (`Retry-After`). Lines that are typed meanwhile are sent later; a line that was being sent when the
-//! connection broke or closed may be lost.
+//! more (`Retry-After`), up to an hour. Lines that are typed meanwhile are sent later; a line that was being
+//! sent when the connection broke may be lost.
 //!
-//! The program exits with 0 after a normal close; otherwise it prints the reason and exits with 1.
+//! The program exits with 0 after a normal close, and if its input ends while it has no connection;
+//! otherwise it prints the reason and exits with 1.
 
 use std::io;
+use std::pin::pin;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -18,6 +20,9 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 use tokio_websocket_proto::proto::{CloseCode, Message, SendError};
 use tokio_websocket_proto::{ClientBuilder, Error, Stream, WebSocket};
+
+/// A server that asks for more gets no more.
+const MAX_ASKED: Duration = Duration::from_secs(3600);
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -29,7 +34,7 @@ async fn main() -> ExitCode {
     };
     let client = ClientBuilder::new().with_proxy_from_environment();
     let mut backoff = Backoff { first: Duration::from_secs_f64(seconds), attempts: 0 };
-    let mut lines = typed_lines();
+    let mut lines = Lines { unsent: None, typed: typed_lines() };
     loop {
         let start = Instant::now();
         let mut asked = Duration::ZERO;
@@ -37,7 +42,7 @@ async fn main() -> ExitCode {
             Ok(Ended::Normally) => return ExitCode::SUCCESS,
             Ok(Ended::By(code)) => (format!("the server closed with {code}"), code.is_temporary()),
             Err(error) => {
-                asked = error.retry_after().unwrap_or_default();
+                asked = error.retry_after().unwrap_or_default().min(MAX_ASKED);
                 (error.to_string(), error.is_temporary())
             }
         };
@@ -47,7 +52,40 @@ async fn main() -> ExitCode {
         }
         let delay = asked + backoff.next(start.elapsed());
         eprintln!("{reason}; again in {delay:.1?}");
-        sleep(delay).await;
+        if !lines.wait(delay).await {
+            return ExitCode::SUCCESS;
+        }
+    }
+}
+
+/// The lines that were typed.
+struct Lines {
+    /// A line that was not sent, because the connection was closing or was not there.
+    unsent: Option<String>,
+    typed: mpsc::Receiver<String>,
+}
+
+impl Lines {
+    /// Returns the next line, or `None` at the end of the input. A call that is dropped loses nothing.
+    async fn next(&mut self) -> Option<String> {
+        match self.unsent.take() {
+            Some(line) => Some(line),
+            None => self.typed.recv().await,
+        }
+    }
+
+    /// Waits, and keeps a line. Returns `false` as soon as the input ends.
+    async fn wait(&mut self, delay: Duration) -> bool {
+        let mut delay = pin!(sleep(delay));
+        loop {
+            tokio::select! {
+                () = &mut delay => return true,
+                line = self.typed.recv(), if self.unsent.is_none() => match line {
+                    Some(line) => self.unsent = Some(line),
+                    None => return false,
+                },
+            }
+        }
     }
 }
 
@@ -59,11 +97,7 @@ enum Ended {
     By(CloseCode),
 }
 
-async fn run(
-    client: &ClientBuilder,
-    uri: &str,
-    lines: &mut mpsc::Receiver<String>,
-) -> Result<Ended, Error> {
+async fn run(client: &ClientBuilder, uri: &str, lines: &mut Lines) -> Result<Ended, Error> {
     let mut socket = client.connect(uri).await?.socket;
     eprintln!("connected");
     talk(&mut socket, lines).await?;
@@ -75,33 +109,25 @@ async fn run(
 }
 
 /// Sends typed lines and prints messages until the connection is closed.
-async fn talk(
-    socket: &mut WebSocket<Stream>,
-    lines: &mut mpsc::Receiver<String>,
-) -> Result<(), Error> {
+async fn talk(socket: &mut WebSocket<Stream>, lines: &mut Lines) -> Result<(), Error> {
     loop {
         // `recv` and the channel lose nothing when the other branch is taken.
-        let line = tokio::select! {
+        tokio::select! {
             message = socket.recv() => match message? {
-                Some(Message::Text(text)) => {
-                    println!("{text}");
-                    continue;
-                }
-                Some(Message::Binary(bytes)) => {
-                    println!("[{} bytes]", bytes.len());
-                    continue;
-                }
+                Some(Message::Text(text)) => println!("{text}"),
+                Some(Message::Binary(bytes)) => println!("[{} bytes]", bytes.len()),
                 None => return Ok(()),
             },
-            line = lines.recv() => line,
-        };
-        match line {
-            Some(line) => match socket.send(line).await {
-                // After the server's Close, `recv` completes the closing handshake.
-                Ok(()) | Err(Error::Send(SendError::Closed)) => {}
-                Err(error) => return Err(error),
+            // After the server's Close, the line waits for the next connection.
+            line = lines.next(), if !socket.is_closing() => match line {
+                // The next `recv` writes it.
+                Some(line) => match socket.feed(&line).await {
+                    Ok(()) => {}
+                    Err(Error::Send(SendError::Closed)) => lines.unsent = Some(line),
+                    Err(error) => return Err(error),
+                },
+                None => return socket.close(CloseCode::NORMAL).await,
             },
-            None => return socket.close(CloseCode::NORMAL).await,
         }
     }
 }

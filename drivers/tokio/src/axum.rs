@@ -4,8 +4,9 @@
 //! use axum::Router;
 //! use axum::response::Response;
 //! use axum::routing::any;
-//! use tokio_websocket_proto::Error;
+//! use axum::serve::ListenerExt;
 //! use tokio_websocket_proto::axum::{WebSocket, WebSocketUpgrade};
+//! use tokio_websocket_proto::{Error, configure_tcp};
 //!
 //! async fn handler(ws: WebSocketUpgrade) -> Response {
 //!     ws.on_upgrade(|socket| async move {
@@ -27,6 +28,7 @@
 //! // `any`, since HTTP/1.1 opens a WebSocket with GET, and HTTP/2 with CONNECT.
 //! let app: Router = Router::new().route("/echo", any(handler));
 //! let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
+//! let listener = listener.tap_io(|tcp| drop(configure_tcp(tcp))); // no delay for short messages
 //! axum::serve(listener, app).await
 //! # }
 //! ```
@@ -188,6 +190,10 @@ impl WebSocketUpgrade {
     /// Returns the response that accepts, and calls `callback` with the connection in a task of its own.
     /// If the policy does not allow the origin, returns the response 403, drops `callback`, and calls what
     /// [`on_failed_upgrade`](Self::on_failed_upgrade) has set.
+    ///
+    /// `with_graceful_shutdown` of `axum::serve` does not wait for this task: the program closes the
+    /// connections and waits for them. A `tokio::sync::watch` channel does both: a change of its value tells
+    /// each task to close, and `Sender::closed` completes when all tasks have dropped their receivers.
     #[must_use = "the response opens the WebSocket"]
     pub fn on_upgrade<C, F>(mut self, callback: C) -> Response
     where

@@ -100,16 +100,19 @@ impl Response {
         std::str::from_utf8(value).ok()
     }
 
-    /// Formats the status code, and the first line of a body that is text: at most 200 characters, with
-    /// the control characters replaced.
-    pub(crate) fn fmt_status(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "status {}", self.status)?;
+    /// Returns the first line of a body that is text.
+    pub(crate) fn text(&self) -> Option<&str> {
         let line = self.body.trim_ascii_start().split(|byte| *byte == b'\n').next();
         let line = std::str::from_utf8(line.unwrap_or_default().trim_ascii_end());
         // HTML and XML are for browsers.
-        let Some(line) = line.ok().filter(|line| !line.is_empty() && !line.starts_with('<')) else {
-            return Ok(());
-        };
+        line.ok().filter(|line| !line.is_empty() && !line.starts_with('<'))
+    }
+
+    /// Formats the status code, and the [text](Self::text): at most 200 characters, with the control
+    /// characters replaced.
+    pub(crate) fn fmt_status(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "status {}", self.status)?;
+        let Some(line) = self.text() else { return Ok(()) };
         let printable = |character: char| match character.is_control() {
             true => char::REPLACEMENT_CHARACTER,
             false => character,
@@ -225,17 +228,14 @@ mod tests {
             (longer.as_bytes(), format!(" ({at_most}…)")),
         ] {
             let response =
-                || Box::new(Response { status: 403, fields: vec![], body: body.to_vec() });
+                |status| Box::new(Response { status, fields: vec![], body: body.to_vec() });
             assert_eq!(
-                Error::Rejected(response()).to_string(),
-                format!(
-                    "the server answered with status 403{shown}; it rejects the credentials or the field \
-                     Origin"
-                )
+                Error::Rejected(response(418)).to_string(),
+                format!("the server answered with status 418{shown}")
             );
             let address = "proxy:3128".into();
             assert_eq!(
-                ConnectError::ProxyRejected { address, response: response() }.to_string(),
+                ConnectError::ProxyRejected { address, response: response(403) }.to_string(),
                 format!(
                     "the proxy proxy:3128 rejected the tunnel with status 403{shown}; it does not allow \
                      this host and port, so ask who runs it"

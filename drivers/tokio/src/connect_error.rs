@@ -322,6 +322,15 @@ fn tls_advice(error: &io::Error) -> &'static str {
             | Certificate::ExpiredContext { .. }
             | Certificate::NotValidYet
             | Certificate::NotValidYetContext { .. } => "; check the clock of this machine",
+            Certificate::UnsupportedSignatureAlgorithmContext { .. }
+            | Certificate::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
+                "; use a certificate that is signed with SHA-256 and a key of ECDSA P-256 or RSA"
+            }
+            // rustls passes this error of its verifier on without a type of its own.
+            Certificate::Other(error) if error.to_string() == "CaUsedAsEndEntity" => {
+                "; it is a certificate of an issuer, so create one for the server: openssl req -x509 \
+                 -addext basicConstraints=critical,CA:FALSE"
+            }
             _ => "",
         },
         Some(_) => "",
@@ -362,6 +371,30 @@ impl std::error::Error for ConnectError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(feature = "rustls")]
+    #[test]
+    fn unsupported_certificate_has_advice() {
+        use tokio_rustls::rustls::{CertificateError as Certificate, Error};
+
+        for error in [
+            Certificate::UnsupportedSignatureAlgorithmContext {
+                signature_algorithm_id: vec![6],
+                supported_algorithms: Vec::new(),
+            },
+            Certificate::UnsupportedSignatureAlgorithmForPublicKeyContext {
+                signature_algorithm_id: vec![6],
+                public_key_algorithm_id: vec![6],
+            },
+        ] {
+            let error = Error::InvalidCertificate(error);
+            let error = io::Error::new(io::ErrorKind::InvalidData, error);
+            let text = ConnectError::Tls { address: "example.com".into(), error }.to_string();
+            let advice =
+                "; use a certificate that is signed with SHA-256 and a key of ECDSA P-256 or RSA";
+            assert!(text.ends_with(advice), "{text}");
+        }
+    }
 
     // The other errors are tested where they occur, over sockets.
     #[test]

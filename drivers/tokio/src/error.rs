@@ -22,7 +22,10 @@ pub enum Error {
     Io(io::Error),
     /// The connection failed: the peer broke a rule, exceeded a limit, did not answer in time or ended its
     /// stream without a Close frame. The sending half of a split connection also returns a failed transport
-    /// as this error.
+    /// as this error; the receiving half returns it as [`Io`](Self::Io).
+    ///
+    /// The value of a limit that was exceeded is in the configuration:
+    /// [`socket.connection().config().limits()`](websocket_proto::Connection::config).
     Connection(ConnectionError),
     /// The message or frame cannot be sent.
     Send(SendError),
@@ -112,6 +115,10 @@ impl fmt::Display for Error {
         match self {
             Self::Connect(error) => error.fmt(f),
             Self::Io(error) => error.fmt(f),
+            // Only a sending half returns it: the I/O error exists once, and the receiving half returns that.
+            Self::Connection(ConnectionError::Aborted) => {
+                write!(f, "{}; the receiving half returns the error", ConnectionError::Aborted)
+            }
             Self::Connection(error) => error.fmt(f),
             Self::Send(error) => error.fmt(f),
             Self::Handshake(error) => {
@@ -158,8 +165,10 @@ fn rejection_advice(response: &Response) -> &'static str {
     match response.status {
         200..=299 => "; it serves a page there, so check the path and the port",
         400 if mentions_https => "; the port may expect TLS, so try wss:// instead of ws://",
-        401 => "; it demands credentials, so give them in the field Authorization",
-        403 => "; it rejects the credentials or the field Origin",
+        // The server's own text is better advice.
+        401 | 403 if response.text().is_some() => "",
+        401 => "; it demands credentials, perhaps in the field Authorization",
+        403 => "; it may reject the credentials or the field Origin",
         404 => "; check the path",
         429 | 502..=504 => "; try again later",
         _ => "",

@@ -173,8 +173,10 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Incoming<IO> {
         }
     }
 
-    /// Rejects the request with a prepared response. The body is the reason phrase; [`respond`](Self::respond)
-    /// sends a text of the program, which clients of this crate show in their error.
+    /// Rejects the request with a prepared response. The body is the reason phrase.
+    ///
+    /// For another status code, such as 401 with `WWW-Authenticate` or 429 with `Retry-After`, and for any response
+    /// that says why, call [`respond`](Self::respond): clients of this crate show its text in their error.
     ///
     /// Completes and closes the transport when the client has ended its stream. [`Timeouts::closing`] bounds the
     /// time to write each 16 KiB and then this wait; without it, a client that stays makes it wait for ever.

@@ -1,5 +1,5 @@
-// The examples in the README need the feature `axum`.
-#![cfg_attr(any(not(doctest), feature = "axum"), doc = include_str!("../README.md"))]
+// The examples in the README need the features `axum` and `ring`.
+#![cfg_attr(any(not(doctest), all(feature = "axum", feature = "ring")), doc = include_str!("../README.md"))]
 #![forbid(unsafe_code)]
 
 #[cfg(feature = "axum")]

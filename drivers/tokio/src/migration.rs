@@ -17,7 +17,8 @@
 //! - A server rejects pages of other origins. A public service allows them with
 //!   [`OriginPolicy`](crate::proto::handshake::OriginPolicy).
 //! - The halves of [`split`](crate::WebSocket::split) work in two tasks without a lock of the program. Keep
-//!   both: the receiving half answers Pings.
+//!   both: the receiving half answers Pings. In one task, as in `read.forward(write)`, they detect no peer that
+//!   reads nothing: [below](#streams-and-sinks) is what does.
 //!
 //! # Clients
 //!
@@ -65,11 +66,44 @@
 //! | `is_terminated` of `FusedStream` | none: [`outcome()`](crate::WebSocket::outcome) is there before `recv` has returned the failure and the messages before it. The stream ends with `None`, and then returns `None` again |
 //! | `send(message)` of `SinkExt` | the same, or [`send`](crate::WebSocket::send), which also takes strings, bytes and prepared messages |
 //! | `feed`, `flush` of `SinkExt` | [`feed`](crate::WebSocket::feed), [`flush`](crate::WebSocket::flush) |
-//! | `split()` of `StreamExt` | [`WebSocket::split`](crate::WebSocket::split). The halves of `StreamExt` work in two tasks, too, for generic code |
+//! | `split()` of `StreamExt` | [`WebSocket::split`](crate::WebSocket::split) for two tasks; `StreamExt::split(socket)` for [one task](#streams-and-sinks) and for generic code |
 //! | `reunite` | [`Sender::reunite`](crate::Sender::reunite) |
 //! | `close(frame)` | [`close(frame)`](crate::WebSocket::close), which waits for the peer's Close, or [`start_close`](crate::WebSocket::start_close), which does not |
 //! | `get_ref`, `get_mut`, `into_inner` | [`WebSocket::io`](crate::WebSocket::io), [`io_mut`](crate::WebSocket::io_mut), [`into_io`](crate::WebSocket::into_io) |
 //! | `get_config` | [`connection().config()`](crate::proto::Connection::config) |
+//!
+//! # Streams and sinks
+//!
+//! `read.forward(write)` polls one half at a time. While the sending half of
+//! [`WebSocket::split`](crate::WebSocket::split) is blocked, the receiving half is not polled, and it alone watches
+//! the timeouts: a peer that reads nothing blocks the task without end. The halves of `StreamExt::split` both drive
+//! the whole connection, and so does a loop of [`recv`](crate::WebSocket::recv) and
+//! [`feed`](crate::WebSocket::feed), which needs no copy of a message.
+//!
+//! A filter for text and binary messages is not needed: there are no others. In a spawned task, the compiler
+//! rejects a closure over messages in a combinator ("implementation of `FnOnce` is not general enough"), because
+//! [`Message`](crate::proto::Message) has a lifetime; a function is accepted:
+//!
+//! ```
+//! use std::future::{Ready, ready};
+//!
+//! use futures_util::{StreamExt, TryStreamExt};
+//! use tokio::net::TcpStream;
+//! use tokio_websocket_proto::WebSocket;
+//! use tokio_websocket_proto::proto::Message;
+//!
+//! /// Echoes text in a task of its own, and drops binary messages.
+//! fn echo_text(socket: WebSocket<TcpStream>) {
+//!     tokio::spawn(async move {
+//!         let (write, read) = StreamExt::split(socket);
+//!         read.try_filter(is_text).forward(write).await
+//!     });
+//! }
+//!
+//! fn is_text(message: &Message<'static>) -> Ready<bool> {
+//!     ready(message.is_text())
+//! }
+//! ```
 //!
 //! # Messages
 //!
@@ -79,12 +113,12 @@
 //! | `Message::Binary(Bytes)` | [`Message::Binary(Cow<[u8]>)`](crate::proto::Message); `Bytes` can be sent, and `Bytes::from(message.into_bytes())` copies nothing if the message is owned |
 //! | `Message::Ping(payload)`, sent | [`WebSocket::ping`](crate::WebSocket::ping); keepalive needs none |
 //! | `Message::Pong(payload)`, sent | none: Pings are answered |
-//! | `Message::Ping`, `Message::Pong`, received | none: Pings are answered, and [`Connection::rtt`](crate::proto::Connection::rtt) has the round-trip time |
+//! | `Message::Ping`, `Message::Pong`, received | none: Pings are answered. [`Connection::rtt`](crate::proto::Connection::rtt) has the round-trip time of keepalive Pings |
 //! | `Message::Close(frame)`, sent | [`WebSocket::close`](crate::WebSocket::close) |
 //! | `Message::Close(frame)`, received | `None` of `recv`, and [`peer_close`](crate::WebSocket::peer_close) |
 //! | `Message::Frame`, `Frame`, `FrameHeader`, `FrameSocket` | none in a connection; [`proto::frame`](crate::proto::frame) decodes and encodes headers |
 //! | `Message::text(..)`, `Message::binary(..)` | `Message::from(..)` |
-//! | `is_text`, `is_binary`, `len`, `is_empty` | the same |
+//! | `is_text`, `is_binary`, `len`, `is_empty` | the same; [`try_filter`](#streams-and-sinks) with them is not needed |
 //! | `is_ping`, `is_pong`, `is_close` | none: a message is text or binary |
 //! | `to_text`, `into_text` | [`as_text`](crate::proto::Message::as_text), [`into_text`](crate::proto::Message::into_text) |
 //! | `into_data` | [`into_bytes`](crate::proto::Message::into_bytes) |

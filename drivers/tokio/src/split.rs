@@ -31,8 +31,10 @@ use crate::websocket::{WebSocket, ping};
 /// # Waiting
 ///
 /// A call that waits neither reads nor watches a timeout: the receiving half must be polled meanwhile. If one
-/// task owns both halves and awaits [`send`](Self::send) while the peer does the same, both wait for ever;
-/// [`WebSocket::send`] reads while it waits.
+/// task owns both halves and awaits [`send`](Self::send) while the peer does the same, both wait for ever, and a
+/// peer that reads nothing blocks it without end, as in `receiver.forward(sender)` of `StreamExt`. In one task,
+/// use the [`WebSocket`], whose calls read and watch the timeouts while they wait, or `StreamExt::split(socket)`,
+/// whose halves do.
 pub struct Sender<IO>(pub(crate) Arc<Shared<IO>>);
 
 /// The half of a [`WebSocket`] that receives. It is created by [`WebSocket::split`].
@@ -75,7 +77,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Sender<IO> {
     }
 
     /// Queues a message if the output has room, as [`WebSocket::try_feed`] does, and wakes the receiving
-    /// half, which writes it.
+    /// half, which writes it when its task runs. A burst of more than the output has room for is refused before
+    /// that.
     ///
     /// # Errors
     ///
@@ -86,10 +89,10 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Sender<IO> {
     /// use tokio_websocket_proto::Sender;
     /// use tokio_websocket_proto::proto::{PreparedMessage, SendError};
     ///
-    /// /// Sends a message to all members of a chat room. A member that does not read misses it, and one
-    /// /// that has left is removed.
-    /// fn broadcast(members: &mut Vec<Sender<TcpStream>>, message: &PreparedMessage) {
-    ///     members.retain_mut(|member| match member.try_feed(message) {
+    /// /// Sends a price to all clients. A client that does not read misses it, and one that has left is
+    /// /// removed.
+    /// fn broadcast(clients: &mut Vec<Sender<TcpStream>>, price: &PreparedMessage) {
+    ///     clients.retain_mut(|client| match client.try_feed(price) {
     ///         Ok(()) => true,
     ///         Err(unsent) => unsent.error == SendError::Full,
     ///     });

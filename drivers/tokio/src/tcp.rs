@@ -19,7 +19,7 @@ const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 const MAX_UNSENT: u32 = 128 << 10;
 
 /// Sets the options with which a TCP socket suits WebSocket. [`connect`](crate::connect()) calls it; a
-/// server calls it for each socket that it accepts.
+/// server calls it for each socket that it accepts. With `axum::serve`, call it in `ListenerExt::tap_io`.
 ///
 /// - `TCP_NODELAY`: a short message leaves at once (Nagle's algorithm is off).
 /// - `TCP_NOTSENT_LOWAT` of 128 KiB, on Linux and Android: what cannot be sent yet stays in the program,

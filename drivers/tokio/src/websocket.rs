@@ -152,8 +152,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
     /// The next [`recv`](Self::recv) that waits for the transport writes everything that was queued,
     /// and so does [`flush`](Self::flush). While the call waits, it reads as `flush` does. A peer that
     /// does not read blocks it until a timeout fails the connection. A program that must not wait so
-    /// long drops the future, for example with `tokio::time::timeout`, or calls
-    /// [`try_feed`](Self::try_feed).
+    /// long drops the future: `tokio::time::timeout(PATIENCE, socket.feed(message))` loses no message of a
+    /// peer that reads, and a message whose future was dropped is not sent in part.
     ///
     /// # Errors
     ///
@@ -162,8 +162,12 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
         self.queue(message.into(), |connection, message| connection.send(message)).await
     }
 
-    /// Queues a message if the output has room, and never waits: a server that sends to many
-    /// connections skips those whose peers do not read.
+    /// Queues a message if the output has room, and never waits: for messages that a slow peer may miss, such as
+    /// prices of which only the last one counts.
+    ///
+    /// Nothing is written between two calls. A burst of more than the output has room for is therefore
+    /// refused also if the peer reads. Where no message may be lost, as in a chat, use [`feed`](Self::feed) with
+    /// a timeout.
     ///
     /// The message is written as after [`feed`](Self::feed). The output has room while less than
     /// [`Config::with_high_water_mark`](websocket_proto::Config::with_high_water_mark) is queued, 1 MiB by
@@ -177,34 +181,29 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
     ///
     /// ```
     /// use tokio::net::TcpStream;
-    /// use tokio::sync::broadcast::{self, error::RecvError};
-    /// use tokio_websocket_proto::proto::{CloseCode, PreparedMessage, SendError, Unsent};
+    /// use tokio::sync::watch;
+    /// use tokio_websocket_proto::proto::{CloseCode, SendError, Unsent};
     /// use tokio_websocket_proto::{Error, WebSocket};
     ///
-    /// /// Passes messages between a member and its chat room, until the member leaves.
-    /// async fn converse(
-    ///     mut member: WebSocket<TcpStream>,
-    ///     room: broadcast::Sender<PreparedMessage>,
+    /// /// Sends each price that the client is ready for. A client that reads slowly misses some.
+    /// async fn follow(
+    ///     mut client: WebSocket<TcpStream>,
+    ///     mut prices: watch::Receiver<String>,
     /// ) -> Result<(), Error> {
-    ///     let mut messages = room.subscribe();
     ///     loop {
     ///         tokio::select! {
-    ///             message = member.recv() => match message? {
-    ///                 Some(message) => drop(room.send(PreparedMessage::new(message))),
-    ///                 None => return Ok(()),
-    ///             },
-    ///             message = messages.recv() => match message {
-    ///                 Ok(message) => match member.try_feed(&message).map_err(Unsent::into_error) {
-    ///                     Ok(()) => {}
-    ///                     Err(SendError::Full) => return member.close(CloseCode::TRY_AGAIN_LATER).await,
-    ///                     // `recv` completes the closing handshake, or returns the failure.
-    ///                     Err(_) => {}
-    ///                 },
-    ///                 // This task was too slow for the channel.
-    ///                 Err(RecvError::Lagged(_)) => return member.close(CloseCode::TRY_AGAIN_LATER).await,
-    ///                 // Never while this task has `room`.
-    ///                 Err(RecvError::Closed) => return Ok(()),
-    ///             },
+    ///             message = client.recv() => if message?.is_none() { return Ok(()) },
+    ///             changed = prices.changed(), if !client.is_closing() => {
+    ///                 if changed.is_err() {
+    ///                     return client.close(CloseCode::GOING_AWAY).await;
+    ///                 }
+    ///                 let price = prices.borrow_and_update().clone();
+    ///                 match client.try_feed(price).map_err(Unsent::into_error) {
+    ///                     // `recv` writes it, and completes the closing handshake or returns the failure.
+    ///                     Ok(()) | Err(SendError::Full | SendError::Closed) => {}
+    ///                     Err(error) => return Err(error.into()),
+    ///                 }
+    ///             }
     ///         }
     ///     }
     /// }
@@ -246,7 +245,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
 
     /// Sends a Ping with at most 125 bytes of payload.
     ///
-    /// Keepalive needs no such call: see [`Timeouts`](websocket_proto::Timeouts).
+    /// Keepalive needs no such call: see [`Timeouts`](websocket_proto::Timeouts). The Pong is a sign of life, and
+    /// is not reported: [`Connection::rtt`] measures keepalive Pings only. To measure the round-trip time of a busy
+    /// connection, send a message that the application of the peer answers.
     ///
     /// # Errors
     ///
@@ -299,7 +300,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
     ///
     /// `frame` is a [`CloseCode`](websocket_proto::CloseCode), a [`CloseFrame`] or `None`.
     /// [`Timeouts::closing`](websocket_proto::Timeouts::closing) bounds the call; progress of queued output
-    /// restarts it. Without that timeout the call waits for the peer.
+    /// restarts it. Without that timeout the call waits for the peer. With the default of 10 s, the call takes
+    /// up to 11 s if the peer neither reads nor answers. To be rid of a peer at once, drop the `WebSocket`.
     ///
     /// # Errors
     ///
@@ -336,7 +338,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
 
 /// # Questions
 impl<IO> WebSocket<IO> {
-    /// Returns the state machine: its round-trip time, statistics, parameters and outcome.
+    /// Returns the state machine: its round-trip time, statistics, parameters and outcome. The
+    /// [round-trip time](Connection::rtt) is that of the last keepalive Ping, which is sent only after the peer was
+    /// silent for [`Timeouts::ping`](websocket_proto::Timeouts::ping): a busy connection has none.
     #[must_use]
     pub fn connection(&self) -> &Connection {
         &self.engine.connection
@@ -405,6 +409,47 @@ impl<IO> WebSocket<IO> {
         self.engine.connection.outcome()
     }
 
+    /// Returns whether a Close frame was sent or received, or the connection has failed. The calls that send
+    /// then return [`SendError::Closed`] or the failure, and [`recv`](Self::recv) completes the closing handshake.
+    ///
+    /// A loop that keeps what it could not send for the next connection asks this before it tries again: until
+    /// `recv` returns, each attempt would fail at once.
+    ///
+    /// ```
+    /// use tokio::net::TcpStream;
+    /// use tokio::sync::mpsc;
+    /// use tokio_websocket_proto::proto::SendError;
+    /// use tokio_websocket_proto::{Error, WebSocket};
+    ///
+    /// /// Sends lines until the connection ends. `unsent` keeps the line that was not sent.
+    /// async fn send_lines(
+    ///     socket: &mut WebSocket<TcpStream>,
+    ///     lines: &mut mpsc::Receiver<String>,
+    ///     unsent: &mut Option<String>,
+    /// ) -> Result<(), Error> {
+    ///     loop {
+    ///         if let Some(line) = &*unsent && !socket.is_closing() {
+    ///             match socket.feed(line).await {
+    ///                 Ok(()) => *unsent = None,
+    ///                 Err(Error::Send(SendError::Closed)) => {}
+    ///                 Err(error) => return Err(error),
+    ///             }
+    ///         }
+    ///         tokio::select! {
+    ///             message = socket.recv() => if message?.is_none() { return Ok(()) },
+    ///             line = lines.recv(), if unsent.is_none() => match line {
+    ///                 Some(line) => *unsent = Some(line),
+    ///                 None => return Ok(()),
+    ///             },
+    ///         }
+    ///     }
+    /// }
+    /// ```
+    #[must_use]
+    pub fn is_closing(&self) -> bool {
+        self.engine.connection.is_closing()
+    }
+
     /// Returns the peer's Close frame, if one with a code has arrived.
     #[must_use]
     pub fn peer_close(&self) -> Option<&CloseFrame<'static>> {
@@ -412,6 +457,10 @@ impl<IO> WebSocket<IO> {
     }
 
     /// Splits into a half that sends and a half that receives, for two tasks.
+    ///
+    /// One task that owns both halves detects no peer that reads nothing while it [waits](Sender#waiting) to
+    /// send; it needs no halves. `StreamExt::split(socket)` has halves for one task, for
+    /// [combinators](crate::migration#streams-and-sinks) such as `forward`.
     #[must_use]
     pub fn split(self) -> (Sender<IO>, Receiver<IO>) {
         split(self.engine, self.reading)

@@ -75,6 +75,18 @@ async fn members_of_a_room_hear_each_other_and_nobody_else() {
 }
 
 #[tokio::test]
+async fn member_that_talks_without_a_pause_stays() {
+    let server = Server::start().await;
+    let mut ann = server.enter("/rooms/hall/Ann").await;
+    for _ in 0..10_000 {
+        ann.feed("Hello").await.unwrap();
+    }
+    ann.start_close(CloseCode::NORMAL).unwrap();
+    while ann.recv().await.unwrap().is_some() {}
+    assert_eq!(ann.peer_close().unwrap().code(), CloseCode::NORMAL);
+}
+
+#[tokio::test]
 async fn history_has_the_last_twenty_messages() {
     let server = Server::start().await;
     let mut ann = server.enter("/rooms/tea/Ann").await;

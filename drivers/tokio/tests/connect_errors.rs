@@ -175,6 +175,19 @@ async fn certificate_of_another_name() {
 }
 
 #[tokio::test]
+async fn certificate_of_an_issuer() {
+    let issuer = Tls::of_an_issuer();
+    let acceptor = issuer.acceptor;
+    let port = serve(move |socket| acceptor.accept(socket)).await;
+    let client = ClientBuilder::new().with_tls(issuer.client);
+    let (error, text) = unreached(&client, &format!("wss://localhost:{port}/")).await;
+    assert!(matches!(error, ConnectError::Tls { .. }));
+    let advice = "; it is a certificate of an issuer, so create one for the server: openssl req -x509 \
+                  -addext basicConstraints=critical,CA:FALSE";
+    assert!(text.ends_with(advice), "{text}");
+}
+
+#[tokio::test]
 async fn certificate_that_has_expired() {
     let expired = Tls::new(2000);
     let acceptor = expired.acceptor;
@@ -295,11 +308,17 @@ async fn responses_of_http_servers() {
     for (status, advice) in [
         (200, "; it serves a page there, so check the path and the port"),
         (400, ""),
-        (401, "; it demands credentials, so give them in the field Authorization"),
-        (403, "; it rejects the credentials or the field Origin"),
+        (401, "; it demands credentials, perhaps in the field Authorization"),
+        (403, "; it may reject the credentials or the field Origin"),
         (404, "; check the path"),
         (503, "; try again later"),
     ] {
+        for page in ["", "<html>"] {
+            let expected = format!("the server answered with status {status}{advice}");
+            assert_eq!(after_status(status, page).await, expected);
+        }
+        // A text of the server takes the place of advice that guesses.
+        let advice = if matches!(status, 401 | 403) { "" } else { advice };
         let expected = format!("the server answered with status {status} (text){advice}");
         assert_eq!(after_status(status, "text").await, expected);
     }

@@ -5,7 +5,9 @@ use std::time::Duration;
 use futures_util::{SinkExt, StreamExt};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio_websocket_proto::proto::handshake::{Acceptance, ClientRequest, Field, InvalidHead};
-use tokio_websocket_proto::proto::{CloseCode, Message};
+use tokio_websocket_proto::proto::{
+    CloseCode, Connection, ConnectionError, Input, Message, Negotiated, Timeout,
+};
 use tokio_websocket_proto::{
     DEFAULT_CONFIG, Error, Incoming, WebSocket, accept, client, client_with,
 };
@@ -78,6 +80,26 @@ async fn stream_and_sink_carry_owned_messages() {
     }
     SinkExt::close(&mut client).await.unwrap();
     server.await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn stream_and_sink_in_one_task_detect_a_peer_that_reads_nothing() {
+    let (io, mut peer) = duplex(1000);
+    let connection = Connection::server(&DEFAULT_CONFIG, &Negotiated::default());
+    let socket = WebSocket::from_parts(io, connection, Input::owned(Vec::new()));
+    // 64 messages of 32 KiB, masked with zeros.
+    let frame = [&b"\x82\xFE\x80\x00\0\0\0\0"[..], &[7; 1 << 15]].concat();
+    let sending = tokio::spawn(async move {
+        for _ in 0..64 {
+            peer.write_all(&frame).await?;
+        }
+        std::future::pending::<std::io::Result<()>>().await
+    });
+    let (sink, stream) = StreamExt::split(socket);
+    let error = stream.forward(sink).await.unwrap_err();
+    let expected = ConnectionError::Timeout(Timeout::Output);
+    assert!(matches!(error, Error::Connection(error) if error == expected), "{error}");
+    sending.abort();
 }
 
 #[tokio::test(start_paused = true)]

@@ -112,6 +112,17 @@ async fn client_connects_again_after_a_restart_of_the_server() {
 }
 
 #[tokio::test]
+async fn client_ends_with_its_input_while_it_waits_to_connect_again() {
+    let (listener, port) = listen().await;
+    let mut client = start("client", &[&format!("ws://127.0.0.1:{port}/"), "1000"]);
+    let mut socket = accept(listener.accept().await.unwrap().0).await.unwrap();
+    socket.send("restarting").await.unwrap();
+    assert_eq!(client.line().await, "restarting");
+    socket.close(CloseCode::SERVICE_RESTART).await.unwrap();
+    client.finish().await.unwrap();
+}
+
+#[tokio::test]
 async fn client_ends_normally_after_a_close_with_1000_or_without_a_code() {
     for frame in [Some(CloseFrame::new(CloseCode::NORMAL, "").unwrap()), None] {
         let (listener, port) = listen().await;
@@ -129,7 +140,7 @@ async fn client_stops_when_the_server_rejects_it() {
     let client = start("client", &[&format!("ws://127.0.0.1:{port}/")]);
     assert_eq!(
         client.finish().await.unwrap_err(),
-        "the server answered with status 401; it demands credentials, so give them in the field \
+        "the server answered with status 401; it demands credentials, perhaps in the field \
          Authorization\n"
     );
 
@@ -164,6 +175,19 @@ async fn broadcast_server_sends_each_message_to_all_others() {
 }
 
 #[cfg(unix)]
+#[tokio::test]
+async fn broadcast_server_keeps_a_client_that_sends_without_a_pause() {
+    let mut server = start("broadcast_server", &["127.0.0.1:0"]);
+    let line = server.line().await;
+    let mut socket = connect(line.strip_prefix("listening on ").unwrap()).await.unwrap();
+    for _ in 0..10_000 {
+        socket.feed("Hello").await.unwrap();
+    }
+    socket.start_close(CloseCode::NORMAL).unwrap();
+    assert_eq!(socket.recv().await.unwrap(), None);
+    assert_eq!(socket.peer_close().unwrap().code(), CloseCode::NORMAL);
+}
+
 #[tokio::test]
 async fn broadcast_server_closes_its_clients_when_it_is_interrupted() {
     let mut server = start("broadcast_server", &["127.0.0.1:0"]);

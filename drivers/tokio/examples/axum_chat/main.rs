@@ -12,6 +12,7 @@ mod tls;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Path, State};
@@ -22,13 +23,17 @@ use axum::serve::{Listener, ListenerExt};
 use rooms::Rooms;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio::time::timeout;
 use tokio_websocket_proto::axum::{WebSocket, WebSocketUpgrade};
-use tokio_websocket_proto::proto::{CloseCode, Config, Deflate, Limits, SendError, Unsent};
-use tokio_websocket_proto::{Error, default_config};
+use tokio_websocket_proto::proto::{CloseCode, Config, Deflate, Limits, SendError};
+use tokio_websocket_proto::{Error, configure_tcp, default_config};
 
 static CONFIG: Config = default_config()
     .with_limits(Limits::DEFAULT.with_max_message(4096))
     .with_deflate(Deflate::new());
+
+/// The time for which a member may read too slowly.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A member that does not read its messages is disconnected, and may come back.
 const TOO_LATE: CloseCode = CloseCode::TRY_AGAIN_LATER;
@@ -55,7 +60,7 @@ async fn main() -> std::io::Result<()> {
         serve(listener, interrupt).await
     } else {
         println!("listening on http://{address}/");
-        serve(listener.tap_io(|socket| drop(socket.set_nodelay(true))), interrupt).await
+        serve(listener.tap_io(|socket| drop(configure_tcp(socket))), interrupt).await
     }
 }
 
@@ -77,7 +82,7 @@ where
         sender.send_replace(());
     };
     axum::serve(listener, app).with_graceful_shutdown(stop).await?;
-    // Each connection holds a receiver.
+    // axum does not wait for the connections of `on_upgrade`. Each one holds a receiver.
     leave.closed().await;
     Ok(())
 }
@@ -112,22 +117,24 @@ async fn converse(
         socket.feed(message).await?;
     }
     loop {
-        // The next `recv` writes everything that was fed.
+        // The room comes before `recv`: it returns what this member says, too, which must leave the channel as
+        // fast as it comes. The next `recv` writes everything that was fed.
         tokio::select! {
+            biased;
+            _ = chat.leaving.changed() => return socket.close(CloseCode::GOING_AWAY).await,
+            message = seat.next(), if !socket.is_closing() => match message {
+                Ok(message) => match timeout(PATIENCE, socket.feed(&message)).await {
+                    // After a Close, `recv` completes the closing handshake.
+                    Ok(Ok(()) | Err(Error::Send(SendError::Closed))) => {}
+                    Ok(Err(error)) => return Err(error),
+                    Err(_) => return socket.close(TOO_LATE).await,
+                },
+                Err(_) => return socket.close(TOO_LATE).await,
+            },
             message = socket.recv() => match message? {
                 Some(message) => seat.say(message.as_text().unwrap_or("sent binary data")),
                 None => return Ok(()),
             },
-            message = seat.next() => match message {
-                Ok(message) => match socket.try_feed(&message).map_err(Unsent::into_error) {
-                    Ok(()) => {}
-                    Err(SendError::Full) => return socket.close(TOO_LATE).await,
-                    // `recv` completes the closing handshake, or returns the failure.
-                    Err(_) => {}
-                },
-                Err(_) => return socket.close(TOO_LATE).await,
-            },
-            _ = chat.leaving.changed() => return socket.close(CloseCode::GOING_AWAY).await,
         }
     }
 }

@@ -9,6 +9,7 @@ use axum::serve::Listener;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
+use tokio_websocket_proto::configure_tcp;
 use tokio_websocket_proto::tokio_rustls::TlsAcceptor;
 use tokio_websocket_proto::tokio_rustls::rustls::pki_types::PrivateKeyDer;
 use tokio_websocket_proto::tokio_rustls::rustls::{ServerConfig, crypto::ring};
@@ -30,7 +31,7 @@ pub(crate) fn listen(mut listener: TcpListener) -> io::Result<TlsListener> {
             let (socket, peer) = Listener::accept(&mut listener).await;
             let (acceptor, sender) = (acceptor.clone(), sender.clone());
             tokio::spawn(async move {
-                let _ = socket.set_nodelay(true);
+                let _ = configure_tcp(&socket);
                 let accepting = timeout(Duration::from_secs(10), acceptor.accept(socket));
                 if let Ok(Ok(stream)) = accepting.await {
                     let _ = sender.send((stream, peer)).await;

@@ -35,21 +35,32 @@ pub(crate) struct Tls {
 
 pub(crate) static TLS: LazyLock<Tls> = LazyLock::new(|| Tls::new(4000));
 
+fn parameters() -> rcgen::CertificateParams {
+    rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap()
+}
+
 impl Tls {
     /// A certificate that is valid until `last_year`.
     pub(crate) fn new(last_year: i32) -> Self {
-        Self::create(last_year, false)
+        let mut parameters = parameters();
+        parameters.not_after = rcgen::date_time_ymd(last_year, 1, 1);
+        Self::create(parameters, false)
+    }
+
+    /// A certificate that may issue others, as `openssl req -x509` creates it.
+    pub(crate) fn of_an_issuer() -> Self {
+        let mut parameters = parameters();
+        parameters.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        Self::create(parameters, false)
     }
 
     /// A server that demands a certificate of the client, and a client without one.
     pub(crate) fn with_client_certificates() -> Self {
-        Self::create(4000, true)
+        Self::create(parameters(), true)
     }
 
-    fn create(last_year: i32, demands_certificate: bool) -> Self {
+    fn create(parameters: rcgen::CertificateParams, demands_certificate: bool) -> Self {
         let provider: Arc<CryptoProvider> = ring::default_provider().into();
-        let mut parameters = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap();
-        parameters.not_after = rcgen::date_time_ymd(last_year, 1, 1);
         let key = rcgen::KeyPair::generate().unwrap();
         let certificate = parameters.self_signed(&key).unwrap();
         let (pem, certificate) = (certificate.pem(), certificate.der().clone());
