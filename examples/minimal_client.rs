@@ -2,12 +2,23 @@
 
 use std::error::Error;
 use std::net::{Shutdown, TcpStream};
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use websocket_proto::handshake::{ClientEvent, ClientHandshake, ClientRequest, Handshake, Uri};
 use websocket_proto::{CloseCode, Config, Event, Input, Timeouts, Transport, Unsent};
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<(), Box<dyn Error>> {
     let argument = |at, default: &str| std::env::args().nth(at).unwrap_or(default.into());
     let (address, message) = (argument(1, "ws://127.0.0.1:9001/"), argument(2, "Hello"));
     let uri = Uri::parse(&address)?;
