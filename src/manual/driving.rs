@@ -22,8 +22,18 @@
 //! A blocking socket waits for one direction at a time. While `write_to` waits for a peer that does
 //! not read, nothing is received: two programs that both send large messages without reading block
 //! each other for ever. Set a write timeout and a read timeout on the socket
-//! (`TcpStream::set_write_timeout`, `set_read_timeout`; 1 s is usual): `write_to` and `read_from`
-//! then return [`Io::Blocked`](crate::Io::Blocked), and the loop continues with the other direction.
+//! (`TcpStream::set_write_timeout`, `set_read_timeout`): `write_to` and `read_from` then return
+//! [`Io::Blocked`](crate::Io::Blocked), and the loop continues with the other direction.
+//!
+//! These timeouts set the rate while both directions are full: one read buffer for each write timeout.
+//! With 64 KiB and 10 ms, that is 6 MB/s; with 1 s it would be 64 KiB/s. Therefore:
+//!
+//! - the write timeout is 10 ms;
+//! - the read timeout is 10 ms after `write_to` returned `Blocked`, and otherwise the time until
+//!   something else is due, such as 1 s for the report of the time.
+//!
+//! [`time`](super::time#a-blocking-driver) has this loop. Both ends need it: one that waits longer slows
+//! the other down.
 //!
 //! The read timeout is also the delay of what the program sends on its own initiative: the loop sends
 //! it before the next read. A server that broadcasts uses 50 ms, as the example `broadcast` does, or a
@@ -146,14 +156,14 @@
 #![cfg_attr(not(feature = "std"), doc = "```ignore")]
 //! use std::io;
 //! use std::net::{Shutdown, TcpStream};
-//! use std::time::Instant;
+//! use std::time::{Duration, Instant};
 //!
 //! use websocket_proto::{Connection, Event, Input, Io, Message, Next, Transport};
 //!
 //! struct Client {
 //!     connection: Connection,
 //!     input: Input<'static>,
-//!     socket: TcpStream, // with a read timeout and a write timeout of 1 s
+//!     socket: TcpStream, // with a write timeout of 10 ms
 //!     origin: Instant,   // that of the handshake
 //! }
 //!
@@ -167,14 +177,14 @@
 //!                 Next::Control => drop(self.connection.receive(&mut self.input)),
 //!                 Next::Write => {
 //!                     if self.connection.output().write_to(&mut self.socket)? == Io::Blocked {
-//!                         self.input.read_from(&mut self.socket)?;
+//!                         self.read(Duration::from_millis(10))?;
 //!                     }
 //!                 }
 //!                 Next::Read => {
 //!                     if self.connection.transport() == Transport::Drain {
 //!                         let _ = self.socket.shutdown(Shutdown::Write);
 //!                     }
-//!                     self.input.read_from(&mut self.socket)?;
+//!                     self.read(Duration::from_secs(1))?;
 //!                 }
 //!                 Next::Closed => return Ok(None),
 //!             }
@@ -187,6 +197,11 @@
 //!             }
 //!             _ => Ok(None), // With `Delivery::Messages`, no other event follows `Next::Message`.
 //!         }
+//!     }
+//!
+//!     fn read(&mut self, longest: Duration) -> io::Result<Io> {
+//!         self.socket.set_read_timeout(Some(longest))?;
+//!         self.input.read_from(&mut self.socket)
 //!     }
 //! }
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
