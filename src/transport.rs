@@ -13,7 +13,7 @@ use crate::CloseCode;
 ///
 /// ```
 /// use websocket_proto::session::Session;
-/// use websocket_proto::{Input, Role, Transport};
+/// use websocket_proto::{EntropyError, Input, Role, Transport};
 ///
 /// let mut session = Session::new(Role::Server);
 /// assert_eq!(session.transport(), Transport::Open);
@@ -22,7 +22,7 @@ use crate::CloseCode;
 /// let mut bytes = *b"\x88\x82\0\0\0\0\x03\xe8";
 /// session.receive(&mut Input::with_bytes(&mut bytes))?;
 /// let mut out = [0; Session::MAX_CONTROL_FRAME_LEN];
-/// session.write_reply(|| unreachable!("a server masks nothing"), &mut out)?;
+/// session.write_reply(|| Err(EntropyError), &mut out)?; // a server masks nothing
 /// assert_eq!(session.transport(), Transport::Drain);
 /// # Ok::<(), Box<dyn core::error::Error>>(())
 /// ```
