@@ -147,6 +147,22 @@ fn lists_match_hosts_subdomains_and_ports() {
 }
 
 #[test]
+fn lists_with_same_also_match_the_pages_of_this_server() {
+    let cases = [
+        ("https://example.com", "example.com", true),
+        ("http://example.com:8080", "example.com:8080", true),
+        ("https://other.example", "example.com", true),
+        ("http://example.com:8080", "example.com", false),
+        ("https://evil-example.com", "example.com", false),
+        ("same", "example.com", false),
+        ("same", "same", false),
+        ("null", "", false),
+    ];
+    check(OriginPolicy::list(&["same", "https://other.example"]), &cases);
+    check(OriginPolicy::list(&["https://other.example", "same"]), &cases);
+}
+
+#[test]
 fn lists_match_files_sandboxed_pages_and_browser_extensions() {
     check(
         OriginPolicy::list(&["file://"]),
@@ -211,18 +227,17 @@ fn lists_reject_malformed_entries() {
         "file://:80",
         "://h",
         "NULL",
+        "SAME",
+        "same:*",
         " https://h",
         "https://h,https://i",
     ] {
         let list = ["https://example.com", entry, "null"];
         let error = OriginPolicy::try_list(&list).unwrap_err();
-        assert_eq!(error.index, 1, "{entry:?}");
+        assert_eq!(error.entry, entry);
     }
-    let error = OriginPolicy::try_list(&["h"]).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "entry 0 of the list is not an origin such as https://example.com"
-    );
+    let error = OriginPolicy::try_list(&["same", "h"]).unwrap_err();
+    assert_eq!(error.to_string(), "\"h\" is not an origin such as https://example.com");
 }
 
 #[test]
@@ -283,7 +298,7 @@ fn rejection_names_both_values_and_the_setting() {
                 "Origin \"https://chat.example\"",
                 "host \"example.com\"",
                 "If a proxy rewrites Host",
-                "OriginPolicy::list",
+                "beside \"same\" with OriginPolicy::list",
             ],
         ),
         (
