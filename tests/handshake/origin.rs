@@ -2,7 +2,8 @@
 
 use websocket_proto::Config;
 use websocket_proto::handshake::{
-    Field, Handshake, HandshakeError, OriginPolicy, ServerEvent, ServerHandshake, Uri,
+    AcceptError, Acceptance, Field, Handshake, HandshakeError, OriginPolicy, Rejection,
+    ServerEvent, ServerHandshake, Uri,
 };
 
 use crate::driving::receive;
@@ -334,6 +335,23 @@ fn rejection_names_both_values_and_the_setting() {
     // Bytes beyond ASCII are escaped.
     let explanation = OriginPolicy::same().explain(b"http://\xff\"", "h").to_string();
     assert!(explanation.contains(r#""http://\xff\"""#), "{explanation}");
+}
+
+#[test]
+fn rejected_origin_leaves_the_request_to_be_logged_and_no_second_answer() {
+    let mut handshake = ServerHandshake::new(&SAME);
+    receive(&mut handshake, &request("/chat", "https://chat.example"));
+    written(handshake.output());
+    assert_eq!(handshake.request().unwrap().path(), "/chat");
+    assert_eq!(handshake.reject(Rejection::NotFound), Err(AcceptError::NotReady));
+    assert_eq!(handshake.respond(200, &[], b""), Err(AcceptError::NotReady));
+    let unaccepted = handshake.accept(&Acceptance::new()).unwrap_err();
+    assert_eq!(unaccepted.error, AcceptError::NotReady);
+    let unaccepted = unaccepted.handshake.into_request().unwrap_err();
+    let mut handshake = unaccepted.handshake;
+    assert!(handshake.request().is_some() && handshake.output().is_empty());
+    handshake.abort();
+    assert!(handshake.request().is_none());
 }
 
 #[test]
