@@ -62,6 +62,11 @@ pub enum Io {
 pub struct Outcome {
     /// Whether the closing handshake was complete: a Close frame was received and one was written.
     pub clean: bool,
-    /// The code of the peer's Close frame: 1005 if it carried none, 1006 if no Close frame arrived.
+    /// The code of the peer's Close frame: 1005 if it carried none, 1006 if none arrived before the end of
+    /// the connection.
+    ///
+    /// After this end has failed the connection, the code is 1006 whatever arrives: a Close frame of the
+    /// peer is then not processed (section 7.1.7). The code that this end sent is
+    /// [`ConnectionError::close_code`](crate::ConnectionError::close_code).
     pub code: CloseCode,
 }
