@@ -93,6 +93,7 @@ impl<'a> OriginPolicy<'a> {
     /// reads the list from a file leaks it, once:
     ///
     /// ```
+    /// # #[cfg(feature = "alloc")] {
     /// use websocket_proto::Config;
     /// use websocket_proto::handshake::{InvalidOrigin, OriginPolicy};
     ///
@@ -101,6 +102,7 @@ impl<'a> OriginPolicy<'a> {
     ///     Ok(Config::new().with_origin_policy(OriginPolicy::try_list(origins.leak())?))
     /// }
     /// assert!(config("same\nhttps://*.example.com".into()).is_ok());
+    /// # }
     /// ```
     pub const fn try_list(origins: &'a [&'a str]) -> Result<Self, InvalidOrigin<'a>> {
         match first_malformed(origins) {
