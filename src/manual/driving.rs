@@ -25,8 +25,9 @@
 //! (`TcpStream::set_write_timeout`, `set_read_timeout`): `write_to` and `read_from` then return
 //! [`Io::Blocked`](crate::Io::Blocked), and the loop continues with the other direction.
 //!
-//! These timeouts set the rate while both directions are full: one read buffer for each write timeout.
-//! With 64 KiB and 10 ms, that is 6 MB/s; with 1 s it would be 64 KiB/s. Therefore:
+//! These timeouts set the rate while both directions are full: one read buffer for one or two write
+//! timeouts (a write that accepts a part waits, and so does the next one). With 64 KiB and 10 ms, that is
+//! 3 to 6 MB/s; with 1 s it would be 32 to 64 KiB/s. Therefore:
 //!
 //! - the write timeout is 10 ms;
 //! - the read timeout is 10 ms after `write_to` returned `Blocked`, and otherwise the time until

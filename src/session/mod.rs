@@ -17,10 +17,10 @@
 //! 5. **Read** into [`Input::space`](crate::Input::space), report the number of bytes to
 //!    [`Input::filled`](crate::Input::filled), and repeat. 0 bytes are the end of the stream.
 //!
-//! This function is a complete server for one client. The parser of the opening handshake parses the
-//! buffer from its beginning at each call; [`Input::with_unread`](crate::Input::with_unread) continues
-//! with the bytes after the head, if there are any, and with the whole buffer after them. A head that
-//! fills the buffer is an error, because its limit is smaller.
+//! This function is a complete server for one client. The request is gathered at the beginning of a buffer;
+//! a request that fills it is an error, because the limit on the head is smaller.
+//! [`Input::with_unread`](crate::Input::with_unread) then continues with the bytes after the head, if there
+//! are any, and after them with the whole buffer.
 //!
 //! ```
 //! use std::error::Error;
