@@ -34,15 +34,15 @@ async fn serve<S: Read + Write>(socket: &mut S) -> Result<(), S::Error> {
     let Some(received) = open(socket, &mut buffer, &mut out).await? else { return Ok(()) };
     let mut session = Session::new(Role::Server);
     // The first bytes of the client may have come with its request.
-    let mut input = Input::with_bytes(&mut buffer[received]);
-    echo(&mut session, &mut input, socket, &mut out).await?;
-    let mut input = Input::new(&mut buffer);
-    while session.transport() == Transport::Open {
+    let mut input = Input::with_unread(&mut buffer, received);
+    loop {
+        echo(&mut session, &mut input, socket, &mut out).await?;
+        if session.transport() != Transport::Open {
+            return Ok(());
+        }
         let len = socket.read(input.space()).await?;
         input.filled(len);
-        echo(&mut session, &mut input, socket, &mut out).await?;
     }
-    Ok(())
 }
 
 /// Reads and answers the request. Returns the range of the bytes after it, or `None` if it was rejected.

@@ -6,9 +6,15 @@ use std::thread::{self, Builder};
 use std::time::{Duration, Instant};
 
 use websocket_proto::handshake::{Acceptance, Handshake, Rejection, ServerEvent, ServerHandshake};
-use websocket_proto::{Config, Event, Input, Timeouts, Transport, Unsent};
+use websocket_proto::{Config, Event, Input, Io, Timeouts, Transport, Unsent};
 
 static CONFIG: Config = Config::new().with_timeouts(Timeouts::RECOMMENDED);
+
+/// The longest wait for bytes while no output is queued. The loops report the time after it.
+const QUIET: Duration = Duration::from_secs(1);
+
+/// The longest wait for one direction while output is queued: the client may be waiting for the other one.
+const BLOCKED: Duration = Duration::from_millis(10);
 
 fn main() -> std::io::Result<()> {
     let listener = TcpListener::bind(std::env::args().nth(1).unwrap_or("127.0.0.1:9001".into()))?;
@@ -25,9 +31,8 @@ fn main() -> std::io::Result<()> {
 }
 
 fn serve(mut socket: TcpStream) -> Result<(), Box<dyn std::error::Error>> {
-    // The loops report the time about once per second.
-    socket.set_read_timeout(Some(Duration::from_secs(1)))?;
-    socket.set_write_timeout(Some(Duration::from_secs(1)))?;
+    socket.set_read_timeout(Some(QUIET))?;
+    socket.set_write_timeout(Some(BLOCKED))?;
     let (start, mut input) = (Instant::now(), Input::owned(vec![0; 64 * 1024]));
     let mut handshake = ServerHandshake::new(&CONFIG);
     let mut connection = loop {
@@ -43,8 +48,9 @@ fn serve(mut socket: TcpStream) -> Result<(), Box<dyn std::error::Error>> {
     };
     loop {
         connection.handle_timeout(start.elapsed());
-        connection.output().write_to(&mut socket)?;
+        let written = connection.output().write_to(&mut socket)?;
         let true = follow(connection.transport(), &socket) else { return Ok(()) };
+        socket.set_read_timeout(Some(if written == Io::Blocked { BLOCKED } else { QUIET }))?;
         input.read_from(&mut socket)?;
         while connection.has_room()
             && let Some(event) = connection.receive(&mut input)

@@ -2,12 +2,29 @@
 
 use std::error::Error;
 use std::net::{Shutdown, TcpStream};
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use websocket_proto::handshake::{ClientEvent, ClientHandshake, ClientRequest, Handshake, Uri};
-use websocket_proto::{CloseCode, Config, Event, Input, Timeouts, Transport, Unsent};
+use websocket_proto::{CloseCode, Config, Event, Input, Io, Timeouts, Transport, Unsent};
 
-fn main() -> Result<(), Box<dyn Error>> {
+/// The longest wait for bytes while no output is queued. The loop reports the time after it.
+const QUIET: Duration = Duration::from_secs(1);
+
+/// The longest wait for one direction while output is queued: the server may be waiting for the other one.
+const BLOCKED: Duration = Duration::from_millis(10);
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<(), Box<dyn Error>> {
     let argument = |at, default: &str| std::env::args().nth(at).unwrap_or(default.into());
     let (address, message) = (argument(1, "ws://127.0.0.1:9001/"), argument(2, "Hello"));
     let uri = Uri::parse(&address)?;
@@ -15,9 +32,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         return Err("wss:// needs a TLS library".into());
     }
     let mut socket = TcpStream::connect((uri.host(), uri.port()))?;
-    // The loop reports the time about once per second.
-    socket.set_read_timeout(Some(Duration::from_secs(1)))?;
-    socket.set_write_timeout(Some(Duration::from_secs(1)))?;
+    socket.set_read_timeout(Some(QUIET))?;
+    socket.set_write_timeout(Some(BLOCKED))?;
     let (start, mut input) = (Instant::now(), Input::owned(vec![0; 64 * 1024]));
     let config = Config::new().with_timeouts(Timeouts::RECOMMENDED);
     let mut handshake = ClientHandshake::new(config, &ClientRequest::new(&uri))?;
@@ -35,12 +51,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     connection.send(message).map_err(Unsent::into_error)?;
     loop {
         connection.handle_timeout(start.elapsed());
-        connection.output().write_to(&mut socket)?;
+        let written = connection.output().write_to(&mut socket)?;
         match connection.transport() {
             Transport::Open => {}
             Transport::Drain => drop(socket.shutdown(Shutdown::Write)),
             Transport::Close | Transport::Abort => break,
         }
+        socket.set_read_timeout(Some(if written == Io::Blocked { BLOCKED } else { QUIET }))?;
         input.read_from(&mut socket)?;
         while let Some(event) = connection.receive(&mut input) {
             if let Event::Message(message) = event {

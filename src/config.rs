@@ -115,8 +115,9 @@ impl Config {
 
     /// Sets the origins whose pages may connect to a server (RFC 6455, section 10.2).
     ///
-    /// The default is the server's own origin, the only safe policy when authentication uses
-    /// cookies.
+    /// The default is the server's own origin, [`OriginPolicy::same`]. To allow others beside it, use a
+    /// list with the entry `same`; [`OriginPolicy::try_list`] shows how a program reads a list at run time.
+    /// When authentication uses cookies, allow only origins whose pages may act for the user.
     #[must_use]
     pub const fn with_origin_policy(mut self, policy: OriginPolicy<'static>) -> Self {
         self.origin_policy = policy;

@@ -3,6 +3,7 @@
 #[cfg(feature = "alloc")]
 use alloc::vec::Vec;
 use core::fmt;
+use core::ops::Range;
 
 #[cfg(feature = "std")]
 use crate::Io;
@@ -15,7 +16,8 @@ use crate::Io;
 /// without losing bytes.
 ///
 /// An `Input` borrows its storage ([`new`](Self::new)), owns it ([`owned`](Self::owned)), or wraps
-/// bytes that were read elsewhere ([`with_bytes`](Self::with_bytes)).
+/// bytes that were read elsewhere ([`with_bytes`](Self::with_bytes),
+/// [`with_unread`](Self::with_unread)).
 ///
 /// ```
 /// use websocket_proto::Input;
@@ -94,6 +96,38 @@ impl<'b> Input<'b> {
         Self::over(Storage::Borrowed(bytes), end)
     }
 
+    /// Creates an input that reads into `storage`, where the bytes `unread` were read already.
+    ///
+    /// It continues a buffer into which the opening handshake was read: `unread` are the bytes after the
+    /// head, often none. With [`with_bytes`](Self::with_bytes), they would be the whole storage. The page
+    /// [`session`](crate::session) has a complete program.
+    ///
+    /// # Panics
+    ///
+    /// Panics if `unread` is not a range of `storage`.
+    ///
+    /// ```
+    /// use websocket_proto::Input;
+    ///
+    /// let mut buffer = *b"head\x81\x05Hel...";
+    /// let mut input = Input::with_unread(&mut buffer, 4..9);
+    /// assert_eq!(input.unread(), b"\x81\x05Hel");
+    ///
+    /// let mut buffer = [0; 512];
+    /// assert_eq!(Input::with_unread(&mut buffer, 100..100).space().len(), 512);
+    /// ```
+    #[must_use]
+    #[track_caller]
+    pub const fn with_unread(storage: &'b mut [u8], unread: Range<usize>) -> Self {
+        assert!(
+            unread.start <= unread.end && unread.end <= storage.len(),
+            "no range of the storage"
+        );
+        let mut input = Self::over(Storage::Borrowed(storage), unread.end);
+        input.position.start = unread.start;
+        input
+    }
+
     /// Creates an empty input that reads into the first `storage.len()` bytes of an owned buffer.
     ///
     /// The *length* of the buffer counts, not its capacity: `vec![0; 16 * 1024]`. With an empty `Vec`,
@@ -147,7 +181,7 @@ impl Input<'_> {
     }
 
     /// Returns the storage to read into. Call [`filled`](Self::filled) with the number of bytes
-    /// read.
+    /// read, unless the read failed.
     ///
     /// The result is empty while bytes are unread, after the end of the stream, and if the input
     /// has no storage.

@@ -94,8 +94,10 @@
 //! ```
 //!
 //! A blocking write waits for a peer that does not read, and receives nothing meanwhile. With timeouts
-//! on the socket, the same loop serves both directions: see
+//! on the socket, the loop serves both directions: see
 //! [blocking sockets](manual::driving#blocking-sockets).
+//!
+//! The crate needs Rust 1.89 or later. The code in its documentation also needs edition 2024.
 //!
 //! The examples `minimal` and `minimal_client` are complete programs with the handshake, keepalive and
 //! timeouts; `echo_server` also answers plain HTTP. The [`manual`] has a page on each subject:

@@ -13,7 +13,7 @@ use crate::CloseCode;
 ///
 /// ```
 /// use websocket_proto::session::Session;
-/// use websocket_proto::{Input, Role, Transport};
+/// use websocket_proto::{EntropyError, Input, Role, Transport};
 ///
 /// let mut session = Session::new(Role::Server);
 /// assert_eq!(session.transport(), Transport::Open);
@@ -22,7 +22,7 @@ use crate::CloseCode;
 /// let mut bytes = *b"\x88\x82\0\0\0\0\x03\xe8";
 /// session.receive(&mut Input::with_bytes(&mut bytes))?;
 /// let mut out = [0; Session::MAX_CONTROL_FRAME_LEN];
-/// session.write_reply(|| unreachable!("a server masks nothing"), &mut out)?;
+/// session.write_reply(|| Err(EntropyError), &mut out)?; // a server masks nothing
 /// assert_eq!(session.transport(), Transport::Drain);
 /// # Ok::<(), Box<dyn core::error::Error>>(())
 /// ```
@@ -62,6 +62,11 @@ pub enum Io {
 pub struct Outcome {
     /// Whether the closing handshake was complete: a Close frame was received and one was written.
     pub clean: bool,
-    /// The code of the peer's Close frame: 1005 if it carried none, 1006 if no Close frame arrived.
+    /// The code of the peer's Close frame: 1005 if it carried none, 1006 if none arrived before the end of
+    /// the connection.
+    ///
+    /// After this end has failed the connection, the code is 1006 whatever arrives: a Close frame of the
+    /// peer is then not processed (section 7.1.7). The code that this end sent is
+    /// [`ConnectionError::close_code`](crate::ConnectionError::close_code).
     pub code: CloseCode,
 }

@@ -339,3 +339,42 @@ mod read_from {
         assert_eq!(kind(input.read_from(&mut Script(vec![]))), None);
     }
 }
+
+#[test]
+fn input_with_unread_bytes_reads_into_the_whole_storage_after_them() {
+    let bytes = messages(Role::Server);
+    for head in [0, 1, 300] {
+        let mut storage = [vec![b'h'; head], bytes.clone(), vec![0; 7]].concat();
+        let (start, end, len) = (head, head + bytes.len(), storage.len());
+        let mut input = Input::with_unread(&mut storage, start..end);
+        assert_eq!(input.unread(), bytes);
+        let mut connection = connection(Role::Server, Config::new());
+        assert_eq!(connection.receive(&mut input), Some(text("one")));
+        assert_eq!(connection.receive(&mut input), Some(text("two")));
+        assert_eq!(connection.receive(&mut input), None);
+        assert_eq!(input.space().len(), len);
+        input.filled(len);
+        assert!(input.unread().starts_with(&vec![b'h'; head]));
+    }
+}
+
+#[test]
+fn input_without_unread_bytes_has_not_ended() {
+    for at in 0..=8 {
+        let mut storage = [0; 8];
+        let mut input = Input::with_unread(&mut storage, at..at);
+        assert!(!input.has_unread() && !input.is_finished());
+        assert_eq!(input.space().len(), 8);
+    }
+}
+
+#[test]
+fn unread_bytes_outside_the_storage_panic() {
+    for (start, end) in [(0, 9), (9, 9), (5, 4), (usize::MAX, 0)] {
+        let made = std::panic::catch_unwind(|| {
+            let mut storage = [0; 8];
+            Input::with_unread(&mut storage, start..end).has_unread()
+        });
+        assert!(made.is_err(), "{start}..{end}");
+    }
+}

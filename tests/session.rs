@@ -536,3 +536,8 @@ fn fragments_are_accepted_only_in_order() {
     assert_eq!(too_long, Err(SendError::TooLong));
     assert_eq!(session.outgoing_message(), None);
 }
+
+#[test]
+fn session_is_at_most_256_bytes() {
+    assert!(size_of::<Session>() <= 256, "{}", size_of::<Session>());
+}

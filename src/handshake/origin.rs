@@ -27,8 +27,8 @@ use super::authority::{Authority, default_port, eq_ignore_case, is_same_host, sp
 /// assert!(POLICY.allows_origin(Some(b"https://chat.example.com"), "example.com"));
 /// ```
 ///
-/// Only a list defends against DNS rebinding. In that attack the attacker's domain name resolves to
-/// the address of this server, so that both `Origin` and `Host` have the attacker's name.
+/// Only a list without `same` defends against DNS rebinding. In that attack the attacker's domain name
+/// resolves to the address of this server, so that both `Origin` and `Host` have the attacker's name.
 #[derive(Clone, Copy, Debug)]
 pub struct OriginPolicy<'a>(Policy<'a>);
 
@@ -67,39 +67,46 @@ impl<'a> OriginPolicy<'a> {
 
     /// Creates a policy that allows pages of the listed origins.
     ///
-    /// An entry has the form in which browsers send an origin: a scheme, `://`, a host, and a port
+    /// The entry `same` matches what [`same`](Self::same) allows, which a list without it does not. Any
+    /// other entry has the form in which browsers send an origin: a scheme, `://`, a host, and a port
     /// unless it is the default port, such as `https://example.com:8443`. It has no path. `*.` before a
     /// host matches its subdomains, but not the host itself. `*` as the port matches every port.
     /// Sandboxed pages send `null`; local files send `null` or `file://`.
     ///
     /// # Errors
     ///
-    /// The index of the first malformed entry.
+    /// The first malformed entry.
     ///
     /// ```
-    /// use websocket_proto::handshake::{InvalidOrigin, OriginPolicy};
+    /// use websocket_proto::handshake::OriginPolicy;
     ///
-    /// assert!(OriginPolicy::try_list(&["https://example.com", "file://", "null"]).is_ok());
+    /// let policy = OriginPolicy::try_list(&["same", "https://other.example", "file://"])?;
+    /// assert!(policy.allows_origin(Some(b"https://example.com"), "example.com"));
+    /// assert!(policy.allows_origin(Some(b"https://other.example"), "example.com"));
+    ///
     /// let error = OriginPolicy::try_list(&["https://example.com", "example.com"]).unwrap_err();
-    /// assert_eq!(error.index, 1);
+    /// assert_eq!(error.entry, "example.com");
+    /// # Ok::<(), websocket_proto::handshake::InvalidOrigin<'_>>(())
     /// ```
     ///
     /// A [`Config`](crate::Config::with_origin_policy) needs a list that is never freed. A program that
     /// reads the list from a file leaks it, once:
     ///
     /// ```
+    /// # #[cfg(feature = "alloc")] {
     /// use websocket_proto::Config;
     /// use websocket_proto::handshake::{InvalidOrigin, OriginPolicy};
     ///
-    /// fn config(file: String) -> Result<Config, InvalidOrigin> {
+    /// fn config(file: String) -> Result<Config, InvalidOrigin<'static>> {
     ///     let origins: Vec<&'static str> = file.leak().lines().collect();
     ///     Ok(Config::new().with_origin_policy(OriginPolicy::try_list(origins.leak())?))
     /// }
-    /// assert!(config("https://example.com\nhttps://*.example.com".into()).is_ok());
+    /// assert!(config("same\nhttps://*.example.com".into()).is_ok());
+    /// # }
     /// ```
-    pub const fn try_list(origins: &'a [&'a str]) -> Result<Self, InvalidOrigin> {
+    pub const fn try_list(origins: &'a [&'a str]) -> Result<Self, InvalidOrigin<'a>> {
         match first_malformed(origins) {
-            Some(index) => Err(InvalidOrigin { index }),
+            Some(entry) => Err(InvalidOrigin { entry }),
             None => Ok(Self(Policy::List(origins))),
         }
     }
@@ -138,7 +145,7 @@ impl<'a> OriginPolicy<'a> {
             Policy::List(patterns) => patterns.iter().any(|pattern| {
                 let pattern = Pattern::parse(pattern.as_bytes());
                 debug_assert!(pattern.is_some(), "the constructors check the entries");
-                pattern.is_some_and(|pattern| pattern.matches(origin))
+                pattern.is_some_and(|pattern| pattern.matches(origin, authority))
             }),
         }
     }
@@ -176,18 +183,18 @@ impl Default for OriginPolicy<'_> {
 /// The error of [`OriginPolicy::try_list`]: an entry is not an origin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct InvalidOrigin {
-    /// The index of the entry.
-    pub index: usize,
+pub struct InvalidOrigin<'a> {
+    /// The entry.
+    pub entry: &'a str,
 }
 
-impl fmt::Display for InvalidOrigin {
+impl fmt::Display for InvalidOrigin<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "entry {} of the list is not an origin such as https://example.com", self.index)
+        write!(f, "{:?} is not an origin such as https://example.com", self.entry)
     }
 }
 
-impl core::error::Error for InvalidOrigin {}
+impl core::error::Error for InvalidOrigin<'_> {}
 
 /// The text that [`OriginPolicy::explain`] returns.
 struct RejectedOrigin<'a> {
@@ -205,7 +212,7 @@ impl fmt::Display for RejectedOrigin<'_> {
                 f,
                 "The page's Origin \"{origin}\" is not the requested host \"{authority}\".\n\
                 If a proxy rewrites Host, make it forward the client's Host, or allow the origin \
-                with OriginPolicy::list in this server's Config::with_origin_policy."
+                beside \"same\" with OriginPolicy::list in this server's Config::with_origin_policy."
             ),
             Policy::List(_) => write!(
                 f,
@@ -257,6 +264,7 @@ impl<'a> Origin<'a> {
 /// An entry of a list.
 #[derive(Clone, Copy)]
 enum Pattern<'a> {
+    Same,
     Null,
     Origin { scheme: &'a [u8], host: HostPattern<'a>, port: PortPattern },
 }
@@ -275,8 +283,10 @@ enum PortPattern {
 
 impl<'a> Pattern<'a> {
     const fn parse(entry: &'a [u8]) -> Option<Self> {
-        if matches!(entry, b"null") {
-            return Some(Self::Null);
+        match entry {
+            b"same" => return Some(Self::Same),
+            b"null" => return Some(Self::Null),
+            _ => {}
         }
         let (text, any_port) = match entry {
             [text @ .., b':', b'*'] => (text, true),
@@ -299,8 +309,9 @@ impl<'a> Pattern<'a> {
         Some(Self::Origin { scheme: origin.scheme, host, port })
     }
 
-    fn matches(&self, origin: &[u8]) -> bool {
+    fn matches(&self, origin: &[u8], authority: &Authority<'_>) -> bool {
         match self {
+            Self::Same => is_same(origin, authority),
             Self::Null => origin == b"null",
             Self::Origin { scheme, host, port } => Origin::parse(origin).is_some_and(|origin| {
                 let host_matches = match host {
@@ -317,14 +328,12 @@ impl<'a> Pattern<'a> {
     }
 }
 
-/// Returns the index of the first malformed entry.
-const fn first_malformed(mut origins: &[&str]) -> Option<usize> {
-    let mut index = 0;
+/// Returns the first malformed entry.
+const fn first_malformed<'a>(mut origins: &[&'a str]) -> Option<&'a str> {
     while let [entry, rest @ ..] = origins {
         if Pattern::parse(entry.as_bytes()).is_none() {
-            return Some(index);
+            return Some(entry);
         }
-        index += 1;
         origins = rest;
     }
     None

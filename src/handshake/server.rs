@@ -97,12 +97,15 @@ impl ServerHandshake {
 
 /// # The decision
 impl ServerHandshake {
-    /// Returns the request, or `None` unless the application must respond to one.
+    /// Returns the request to which the application must respond. After
+    /// [`HandshakeError::ForbiddenOrigin`], which is answered already, returns the request that was
+    /// rejected, for the server's log. Returns `None` otherwise.
     #[must_use]
     pub fn request(&self) -> Option<RequestHead<'_>> {
         match self.state {
-            State::Deciding(_) => self.head.head().map(RequestHead),
-            State::Reading { .. } | State::Ending(_) => None,
+            // After an answer, the bytes are kept for `ForbiddenOrigin` alone.
+            State::Deciding(_) | State::Ending(_) => self.head.head().map(RequestHead),
+            State::Reading { .. } => None,
         }
     }
 
@@ -123,6 +126,7 @@ impl ServerHandshake {
     /// assert!(handshake.explanation().unwrap().starts_with(
     ///     "The page's Origin \"https://example.com\" is not the requested host \"10.0.0.7\"."
     /// ));
+    /// assert_eq!(handshake.request().unwrap().path(), "/");
     /// ```
     #[must_use]
     pub fn explanation(&self) -> Option<&str> {
@@ -162,7 +166,7 @@ impl ServerHandshake {
     ///
     /// [`AcceptError::NotReady`] if no request awaits a response.
     pub fn reject(&mut self, rejection: Rejection) -> Result<(), AcceptError> {
-        let request = self.request().ok_or(AcceptError::NotReady)?;
+        let request = self.undecided().ok_or(AcceptError::NotReady)?;
         let mut response = Vec::with_capacity(RESPONSE_ROOM);
         rejection.write_for(request.method(), &mut response, rejection.reason())?;
         self.state = State::Ending(self.queue_response(response));
@@ -184,7 +188,7 @@ impl ServerHandshake {
         fields: &[Field<'_>],
         body: &[u8],
     ) -> Result<(), AcceptError> {
-        let request = self.request().ok_or(AcceptError::NotReady)?;
+        let request = self.undecided().ok_or(AcceptError::NotReady)?;
         let mut response = Vec::with_capacity(RESPONSE_ROOM);
         write_response(&mut response, request.method(), status, fields, body)?;
         self.state = State::Ending(self.queue_response(response));
@@ -289,6 +293,11 @@ impl Handshake for ServerHandshake {
 }
 
 impl ServerHandshake {
+    /// Returns the request to which the application must respond.
+    fn undecided(&self) -> Option<RequestHead<'_>> {
+        self.request().filter(|_| matches!(self.state, State::Deciding(_)))
+    }
+
     fn read(&mut self, input: &mut Input<'_>) -> Result<Option<Requested>, HandshakeError> {
         self.head.receive(input, RESPONSE_ROOM)?;
         let Some(request) = self.head.head().map(RequestHead) else { return Ok(None) };
@@ -325,11 +334,14 @@ impl ServerHandshake {
         self.queue_response(response)
     }
 
-    /// Queues `response`, after which the transport closes.
+    /// Queues `response`, after which the transport closes. Drops the request, unless its origin is
+    /// explained.
     fn queue_response(&mut self, response: Vec<u8>) -> Ending {
         let ending = Ending::responding(response.len(), self.config.timeouts.closing);
         self.output = Output::from_bytes(response);
-        self.head.bytes = Vec::new();
+        if self.explanation.is_none() {
+            self.head.bytes = Vec::new();
+        }
         ending
     }
 
@@ -337,7 +349,7 @@ impl ServerHandshake {
     /// fails.
     fn replace_request(&mut self, acceptance: &Acceptance<'_>) -> Result<(), AcceptError> {
         let (State::Deciding(Requested::Upgrade { accept }), Some(request)) =
-            (self.state, self.request())
+            (self.state, self.undecided())
         else {
             return Err(AcceptError::NotReady);
         };

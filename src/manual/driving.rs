@@ -22,12 +22,27 @@
 //! A blocking socket waits for one direction at a time. While `write_to` waits for a peer that does
 //! not read, nothing is received: two programs that both send large messages without reading block
 //! each other for ever. Set a write timeout and a read timeout on the socket
-//! (`TcpStream::set_write_timeout`, `set_read_timeout`; 1 s is usual): `write_to` and `read_from`
-//! then return [`Io::Blocked`](crate::Io::Blocked), and the loop continues with the other direction.
+//! (`TcpStream::set_write_timeout`, `set_read_timeout`): `write_to` and `read_from` then return
+//! [`Io::Blocked`](crate::Io::Blocked), and the loop continues with the other direction.
+//!
+//! These timeouts set the rate while both directions are full: one read buffer for one or two write
+//! timeouts (a write that accepts a part waits, and so does the next one). With 64 KiB and 10 ms, that is
+//! 3 to 6 MB/s; with 1 s it would be 32 to 64 KiB/s. Therefore:
+//!
+//! - the write timeout is 10 ms;
+//! - the read timeout is 10 ms after `write_to` returned `Blocked`, and otherwise the time until
+//!   something else is due, such as 1 s for the report of the time.
+//!
+//! [`time`](super::time#a-blocking-driver) has this loop. Both ends need it: one that waits longer slows
+//! the other down.
 //!
 //! The read timeout is also the delay of what the program sends on its own initiative: the loop sends
 //! it before the next read. A server that broadcasts uses 50 ms, as the example `broadcast` does, or a
 //! second thread for each connection, as the example `shared` does.
+//!
+//! A program that waits for a socket and for something else, such as the keyboard, reads the socket in one
+//! thread, the other source in a second one, and takes both from one queue: see the example
+//! `echo_client`.
 //!
 //! A client often has a function that returns the next message:
 //! [below](#functions-that-return-a-message) is one.
@@ -121,17 +136,78 @@
 //! - [`Close`](crate::Transport::Close): close the socket.
 //! - [`Abort`](crate::Transport::Abort): close the socket at once, with a reset if possible.
 //!
-//! If reading from or writing to the socket fails, call [`abort`](crate::Connection::abort).
-//!
-//! [`outcome()`](crate::Connection::outcome) returns whether the closing handshake was complete,
-//! and the close code; [`error()`](crate::Connection::error) returns the failure, if there was one.
-//! [`CloseCode::is_temporary`](crate::CloseCode::is_temporary) and
-//! [`ConnectionError::is_temporary`](crate::ConnectionError::is_temporary) return whether a client may
-//! connect again.
+//! If reading from or writing to the socket fails, call [`abort`](crate::Connection::abort): `error()`,
+//! `outcome()`, `transport()` and `poll_timeout()` then return how the connection ended, and
+//! [`Event::Failed`](crate::Event::Failed) reports it. A function that drops the connection and returns the
+//! error of the socket, as the examples `minimal` and `minimal_client` do with `?`, needs no `abort`.
 //!
 //! To stop a server, call `close(CloseCode::GOING_AWAY)` on each connection and continue its loop
 //! until `transport()` ends it. Messages that arrive after our Close are delivered, but cannot be
 //! answered.
+//!
+//! # Why a connection ended
+//!
+//! | source | answers |
+//! |---|---|
+//! | [`error()`](crate::Connection::error), `Event::Failed` | why this end failed the connection: a violation or a limit exceeded by the peer, a timeout, the end of the stream, `Aborted` after `abort` |
+//! | [`outcome()`](crate::Connection::outcome) | whether the closing handshake was complete, and the code of the peer's Close frame |
+//! | [`Event::Close`](crate::Event::Close) | the reason in the peer's Close frame: the connection does not store it |
+//! | the error of the socket | why the driver called `abort`: the connection does not see it |
+//!
+//! After a failure, the peer's Close frame is not processed (RFC 6455, section 7.1.7), not even if it is a
+//! reply with our code. The outcome is then not clean, and its code is 1006. The code that this end sent
+//! is that of the failure: [`ConnectionError::close_code`](crate::ConnectionError::close_code).
+//!
+//! ```
+//! use std::io;
+//! use websocket_proto::{CloseFrame, Connection, ConnectionError};
+//!
+//! /// Returns why the connection ended, from the frame of its `Event::Close` and the error of its socket.
+//! fn why(
+//!     connection: &Connection,
+//!     close: Option<&CloseFrame<'_>>,
+//!     broken: Option<&io::Error>,
+//! ) -> String {
+//!     match (connection.error(), connection.outcome(), broken, close) {
+//!         (Some(ConnectionError::Aborted), _, Some(broken), _) => format!("the socket: {broken}"),
+//!         (Some(error), ..) => format!("{error} (close code {})", error.close_code()),
+//!         (None, Some(_), _, Some(frame)) => format!("the peer's Close: {frame}"), // with its reason
+//!         (None, Some(outcome), ..) => format!("the peer's Close: {}", outcome.code),
+//!         (None, None, ..) => "not ended".into(),
+//!     }
+//! }
+//! # use websocket_proto::{CloseCode, Config, Event, Input, Negotiated};
+//! # static CONFIG: Config = Config::new();
+//! # let server = || Connection::server(&CONFIG, &Negotiated::default());
+//! # let mut connection = server();
+//! # assert_eq!(why(&connection, None, None), "not ended");
+//! # connection.abort();
+//! # let broken = io::Error::other("reset");
+//! # assert_eq!(why(&connection, None, Some(&broken)), "the socket: reset");
+//! # assert_eq!(why(&connection, None, None), "the transport broke (close code 1006)");
+//! # let mut connection = server();
+//! # let mut bytes = *b"\x88\x84\0\0\0\0\x03\xe9by";
+//! # let mut input = Input::with_bytes(&mut bytes);
+//! # let Some(Event::Close(frame)) = connection.receive(&mut input) else { panic!() };
+//! # connection.output().advance(4);
+//! # assert_eq!(why(&connection, frame.as_ref(), None), "the peer's Close: 1001 by");
+//! # assert_eq!(why(&connection, None, None), "the peer's Close: 1001");
+//! # let mut connection = server();
+//! # let mut bytes = *b"\x83\x80\0\0\0\0";
+//! # connection.receive(&mut Input::with_bytes(&mut bytes));
+//! # let len = connection.output().len();
+//! # connection.output().advance(len);
+//! # // The reply to our Close changes nothing.
+//! # let mut bytes = *b"\x88\x82\0\0\0\0\x03\xea";
+//! # connection.receive(&mut Input::with_bytes(&mut bytes));
+//! # let text = why(&connection, None, None);
+//! # assert_eq!(text, "the peer sent a frame with the reserved opcode 0x3 (close code 1002)");
+//! # assert_eq!(connection.outcome().unwrap().code, CloseCode::ABNORMAL);
+//! ```
+//!
+//! [`CloseCode::is_temporary`](crate::CloseCode::is_temporary) and
+//! [`ConnectionError::is_temporary`](crate::ConnectionError::is_temporary) return whether a client may
+//! connect again.
 //!
 //! # Functions that return a message
 //!
@@ -146,14 +222,14 @@
 #![cfg_attr(not(feature = "std"), doc = "```ignore")]
 //! use std::io;
 //! use std::net::{Shutdown, TcpStream};
-//! use std::time::Instant;
+//! use std::time::{Duration, Instant};
 //!
 //! use websocket_proto::{Connection, Event, Input, Io, Message, Next, Transport};
 //!
 //! struct Client {
 //!     connection: Connection,
 //!     input: Input<'static>,
-//!     socket: TcpStream, // with a read timeout and a write timeout of 1 s
+//!     socket: TcpStream, // with a write timeout of 10 ms
 //!     origin: Instant,   // that of the handshake
 //! }
 //!
@@ -167,14 +243,14 @@
 //!                 Next::Control => drop(self.connection.receive(&mut self.input)),
 //!                 Next::Write => {
 //!                     if self.connection.output().write_to(&mut self.socket)? == Io::Blocked {
-//!                         self.input.read_from(&mut self.socket)?;
+//!                         self.read(Duration::from_millis(10))?;
 //!                     }
 //!                 }
 //!                 Next::Read => {
 //!                     if self.connection.transport() == Transport::Drain {
 //!                         let _ = self.socket.shutdown(Shutdown::Write);
 //!                     }
-//!                     self.input.read_from(&mut self.socket)?;
+//!                     self.read(Duration::from_secs(1))?;
 //!                 }
 //!                 Next::Closed => return Ok(None),
 //!             }
@@ -187,6 +263,11 @@
 //!             }
 //!             _ => Ok(None), // With `Delivery::Messages`, no other event follows `Next::Message`.
 //!         }
+//!     }
+//!
+//!     fn read(&mut self, longest: Duration) -> io::Result<Io> {
+//!         self.socket.set_read_timeout(Some(longest))?;
+//!         self.input.read_from(&mut self.socket)
 //!     }
 //! }
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -6,6 +6,9 @@
 //! - **The size of the read buffer.** 16 to 64 KiB suit most traffic. A message that is whole in
 //!   the buffer is delivered without a copy; for messages of 64 KiB, use 128 to 256 KiB. One buffer
 //!   can serve all connections of a thread.
+//! - **The write timeout of a blocking socket.** While both directions are full, the loop carries one read
+//!   buffer for one or two write timeouts: see [blocking sockets](super::driving#blocking-sockets). 10 ms
+//!   suits most programs. If such bursts are frequent, use two threads, as the example `shared` does.
 //! - **One write for each turn of the loop.** Queue all replies to the messages of one read, then
 //!   write: many small messages leave in one system call.
 //! - **Large payloads as `Bytes`, `Vec` or `String`.** A server queues owned payloads of 2 KiB and

@@ -12,8 +12,9 @@
 //!
 //! # A blocking driver
 //!
-//! The simplest timed driver sets the read timeout and the write timeout of its socket to 1 s and
-//! reports the time in each turn of its loop:
+//! The simplest timed driver reports the time in each turn of its loop. A read waits at most 1 s, so that
+//! the time is reported; while output is queued, a write and a read wait 10 ms each, because the peer may
+//! be waiting for the other direction:
 //!
 #![cfg_attr(feature = "std", doc = "```")]
 #![cfg_attr(not(feature = "std"), doc = "```ignore")]
@@ -21,7 +22,10 @@
 //! use std::net::{Shutdown, TcpStream};
 //! use std::time::{Duration, Instant};
 //!
-//! use websocket_proto::{Connection, Event, Input, Transport};
+//! use websocket_proto::{Connection, Event, Input, Io, Transport};
+//!
+//! const QUIET: Duration = Duration::from_secs(1);
+//! const BLOCKED: Duration = Duration::from_millis(10);
 //!
 //! fn echo(
 //!     connection: &mut Connection,
@@ -29,11 +33,10 @@
 //!     socket: &mut TcpStream,
 //!     origin: Instant, // that of the handshake
 //! ) -> io::Result<()> {
-//!     socket.set_read_timeout(Some(Duration::from_secs(1)))?;
-//!     socket.set_write_timeout(Some(Duration::from_secs(1)))?;
+//!     socket.set_write_timeout(Some(BLOCKED))?;
 //!     loop {
 //!         connection.handle_timeout(origin.elapsed());
-//!         connection.output().write_to(socket)?;
+//!         let written = connection.output().write_to(socket)?;
 //!         match connection.transport() {
 //!             Transport::Open => {}
 //!             Transport::Drain => {
@@ -44,6 +47,7 @@
 //!                 return connection.error().map_or(Ok(()), |error| Err(io::Error::other(error)));
 //!             }
 //!         }
+//!         socket.set_read_timeout(Some(if written == Io::Blocked { BLOCKED } else { QUIET }))?;
 //!         input.read_from(socket)?;
 //!         while connection.has_room() && let Some(event) = connection.receive(input) {
 //!             if let Event::Message(message) = event && connection.may_send() {

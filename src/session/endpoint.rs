@@ -13,7 +13,7 @@ use crate::{CloseCode, ConnectionError, Input, Limits, MessageType, Outcome, Rol
 ///
 /// A session returns pieces of messages as they arrive, borrowed from the input, and writes frames
 /// into slices of the caller. [`Connection`](crate::Connection) has the same state machine and adds
-/// heap memory.
+/// heap memory. The page [`session`](crate::session) has the driving loop.
 ///
 /// The caller provides what needs a clock or the content of messages:
 ///
@@ -26,11 +26,11 @@ use crate::{CloseCode, ConnectionError, Input, Limits, MessageType, Outcome, Rol
 ///
 /// ```
 /// use websocket_proto::session::{ReplyPending, Session, SessionEvent};
-/// use websocket_proto::{Fragment, Input, Role, Transport};
+/// use websocket_proto::{EntropyError, Fragment, Input, Role, Transport};
 ///
 /// let mut session = Session::new(Role::Server);
 /// let mut out = [0; Session::MAX_CONTROL_FRAME_LEN];
-/// let no_key = || unreachable!("a server masks nothing");
+/// let no_key = || Err(EntropyError); // a server masks nothing
 ///
 /// // RFC 6455, section 5.7: a masked "Hello", here followed by an empty Ping and a Close.
 /// let mut bytes = [

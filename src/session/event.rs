@@ -4,7 +4,9 @@ use core::fmt;
 
 use crate::{CloseFrame, ConnectionError, Fragment};
 
-/// An event of a [`Session`](super::Session). It borrows from the input or from the session.
+/// An event of a [`Session`](super::Session). It borrows from the input or from the session, so that no
+/// other call of the session is possible while it is held. To answer a text with its own bytes, copy them
+/// into the buffer of the reply first: the page [`session`](super) has that loop.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SessionEvent<'a> {

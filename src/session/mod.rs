@@ -1,7 +1,103 @@
 //! The protocol state machine without an allocator.
 //!
 //! [`Session`] is a complete endpoint after the opening handshake, for firmware and for stacks with
-//! buffers of their own.
+//! buffers of their own. It has at most 256 bytes.
+//!
+//! # The driving loop
+//!
+//! 1. **Receive** an event. `None` means that the input is used up: continue with step 4.
+//! 2. **Answer** it, if the program does. The event borrows the session and the input: copy the payload
+//!    out of it first, then ask for the header of the reply.
+//! 3. **Write the reply of the protocol**, if one is pending after the event: a Pong or a Close. Then
+//!    receive the next event. Until then, [`receive`](Session::receive) returns [`ReplyPending`].
+//! 4. **Follow** [`transport()`](Session::transport). It holds when all frames are written.
+//!    [`Drain`](crate::Transport::Drain) means: end the writing direction, then read and receive until
+//!    the end of the stream, for a bounded time. Where the transport cannot end one direction, read until
+//!    then all the same, and close it afterwards.
+//! 5. **Read** into [`Input::space`](crate::Input::space), report the number of bytes to
+//!    [`Input::filled`](crate::Input::filled), and repeat. 0 bytes are the end of the stream.
+//!
+//! This function is a complete server for one client. The request is gathered at the beginning of a buffer;
+//! a request that fills it is an error, because the limit on the head is smaller.
+//! [`Input::with_unread`](crate::Input::with_unread) then continues with the bytes after the head, if there
+//! are any, and after them with the whole buffer.
+//!
+//! ```
+//! use std::error::Error;
+//! use std::io::{Read, Write};
+//! use std::net::{Shutdown, TcpStream};
+//!
+//! use websocket_proto::handshake::{Acceptance, HeadLimits, OriginPolicy, RequestParser};
+//! use websocket_proto::session::{Session, SessionEvent};
+//! use websocket_proto::{EntropyError, Input, MessageType, Role, Transport};
+//!
+//! fn echo(mut socket: TcpStream) -> Result<(), Box<dyn Error>> {
+//!     let (mut buffer, mut out) = ([0; 512], [0; 512]);
+//!     let mut parser = RequestParser::new(HeadLimits::DEFAULT.with_max_head(buffer.len() - 1));
+//!     let mut end = 0;
+//!     let unread = loop {
+//!         let len = socket.read(&mut buffer[end..])?;
+//!         if len == 0 {
+//!             return Err("the stream ended inside the request".into());
+//!         }
+//!         end += len;
+//!         if let Some(request) = parser.parse(&buffer[..end])? {
+//!             let upgrade = request.upgrade(&OriginPolicy::same())?.ok_or("plain HTTP")?;
+//!             let len = upgrade.accept(&Acceptance::new(), &mut out[..])?;
+//!             socket.write_all(&out[..len])?;
+//!             break request.as_bytes().len()..end;
+//!         }
+//!     };
+//!
+//!     let no_key = || Err(EntropyError); // a server masks nothing
+//!     let mut session = Session::new(Role::Server);
+//!     let mut input = Input::with_unread(&mut buffer, unread);
+//!     loop {
+//!         while let Some(event) = session.receive(&mut input)? {
+//!             let piece = match event {
+//!                 SessionEvent::Text(text, at) => Some((MessageType::Text, text.as_bytes(), at)),
+//!                 SessionEvent::Binary(bytes, at) => Some((MessageType::Binary, bytes, at)),
+//!                 _ => None,
+//!             };
+//!             if let Some((message_type, payload, fragment)) = piece {
+//!                 let len = payload.len();
+//!                 out[..len].copy_from_slice(payload);
+//!                 if session.may_send_data() {
+//!                     let header =
+//!                         session.data_header(message_type, fragment, len as u64, no_key)?;
+//!                     socket.write_all(&header.encode())?;
+//!                     socket.write_all(&out[..len])?;
+//!                 }
+//!             }
+//!             let len = session.write_reply(no_key, &mut out)?;
+//!             socket.write_all(&out[..len])?;
+//!         }
+//!         match session.transport() {
+//!             Transport::Open => {}
+//!             Transport::Drain => drop(socket.shutdown(Shutdown::Write)),
+//!             Transport::Close | Transport::Abort => return Ok(()),
+//!         }
+//!         let len = socket.read(input.space())?;
+//!         input.filled(len);
+//!     }
+//! }
+//! # fn main() -> Result<(), Box<dyn Error>> {
+//! # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+//! # let mut client = TcpStream::connect(listener.local_addr()?)?;
+//! # client.write_all(b"GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+//! #     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n\
+//! #     \x81\x85\0\0\0\0Hello\x89\x80\0\0\0\0\x88\x80\0\0\0\0")?;
+//! # client.shutdown(Shutdown::Write)?;
+//! # echo(listener.accept()?.0)?;
+//! # let mut answer = Vec::new();
+//! # client.read_to_end(&mut answer)?;
+//! # assert!(answer.ends_with(b"\r\n\r\n\x81\x05Hello\x8a\0\x88\0"));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! It has no limits on time: set timeouts on the socket. The example `embedded` is this server over the
+//! traits of `embedded-io-async`, and rejects a request with a response.
 
 // `Machine` is the state machine of both `Session` and `Connection`. `Session` adds storage for one
 // control frame, `Connection` adds heap memory.

@@ -9,7 +9,8 @@ use crate::{CloseCode, CloseFrame, EntropyError, Fragment, MessageType, Role, Se
 /// # Sending
 ///
 /// The parameter `masking_key` returns four fresh unpredictable bytes (RFC 6455, section 5.3). A client
-/// calls it once for each frame; a server never calls it. If it fails, the connection fails.
+/// calls it once for each frame; a server never calls it, and passes `|| Err(EntropyError)`. If it fails,
+/// the connection fails.
 impl Session {
     /// Returns whether a reply must be written before anything else is received.
     #[must_use]

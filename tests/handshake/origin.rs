@@ -2,7 +2,8 @@
 
 use websocket_proto::Config;
 use websocket_proto::handshake::{
-    Field, Handshake, HandshakeError, OriginPolicy, ServerEvent, ServerHandshake, Uri,
+    AcceptError, Acceptance, Field, Handshake, HandshakeError, OriginPolicy, Rejection,
+    ServerEvent, ServerHandshake, Uri,
 };
 
 use crate::driving::receive;
@@ -147,6 +148,22 @@ fn lists_match_hosts_subdomains_and_ports() {
 }
 
 #[test]
+fn lists_with_same_also_match_the_pages_of_this_server() {
+    let cases = [
+        ("https://example.com", "example.com", true),
+        ("http://example.com:8080", "example.com:8080", true),
+        ("https://other.example", "example.com", true),
+        ("http://example.com:8080", "example.com", false),
+        ("https://evil-example.com", "example.com", false),
+        ("same", "example.com", false),
+        ("same", "same", false),
+        ("null", "", false),
+    ];
+    check(OriginPolicy::list(&["same", "https://other.example"]), &cases);
+    check(OriginPolicy::list(&["https://other.example", "same"]), &cases);
+}
+
+#[test]
 fn lists_match_files_sandboxed_pages_and_browser_extensions() {
     check(
         OriginPolicy::list(&["file://"]),
@@ -211,18 +228,17 @@ fn lists_reject_malformed_entries() {
         "file://:80",
         "://h",
         "NULL",
+        "SAME",
+        "same:*",
         " https://h",
         "https://h,https://i",
     ] {
         let list = ["https://example.com", entry, "null"];
         let error = OriginPolicy::try_list(&list).unwrap_err();
-        assert_eq!(error.index, 1, "{entry:?}");
+        assert_eq!(error.entry, entry);
     }
-    let error = OriginPolicy::try_list(&["h"]).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "entry 0 of the list is not an origin such as https://example.com"
-    );
+    let error = OriginPolicy::try_list(&["same", "h"]).unwrap_err();
+    assert_eq!(error.to_string(), "\"h\" is not an origin such as https://example.com");
 }
 
 #[test]
@@ -283,7 +299,7 @@ fn rejection_names_both_values_and_the_setting() {
                 "Origin \"https://chat.example\"",
                 "host \"example.com\"",
                 "If a proxy rewrites Host",
-                "OriginPolicy::list",
+                "beside \"same\" with OriginPolicy::list",
             ],
         ),
         (
@@ -319,6 +335,23 @@ fn rejection_names_both_values_and_the_setting() {
     // Bytes beyond ASCII are escaped.
     let explanation = OriginPolicy::same().explain(b"http://\xff\"", "h").to_string();
     assert!(explanation.contains(r#""http://\xff\"""#), "{explanation}");
+}
+
+#[test]
+fn rejected_origin_leaves_the_request_to_be_logged_and_no_second_answer() {
+    let mut handshake = ServerHandshake::new(&SAME);
+    receive(&mut handshake, &request("/chat", "https://chat.example"));
+    written(handshake.output());
+    assert_eq!(handshake.request().unwrap().path(), "/chat");
+    assert_eq!(handshake.reject(Rejection::NotFound), Err(AcceptError::NotReady));
+    assert_eq!(handshake.respond(200, &[], b""), Err(AcceptError::NotReady));
+    let unaccepted = handshake.accept(&Acceptance::new()).unwrap_err();
+    assert_eq!(unaccepted.error, AcceptError::NotReady);
+    let unaccepted = unaccepted.handshake.into_request().unwrap_err();
+    let mut handshake = unaccepted.handshake;
+    assert!(handshake.request().is_some() && handshake.output().is_empty());
+    handshake.abort();
+    assert!(handshake.request().is_none());
 }
 
 #[test]
