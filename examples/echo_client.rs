@@ -68,8 +68,8 @@ fn run(mut arguments: Vec<String>) -> Result<()> {
 enum Ended {
     /// The server rejected the opening handshake with this status code.
     Rejected(u16),
-    /// This endpoint failed the connection.
-    Failed(ConnectionError),
+    /// The connection failed, after a Close frame of the server with this code if it is not 1006.
+    Failed(ConnectionError, CloseCode),
     /// The connection ended with this close code and for this reason.
     Closed(CloseCode, String),
 }
@@ -78,7 +78,7 @@ impl fmt::Display for Ended {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Rejected(status) => write!(f, "the server rejected with status {status}"),
-            Self::Failed(error) => write!(f, "{error} (close code {})", error.close_code()),
+            Self::Failed(error, _) => write!(f, "{error} (close code {})", error.close_code()),
             Self::Closed(_, reason) => f.write_str(reason),
         }
     }
@@ -164,8 +164,8 @@ fn keep_talking(uri: &str, config: &Config, seconds: &str) -> Result<()> {
 fn is_temporary(error: &(dyn Error + Send + Sync + 'static)) -> bool {
     match error.downcast_ref() {
         Some(Ended::Rejected(status)) => is_temporary_status(*status),
-        Some(Ended::Failed(error)) => error.is_temporary(),
-        Some(Ended::Closed(code, _)) => code.is_temporary(),
+        Some(Ended::Failed(error, CloseCode::ABNORMAL)) => error.is_temporary(),
+        Some(Ended::Failed(_, code) | Ended::Closed(code, _)) => code.is_temporary(),
         None => match error.downcast_ref::<HandshakeError>() {
             Some(error) => error.is_temporary(),
             None => error.is::<io::Error>(),
@@ -249,7 +249,10 @@ fn talk(uri: &str, config: &Config, inbox: &mut Inbox) -> Result<()> {
     // This also ends the reader thread.
     let _ = socket.stream().shutdown(Shutdown::Both);
     match (connection.error(), close.flatten()) {
-        (Some(error), _) => Err(Ended::Failed(error).into()),
+        (Some(error), _) => {
+            let code = connection.outcome().map_or(CloseCode::ABNORMAL, |outcome| outcome.code);
+            Err(Ended::Failed(error, code).into())
+        }
         (None, Some(frame)) if frame.code() == CloseCode::NORMAL => Ok(()),
         (None, Some(frame)) => {
             let (code, reason) = (frame.code(), frame.reason());

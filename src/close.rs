@@ -72,20 +72,25 @@ impl CloseCode {
     /// back; later delays grow (RFC 6455, section 7.2.3). The registration of 1012 advises 5 to 30 s,
     /// that of 1013 another address of the server, or the same one only when the user asks for it.
     ///
-    /// [`Outcome::code`](crate::Outcome::code) is 1006 whenever no Close frame arrived, also if this
-    /// endpoint failed the connection. Its error then decides:
+    /// [`Outcome::code`](crate::Outcome::code) is 1006 if the peer's Close frame did not arrive before the
+    /// connection failed or ended. The error of the connection then decides:
     ///
     /// ```
     /// use websocket_proto::{CloseCode, ConnectionError};
     ///
     /// /// Takes `connection.error()` and the code of `connection.outcome()`.
     /// fn may_connect_again(error: Option<ConnectionError>, code: CloseCode) -> bool {
-    ///     error.map_or(code.is_temporary(), ConnectionError::is_temporary)
+    ///     match error {
+    ///         Some(error) if code == CloseCode::ABNORMAL => error.is_temporary(),
+    ///         Some(_) | None => code.is_temporary(),
+    ///     }
     /// }
     ///
     /// assert!(may_connect_again(None, CloseCode::SERVICE_RESTART));
     /// assert!(may_connect_again(Some(ConnectionError::UnexpectedEof), CloseCode::ABNORMAL));
     /// assert!(!may_connect_again(None, CloseCode::POLICY_VIOLATION));
+    /// // The server's Close arrived before it reset the transport.
+    /// assert!(!may_connect_again(Some(ConnectionError::Aborted), CloseCode::POLICY_VIOLATION));
     /// ```
     ///
     /// Before the connection is open,

@@ -144,7 +144,9 @@ impl ConnectionError {
     ///
     /// After an idle timeout a client connects again when it has something to send. After any other
     /// failure a new connection would end in the same way.
-    /// [`CloseCode::is_temporary`] decides if the connection has not failed, and has the delays.
+    ///
+    /// If the peer's Close frame arrived before the failure, its code decides:
+    /// [`CloseCode::is_temporary`], which also has the delays.
     ///
     /// ```
     /// use websocket_proto::{ConnectionError, Timeout, Violation};

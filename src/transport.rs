@@ -65,8 +65,8 @@ pub struct Outcome {
     /// The code of the peer's Close frame: 1005 if it carried none, 1006 if none arrived before the end of
     /// the connection.
     ///
-    /// After this end has failed the connection, the code is 1006 whatever arrives: a Close frame of the
-    /// peer is then not processed (section 7.1.7). The code that this end sent is
+    /// A Close frame that arrives after this end has failed the connection is not processed (section
+    /// 7.1.7): it does not change the code. The Close frame that this end sends for a failure has
     /// [`ConnectionError::close_code`](crate::ConnectionError::close_code).
     pub code: CloseCode,
 }

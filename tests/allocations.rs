@@ -804,11 +804,8 @@ const POOLED: usize = 101 << 10;
 /// peak of the bytes held after incomplete writes, minus those that the thread held at the start, and the
 /// length of the largest frame.
 fn most_memory(role: Role, mark: usize, seed: u64) -> (usize, usize) {
-    let mut seed = seed;
-    let mut below = move |end: usize| {
-        seed = seed.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
-        (seed >> 33) as usize % end
-    };
+    let mut random = Random(seed);
+    let mut below = move |end| random.below(end);
     let config =
         Config::new().with_high_water_mark(mark).with_max_fragment([usize::MAX, 5000][below(2)]);
     let mut connection = connection(role, config);

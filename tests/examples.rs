@@ -17,8 +17,8 @@ use websocket_proto::handshake::{
     ClientEvent, ClientHandshake, ClientRequest, Handshake, accept_key,
 };
 use websocket_proto::{
-    Chunk, CloseCode, CloseFrame, Config, Connection, Event, Fragment, Input, Message, Negotiated,
-    Outcome, Timeouts, Transport,
+    Chunk, CloseCode, CloseFrame, Config, Connection, Event, Fragment, Input, Io, Message,
+    Negotiated, Outcome, Timeouts, Transport,
 };
 
 /// A running example that listens on a free port. It is killed when dropped.
@@ -909,4 +909,54 @@ fn mio_holds_an_idle_connection_in_500_bytes() {
     let each = after.saturating_sub(before) / count;
     println!("{each} bytes for each of {count} idle connections");
     assert!(each <= 500, "{each}");
+}
+
+/// The loop of `manual::time` over a real socket while both directions are full.
+#[test]
+fn pipelined_messages_return_at_megabytes_per_second() {
+    const QUIET: Duration = Duration::from_secs(1);
+    const BLOCKED: Duration = Duration::from_millis(10);
+
+    const MESSAGES: usize = 64;
+    const MESSAGE_LEN: usize = 256 << 10;
+
+    /// The sum of the waits that may expire: 16 MiB at 1 MiB/s. About 1 s expires; with waits of 1 s for blocked
+    /// output, more than a minute does.
+    const MAX_EXPIRED: Duration = Duration::from_secs(16);
+
+    let server = Server::minimal();
+    let mut socket = open_raw(&server);
+    socket.set_write_timeout(Some(BLOCKED)).unwrap();
+    let mut input = Input::owned(vec![0; 64 << 10]);
+    let mut connection = Connection::client(Config::new(), &Negotiated::default()).unwrap();
+    let (mut sent, mut received, mut expired) = (0, 0, Duration::ZERO);
+    loop {
+        while sent < MESSAGES && connection.has_room() {
+            connection.send(vec![sent as u8; MESSAGE_LEN]).unwrap();
+            sent += 1;
+        }
+        let written = connection.output().write_to(&mut socket).unwrap();
+        match connection.transport() {
+            Transport::Open => {}
+            transport => {
+                assert_eq!((transport, received), (Transport::Close, MESSAGES));
+                return;
+            }
+        }
+        let wait = if written == Io::Blocked { BLOCKED } else { QUIET };
+        socket.set_read_timeout(Some(wait)).unwrap();
+        let read = input.read_from(&mut socket).unwrap();
+        expired += if written == Io::Blocked { BLOCKED } else { Duration::ZERO };
+        expired += if read == Io::Blocked { wait } else { Duration::ZERO };
+        assert!(expired < MAX_EXPIRED, "{received} of {MESSAGES} messages returned");
+        while let Some(event) = connection.receive(&mut input) {
+            if let Event::Message(message) = event {
+                assert!(message.as_bytes() == vec![received as u8; MESSAGE_LEN]);
+                received += 1;
+                if received == MESSAGES {
+                    connection.close(CloseCode::NORMAL).unwrap();
+                }
+            }
+        }
+    }
 }

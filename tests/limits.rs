@@ -43,7 +43,7 @@ fn limits_are_inclusive_and_apply_to_each_message() {
 }
 
 #[test]
-fn limits_may_be_zero() {
+fn extreme_limits_are_inclusive() {
     for (max, len, accepted) in
         [(0, 0, true), (0, 1, false), (1, 1, true), (1, 2, false), (u64::MAX, 2, true)]
     {
@@ -73,7 +73,7 @@ fn message_larger_than_the_address_space_exceeds_any_limit() {
 }
 
 #[test]
-fn chunks_have_no_frame_limit_by_default() {
+fn default_message_limit_does_not_apply_to_chunks() {
     for role in ROLES {
         let config = Config::new();
         // A header that announces one byte more than the default limit of a whole message.

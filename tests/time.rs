@@ -951,6 +951,27 @@ fn control_frames_above_the_rate_fail_with_1008() {
     });
 }
 
+/// A driver that reports the time before it reads has counted all spans of the suspension by then.
+#[test]
+fn control_frames_that_are_read_late_do_not_exceed_the_rate() {
+    for_each_driver(|role, reports| {
+        let mut setup = timed(role, reports, Timeouts::NONE);
+        setup.delay = Duration::ZERO;
+        setup.end(role).control_rate = Some(ControlRate { frames: 10, per: SECOND });
+        let mut pair = Pair::new(&setup);
+        for suspended in [false, true, false] {
+            pair.end(role).suspended = suspended;
+            for _ in 0..600 {
+                pair.apply(&Op::Pings { role: peer_of(role), count: 1, len: 4 });
+                pair.advance(Duration::from_millis(101));
+            }
+        }
+        assert_eq!(pair.end(role).connection.error(), None);
+        assert_eq!(pair.end(role).events.len(), 1800);
+        pair.check();
+    });
+}
+
 #[test]
 fn control_rate_without_a_clock_applies_to_the_whole_connection() {
     for role in ROLES {

@@ -153,7 +153,7 @@ impl Connection {
     pub(super) fn queue_outgoing(&mut self, message: &mut Outgoing<'_>) -> Result<(), SendError> {
         let (message_type, fragment) = (message.message_type(), Fragment::Whole);
         let payload = match message {
-            Outgoing::Message(message) => self.payload_of(message),
+            Outgoing::Message(message) => self.take_payload(message),
             Outgoing::Prepared(prepared) => {
                 return self.queue_prepared(message_type, UNCOMPRESSED, prepared.encoded());
             }
@@ -166,13 +166,12 @@ impl Connection {
     /// Queues a piece of a message without compressing it.
     pub(super) fn queue_chunk(&mut self, chunk: &mut Chunk<'_>) -> Result<(), SendError> {
         let message_type = chunk.payload.message_type();
-        let payload = self.payload_of(&mut chunk.payload);
+        let payload = self.take_payload(&mut chunk.payload);
         self.queue_payload(message_type, chunk.fragment, UNCOMPRESSED, payload)
     }
 
-    /// Returns the payload of a message, taken out if it is queued without a copy. It is then not lost: a
-    /// server needs no masking key, so its frames cannot fail.
-    fn payload_of<'p>(&self, message: &'p mut Message<'_>) -> Payload<'p> {
+    /// Takes the payload out of a message if it is queued without a copy, and otherwise borrows it.
+    fn take_payload<'p>(&self, message: &'p mut Message<'_>) -> Payload<'p> {
         let is_copied = self.is_copied(message.len());
         match message {
             Message::Text(Cow::Owned(text)) if !is_copied => {
@@ -251,10 +250,21 @@ impl Connection {
         payload: Payload<'_>,
     ) -> Result<(), SendError> {
         let len = payload.len() as u64;
-        let header =
-            self.machine.data_header(message_type, fragment, reserved_bits, len, || {
-                self.keys.next(&self.config)
-            })?;
+        let header = self.machine.data_header(message_type, fragment, reserved_bits, len, || {
+            self.keys.next(&self.config)
+        });
+        let header = match header {
+            Ok(header) => header,
+            Err(error) => {
+                // A copied payload is returned to the caller.
+                if matches!(payload, Payload::Owned(_)) {
+                    self.fail_internally(
+                        "a server needs no masking key, so its frames cannot fail",
+                    );
+                }
+                return Err(error);
+            }
+        };
         match payload {
             Payload::Copied(payload) => self.output.push_frame(&header, payload),
             Payload::Owned(payload) => self.output.push_owned(&header, payload),

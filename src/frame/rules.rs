@@ -68,13 +68,13 @@ pub struct FrameRules {
     /// The maximum payload length of a data frame in bytes.
     pub max_frame: u64,
     /// The maximum number of further payload bytes of the message: a limit, minus the payload lengths
-    /// of the message's frames so far. Set it to the limit again after a frame with FIN.
+    /// of the message's frames so far. Set it to the limit again after a data frame with FIN.
     ///
     /// It does not apply to a frame with a reserved bit, whose payload an extension transforms; set it
     /// to `u64::MAX` for the further frames of such a message.
     pub message_remaining: u64,
     /// The maximum number of further empty fragments of the message: a limit, minus the number of its
-    /// empty frames without FIN so far. Set it to the limit again after a frame with FIN.
+    /// empty frames without FIN so far. Set it to the limit again after a data frame with FIN.
     pub empty_fragments_remaining: u32,
 }
 

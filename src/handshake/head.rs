@@ -112,7 +112,8 @@ impl<'a> RequestHead<'a> {
     /// section 3.2.2). Returns `None` if it is missing or is not a host with an optional port.
     #[must_use]
     pub fn authority(&self) -> Option<&'a str> {
-        let authority = self.request_target().authority(self.fields().value("host"), Some)?;
+        let authority =
+            self.request_target().authority().or_else(|| self.fields().value("host"))?;
         Authority::parse(authority).is_ok().then(|| text(authority))
     }
 

@@ -103,9 +103,10 @@ impl ServerHandshake {
     #[must_use]
     pub fn request(&self) -> Option<RequestHead<'_>> {
         match self.state {
-            // After an answer, the bytes are kept for `ForbiddenOrigin` alone.
-            State::Deciding(_) | State::Ending(_) => self.head.head().map(RequestHead),
-            State::Reading { .. } => None,
+            State::Deciding(_) => self.head.head().map(RequestHead),
+            // The bytes of a request whose origin is not allowed are kept, for the server's log.
+            State::Ending(_) if self.explanation.is_some() => self.head.head().map(RequestHead),
+            State::Ending(_) | State::Reading { .. } => None,
         }
     }
 

@@ -181,8 +181,11 @@ fn check_upgrade<'a>(
         RequestTarget::Absolute { .. } => HandshakeError::InvalidTarget,
         RequestTarget::Other => return Err(HandshakeError::InvalidTarget),
     };
-    let parse = |authority| Authority::parse(authority).ok();
-    let authority = line.target.authority(host, parse).ok_or(invalid)?;
+    let authority = match line.target.authority() {
+        Some(authority) => Authority::parse(authority).ok(),
+        None => host,
+    };
+    let authority = authority.ok_or(invalid)?;
     // Bytes after the head are frames, so that the request must have no body.
     let length = fields.once(FieldName::ContentLength, HandshakeError::UnexpectedBody)?;
     if length.is_some_and(|length| length != b"0")

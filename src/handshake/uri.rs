@@ -316,13 +316,11 @@ impl<'a> RequestTarget<'a> {
         }
     }
 
-    /// Returns the requested authority: `host`, unless the target has an authority, which is passed to
-    /// `parse`.
-    pub(super) fn authority<T>(self, host: T, parse: impl FnOnce(&'a [u8]) -> T) -> T {
+    /// Returns the authority of an absolute target, which replaces that in Host (RFC 9112, section 3.2.2).
+    pub(super) fn authority(self) -> Option<&'a [u8]> {
         match self {
-            // RFC 9112, section 3.2.2: the authority of an absolute target replaces Host.
-            Self::Absolute { authority, .. } => parse(authority),
-            Self::Origin { .. } | Self::Other => host,
+            Self::Absolute { authority, .. } => Some(authority),
+            Self::Origin { .. } | Self::Other => None,
         }
     }
 

@@ -154,9 +154,10 @@
 //! | [`Event::Close`](crate::Event::Close) | the reason in the peer's Close frame: the connection does not store it |
 //! | the error of the socket | why the driver called `abort`: the connection does not see it |
 //!
-//! After a failure, the peer's Close frame is not processed (RFC 6455, section 7.1.7), not even if it is a
-//! reply with our code. The outcome is then not clean, and its code is 1006. The code that this end sent
-//! is that of the failure: [`ConnectionError::close_code`](crate::ConnectionError::close_code).
+//! A Close frame that arrives after a failure is not processed (RFC 6455, section 7.1.7), not even if it is
+//! a reply with our code. The outcome is then not clean, and its code is 1006 unless the peer's Close had
+//! arrived before. The Close frame of a failure, if one is sent, has
+//! [`ConnectionError::close_code`](crate::ConnectionError::close_code).
 //!
 //! ```
 //! use std::io;

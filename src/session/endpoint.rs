@@ -140,9 +140,8 @@ impl Session {
 impl Session {
     /// Consumes bytes of `input` until an event occurs. Returns `None` when the input is used up.
     ///
-    /// After each event, ask [`reply_pending`](Self::reply_pending) and send the reply: a Ping and a Close
-    /// have one, a failure has one, and so has text after which the connection failed because the next
-    /// character is invalid.
+    /// After each event, ask [`reply_pending`](Self::reply_pending) and send the reply: there may be one after
+    /// a Ping, a Close, a failure, and text whose next character is invalid.
     ///
     /// Payloads are unmasked in place; bytes that are not consumed stay unchanged. After the peer's
     /// Close and after a failure, all further input is dropped. When `input` is finished and used up, the

@@ -42,7 +42,7 @@ impl Machine {
         limits: &ReceiveLimits,
     ) -> Option<(MessageType, Masked<'i>)> {
         // Between frames, the first byte is that of a header: FIN is set, no reserved bit is set, and
-        // the opcode is text or binary. The state is checked below, because the byte excludes more calls.
+        // the opcode is text or binary. It is checked before the state, because it excludes more calls.
         let first = *input.first()?;
         let message_type = match first {
             0x81 => MessageType::Text,

@@ -28,8 +28,13 @@ fn assert_fails(
     assert_eq!(events.pop(), Some(Event::Failed(error)));
     assert_eq!(error.close_code(), CloseCode(code));
     let sent = parse_frames(&take_output(&mut connection));
-    let [(0x88, payload)] = &sent[..] else { panic!("{sent:?}") };
-    assert_eq!(payload[..2], code.to_be_bytes());
+    let reason = match (error, connection.config().limits().max_message()) {
+        (ConnectionError::Limit(Limit::Message), Some(max)) => {
+            format!("message exceeds {max} bytes")
+        }
+        _ => String::new(),
+    };
+    assert_eq!(sent, [(0x88, [&code.to_be_bytes(), reason.as_bytes()].concat())]);
     events
 }
 

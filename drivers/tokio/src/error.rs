@@ -50,6 +50,9 @@ impl Error {
     /// Returns whether the same call may succeed later: the network, the peer or a server on the way
     /// failed, was too slow or was overloaded.
     ///
+    /// If the server's Close frame arrived before the failure, its code decides:
+    /// [`peer_close`](crate::WebSocket::peer_close) and [`CloseCode::is_temporary`](websocket_proto::CloseCode::is_temporary).
+    ///
     /// A client that reconnects waits for a random and growing time (RFC 6455, section 7.2.3), and as
     /// long as [`retry_after`](Self::retry_after) says; the example `client` shows it.
     #[must_use]

@@ -112,7 +112,7 @@ impl<'a> OriginPolicy<'a> {
         'a: 'r,
     {
         let value = |name| request.headers().get(name).map(HeaderValue::as_bytes);
-        let authority = request_target(request.uri()).authority(value("host"), Some);
+        let authority = request_target(request.uri()).authority().or_else(|| value("host"));
         let authority = authority.and_then(|authority| str::from_utf8(authority).ok());
         self.explain(value("origin").unwrap_or_default(), authority.unwrap_or_default())
     }
