@@ -5,11 +5,11 @@
 //!
 //! When the server is unreachable, lost or restarting, the client connects again, first after a random
 //! time between half of SECONDS (5, at least 0.001) and all of it. A server that is overloaded can ask for
-//! more (`Retry-After`), up to an hour. Lines that are typed meanwhile are sent later; a line that was being
-//! sent when the connection broke may be lost.
+//! more (`Retry-After`), up to an hour. Lines that are typed meanwhile are sent later. Sent lines that had not
+//! reached the server when the connection broke are lost.
 //!
-//! The program exits with 0 after a normal close, and if its input ends while it has no connection;
-//! otherwise it prints the reason and exits with 1.
+//! The program exits with 0 after a normal close, and if its input ends while it has neither a connection nor
+//! a line to send; otherwise it prints the reason and exits with 1.
 
 use std::io;
 use std::pin::pin;
@@ -74,7 +74,7 @@ impl Lines {
         }
     }
 
-    /// Waits, and keeps a line. Returns `false` as soon as the input ends.
+    /// Waits, and keeps a line. Returns `false` as soon as the input ends without such a line.
     async fn wait(&mut self, delay: Duration) -> bool {
         let mut delay = pin!(sleep(delay));
         loop {

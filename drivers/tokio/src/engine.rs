@@ -15,7 +15,8 @@
 //! # Failed writes
 //!
 //! A peer often sends messages and a Close frame before it closes the transport. After a failed write
-//! the connection therefore continues to read, and fails when no received byte is left.
+//! the connection therefore continues to read, and fails when no received byte is left. A call that sends
+//! reads up to the bound above, and the connection then fails: the bytes that are left are lost.
 //!
 //! # Failures
 //!
@@ -35,8 +36,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::coop::consume_budget;
 use tokio::time::Instant;
 use websocket_proto::{
-    Chunk, CloseFrame, Connection, Event, Fragment, Input, Message, Next, SendError, Transport,
-    Unsent,
+    Chunk, CloseFrame, Connection, ConnectionError, Event, Fragment, Input, Message, Next,
+    SendError, Transport, Unsent,
 };
 
 use crate::error::Error;
@@ -61,8 +62,8 @@ pub(crate) struct Engine<IO> {
     is_shut_down: bool,
     /// Whether `take_error` has returned the failure.
     is_failure_taken: bool,
-    /// The error of a failed write while received bytes are left, and then the one that failed the
-    /// connection.
+    /// The transport's error that fails the connection: at once, or, for a failed write, when no received
+    /// byte is left.
     io_error: Option<io::Error>,
     pub(crate) peer_close: Option<CloseFrame<'static>>,
     /// Boxed twice, so that a connection without a subprotocol grows by one pointer.
@@ -94,7 +95,9 @@ impl<IO> Engine<IO> {
     pub(crate) fn take_error(&mut self) -> Option<Error> {
         let failure = self.connection.error().filter(|_| !self.is_failure_taken)?;
         self.is_failure_taken = true;
-        Some(self.io_error.take().map_or(Error::Connection(failure), Error::Io))
+        // A timeout may fail the connection after a failed write, while received bytes are left.
+        let io_error = self.io_error.take().filter(|_| failure == ConnectionError::Aborted);
+        Some(io_error.map_or(Error::Connection(failure), Error::Io))
     }
 
     /// Returns the failure of the connection once, and otherwise `error`.
@@ -225,6 +228,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Engine<IO> {
             }
             Next::Write | Next::Read => {
                 if self.poll_turn(reading, cx).is_pending() {
+                    // A failed connection that has nothing to wait for ends.
                     ready!(self.poll_give_up(cx));
                     return Poll::Ready(Next::Closed);
                 }
@@ -328,7 +332,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Engine<IO> {
                         Next::Control | Next::Write | Next::Read => {}
                     }
                 }
-                // After a failed write, nothing else ends the wait of a call that does not read.
+                // This call does not read: `reading` is full or absent. A failed write therefore fails the
+                // connection now: nothing else would end the wait. A full `reading` still watches the
+                // timers; the sending half leaves them to the receiving half.
                 reading => match self.io_error.take() {
                     Some(error) => self.fail(error),
                     None if reading.is_some() => ready!(self.poll_timers(cx)),

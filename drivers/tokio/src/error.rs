@@ -168,14 +168,20 @@ fn rejection_advice(response: &Response) -> &'static str {
     match response.status {
         200..=299 => "; it serves a page there, so check the path and the port",
         400 if mentions_https => "; the port may expect TLS, so try wss:// instead of ws://",
-        // The server's own text is better advice.
-        401 | 403 if response.text().is_some() => "",
+        // The server's own text is better advice, unless it repeats the status.
+        401 | 403 if response.text().is_some_and(|text| !is_reason_phrase(text)) => "",
         401 => "; it demands credentials, perhaps in the field Authorization",
         403 => "; it may reject the credentials or the field Origin",
         404 => "; check the path",
         429 | 502..=504 => "; try again later",
         _ => "",
     }
+}
+
+/// Returns whether `text` is the reason phrase of 401 or 403, perhaps after the status code.
+fn is_reason_phrase(text: &str) -> bool {
+    let phrase = text.trim_start_matches(|character: char| !character.is_alphabetic());
+    ["Unauthorized", "Forbidden"].iter().any(|known| phrase.eq_ignore_ascii_case(known))
 }
 
 impl std::error::Error for Error {

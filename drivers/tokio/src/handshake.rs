@@ -3,12 +3,12 @@
 use std::fmt;
 use std::future::poll_fn;
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
-use tokio::task::coop::has_budget_remaining;
+use tokio::task::coop::consume_budget;
 use tokio::time::{Instant, timeout};
 use websocket_proto::handshake::{
     AcceptError, Acceptance, Field, Handshake, HandshakeError, Rejection, RequestHead, ServerEvent,
@@ -381,11 +381,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, H: Handshake> Exchange<IO, H> {
         if self.poll_read(cx).is_ready() {
             return Poll::Ready(());
         }
-        if !has_budget_remaining() {
-            // Bytes may be there: the task continues when it has budget again.
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
-        }
+        // Without cooperative budget, a transport with bytes is pending, too.
+        ready!(pin!(consume_budget()).poll(cx));
         self.fail(error);
         Poll::Ready(())
     }

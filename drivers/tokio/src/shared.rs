@@ -86,7 +86,8 @@ impl Tasks {
                 lock(&self.wakers.sender).take();
             }
         }
-        // The task that receives watches the timers, and returns the failure.
+        // The task that receives watches the timers, and returns the failure. It registers under the lock of
+        // the engine, so if it is not registered here, its next poll finds what this one has changed.
         let must_wake = is_registered(&self.wakers.receiver)
             && (engine.must_arm() || engine.has_failed() && !had_failed);
         drop(engine);

@@ -19,11 +19,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Stream for WebSocket<IO> {
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let Self { engine, reading, tasks } = self.get_mut();
-        // Most messages are read already, and need no waker.
-        if engine.has_event(reading)
-            && let Some(chunk) = engine.receive(reading)
-        {
-            return Poll::Ready(Some(Ok(chunk.payload.into_owned())));
+        if let Some(message) = next_read(engine, reading) {
+            return Poll::Ready(Some(Ok(message)));
         }
         let tasks = tasks.get_or_insert_default();
         tasks.poll_receiver(cx, engine, |engine, cx| engine.poll_next(reading, cx))
@@ -36,11 +33,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Stream for Receiver<IO> {
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let Self { shared, reading } = self.get_mut();
         let mut engine = shared.engine();
-        // Most messages are read already, and need no waker.
-        if engine.has_event(reading)
-            && let Some(chunk) = engine.receive(reading)
-        {
-            return Poll::Ready(Some(Ok(chunk.payload.into_owned())));
+        if let Some(message) = next_read(&mut engine, reading) {
+            return Poll::Ready(Some(Ok(message)));
         }
         drop(engine);
         shared.poll_receiver(cx, |engine, cx| engine.poll_next(reading, cx))
@@ -125,4 +119,16 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Sink<Message<'static>> for Sender<IO> {
         self.0.engine().start_close(CloseCode::NORMAL)?;
         self.poll_flush(cx)
     }
+}
+
+/// Returns the next message if it was read already. Most messages were, and need no waker.
+#[inline]
+fn next_read<IO: AsyncRead + AsyncWrite + Unpin>(
+    engine: &mut Engine<IO>,
+    reading: &mut Reading,
+) -> Option<Message<'static>> {
+    if !engine.has_event(reading) {
+        return None;
+    }
+    engine.receive(reading).map(|chunk| chunk.payload.into_owned())
 }

@@ -53,7 +53,9 @@ use crate::split::{Receiver, Sender, split};
 /// After a broken transport or a dead peer there is nothing to wait for.
 ///
 /// A write may fail because the peer has closed the transport. What the peer sent before that is received
-/// first: [`recv`](Self::recv) returns the messages, and [`peer_close`](Self::peer_close) the Close frame.
+/// first: [`recv`](Self::recv) returns the messages, and [`peer_close`](Self::peer_close) the Close frame. A call
+/// that sends receives only as much as it [keeps](Self#memory); the remaining bytes, and a Close frame among them,
+/// are lost.
 ///
 /// The first of these calls that completes returns the failure. After it, [`recv`](Self::recv) returns the
 /// messages that a blocked call has kept, and then `None`; the calls that send return [`SendError::Closed`].
@@ -163,11 +165,12 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
     }
 
     /// Queues a message if the output has room, and never waits: for messages that a slow peer may miss, such as
-    /// prices of which only the last one counts.
+    /// prices, each of which is soon replaced by another.
     ///
     /// Nothing is written between two calls. A burst of more than the output has room for is therefore
     /// refused also if the peer reads. Where no message may be lost, as in a chat, use [`feed`](Self::feed) with
-    /// a timeout.
+    /// a timeout. Where only the last one counts, `feed` the value of tokio's channel `watch`, which skips those
+    /// that were replaced meanwhile.
     ///
     /// The message is written as after [`feed`](Self::feed). The output has room while less than
     /// [`Config::with_high_water_mark`](websocket_proto::Config::with_high_water_mark) is queued, 1 MiB by
@@ -185,7 +188,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
     /// use tokio_websocket_proto::proto::{CloseCode, SendError, Unsent};
     /// use tokio_websocket_proto::{Error, WebSocket};
     ///
-    /// /// Sends each price that the client is ready for. A client that reads slowly misses some.
+    /// /// Sends each price that the client is ready for. A client that reads slowly misses some, and may
+    /// /// have an old price until the next change.
     /// async fn follow(
     ///     mut client: WebSocket<TcpStream>,
     ///     mut prices: watch::Receiver<String>,
@@ -418,10 +422,11 @@ impl<IO> WebSocket<IO> {
     /// ```
     /// use tokio::net::TcpStream;
     /// use tokio::sync::mpsc;
-    /// use tokio_websocket_proto::proto::SendError;
+    /// use tokio_websocket_proto::proto::{CloseCode, SendError};
     /// use tokio_websocket_proto::{Error, WebSocket};
     ///
-    /// /// Sends lines until the connection ends. `unsent` keeps the line that was not sent.
+    /// /// Sends lines, and closes after the last one. When the connection ends earlier, `unsent` keeps the
+    /// /// line that was not queued.
     /// async fn send_lines(
     ///     socket: &mut WebSocket<TcpStream>,
     ///     lines: &mut mpsc::Receiver<String>,
@@ -439,7 +444,8 @@ impl<IO> WebSocket<IO> {
     ///             message = socket.recv() => if message?.is_none() { return Ok(()) },
     ///             line = lines.recv(), if unsent.is_none() => match line {
     ///                 Some(line) => *unsent = Some(line),
-    ///                 None => return Ok(()),
+    ///                 // `close` also writes the lines that are queued.
+    ///                 None => return socket.close(CloseCode::NORMAL).await,
     ///             },
     ///         }
     ///     }

@@ -322,6 +322,17 @@ async fn responses_of_http_servers() {
         let expected = format!("the server answered with status {status} (text){advice}");
         assert_eq!(after_status(status, "text").await, expected);
     }
+    // A reason phrase is no such text.
+    for (status, advice) in [
+        (401, "; it demands credentials, perhaps in the field Authorization"),
+        (403, "; it may reject the credentials or the field Origin"),
+    ] {
+        for text in ["Unauthorized", "Forbidden\n", "403 Forbidden", "401: unauthorized"] {
+            let expected =
+                format!("the server answered with status {status} ({}){advice}", text.trim());
+            assert_eq!(after_status(status, text).await, expected);
+        }
+    }
 }
 
 #[tokio::test]

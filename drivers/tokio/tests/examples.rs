@@ -6,7 +6,8 @@ mod example;
 use common::{
     TLS, accept_and_echo, echo_server, listen, proxy, serve, serve_bytes, tls_echo_server,
 };
-use example::{start, start_with};
+use example::{LIMIT, start, start_with};
+use tokio::time::timeout;
 use tokio_websocket_proto::proto::handshake::Acceptance;
 use tokio_websocket_proto::proto::{CloseCode, CloseFrame, Message};
 use tokio_websocket_proto::{DEFAULT_CONFIG, Incoming, accept, connect};
@@ -123,6 +124,22 @@ async fn client_ends_with_its_input_while_it_waits_to_connect_again() {
 }
 
 #[tokio::test]
+async fn client_connects_again_for_a_line_after_its_input_has_ended() {
+    let (listener, port) = listen().await;
+    let mut client = start("client", &[&format!("ws://127.0.0.1:{port}/"), "0.1"]);
+    client.type_text("Hello\n").await;
+    let server = tokio::spawn(async move {
+        // The line is typed while there is no connection.
+        drop(listener.accept().await.unwrap());
+        let mut socket = accept(listener.accept().await.unwrap().0).await.unwrap();
+        assert_eq!(socket.recv().await.unwrap().unwrap(), "Hello");
+        assert_eq!(socket.recv().await.unwrap(), None);
+    });
+    client.finish().await.unwrap();
+    timeout(LIMIT, server).await.expect("the client has connected again").unwrap();
+}
+
+#[tokio::test]
 async fn client_ends_normally_after_a_close_with_1000_or_without_a_code() {
     for frame in [Some(CloseFrame::new(CloseCode::NORMAL, "").unwrap()), None] {
         let (listener, port) = listen().await;
@@ -174,7 +191,6 @@ async fn broadcast_server_sends_each_message_to_all_others() {
     }
 }
 
-#[cfg(unix)]
 #[tokio::test]
 async fn broadcast_server_keeps_a_client_that_sends_without_a_pause() {
     let mut server = start("broadcast_server", &["127.0.0.1:0"]);
@@ -188,6 +204,7 @@ async fn broadcast_server_keeps_a_client_that_sends_without_a_pause() {
     assert_eq!(socket.peer_close().unwrap().code(), CloseCode::NORMAL);
 }
 
+#[cfg(unix)]
 #[tokio::test]
 async fn broadcast_server_closes_its_clients_when_it_is_interrupted() {
     let mut server = start("broadcast_server", &["127.0.0.1:0"]);

@@ -70,6 +70,28 @@ async fn receiving_call_whose_write_fails_returns_the_messages_that_have_arrived
 }
 
 #[tokio::test(start_paused = true)]
+async fn timeout_after_a_failed_write_is_returned_instead_of_the_error_of_the_write() {
+    let second = Duration::from_secs(1);
+    let timeouts = Timeouts::NONE.with_ping(Some(4 * second)).with_pong(Some(4 * second));
+    let script = Script::default();
+    let mut socket = script.server_with(Config::new().with_timeouts(timeouts));
+    script.fail_writes();
+    socket.feed("first").await.unwrap();
+    (0..100).for_each(|_| script.push(b"\x81\x81\0\0\0\0a"));
+    let error = loop {
+        match socket.recv().await {
+            Ok(message) => assert_eq!(message.unwrap(), "a"),
+            Err(error) => break error,
+        }
+        tokio::time::sleep(second).await;
+    };
+    let failure = ConnectionError::Timeout(Timeout::Output);
+    assert!(matches!(error, Error::Connection(error) if error == failure), "{error:?}");
+    assert_eq!(socket.connection().error(), Some(failure));
+    assert!(matches!(socket.recv().await, Ok(None)));
+}
+
+#[tokio::test(start_paused = true)]
 async fn timeout_that_a_read_reveals_is_returned_at_once() {
     let second = Duration::from_secs(1);
     let timeouts = Timeouts::NONE.with_idle(Some(8 * second));

@@ -10,6 +10,9 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::time::timeout;
 
+/// The time within which a program prints a line, connects or ends.
+pub(crate) const LIMIT: Duration = Duration::from_secs(60);
+
 /// A running example. It is killed when dropped.
 pub(crate) struct Program {
     child: Child,
@@ -52,7 +55,7 @@ pub(crate) fn start_with(name: &str, arguments: &[&str], variables: &[(&str, &st
 impl Program {
     /// Returns the next line that the program prints.
     pub(crate) async fn line(&mut self) -> String {
-        let line = timeout(Duration::from_secs(60), self.stdout.next_line()).await;
+        let line = timeout(LIMIT, self.stdout.next_line()).await;
         line.expect("the program is alive").unwrap().expect("the program prints a line")
     }
 
@@ -70,7 +73,8 @@ impl Program {
     /// Ends the input of the program, and returns its errors if it fails.
     pub(crate) async fn finish(mut self) -> Result<(), String> {
         drop(self.child.stdin.take());
-        let output = self.child.wait_with_output().await.unwrap();
+        let output = timeout(LIMIT, self.child.wait_with_output()).await;
+        let output = output.expect("the program ends").unwrap();
         let errors = String::from_utf8(output.stderr).unwrap();
         if output.status.success() { Ok(()) } else { Err(errors) }
     }
