@@ -311,7 +311,7 @@ impl Config {
     ///
     /// Returns an error if the source fails, or if none is configured and the feature `getrandom` is
     /// disabled.
-    pub fn fill(&self, out: &mut [u8]) -> Result<(), EntropyError> {
+    pub fn fill_random(&self, out: &mut [u8]) -> Result<(), EntropyError> {
         self.entropy.fill(out)
     }
 }

@@ -35,7 +35,7 @@ impl Keys {
         let used = Self::BLOCK - Self::FIRST;
         let mut block = Box::new(Block { keys: [[0; 4]; Self::BLOCK], used });
         let (_, first) = block.keys.split_at_mut(used);
-        config.fill(first.as_flattened_mut())?;
+        config.fill_random(first.as_flattened_mut())?;
         Ok(Self { block: Some(block) })
     }
 
@@ -55,7 +55,7 @@ impl Keys {
 impl Block {
     #[cold]
     fn refill(&mut self, config: &Config) -> Result<(), EntropyError> {
-        config.fill(self.keys.as_flattened_mut())?;
+        config.fill_random(self.keys.as_flattened_mut())?;
         self.used = 0;
         Ok(())
     }

@@ -97,7 +97,7 @@ impl ClientHandshake {
         let mut nonce = [0; 16];
         // `receive` reports a failure of the source. Invalid parts of the request come first: they are
         // the caller's mistake.
-        let drawn = config.fill(&mut nonce);
+        let drawn = config.fill_random(&mut nonce);
         let mut head = Vec::with_capacity(512);
         request.write(&nonce, &mut head)?;
         let expected = Expected::Upgrade {

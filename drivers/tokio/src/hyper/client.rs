@@ -72,7 +72,7 @@ impl<'a> ClientUpgrade<'a> {
     ) -> Result<(Request<B>, Self), Error> {
         let config = config.into();
         let mut nonce = [0; 16];
-        config.fill(&mut nonce).map_err(|_| Error::Entropy)?;
+        config.fill_random(&mut nonce).map_err(|_| Error::Entropy)?;
         let request = configured(request, &config);
         let head = request.to_http(&nonce)?.map(|()| B::default());
         Ok((head, Self { request, config, handshake: Handshake::Upgrade { nonce } }))
