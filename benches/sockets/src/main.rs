@@ -80,7 +80,7 @@ impl Options {
 /// Selects by names, or all if there are none.
 fn select<T>(mut all: Vec<T>, name: impl Fn(&T) -> String, selected: &[String]) -> Vec<T> {
     let names: Vec<String> = all.iter().map(&name).collect();
-    for unknown in selected.iter().filter(|selected| !names.contains(selected)) {
+    if let Some(unknown) = selected.iter().find(|selected| !names.contains(selected)) {
         panic!("{unknown} is none of {}", names.join("; "));
     }
     all.retain(|item| selected.is_empty() || selected.contains(&name(item)));
