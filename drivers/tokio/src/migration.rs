@@ -78,7 +78,9 @@
 //! [`WebSocket::split`](crate::WebSocket::split) is blocked, the receiving half is not polled, and it alone watches
 //! the timeouts: a peer that reads nothing blocks the task without end. The halves of `StreamExt::split` both drive
 //! the whole connection, and so does a loop of [`recv`](crate::WebSocket::recv) and
-//! [`feed`](crate::WebSocket::feed), which needs no copy of a message.
+//! [`feed`](crate::WebSocket::feed), which needs no copy of a message. The sink of `StreamExt::split` keeps one
+//! message in a slot of its own: if the peer's Close frame is read meanwhile, that message is not sent, and the
+//! sink returns [`SendError::Closed`](crate::proto::SendError::Closed). `recv` and `feed` echo it.
 //!
 //! A filter for text and binary messages is not needed: there are no others. In a spawned task, the compiler
 //! rejects a closure over messages in a combinator ("implementation of `FnOnce` is not general enough"), because

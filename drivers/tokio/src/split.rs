@@ -34,7 +34,7 @@ use crate::websocket::{WebSocket, ping};
 /// task owns both halves and awaits [`send`](Self::send) while the peer does the same, both wait for ever, and a
 /// peer that reads nothing blocks it without end, as in `receiver.forward(sender)` of `StreamExt`. In one task,
 /// use the [`WebSocket`], whose calls read and watch the timeouts while they wait, or `StreamExt::split(socket)`,
-/// whose halves do.
+/// whose halves do, but may lose the [last message](crate::migration#streams-and-sinks) before a Close frame.
 pub struct Sender<IO>(pub(crate) Arc<Shared<IO>>);
 
 /// The half of a [`WebSocket`] that receives. It is created by [`WebSocket::split`].
