@@ -172,6 +172,9 @@ fn check_server(stream: &[u8], cuts: [u16; 3], limits: HeadLimits) -> bool {
     let head = parsed.ok().flatten().map(|head| head.as_bytes());
     let valid_head = head.filter(|_| checked.is_ok());
     let unread = valid_head.map_or(&b""[..], |head| &stream[head.len()..]);
+    // A request whose origin is not allowed is kept, for the server's log.
+    let is_forbidden = event == ServerEvent::Failed(HandshakeError::ForbiddenOrigin);
+    let request = if is_forbidden { head } else { valid_head };
     let has_response = matches!(event, ServerEvent::Failed(error) if error.status().is_some());
 
     let config = Arc::new(Config::new().with_head_limits(limits));
@@ -187,7 +190,7 @@ fn check_server(stream: &[u8], cuts: [u16; 3], limits: HeadLimits) -> bool {
         let received = receive(&mut handshake, stream, &cuts, eof);
         assert_eq!(received.events, [event]);
         assert_eq!(received.unread, unread);
-        assert_eq!(handshake.request().map(|request| request.as_bytes()), valid_head);
+        assert_eq!(handshake.request().map(|request| request.as_bytes()), request);
         let written = take(handshake.output());
         assert_eq!(!written.is_empty(), has_response);
         assert_eq!(output.get_or_insert_with(|| written.clone()), &written);
