@@ -104,7 +104,7 @@ fn ways(len: usize, cuts: [u16; 3]) -> [(Vec<usize>, bool); 4] {
     [(vec![], false), (cuts.clone(), false), (cuts, true), ((1..len).collect(), true)]
 }
 
-/// What a handshake reported until EOF.
+/// The events and the state of a handshake at the end of its input.
 #[derive(Clone, Debug, PartialEq)]
 struct Received<E> {
     events: Vec<E>,
