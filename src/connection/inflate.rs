@@ -90,11 +90,15 @@ impl Connection {
             self.fail_internally("partial + produced <= end");
             return None;
         };
-        match self.machine.receive_uncompressed(payload, partial, ends, failure)? {
-            Piece::Data { data, fragment } => {
+        let piece = self.machine.receive_uncompressed(payload, partial, ends);
+        if let Some(error) = failure {
+            self.machine.fail(error);
+        }
+        match piece? {
+            Piece::Data { data, fragment } if failure.is_none() => {
                 self.receive_data(data, fragment).map(Event::into_owned)
             }
-            Piece::LastValid { data, fragment } => {
+            Piece::Data { data, fragment } | Piece::LastValid { data, fragment } => {
                 self.receive_last_valid(data, fragment).map(Event::into_owned)
             }
             Piece::Compressed | Piece::Ping(_) | Piece::Pong(_) | Piece::Close(_) => {

@@ -1,9 +1,9 @@
 //! The receive path of compressed messages.
 
 use super::{Data, Incoming, Machine, Piece};
+use crate::MessageType;
 use crate::frame::{FrameHeader, Masked, Opcode};
 use crate::limits::ReceiveLimits;
-use crate::{ConnectionError, MessageType};
 
 impl Machine {
     /// Returns whether compressed payload, possibly empty, is next in `input`.
@@ -59,10 +59,9 @@ impl Machine {
         payload: &'s mut [u8],
         partial: usize,
         ends: bool,
-        failure: Option<ConnectionError>,
     ) -> Option<Piece<'s>> {
         self.message_len += (payload.len() - partial) as u64;
-        let piece = match self.incoming.map(Incoming::message_type) {
+        match self.incoming.map(Incoming::message_type) {
             Some(MessageType::Text) => self.receive_text(payload, ends),
             Some(MessageType::Binary) => {
                 self.finish_piece(Data::Binary(Masked::unmasked(payload)), ends)
@@ -71,12 +70,6 @@ impl Machine {
                 self.fail_internally("compressed payload belongs to a message");
                 None
             }
-        };
-        let Some(error) = failure else { return piece };
-        self.closing.fail(error);
-        match piece {
-            Some(Piece::Data { data, fragment }) => Some(Piece::LastValid { data, fragment }),
-            piece => piece,
         }
     }
 
