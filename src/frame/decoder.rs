@@ -105,7 +105,8 @@ impl FrameDecoder {
         } else {
             let len = self.decode_header(unread, rules)?;
             take(&mut unread, len);
-            self.decode_payload(&mut unread, usize::MAX)
+            let header = self.header().copied();
+            header.zip(self.decode_payload(&mut unread, usize::MAX))
         };
         position.leave_unread(unread.len());
         Ok(slice.map(|(header, masked)| PayloadSlice {
@@ -179,18 +180,16 @@ impl FrameDecoder {
         &mut self,
         input: &mut &'i mut [u8],
         max: usize,
-    ) -> Option<(FrameHeader, Masked<'i>)> {
+    ) -> Option<Masked<'i>> {
         let State::Payload { header, offset } = &mut self.state else { return None };
-        let (header, start) = (*header, *offset);
-        let missing = header.payload_len() - start;
-        let len = usize::try_from(missing).unwrap_or(usize::MAX).min(max);
-        let payload = take(input, len);
-        *offset += payload.len() as u64;
+        let missing = usize::try_from(header.payload_len() - *offset).unwrap_or(usize::MAX);
+        let payload = take(input, missing.min(max));
+        let masked = Masked { payload, masking_key: header.key_or_zero(), offset: *offset };
+        *offset += masked.len() as u64;
         if *offset == header.payload_len() {
             *self = Self::new();
         }
-        let masking_key = header.key_or_zero();
-        Some((header, Masked { payload, masking_key, offset: start }))
+        Some(masked)
     }
 
     /// Passes the next payload bytes of the current frame, at most `max`, unmasked to `consume`, which
