@@ -15,27 +15,29 @@ impl Machine {
         payload: Masked<'i>,
         control: &mut impl ControlStorage,
     ) -> Option<ControlPayload<'i>> {
-        if payload.offset() == 0 && self.frames.is_between_frames() {
-            return Some(ControlPayload::Whole(payload.unmask()));
+        let start = payload.offset() as usize;
+        let payload = payload.unmask();
+        if start == 0 && self.frames.is_between_frames() {
+            return Some(ControlPayload::Whole(payload));
         }
-        self.store_control(payload, control).map(ControlPayload::Stored)
+        self.store_control(payload, start, control).map(ControlPayload::Stored)
     }
 
-    /// Stores payload of a control frame that is split across reads. Returns the length of its payload
-    /// when the frame is complete.
+    /// Stores payload of a control frame that is split across reads, from its byte `start` on. Returns the
+    /// length of its payload when the frame is complete.
     #[cfg_attr(feature = "alloc", inline(never))]
     fn store_control(
         &mut self,
-        payload: Masked<'_>,
+        payload: &[u8],
+        start: usize,
         control: &mut impl ControlStorage,
     ) -> Option<usize> {
-        let start = payload.offset() as usize;
         let end = start + payload.len();
         let Some(to) = control.bytes().get_mut(start..end) else {
             self.fail_internally("the rules for headers limit a control frame to 125 bytes");
             return None;
         };
-        to.copy_from_slice(payload.unmask());
+        to.copy_from_slice(payload);
         self.frames.is_between_frames().then_some(end)
     }
 
