@@ -99,8 +99,10 @@ impl Window {
 
     /// Drops the oldest bytes and the capacity beyond `max`.
     pub(crate) fn shrink(&mut self, max: usize) {
-        self.push(&[], max);
-        self.bytes.shrink_to(max);
+        if self.bytes.capacity() > max {
+            self.push(&[], max);
+            self.bytes.shrink_to(max);
+        }
     }
 
     pub(crate) fn clear(&mut self) {
@@ -263,12 +265,11 @@ impl Inflater {
 
     /// Takes the window of the message out, at most `max` bytes, for the next message.
     pub(crate) fn take_window(&mut self, max: usize) -> Window {
-        let mut window = mem::take(&mut self.window);
-        window.shrink(max);
+        self.window.shrink(max);
         // The codec remembers 32 KiB: with fewer, the sender could refer to bytes that the window lost.
         let has_same = self.state == State::Stream && max == Window::MAX;
-        window.end = has_same.then_some(self.message);
-        window
+        let end = has_same.then_some(self.message);
+        Window { bytes: mem::take(&mut self.window.bytes), end }
     }
 }
 
