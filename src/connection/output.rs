@@ -201,10 +201,15 @@ impl Output {
         Self { queue: None, written: 0 }
     }
 
-    /// Creates an output that begins with `bytes`, which are not copied.
-    pub(crate) fn from_bytes(bytes: Vec<u8>) -> Self {
-        let queue = (!bytes.is_empty()).then(|| Box::new(Queue::from_bytes(bytes)));
-        Self { queue, written: 0 }
+    /// Creates an output that begins with the head that `write` appends to the buffer. If `write` returns
+    /// an error, returns it, and drops a part that was already written.
+    pub(crate) fn with_head<T, E>(
+        write: impl FnOnce(&mut Vec<u8>) -> Result<T, E>,
+    ) -> Result<Self, E> {
+        let mut output = Self::empty();
+        write(output.queue().head_buffer())?;
+        debug_assert!(!output.is_empty(), "a head has a start line");
+        Ok(output)
     }
 
     /// Queues a frame with a copy of its payload, masked if the header has a masking key.
@@ -373,6 +378,14 @@ mod tests {
         output.push_owned(&header(Opcode::Binary, payload.len(), Masking::Unmasked), payload);
     }
 
+    fn with_head(head: &[u8]) -> Output {
+        Output::with_head(|buffer| -> Result<(), ()> {
+            buffer.extend_from_slice(head);
+            Ok(())
+        })
+        .unwrap()
+    }
+
     fn pending(output: &Output) -> Vec<u8> {
         let mut slices = [IoSlice::new(&[]); 4096];
         let set = output.chunks_vectored(&mut slices);
@@ -538,7 +551,7 @@ mod tests {
         let (mut output, mut model) = (Output::empty(), Model::default());
         if random.below(2) == 0 {
             let response = random.bytes(1 + random.below(300));
-            output = Output::from_bytes(response.clone());
+            output = with_head(&response);
             model.push(response, Kind::Copied);
         }
         for _ in 0..120 {
@@ -680,7 +693,6 @@ mod tests {
         text(&mut output, b"Hello");
         output.advance(7);
         assert!(output.queue.is_none());
-        assert!(Output::from_bytes(Vec::new()).queue.is_none());
     }
 
     #[test]
@@ -873,6 +885,16 @@ mod tests {
         assert_eq!(next.written(), 0);
         pong(&mut next, b"");
         assert_eq!(next.len(), 8);
+    }
+
+    #[test]
+    fn head_that_fails_halfway_leaves_nothing_in_the_pool() {
+        let failed = Output::with_head(|buffer| {
+            buffer.extend_from_slice(b"HTTP/1.1 101 Switching");
+            Err::<(), _>("halfway")
+        });
+        assert_eq!(failed.err(), Some("halfway"));
+        assert_eq!(pending(&with_head(b"HTTP/1.1 200 OK\r\n\r\n")), b"HTTP/1.1 200 OK\r\n\r\n");
     }
 
     #[test]

@@ -34,6 +34,9 @@ const MAX_EXCESS: usize = 4096;
 /// Bytes to reserve for the header of a frame. The longest encoding has 14; encoding writes 16.
 const HEADER_RESERVE: usize = 16;
 
+/// Bytes to reserve for a head, enough for most.
+const HEAD_RESERVE: usize = 512;
+
 /// Number of segments for which an empty queue keeps capacity.
 const MAX_POOLED_SEGMENTS: usize = 64;
 
@@ -146,6 +149,12 @@ impl Queue {
     pub(super) fn push_frame(&mut self, header: &FrameHeader, payload: &[u8]) {
         self.reserve(HEADER_RESERVE + payload.len());
         append_frame(&mut self.bytes, header, payload);
+    }
+
+    /// Returns the buffer, for a head to be appended.
+    pub(super) fn head_buffer(&mut self) -> &mut Vec<u8> {
+        self.reserve(HEAD_RESERVE);
+        &mut self.bytes
     }
 
     /// Appends a copy of `bytes`.

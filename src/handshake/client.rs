@@ -13,7 +13,6 @@
 //! A failure leads to `Aborted` if the transport broke, the response took too long, or the source of
 //! entropy failed: [`Transport::Abort`] instead of [`Transport::Close`].
 
-use alloc::vec::Vec;
 use core::mem;
 use core::time::Duration;
 
@@ -98,14 +97,13 @@ impl ClientHandshake {
         // `receive` reports a failure of the source. Invalid parts of the request come first: they are
         // the caller's mistake.
         let drawn = config.fill_random(&mut nonce);
-        let mut head = Vec::with_capacity(512);
-        request.write(&nonce, &mut head)?;
+        let output = Output::with_head(|buffer| request.write(&nonce, buffer))?;
         let expected = Expected::Upgrade {
             accept: accept_key(&key_from_nonce(&nonce)),
             subprotocols: request.subprotocol_list().collect(),
             extensions: request.extensions,
         };
-        let mut handshake = Self::requesting(config, head, expected);
+        let mut handshake = Self::requesting(config, output, expected);
         if let Err(EntropyError) = drawn {
             handshake.fail_later(HandshakeError::Entropy);
         }
@@ -148,16 +146,15 @@ impl ClientHandshake {
         uri: &Uri<'_>,
         fields: &[Field<'_>],
     ) -> Result<Self, InvalidHead> {
-        let mut head = Vec::with_capacity(256);
-        write_connect(uri, fields, &mut head)?;
-        Ok(Self::requesting(config.into(), head, Expected::Tunnel))
+        let output = Output::with_head(|buffer| write_connect(uri, fields, buffer))?;
+        Ok(Self::requesting(config.into(), output, Expected::Tunnel))
     }
 
-    fn requesting(config: SharedConfig, request: Vec<u8>, expected: Expected) -> Self {
+    fn requesting(config: SharedConfig, output: Output, expected: Expected) -> Self {
         Self {
             expected,
             response: FinalResponse::new(config.head_limits),
-            output: Output::from_bytes(request),
+            output,
             state: State::Reading,
             body: Body::empty(),
             unreported: None,

@@ -35,7 +35,7 @@ impl FinalResponse {
     /// The errors of [`Gathered::receive`].
     pub(super) fn receive(&mut self, input: &mut Input<'_>) -> Result<(), HandshakeError> {
         loop {
-            self.head.receive(input, 0)?;
+            self.head.receive(input)?;
             let Some(response) = self.head.head().map(ResponseHead) else { return Ok(()) };
             if !matches!(response.status(), 100 | 102..=199) {
                 return Ok(());

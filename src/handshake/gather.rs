@@ -37,19 +37,14 @@ impl Gathered {
 
     /// Moves bytes from `input` up to the end of the head.
     ///
-    /// At most as many bytes are kept as the parser's limit allows. A head that arrives in one read gets
-    /// a buffer with `room` bytes of spare capacity. If the head is incomplete or malformed, all input is
-    /// consumed.
+    /// At most as many bytes are kept as the parser's limit allows. If the head is incomplete or
+    /// malformed, all input is consumed.
     ///
     /// # Errors
     ///
     /// The rule that the head breaks, and [`HandshakeError::UnexpectedEof`] if the stream ends inside
     /// the head.
-    pub(super) fn receive(
-        &mut self,
-        input: &mut Input<'_>,
-        room: usize,
-    ) -> Result<(), HandshakeError> {
+    pub(super) fn receive(&mut self, input: &mut Input<'_>) -> Result<(), HandshakeError> {
         let is_finished = input.is_finished();
         let (unread, position) = input.unread_mut();
         let before = self.bytes.len();
@@ -71,7 +66,6 @@ impl Gathered {
         };
         debug_assert!(before < len && len - before <= unread.len(), "parsers consume what is new");
         if before == 0 {
-            self.bytes.reserve(len + room);
             self.bytes.extend_from_slice(slice(unread, 0..len));
         }
         self.bytes.truncate(len);

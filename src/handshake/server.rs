@@ -75,10 +75,6 @@ enum Requested {
     Http,
 }
 
-/// The capacity for a response, enough for most. The response that accepts replaces the request in its
-/// buffer, which therefore has this much spare capacity if the request arrived in one read.
-const RESPONSE_ROOM: usize = 256;
-
 impl ServerHandshake {
     /// Creates a handshake for a transport that was just accepted.
     #[must_use]
@@ -146,16 +142,16 @@ impl ServerHandshake {
     ///
     /// The error returns the handshake, unchanged: the application can still respond.
     #[expect(clippy::result_large_err, reason = "the error gives the handshake back")]
-    pub fn accept(mut self, acceptance: &Acceptance<'_>) -> Result<Connection, Unaccepted<Self>> {
+    pub fn accept(self, acceptance: &Acceptance<'_>) -> Result<Connection, Unaccepted<Self>> {
         #[cfg(feature = "deflate")]
         let acceptance = &match self.request() {
             Some(request) => acceptance.or_configured(&self.config, request.fields()),
             None => *acceptance,
         };
-        if let Err(error) = self.replace_request(acceptance) {
-            return Err(Unaccepted { handshake: self, error });
-        }
-        let output = Output::from_bytes(core::mem::take(&mut self.head.bytes));
+        let output = match self.accepting_output(acceptance) {
+            Ok(output) => output,
+            Err(error) => return Err(Unaccepted { handshake: self, error }),
+        };
         let connection = Connection::server(self.config, &acceptance.into());
         Ok(connection.after_handshake(output, self.head.unread_left))
     }
@@ -168,8 +164,9 @@ impl ServerHandshake {
     /// [`AcceptError::NotReady`] if no request awaits a response.
     pub fn reject(&mut self, rejection: Rejection) -> Result<(), AcceptError> {
         let request = self.undecided().ok_or(AcceptError::NotReady)?;
-        let mut response = Vec::with_capacity(RESPONSE_ROOM);
-        rejection.write_for(request.method(), &mut response, rejection.reason())?;
+        let response = Output::with_head(|buffer| {
+            rejection.write_for(request.method(), buffer, rejection.reason())
+        })?;
         self.state = State::Ending(self.queue_response(response));
         Ok(())
     }
@@ -190,8 +187,9 @@ impl ServerHandshake {
         body: &[u8],
     ) -> Result<(), AcceptError> {
         let request = self.undecided().ok_or(AcceptError::NotReady)?;
-        let mut response = Vec::with_capacity(RESPONSE_ROOM);
-        write_response(&mut response, request.method(), status, fields, body)?;
+        let response = Output::with_head(|buffer| {
+            write_response(buffer, request.method(), status, fields, body)
+        })?;
         self.state = State::Ending(self.queue_response(response));
         Ok(())
     }
@@ -300,7 +298,7 @@ impl ServerHandshake {
     }
 
     fn read(&mut self, input: &mut Input<'_>) -> Result<Option<Requested>, HandshakeError> {
-        self.head.receive(input, RESPONSE_ROOM)?;
+        self.head.receive(input)?;
         let Some(request) = self.head.head().map(RequestHead) else { return Ok(None) };
         let requested = match request.upgrade(&self.config.origin_policy)? {
             Some(upgrade) => Requested::Upgrade { accept: accept_key(upgrade.key()) },
@@ -327,40 +325,33 @@ impl ServerHandshake {
         }
         let body = self.explanation.as_deref().unwrap_or(error.wording());
         let method = request.as_ref().map_or("", RequestHead::method);
-        let mut response = Vec::with_capacity(RESPONSE_ROOM);
-        if rejection.write_for(method, &mut response, body).is_err() {
+        let response = Output::with_head(|buffer| rejection.write_for(method, buffer, body));
+        let Ok(response) = response else {
             debug_assert!(false, "a Vec has room for every prepared response");
             return Ending::Closed;
-        }
+        };
         self.queue_response(response)
     }
 
     /// Queues `response`, after which the transport closes. Drops the request, unless its origin is
     /// explained.
-    fn queue_response(&mut self, response: Vec<u8>) -> Ending {
+    fn queue_response(&mut self, response: Output) -> Ending {
         let ending = Ending::responding(response.len(), self.config.timeouts.closing);
-        self.output = Output::from_bytes(response);
+        self.output = response;
         if self.explanation.is_none() {
             self.head.bytes = Vec::new();
         }
         ending
     }
 
-    /// Replaces the request in its buffer by the response that accepts it. Keeps the request if that
-    /// fails.
-    fn replace_request(&mut self, acceptance: &Acceptance<'_>) -> Result<(), AcceptError> {
+    /// Returns the output of a connection, which begins with the response that accepts the request.
+    fn accepting_output(&self, acceptance: &Acceptance<'_>) -> Result<Output, AcceptError> {
         let (State::Deciding(Requested::Upgrade { accept }), Some(request)) =
             (self.state, self.undecided())
         else {
             return Err(AcceptError::NotReady);
         };
         acceptance.check(request.fields())?;
-        let request_len = self.head.bytes.len();
-        if let Err(error) = acceptance.write(&accept, &mut self.head.bytes) {
-            self.head.bytes.truncate(request_len);
-            return Err(error.into());
-        }
-        self.head.bytes.drain(..request_len);
-        Ok(())
+        Ok(Output::with_head(|buffer| acceptance.write(&accept, buffer))?)
     }
 }
