@@ -97,9 +97,10 @@ impl ClientHandshake {
         // `receive` reports a failure of the source. Invalid parts of the request come first: they are
         // the caller's mistake.
         let drawn = config.fill_random(&mut nonce);
-        let output = Output::with_head(|buffer| request.write(&nonce, buffer))?;
+        let key = key_from_nonce(&nonce);
+        let output = Output::with_head(|buffer| request.write_with_key(&key, buffer))?;
         let expected = Expected::Upgrade {
-            accept: accept_key(&key_from_nonce(&nonce)),
+            accept: accept_key(&key),
             subprotocols: request.subprotocol_list().collect(),
             extensions: request.extensions,
         };

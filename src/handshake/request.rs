@@ -110,6 +110,15 @@ impl<'a> ClientRequest<'a> {
         nonce: &[u8; 16],
         buffer: impl Into<HeadBuffer<'b>>,
     ) -> Result<usize, InvalidHead> {
+        self.write_with_key(&key_from_nonce(nonce), buffer)
+    }
+
+    /// Writes the request with `key` as its `Sec-WebSocket-Key`. Returns its length in bytes.
+    pub(super) fn write_with_key<'b>(
+        &self,
+        key: &[u8; 24],
+        buffer: impl Into<HeadBuffer<'b>>,
+    ) -> Result<usize, InvalidHead> {
         self.check()?;
         let [path, mark, query] = self.target.map(str::as_bytes);
         let mut head = HeadWriter::new(buffer);
@@ -121,7 +130,7 @@ impl<'a> ClientRequest<'a> {
             b" HTTP/1.1\r\nHost: ",
             self.authority.as_bytes(),
             b"\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: ",
-            &key_from_nonce(nonce),
+            key,
             b"\r\nSec-WebSocket-Version: 13\r\n",
         ])?;
         if !self.subprotocols.is_empty() {
