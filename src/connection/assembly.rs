@@ -103,15 +103,18 @@ const FIRST_RESERVE: usize = 64 << 10;
 /// of a message.
 ///
 /// An announced length is trusted up to 64 KiB or eight times the bytes received, whichever is
-/// more: reserved pages are not touched before bytes arrive. If further frames of unknown length
-/// follow, the buffer grows fourfold up to 64 KiB and doubles from there.
+/// more: reserved pages are not touched before bytes arrive. Payload that is in the input is trusted,
+/// also when compressed. If further frames of unknown length follow, the buffer grows fourfold up to
+/// 64 KiB and doubles from there.
 fn additional(len: usize, capacity: usize, piece: usize, announced: Announced) -> usize {
     let received = len.saturating_add(piece);
     if received <= capacity {
         return 0;
     }
     let in_frame = usize::try_from(announced.frame).unwrap_or(usize::MAX);
-    let trusted = received.saturating_mul(8).max(FIRST_RESERVE);
+    let arrived = usize::try_from(announced.arrived).unwrap_or(usize::MAX);
+    let trusted =
+        received.saturating_mul(8).max(FIRST_RESERVE).max(received.saturating_add(arrived));
     let mut wanted = received.saturating_add(in_frame).min(trusted).max(received);
     if !announced.fin && len > 0 {
         let doubled = capacity.saturating_mul(2);
@@ -126,12 +129,12 @@ fn additional(len: usize, capacity: usize, piece: usize, announced: Announced) -
 mod tests {
     use super::*;
 
-    const FIN: Announced = Announced { frame: 0, fin: true, max: u64::MAX };
+    const FIN: Announced = Announced { frame: 0, arrived: 0, fin: true, max: u64::MAX };
 
     #[test]
     fn short_fragmented_message_gets_a_short_buffer() {
         let mut assembly = Assembly::default();
-        let more = Announced { frame: 0, fin: false, max: u64::MAX };
+        let more = Announced { frame: 0, arrived: 0, fin: false, max: u64::MAX };
         assert_eq!(assembly.push(Data::Text("a"), Fragment::First, || more), Ok(None));
         let message = assembly.push(Data::Text("b"), Fragment::Last, || FIN).unwrap().unwrap();
         let text = message.into_text().unwrap();
@@ -154,16 +157,18 @@ mod tests {
 
     #[test]
     fn trusts_an_announced_length_up_to_eight_times_the_bytes_received() {
-        let announced = Announced { frame: 1 << 40, fin: true, max: u64::MAX };
+        let announced = Announced { frame: 1 << 40, arrived: 0, fin: true, max: u64::MAX };
         assert_eq!(additional(0, 0, 1, announced), FIRST_RESERVE);
         assert_eq!(additional(0, 0, 100_000, announced), 800_000);
-        let short = Announced { frame: 5, fin: true, max: u64::MAX };
+        let arrived = Announced { arrived: 1 << 20, ..announced };
+        assert_eq!(additional(0, 0, 100_000, arrived), 100_000 + (1 << 20));
+        let short = Announced { frame: 5, arrived: 0, fin: true, max: u64::MAX };
         assert_eq!(additional(0, 0, 10, short), 15);
     }
 
     #[test]
     fn buffer_of_unknown_final_length_grows_fourfold_and_then_doubles() {
-        let more = Announced { frame: 0, fin: false, max: u64::MAX };
+        let more = Announced { frame: 0, arrived: 0, fin: false, max: u64::MAX };
         assert_eq!(additional(1000, 1000, 1, more), 3000);
         assert_eq!(additional(30_000, 30_000, 1, more), FIRST_RESERVE - 30_000);
         assert_eq!(additional(60_000, 60_000, 1, more), 60_000);

@@ -96,7 +96,7 @@ impl Connection {
         }
         match piece? {
             Piece::Data { data, fragment } if failure.is_none() => {
-                self.receive_data(data, fragment).map(Event::into_owned)
+                self.receive_data(data, fragment, unread.len()).map(Event::into_owned)
             }
             Piece::Data { data, fragment } | Piece::LastValid { data, fragment } => {
                 self.receive_last_valid(data, fragment).map(Event::into_owned)

@@ -113,7 +113,9 @@ impl Connection {
             let limits = &self.config.receive_limits;
             let event = match self.machine.receive(&mut part, limits, &mut self.control) {
                 None => break None,
-                Some(Piece::Data { data, fragment }) => self.receive_data(data, fragment),
+                Some(Piece::Data { data, fragment }) => {
+                    self.receive_data(data, fragment, part.len())
+                }
                 Some(Piece::LastValid { data, fragment }) => {
                     self.receive_last_valid(data, fragment)
                 }
@@ -151,16 +153,18 @@ impl Connection {
         }
     }
 
+    /// Receives a piece of a message, after which `unread` bytes are in the input.
     pub(super) fn receive_data<'i>(
         &mut self,
         data: Data<'i>,
         fragment: Fragment,
+        unread: usize,
     ) -> Option<Event<'i>> {
         self.count_received(data.len(), fragment);
         match self.config.delivery {
             Delivery::Chunks => Some(Event::Chunk(chunk(data, fragment))),
             Delivery::Messages => {
-                let announced = || self.machine.announced(&self.config.receive_limits);
+                let announced = || self.machine.announced(&self.config.receive_limits, unread);
                 match self.assembly.push(data, fragment, announced) {
                     Ok(message) => message.map(Event::Message),
                     Err(WrongType) => {

@@ -34,15 +34,15 @@ impl Machine {
         limits.max_message.saturating_sub(self.message_len)
     }
 
-    /// Estimates the uncompressed length of the remaining payload of the message's first frame, which
-    /// probably inflates as its beginning did; an eighth more, so that one allocation suffices. Returns 0
-    /// for further frames.
-    pub(crate) fn estimate_uncompressed(&self) -> u64 {
+    /// Estimates the uncompressed length of the remaining payload of the message's first frame, or of
+    /// its next `max` bytes. It probably inflates as its beginning did; an eighth more, so that one
+    /// allocation suffices. Returns 0 for further frames.
+    pub(crate) fn estimate_uncompressed(&self, max: u64) -> u64 {
         let first = |header: &&FrameHeader| header.opcode() != Opcode::Continuation;
         let Some(header) = self.frames.header().filter(first) else { return 0 };
         let missing = self.frames.missing_payload();
         let inflated = header.payload_len() - missing;
-        let estimate = missing.saturating_mul(self.message_len) / inflated.max(1);
+        let estimate = missing.min(max).saturating_mul(self.message_len) / inflated.max(1);
         estimate.saturating_add(estimate / 8)
     }
 

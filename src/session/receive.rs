@@ -130,20 +130,22 @@ impl Machine {
     }
 
     /// Returns the missing payload of the current message, as announced, or estimated if it is
-    /// compressed.
+    /// compressed. `unread` is the number of bytes in the input.
     #[cfg(feature = "alloc")]
-    pub(crate) fn announced(&self, limits: &ReceiveLimits) -> Announced {
+    pub(crate) fn announced(&self, limits: &ReceiveLimits, unread: usize) -> Announced {
         #[cfg(feature = "deflate")]
         if self.is_receiving_compressed() {
             // The announced lengths are those of the compressed payload: the uncompressed length is
             // estimated.
             let max = self.uncompressed_remaining(limits);
-            let frame = self.estimate_uncompressed().min(max);
-            return Announced { frame, fin: false, max };
+            let frame = self.estimate_uncompressed(u64::MAX).min(max);
+            let arrived = self.estimate_uncompressed(unread as u64).min(max);
+            return Announced { frame, arrived, fin: false, max };
         }
         let frame = self.frames.missing_payload();
         Announced {
             frame,
+            arrived: frame.min(unread as u64),
             fin: self.frames.header().map_or(self.incoming.is_none(), FrameHeader::fin),
             max: frame.saturating_add(self.announced_remaining(limits)),
         }
@@ -278,6 +280,7 @@ mod tests {
         bytes[..2].copy_from_slice(&[0x02, 60]);
         let piece = machine.receive(&mut &mut bytes[..], &limits, &mut Control([0; 125]));
         assert!(piece.is_some());
-        assert_eq!(machine.announced(&limits), Announced { frame: 40, fin: false, max: 80 });
+        let announced = Announced { frame: 40, arrived: 0, fin: false, max: 80 };
+        assert_eq!(machine.announced(&limits, 0), announced);
     }
 }

@@ -50,6 +50,8 @@ pub(crate) struct Announced {
     /// The number of missing payload bytes of the current frame; an estimate if the message is
     /// compressed.
     pub(crate) frame: u64,
+    /// The number of them that are in the input, or result from compressed payload in the input.
+    pub(crate) arrived: u64,
     /// Whether no further frame of the message follows.
     pub(crate) fin: bool,
     /// The maximum number of further payload bytes of the message.

@@ -219,22 +219,24 @@ fn message_in_one_frame_takes_one_allocation_with_any_window() {
 }
 
 #[test]
-fn longer_message_in_one_frame_grows_one_buffer() {
+fn longer_message_in_one_frame_takes_one_allocation_unless_its_end_compresses_better() {
+    const LIMIT: usize = 64 << 20;
     warm();
-    for (payload, max) in [
-        // The first 256 KiB are an eighth of what is reserved.
-        (vec![7; 10 << 20], 3),
-        ([vec![7; 300_000], noise(3_800_000)].concat(), 2),
-        // The beginning compresses worse than the rest: each growth doubles the buffer.
-        ([noise(300_000), vec![7; 3_800_000]].concat(), 5),
+    for (payload, max, reserved) in [
+        (vec![7; 10 << 20], 1, 2 * (10 << 20)),
+        (json(5_000_000).into_bytes(), 1, 2 * 5_000_000),
+        // The estimate after the beginning exceeds the limit.
+        ([vec![7; 300_000], noise(3_800_000)].concat(), 1, LIMIT),
+        // The estimate after the beginning is too short: each growth doubles the buffer.
+        ([noise(300_000), vec![7; 3_800_000]].concat(), 5, 2 * 4_100_000),
     ] {
         let len = payload.len();
         let mut server = endpoint(Role::Server, Config::new(), no_takeover());
         let mut bytes = peer_frame(Role::Server, 0xc2, &compressed(&payload));
-        let (allocations, _, peak) =
+        let (allocations, held, peak) =
             measure(|| assert_eq!(count_events(&mut server, &mut bytes), 1));
-        assert!(allocations <= max, "{len} bytes: {allocations}");
-        assert!(peak <= 2 * len as isize + SLACK, "{len} bytes: {peak}");
+        assert!(allocations <= max && held == 0, "{len} bytes: {allocations}, {held}");
+        assert!(peak <= reserved as isize + SLACK, "{len} bytes: {peak}");
     }
 }
 
