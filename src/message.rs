@@ -80,6 +80,7 @@ impl Message<'_> {
     }
 
     /// Converts into a message that owns its payload. Copies only a borrowed payload.
+    #[inline]
     #[must_use]
     pub fn into_owned(self) -> Message<'static> {
         match self {
