@@ -1,6 +1,6 @@
 //! The read buffers of a thread. A connection owns one only while it has unread bytes.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -16,7 +16,7 @@ const LEN: usize = 128 << 10;
 const MAX_POOLED: usize = 8;
 
 thread_local! {
-    static POOL: Cell<Vec<Vec<u8>>> = const { Cell::new(Vec::new()) };
+    static POOL: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Reads once into `input`, which owns a buffer only from a successful read until its bytes are consumed
@@ -66,12 +66,7 @@ pub(crate) fn release(input: &mut Input<'static>) {
 
 /// Takes a read buffer of the thread, or allocates one.
 fn take() -> Vec<u8> {
-    let pooled = POOL.try_with(|cell| {
-        let mut pool = cell.take();
-        let buffer = pool.pop();
-        cell.set(pool);
-        buffer
-    });
+    let pooled = POOL.try_with(|pool| pool.borrow_mut().pop());
     pooled.ok().flatten().unwrap_or_else(|| vec![0; LEN])
 }
 
@@ -81,11 +76,10 @@ fn give(buffer: Vec<u8>) {
         return; // The input had no buffer, or one of a handshake.
     }
     // A thread that is ending drops the buffer.
-    let _ = POOL.try_with(|cell| {
-        let mut pool = cell.take();
+    let _ = POOL.try_with(|pool| {
+        let mut pool = pool.borrow_mut();
         if pool.len() < MAX_POOLED {
             pool.push(buffer);
         }
-        cell.set(pool);
     });
 }

@@ -43,8 +43,9 @@ impl Timers {
         snapshot: &Snapshot,
         timeouts: &Timeouts,
     ) -> [Option<Alarm<Timeout>>; 3] {
-        let output = self.output_since.zip(output_span(timeouts));
-        let output = output.and_then(|(since, span)| Alarm::new(Timeout::Output, since, span));
+        let output = self
+            .output_since
+            .and_then(|since| Alarm::new(Timeout::Output, since, output_span(timeouts)?));
         match (snapshot.phase, self.state) {
             (Phase::Open, PhaseState::Open { ping, last_data, .. }) => {
                 let pong = self.unanswered(ping).zip(timeouts.pong);
