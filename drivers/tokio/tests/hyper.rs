@@ -14,7 +14,9 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::time::timeout;
-use tokio_websocket_proto::hyper::{ClientUpgrade, ServerUpgrade, UpgradeError, UpgradedIo};
+use tokio_websocket_proto::hyper::{
+    ClientUpgrade, ServerUpgrade, UpgradeError, UpgradeErrorKind, UpgradedIo,
+};
 use tokio_websocket_proto::proto::handshake::{ClientRequest, Field, HandshakeError, HeadLimits};
 use tokio_websocket_proto::proto::{CloseCode, Config, Deflate, Outcome, Timeouts};
 use tokio_websocket_proto::{Error, WebSocket, client};
@@ -29,7 +31,9 @@ async fn service(request: Request<Incoming>, ended: UnboundedSender<Option<Outco
     let mut request = request;
     let mut upgrade = match ServerUpgrade::from_request(&mut request, &CONFIG) {
         Ok(upgrade) => upgrade,
-        Err(UpgradeError::PlainHttp(_)) if request.uri().path() == "/page" => {
+        Err(error)
+            if error.kind == UpgradeErrorKind::PlainHttp && request.uri().path() == "/page" =>
+        {
             return Response::new("A page".into());
         }
         Err(error) => return error.response(),
@@ -354,7 +358,9 @@ async fn request_that_hyper_did_not_read_is_not_upgradable() {
     let request = ClientRequest::to("example.com", "/");
     let (mut request, _) = ClientUpgrade::http1::<()>(request, &CONFIG).unwrap();
     let error = ServerUpgrade::from_request(&mut request, &CONFIG).unwrap_err();
-    assert_eq!(error, UpgradeError::NotUpgradable(Version::HTTP_11));
+    let kind = UpgradeErrorKind::NotUpgradable;
+    assert_eq!(error, UpgradeError { kind, version: Version::HTTP_11 });
+    assert_eq!(error.to_string(), "the request has no upgrade of hyper");
     assert_eq!(error.response::<String>().status(), StatusCode::INTERNAL_SERVER_ERROR);
 }
 
@@ -362,12 +368,13 @@ async fn request_that_hyper_did_not_read_is_not_upgradable() {
 fn every_rejection_closes_a_connection_of_http1_and_has_no_connection_field_in_http2() {
     let of_version = |version| {
         [
-            UpgradeError::PlainHttp(version),
-            UpgradeError::Invalid(version, HandshakeError::MissingKey),
-            UpgradeError::Invalid(version, HandshakeError::UnsupportedVersion),
-            UpgradeError::ForbiddenOrigin(version, String::new()),
-            UpgradeError::NotUpgradable(version),
+            UpgradeErrorKind::PlainHttp,
+            UpgradeErrorKind::Invalid(HandshakeError::MissingKey),
+            UpgradeErrorKind::Invalid(HandshakeError::UnsupportedVersion),
+            UpgradeErrorKind::ForbiddenOrigin(String::new()),
+            UpgradeErrorKind::NotUpgradable,
         ]
+        .map(|kind| UpgradeError { kind, version })
     };
     for error in of_version(Version::HTTP_11) {
         let response = error.response::<String>();
