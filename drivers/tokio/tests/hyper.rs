@@ -38,6 +38,8 @@ async fn service(request: Request<Incoming>, ended: UnboundedSender<Option<Outco
         }
         Err(error) => return error.response(),
     };
+    upgrade.choose_subprotocol(&["x"]);
+    // The last choice counts.
     let chosen = upgrade.choose_subprotocol(&["chat.v2", "chat"]).map(str::to_owned);
     let greeting = format!("{:?}", upgrade.subprotocols().collect::<Vec<_>>());
     let (mut response, socket) = upgrade.accept();
@@ -128,8 +130,6 @@ impl Client {
         let response = self.send(request).await;
         if response.status().is_informational() || response.status().is_success() {
             assert_eq!(response.headers()["x-added"], "yes");
-            let chosen = response.headers().get("sec-websocket-protocol");
-            assert!(chosen.is_none_or(|chosen| chosen == "chat"));
         }
         upgrade.complete(response).await
     }
@@ -158,6 +158,40 @@ async fn messages_cross_compressed_and_both_ends_close_cleanly() {
         assert!(socket.outcome().unwrap().clean, "{version:?}");
         let outcome = outcomes.recv().await.unwrap().unwrap();
         assert!(outcome.clean && outcome.code == CloseCode::NORMAL, "{version:?} {outcome:?}");
+    }
+}
+
+#[tokio::test]
+async fn both_ends_know_the_subprotocol_that_the_server_prefers() {
+    for version in VERSIONS {
+        for (offered, chosen) in [
+            (&[][..], None),
+            (&["x", "y"], None),
+            (&["x", "chat"], Some("chat")),
+            (&["chat", "chat.v2"], Some("chat.v2")),
+        ] {
+            let (io, _outcomes) = serve(version);
+            let request = ClientRequest::to("example.com", "/").with_subprotocols(offered);
+            let mut socket = Client::new(version, io).await.open(request).await.unwrap();
+            assert_eq!(socket.subprotocol(), chosen, "{version:?} {offered:?}");
+            // The server greets after it has compared its subprotocol.
+            assert_eq!(socket.recv().await.unwrap().unwrap(), format!("{offered:?}").as_str());
+        }
+    }
+}
+
+#[tokio::test]
+async fn subprotocol_that_was_not_offered_is_an_error() {
+    for (offered, is_error) in [(&["chat"][..], true), (&["chat", "other"], false)] {
+        let request = ClientRequest::to("example.com", "/").with_subprotocols(offered);
+        let (_, upgrade) = ClientUpgrade::http2::<()>(request, &CONFIG).unwrap();
+        let response = Response::builder().header("sec-websocket-protocol", "other");
+        let error = upgrade.complete(response.body(String::new()).unwrap()).await.unwrap_err();
+        // Without the error, the response is the one that hyper has not read.
+        let expected = HandshakeError::UnrequestedSubprotocol;
+        let is_expected = matches!(error, Error::Handshake(error) if error == expected);
+        assert_eq!(is_expected, is_error, "{error}");
+        assert_eq!(matches!(error, Error::Io(_)), !is_error, "{error}");
     }
 }
 
