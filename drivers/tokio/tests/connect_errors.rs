@@ -8,6 +8,7 @@ use common::{
     FullListener, TLS, Tls, client, echo_server, listen, proxy, serve, serve_bytes, tls_echo_server,
 };
 use tokio::io::AsyncWriteExt;
+use tokio::net::TcpSocket;
 use tokio_websocket_proto::proto::handshake::{ClientRequest, InvalidHead};
 use tokio_websocket_proto::proto::{Config, Timeouts};
 use tokio_websocket_proto::{
@@ -78,8 +79,10 @@ async fn name_without_address() {
 
 #[tokio::test]
 async fn port_that_nobody_listens_on() {
-    let (listener, port) = listen().await;
-    drop(listener);
+    // It has the port and does not listen, so nobody else has it.
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let port = socket.local_addr().unwrap().port();
     for (client, uri) in [
         (client(), format!("ws://127.0.0.1:{port}/")),
         (client(), format!("wss://127.0.0.1:{port}/")),
