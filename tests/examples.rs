@@ -7,7 +7,7 @@ mod driver;
 mod example;
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::thread;
 use std::time::Duration;
@@ -191,6 +191,15 @@ fn server_answers_plain_and_malformed_http() {
     assert!(page.contains("<!doctype html>") || page.contains("<!DOCTYPE html>"));
 }
 
+/// Returns an address that refuses connections: that of a client, whose port nobody else gets while the
+/// returned socket is there.
+fn refusing() -> (TcpStream, SocketAddr) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let address = client.local_addr().unwrap();
+    (client, address)
+}
+
 /// Starts a server that answers one handshake with `answer` and ends the stream. Returns its URI.
 fn scripted(answer: impl FnOnce(&str) -> Vec<u8> + Send + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -234,7 +243,7 @@ fn accepted(key: &str, then: &[u8]) -> Vec<u8> {
 
 #[test]
 fn client_prints_the_failure_and_exits_with_1() {
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (_held, free) = refusing();
     for (uri, wording) in [
         (format!("ws://{free}/"), "refused"),
         ("ftp://127.0.0.1/".into(), "scheme"),
@@ -403,7 +412,7 @@ fn minimal_client_prints_the_reply_and_closes_normally() {
 
 #[test]
 fn minimal_client_explains_a_failure() {
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (_held, free) = refusing();
     for (uri, printed, wording) in [
         (format!("ws://{free}/"), "", "refused"),
         ("wss://127.0.0.1/".into(), "", "TLS"),
@@ -732,7 +741,7 @@ fn relay_rejects_other_requests_and_missing_servers() {
     let repeated = std::str::from_utf8(upgrade).unwrap().trim_end();
     let repeated = format!("{repeated}\r\nSec-WebSocket-Protocol: chat, chat\r\n\r\n");
     let rejecting = scripted(|_| b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n".to_vec());
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (_held, free) = refusing();
     let missing = format!("ws://{free}/");
     for (uri, request, status) in [
         (&missing, &upgrade[..], 502),

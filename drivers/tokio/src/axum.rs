@@ -47,7 +47,7 @@ use websocket_proto::{Config, SharedConfig};
 
 use crate::error::Error;
 use crate::handshake::DEFAULT_CONFIG;
-use crate::hyper::{ServerUpgrade, UpgradeError, UpgradedIo, check};
+use crate::hyper::{ServerUpgrade, UpgradeError, UpgradeErrorKind, UpgradedIo, check};
 
 /// A connection that [`WebSocketUpgrade`] opened.
 pub type WebSocket = crate::WebSocket<UpgradedIo>;
@@ -105,9 +105,10 @@ impl<S: Sync> FromRequestParts<S> for WebSocketUpgrade {
         // `on_upgrade` applies the policy of the configuration that it then has.
         let offered = check(&request, &OriginPolicy::any())?.subprotocols();
         let on_upgrade = parts.extensions.remove::<OnUpgrade>();
-        request
-            .extensions_mut()
-            .insert(on_upgrade.ok_or(UpgradeError::NotUpgradable(parts.version))?);
+        request.extensions_mut().insert(on_upgrade.ok_or_else(|| UpgradeError {
+            kind: UpgradeErrorKind::NotUpgradable,
+            version: parts.version,
+        })?);
         Ok(Self {
             request,
             offered,

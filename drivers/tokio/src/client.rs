@@ -168,7 +168,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Exchange<IO, ClientHandshake> {
                 Some(ClientEvent::Accepted) => return Ok(self),
                 Some(ClientEvent::Rejected { .. }) => response = Some(self.response()?),
                 Some(ClientEvent::BodyEnded(_)) | None => break,
-                Some(ClientEvent::Failed(_)) if self.is_tls_alert => {
+                Some(ClientEvent::Failed(_)) if self.is_tls_alert() => {
                     return Err(ConnectError::TlsServer.into());
                 }
                 Some(ClientEvent::Failed(error)) => return Err(self.failure(error)),

@@ -52,7 +52,8 @@ pub enum ConnectError {
         /// The peer.
         address: Box<str>,
     },
-    /// The peer speaks TLS, which the URI does not ask for.
+    /// The peer seems to speak TLS, which the URI does not ask for: its first byte, or bytes, begin an alert
+    /// of TLS, which is no start of HTTP.
     TlsServer,
     /// The peer closed or broke the connection without a response to the opening handshake.
     NoResponse {
@@ -204,7 +205,9 @@ impl fmt::Display for ConnectError {
                 "no response from {address}: {error}; check that a WebSocket server runs there, and \
                  that it is not a TLS port"
             ),
-            Self::TlsServer => f.write_str("the server speaks TLS; use wss:// instead of ws://"),
+            Self::TlsServer => {
+                f.write_str("the server seems to speak TLS; use wss:// instead of ws://")
+            }
             Self::ProxyVariable { name, error } => {
                 // The texts of these errors are for the URI of a server.
                 let cause: &dyn fmt::Display = match error {
@@ -227,7 +230,7 @@ impl fmt::Display for ConnectError {
             Self::Proxy { address, error } => {
                 let error: &dyn fmt::Display = match &**error {
                     crate::Error::Handshake(error) => error,
-                    crate::Error::Connect(_) => &"it speaks TLS, so write https://",
+                    crate::Error::Connect(_) => &"it seems to speak TLS, so write https://",
                     error => error,
                 };
                 write!(

@@ -158,6 +158,11 @@ fn handshake_advice(error: HandshakeError) -> &'static str {
         HandshakeError::MissingAccept | HandshakeError::WrongAccept => {
             "; a cache or a server of another protocol may have answered"
         }
+        // The text of these errors is also the body of a response, where the setting tells nobody anything.
+        HandshakeError::TargetTooLong => "; HeadLimits::with_max_target sets it",
+        HandshakeError::FieldLineTooLong => "; HeadLimits::with_max_field_line sets it",
+        HandshakeError::TooManyFields => "; HeadLimits::with_max_fields sets how many are allowed",
+        HandshakeError::HeadTooLong => "; HeadLimits::with_max_head sets it",
         _ => "",
     }
 }
@@ -254,6 +259,8 @@ impl_from! {
 
 #[cfg(test)]
 mod tests {
+    use websocket_proto::Limit;
+
     use super::*;
 
     fn rejected(status: u16) -> Error {
@@ -312,6 +319,26 @@ mod tests {
         }
         assert_eq!(rejected(503).retry_after(), None);
         assert_eq!(Error::from(ConnectError::TlsServer).retry_after(), None);
+    }
+
+    #[test]
+    fn error_of_each_limit_names_its_setting() {
+        for (error, setting) in [
+            (HandshakeError::TargetTooLong.into(), "HeadLimits::with_max_target"),
+            (HandshakeError::FieldLineTooLong.into(), "HeadLimits::with_max_field_line"),
+            (HandshakeError::TooManyFields.into(), "HeadLimits::with_max_fields"),
+            (HandshakeError::HeadTooLong.into(), "HeadLimits::with_max_head"),
+            (ConnectionError::from(Limit::Frame).into(), "Limits::with_max_frame"),
+            (ConnectionError::from(Limit::Message).into(), "Limits::with_max_message"),
+            (
+                ConnectionError::from(Limit::EmptyFragments).into(),
+                "Limits::with_max_empty_fragments",
+            ),
+            (ConnectionError::from(Limit::ControlFrames).into(), "Config::with_control_rate"),
+        ] {
+            let text = Error::to_string(&error);
+            assert!(text.split(' ').any(|word| word == setting), "{setting}: {text}");
+        }
     }
 
     #[test]

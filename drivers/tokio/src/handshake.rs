@@ -276,12 +276,16 @@ pub(crate) struct Exchange<IO, H> {
     is_shut_down: bool,
     /// The error of the transport that aborted the handshake.
     io_error: Option<io::Error>,
-    /// Whether a read began with an alert of TLS: the peer expects TLS.
-    pub(crate) is_tls_alert: bool,
+    /// Whether the bytes of the first read may begin an alert of TLS: the peer expects TLS. `None` before
+    /// that read.
+    is_tls_alert: Option<bool>,
 }
 
-/// The first bytes of an alert of TLS (RFC 8446, section 5.1).
-const TLS_ALERT: [u8; 2] = [21, 3];
+/// Returns whether the peer's first bytes may be those of an alert of TLS (RFC 8446, section 5.1). The
+/// first one is enough, since the handshake fails at it: no text begins with this control character.
+fn may_be_tls_alert(first: &[u8]) -> bool {
+    matches!(first, [21] | [21, 3, ..])
+}
 
 impl<IO, H: Handshake> Exchange<IO, H> {
     pub(crate) fn new(io: IO, handshake: H) -> Self {
@@ -295,7 +299,7 @@ impl<IO, H: Handshake> Exchange<IO, H> {
             closing: None,
             is_shut_down: false,
             io_error: None,
-            is_tls_alert: false,
+            is_tls_alert: None,
         }
     }
 
@@ -305,6 +309,11 @@ impl<IO, H: Handshake> Exchange<IO, H> {
         // The deadline runs from `start`.
         self.handshake.handle_timeout(Duration::ZERO);
         self
+    }
+
+    /// Returns whether the peer's first bytes look like an alert of TLS.
+    pub(crate) fn is_tls_alert(&self) -> bool {
+        self.is_tls_alert == Some(true)
     }
 
     /// Returns the error for a failure of the handshake: that of the transport if it aborted the handshake.
@@ -389,7 +398,10 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, H: Handshake> Exchange<IO, H> {
 
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         match ready!(buffer::poll_read(&mut self.io, &mut self.input, cx)) {
-            Ok(()) => self.is_tls_alert |= self.input.unread().starts_with(&TLS_ALERT),
+            Ok(()) => {
+                let first = self.input.unread();
+                self.is_tls_alert.get_or_insert_with(|| may_be_tls_alert(first));
+            }
             Err(error) => self.fail(error),
         }
         Poll::Ready(())

@@ -110,7 +110,15 @@ mod tests {
     use super::full_listener::FullListener;
     use super::*;
 
-    use tokio::net::TcpListener;
+    use tokio::net::{TcpListener, TcpSocket};
+
+    /// Returns an address that refuses connections: nobody else gets it while the returned socket is there.
+    fn refusing() -> (TcpSocket, SocketAddr) {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = socket.local_addr().unwrap();
+        (socket, address)
+    }
 
     fn addresses(texts: &[&str]) -> Vec<SocketAddr> {
         texts.iter().map(|text| text.parse().unwrap()).collect()
@@ -128,7 +136,7 @@ mod tests {
 
     #[tokio::test]
     async fn second_address_is_tried_after_the_first_refuses() {
-        let refused = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+        let (_held, refused) = refusing();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let accepting = listener.local_addr().unwrap();
         let socket = connect([refused, accepting].into_iter()).await.unwrap();
@@ -154,7 +162,7 @@ mod tests {
         let waited = start.elapsed();
         assert!(waited >= ATTEMPT_DELAY && waited < ATTEMPT_DELAY * 2, "{waited:?}");
         // The third address does not wait after the second one has failed.
-        let refused = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+        let (_held, refused) = refusing();
         let start = Instant::now();
         let socket = connect([silent, refused, accepting].into_iter()).await.unwrap();
         assert_eq!(socket.peer_addr().unwrap(), accepting);

@@ -13,7 +13,7 @@ use tokio::io::duplex;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio_websocket_proto::axum::{WebSocket, WebSocketUpgrade};
-use tokio_websocket_proto::hyper::{ClientUpgrade, UpgradeError, UpgradedIo};
+use tokio_websocket_proto::hyper::{ClientUpgrade, UpgradeError, UpgradeErrorKind, UpgradedIo};
 use tokio_websocket_proto::proto::handshake::{ClientRequest, Field, OriginPolicy};
 use tokio_websocket_proto::proto::{CloseCode, Config, ConnectionError, Deflate, Limit, Timeouts};
 use tokio_websocket_proto::{Error, client};
@@ -33,7 +33,7 @@ async fn echo(mut socket: WebSocket) {
 async fn page_or_echo(ws: Result<WebSocketUpgrade, UpgradeError>) -> Response {
     match ws {
         Ok(ws) => ws.on_upgrade(echo),
-        Err(UpgradeError::PlainHttp(_)) => "A page".into_response(),
+        Err(error) if error.kind == UpgradeErrorKind::PlainHttp => "A page".into_response(),
         Err(error) => error.into_response(),
     }
 }

@@ -8,7 +8,8 @@ use common::{
     FullListener, TLS, Tls, client, echo_server, listen, proxy, serve, serve_bytes, tls_echo_server,
 };
 use tokio::io::AsyncWriteExt;
-use tokio_websocket_proto::proto::handshake::InvalidHead;
+use tokio::net::TcpSocket;
+use tokio_websocket_proto::proto::handshake::{ClientRequest, InvalidHead};
 use tokio_websocket_proto::proto::{Config, Timeouts};
 use tokio_websocket_proto::{
     ClientBuilder, ConnectError, ConnectStep, Error, Proxy, accept, tokio_rustls,
@@ -78,8 +79,10 @@ async fn name_without_address() {
 
 #[tokio::test]
 async fn port_that_nobody_listens_on() {
-    let (listener, port) = listen().await;
-    drop(listener);
+    // It has the port and does not listen, so nobody else has it.
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let port = socket.local_addr().unwrap().port();
     for (client, uri) in [
         (client(), format!("ws://127.0.0.1:{port}/")),
         (client(), format!("wss://127.0.0.1:{port}/")),
@@ -98,7 +101,9 @@ async fn port_that_nobody_listens_on() {
 
 #[tokio::test]
 async fn tls_on_a_plain_port() {
-    for port in [echo_server().await, serve_bytes("SSH-2.0-OpenSSH_9.9\r\n").await] {
+    for port in
+        [echo_server().await, serve_bytes("SSH-2.0-OpenSSH_9.9\r\n").await, serve_bytes("S").await]
+    {
         let (error, text) = unreached(&client(), &format!("wss://localhost:{port}/")).await;
         assert!(matches!(error, ConnectError::PlainServer { .. }), "{error:?}");
         assert_eq!(
@@ -110,12 +115,48 @@ async fn tls_on_a_plain_port() {
     }
 }
 
+/// Opens a client over a transport that moves at most `max` bytes at once, to a server that sends `bytes`.
+async fn after_reads_of(max: usize, bytes: &[u8]) -> Error {
+    let (io, mut server) = tokio::io::duplex(max);
+    let request = ClientRequest::to("example.com", "/");
+    let opening = tokio_websocket_proto::client(io, &request);
+    // The client does not wait for all of the bytes.
+    let (opened, _) = tokio::join!(opening, server.write_all(bytes));
+    opened.unwrap_err()
+}
+
+#[tokio::test]
+async fn alert_of_tls_is_recognized_in_reads_of_any_length() {
+    const ALERT: &[u8] = b"\x15\x03\x03\x00\x02\x02\x46";
+    for max in 1..=ALERT.len() {
+        let error = after_reads_of(max, ALERT).await;
+        assert!(
+            matches!(&error, Error::Connect(error) if matches!(**error, ConnectError::TlsServer)),
+            "{max}: {error:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn bytes_of_an_alert_of_tls_elsewhere_are_none() {
+    let line = "HTTP/1.1 101 ";
+    for (max, bytes) in [
+        (line.len(), [line, "\x15\x03\x03"].concat().as_bytes()),
+        (1, [line, "\x15\x03\x03"].concat().as_bytes()),
+        (2, &b"\x15\x05"[..]),
+        (1, b"\x16\x03"),
+    ] {
+        let error = after_reads_of(max, bytes).await;
+        assert!(matches!(error, Error::Handshake(_)), "{bytes:?}: {error:?}");
+    }
+}
+
 #[tokio::test]
 async fn plain_on_a_tls_port() {
     let port = tls_echo_server().await;
     let (error, text) = unreached(&client(), &format!("ws://localhost:{port}/")).await;
     assert!(matches!(error, ConnectError::TlsServer));
-    assert_eq!(text, "the server speaks TLS; use wss:// instead of ws://");
+    assert_eq!(text, "the server seems to speak TLS; use wss:// instead of ws://");
     // Many web servers answer with a page instead.
     assert_eq!(
         after_status(400, "The plain HTTP request was sent to HTTPS port").await,
@@ -130,11 +171,18 @@ async fn tls_client_of_a_plain_server() {
     let uri = format!("wss://localhost:{port}/");
     let (client, accepted) = (client(), async { accept(listener.accept().await?.0).await });
     let (_, accepted) = tokio::join!(client.connect(&uri), accepted);
-    assert_eq!(
-        accepted.unwrap_err().to_string(),
-        "the opening handshake failed: the method is not a token; the client may speak another \
-         protocol, such as TLS"
-    );
+    let text = "the opening handshake failed: the method is not a token; the client may speak another \
+                protocol, such as TLS";
+    assert_eq!(accepted.unwrap_err().to_string(), text);
+
+    // The start of a ClientHello, one byte at a time.
+    let (io, mut client) = tokio::io::duplex(1);
+    let sent = async {
+        let _ = client.write_all(b"\x16\x03\x01\x02\x00\x01").await;
+        drop(client);
+    };
+    let (accepted, ()) = tokio::join!(accept(io), sent);
+    assert_eq!(accepted.unwrap_err().to_string(), text);
 }
 
 #[tokio::test]
@@ -374,7 +422,7 @@ async fn rejections_of_proxies() {
 
 #[tokio::test]
 async fn proxies_that_are_none() {
-    let mut ports = vec![(tls_echo_server().await, "it speaks TLS, so write https://")];
+    let mut ports = vec![(tls_echo_server().await, "it seems to speak TLS, so write https://")];
     for (response, cause) in [
         ("SSH-2.0-OpenSSH_9.9\r\n", "the start line has no HTTP version"),
         ("HTTP/1.1 200 \r\n\r\nbytes", "bytes follow its response"),

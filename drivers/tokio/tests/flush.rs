@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 use tokio_websocket_proto::Error;
-use tokio_websocket_proto::proto::{Config, ConnectionError, Timeout, Timeouts};
+use tokio_websocket_proto::proto::{CloseCode, Config, ConnectionError, Timeout, Timeouts};
 
 use script::{CLOSE, FAILURE, PEER_CLOSE, PEER_CLOSE_REPLY, Script, poll};
 
@@ -63,6 +63,31 @@ async fn closing_timeout_or_10_seconds_bound_the_flush_of_the_close_frame() {
             assert!(waited >= seconds(limit) && waited < seconds(limit + 1), "{waited:?}");
             assert!(matches!(poll(pin!(socket.recv())), Poll::Ready(Ok(None))));
         }
+    }
+}
+
+/// The state machine waits for the end of the peer's stream, or for its Close frame, and the driver for the
+/// flush.
+#[tokio::test(start_paused = true)]
+async fn one_closing_timeout_bounds_the_closing_handshake_and_the_flush_together() {
+    let seconds = Duration::from_secs;
+    let timeouts = Timeouts::RECOMMENDED.with_closing(Some(seconds(4)));
+    // The time at which the peer's Close frame arrives, and whether we have sent ours before.
+    for (arrives, is_reply) in [(0, true), (0, false), (3, false)] {
+        let script = Script::default();
+        let mut socket = script.server_with(Config::new().with_timeouts(timeouts));
+        script.buffer_writes();
+        let start = Instant::now();
+        if !is_reply {
+            socket.start_close(CloseCode::NORMAL).unwrap();
+            assert!(timeout(seconds(arrives), socket.recv()).await.is_err());
+        }
+        script.push(PEER_CLOSE);
+        let received = timeout(seconds(60), socket.recv()).await;
+        assert!(matches!(received, Ok(Ok(None))), "{received:?}");
+        assert!(socket.outcome().is_some_and(|outcome| outcome.clean));
+        let waited = start.elapsed();
+        assert!(waited >= seconds(4) && waited < seconds(5), "{waited:?}");
     }
 }
 

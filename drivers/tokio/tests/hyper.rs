@@ -14,7 +14,9 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::time::timeout;
-use tokio_websocket_proto::hyper::{ClientUpgrade, ServerUpgrade, UpgradeError, UpgradedIo};
+use tokio_websocket_proto::hyper::{
+    ClientUpgrade, ServerUpgrade, UpgradeError, UpgradeErrorKind, UpgradedIo,
+};
 use tokio_websocket_proto::proto::handshake::{ClientRequest, Field, HandshakeError, HeadLimits};
 use tokio_websocket_proto::proto::{CloseCode, Config, Deflate, Outcome, Timeouts};
 use tokio_websocket_proto::{Error, WebSocket, client};
@@ -29,11 +31,15 @@ async fn service(request: Request<Incoming>, ended: UnboundedSender<Option<Outco
     let mut request = request;
     let mut upgrade = match ServerUpgrade::from_request(&mut request, &CONFIG) {
         Ok(upgrade) => upgrade,
-        Err(UpgradeError::PlainHttp(_)) if request.uri().path() == "/page" => {
+        Err(error)
+            if error.kind == UpgradeErrorKind::PlainHttp && request.uri().path() == "/page" =>
+        {
             return Response::new("A page".into());
         }
         Err(error) => return error.response(),
     };
+    upgrade.choose_subprotocol(&["x"]);
+    // The last choice counts.
     let chosen = upgrade.choose_subprotocol(&["chat.v2", "chat"]).map(str::to_owned);
     let greeting = format!("{:?}", upgrade.subprotocols().collect::<Vec<_>>());
     let (mut response, socket) = upgrade.accept();
@@ -124,8 +130,6 @@ impl Client {
         let response = self.send(request).await;
         if response.status().is_informational() || response.status().is_success() {
             assert_eq!(response.headers()["x-added"], "yes");
-            let chosen = response.headers().get("sec-websocket-protocol");
-            assert!(chosen.is_none_or(|chosen| chosen == "chat"));
         }
         upgrade.complete(response).await
     }
@@ -154,6 +158,40 @@ async fn messages_cross_compressed_and_both_ends_close_cleanly() {
         assert!(socket.outcome().unwrap().clean, "{version:?}");
         let outcome = outcomes.recv().await.unwrap().unwrap();
         assert!(outcome.clean && outcome.code == CloseCode::NORMAL, "{version:?} {outcome:?}");
+    }
+}
+
+#[tokio::test]
+async fn both_ends_know_the_subprotocol_that_the_server_prefers() {
+    for version in VERSIONS {
+        for (offered, chosen) in [
+            (&[][..], None),
+            (&["x", "y"], None),
+            (&["x", "chat"], Some("chat")),
+            (&["chat", "chat.v2"], Some("chat.v2")),
+        ] {
+            let (io, _outcomes) = serve(version);
+            let request = ClientRequest::to("example.com", "/").with_subprotocols(offered);
+            let mut socket = Client::new(version, io).await.open(request).await.unwrap();
+            assert_eq!(socket.subprotocol(), chosen, "{version:?} {offered:?}");
+            // The server greets after it has compared its subprotocol.
+            assert_eq!(socket.recv().await.unwrap().unwrap(), format!("{offered:?}").as_str());
+        }
+    }
+}
+
+#[tokio::test]
+async fn subprotocol_that_was_not_offered_is_an_error() {
+    for (offered, is_error) in [(&["chat"][..], true), (&["chat", "other"], false)] {
+        let request = ClientRequest::to("example.com", "/").with_subprotocols(offered);
+        let (_, upgrade) = ClientUpgrade::http2::<()>(request, &CONFIG).unwrap();
+        let response = Response::builder().header("sec-websocket-protocol", "other");
+        let error = upgrade.complete(response.body(String::new()).unwrap()).await.unwrap_err();
+        // Without the error, the response is the one that hyper has not read.
+        let expected = HandshakeError::UnrequestedSubprotocol;
+        let is_expected = matches!(error, Error::Handshake(error) if error == expected);
+        assert_eq!(is_expected, is_error, "{error}");
+        assert_eq!(matches!(error, Error::Io(_)), !is_error, "{error}");
     }
 }
 
@@ -354,7 +392,9 @@ async fn request_that_hyper_did_not_read_is_not_upgradable() {
     let request = ClientRequest::to("example.com", "/");
     let (mut request, _) = ClientUpgrade::http1::<()>(request, &CONFIG).unwrap();
     let error = ServerUpgrade::from_request(&mut request, &CONFIG).unwrap_err();
-    assert_eq!(error, UpgradeError::NotUpgradable(Version::HTTP_11));
+    let kind = UpgradeErrorKind::NotUpgradable;
+    assert_eq!(error, UpgradeError { kind, version: Version::HTTP_11 });
+    assert_eq!(error.to_string(), "the request has no upgrade of hyper");
     assert_eq!(error.response::<String>().status(), StatusCode::INTERNAL_SERVER_ERROR);
 }
 
@@ -362,12 +402,13 @@ async fn request_that_hyper_did_not_read_is_not_upgradable() {
 fn every_rejection_closes_a_connection_of_http1_and_has_no_connection_field_in_http2() {
     let of_version = |version| {
         [
-            UpgradeError::PlainHttp(version),
-            UpgradeError::Invalid(version, HandshakeError::MissingKey),
-            UpgradeError::Invalid(version, HandshakeError::UnsupportedVersion),
-            UpgradeError::ForbiddenOrigin(version, String::new()),
-            UpgradeError::NotUpgradable(version),
+            UpgradeErrorKind::PlainHttp,
+            UpgradeErrorKind::Invalid(HandshakeError::MissingKey),
+            UpgradeErrorKind::Invalid(HandshakeError::UnsupportedVersion),
+            UpgradeErrorKind::ForbiddenOrigin(String::new()),
+            UpgradeErrorKind::NotUpgradable,
         ]
+        .map(|kind| UpgradeError { kind, version })
     };
     for error in of_version(Version::HTTP_11) {
         let response = error.response::<String>();

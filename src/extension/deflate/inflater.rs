@@ -113,6 +113,13 @@ impl Window {
     pub(crate) fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }
+
+    /// Sets the dictionary of a codec. Returns whether the codec accepted it, as each raw stream does.
+    fn give_to(&self, codec: &mut Inflate) -> bool {
+        let (older, newer) = self.bytes.as_slices();
+        let mut parts = [older, newer].into_iter().filter(|part| !part.is_empty());
+        parts.all(|part| codec.set_dictionary(part).is_ok())
+    }
 }
 
 impl MessageId {
@@ -212,9 +219,7 @@ impl Inflater {
     fn restart(&mut self) -> bool {
         self.codec.reset(false);
         self.state = State::Stream;
-        let (older, newer) = self.window.bytes.as_slices();
-        let mut parts = [older, newer].into_iter().filter(|part| !part.is_empty());
-        parts.all(|part| self.codec.set_dictionary(part).is_ok())
+        self.window.give_to(&mut self.codec)
     }
 
     /// Adds inflated bytes to the window, and keeps its last `max` bytes: the sender may refer to them
@@ -365,6 +370,21 @@ mod tests {
             let is_header = byte & 0b110 == 0;
             assert_eq!(result.is_ok(), is_header, "{byte:#04x}");
         }
+    }
+
+    #[test]
+    fn codec_that_refuses_the_window_is_noticed() {
+        // A stream with a header of zlib accepts a dictionary only where its header asks for one.
+        let refusing = || Inflate::new(true, 15);
+        let mut window = Window::default();
+        assert!(window.give_to(&mut refusing()), "nothing is given");
+        // The bytes are in one part, and then in two.
+        for text in ["window", "dow, a"] {
+            window.push(text.as_bytes(), 8);
+            assert!(!window.give_to(&mut refusing()), "{text}");
+            assert!(window.give_to(&mut Inflate::new(false, 15)), "{text}");
+        }
+        assert!(!window.bytes.as_slices().1.is_empty());
     }
 
     #[test]

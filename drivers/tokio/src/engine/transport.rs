@@ -47,7 +47,12 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Engine<IO> {
             self.is_unflushed = true;
         }
         if self.is_unflushed {
-            ready!(Pin::new(&mut self.io).poll_flush(cx))?;
+            let flushed = Pin::new(&mut self.io).poll_flush(cx)?;
+            let is_last = !self.connection.may_send() && !self.connection.may_send_chunk();
+            if flushed.is_pending() && is_last {
+                self.flush_deadline();
+            }
+            ready!(flushed);
             self.is_unflushed = false;
         }
         Poll::Ready(Ok(()))
@@ -181,20 +186,26 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Engine<IO> {
         Poll::Ready(())
     }
 
-    /// Completes when the last flush has taken too long. Its time starts with the first call.
-    ///
-    /// TLS buffers our Close frame while the peer reads slowly, also if the peer has ended its stream.
-    /// [`Timeouts::closing`](websocket_proto::Timeouts::closing) bounds this wait, and [`MAX_FLUSH`]
-    /// without that timeout.
+    /// Completes when the last flush has taken too long.
     fn poll_flush_timeout(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let closing = self.connection.config().timeouts().closing;
-        let due = *self.flush_by.get_or_insert_with(|| {
-            self.timer.tick();
-            self.timer.now().saturating_add(closing.unwrap_or(MAX_FLUSH))
-        });
+        let due = self.flush_deadline();
         while self.timer.now() < due {
             ready!(self.timer.poll(due, cx));
         }
         Poll::Ready(())
+    }
+
+    /// Returns the end of the time for the last flush, which starts with the first call.
+    ///
+    /// TLS buffers our Close frame while the peer reads slowly, also if the peer has ended its stream.
+    /// [`Timeouts::closing`](websocket_proto::Timeouts::closing) bounds the flush, and [`MAX_FLUSH`] without
+    /// that timeout. The time starts when our Close frame is written, as that of the state machine for the
+    /// peer's answer and the end of its stream does: the two are not added up.
+    fn flush_deadline(&mut self) -> Duration {
+        let closing = self.connection.config().timeouts().closing;
+        *self.flush_by.get_or_insert_with(|| {
+            self.timer.tick();
+            self.timer.now().saturating_add(closing.unwrap_or(MAX_FLUSH))
+        })
     }
 }

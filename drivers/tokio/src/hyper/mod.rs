@@ -31,4 +31,4 @@ pub use client::ClientUpgrade;
 pub use io::UpgradedIo;
 #[cfg(feature = "axum")]
 pub(crate) use server::check;
-pub use server::{ServerUpgrade, UpgradeError};
+pub use server::{ServerUpgrade, UpgradeError, UpgradeErrorKind};

@@ -24,12 +24,14 @@ use crate::websocket::WebSocket;
 /// use hyper::body::Bytes;
 /// use hyper::{Request, Response};
 /// use tokio_websocket_proto::DEFAULT_CONFIG;
-/// use tokio_websocket_proto::hyper::{ServerUpgrade, UpgradeError};
+/// use tokio_websocket_proto::hyper::{ServerUpgrade, UpgradeErrorKind};
 ///
 /// async fn service<B>(mut request: Request<B>) -> Response<Full<Bytes>> {
 ///     let upgrade = match ServerUpgrade::from_request(&mut request, &DEFAULT_CONFIG) {
 ///         Ok(upgrade) => upgrade,
-///         Err(UpgradeError::PlainHttp(_)) => return Response::new("A page".into()),
+///         Err(error) if error.kind == UpgradeErrorKind::PlainHttp => {
+///             return Response::new("A page".into());
+///         }
 ///         Err(error) => return error.response(),
 ///     };
 ///     let (response, socket) = upgrade.accept();
@@ -83,10 +85,11 @@ impl ServerUpgrade {
         let negotiated = Negotiated::from(&acceptance);
         let response = checked.accept_http(&acceptance);
         debug_assert!(response.is_ok(), "the client offered what is accepted");
-        let not_upgradable = UpgradeError::NotUpgradable(request.version());
-        let response = response.map_err(|_| not_upgradable.clone())?;
+        let version = request.version();
+        let not_upgradable = || UpgradeError { kind: UpgradeErrorKind::NotUpgradable, version };
+        let response = response.map_err(|_| not_upgradable())?;
         let on_upgrade = request.extensions_mut().remove::<OnUpgrade>();
-        let on_upgrade = on_upgrade.ok_or(not_upgradable)?;
+        let on_upgrade = on_upgrade.ok_or_else(not_upgradable)?;
         Ok(Self { on_upgrade, kind, config, offered, subprotocol: None, negotiated, response })
     }
 
@@ -140,20 +143,29 @@ impl ServerUpgrade {
     }
 }
 
+/// The error for a request that is not upgraded. Its text is that of its [kind](UpgradeErrorKind).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UpgradeError {
+    /// The reason not to upgrade.
+    pub kind: UpgradeErrorKind,
+    /// The version of HTTP of the request, on which the response depends.
+    pub version: Version,
+}
+
 /// The reason for which a request is not upgraded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum UpgradeError {
+pub enum UpgradeErrorKind {
     /// The request does not ask for a WebSocket. A server that has a page for it sends the page.
-    PlainHttp(Version),
+    PlainHttp,
     /// The request breaks a rule.
-    Invalid(Version, HandshakeError),
+    Invalid(HandshakeError),
     /// The policy does not allow the origin of the page. The text says which values differ and which
     /// setting to change.
-    ForbiddenOrigin(Version, String),
+    ForbiddenOrigin(String),
     /// The request has no upgrade of hyper: it did not come from a server of hyper, or the upgrade was
     /// taken before.
-    NotUpgradable(Version),
+    NotUpgradable,
 }
 
 impl UpgradeError {
@@ -161,22 +173,25 @@ impl UpgradeError {
     ///
     /// The status code is 426 for plain HTTP and other versions of WebSocket, 403 for an origin that is
     /// not allowed, 405 for a method other than GET, 501 for an Extended CONNECT for another protocol,
-    /// 500 for [`NotUpgradable`](Self::NotUpgradable), and 400 otherwise. HTTP/2 has no 426 and no 405:
-    /// the status code is 400 instead.
+    /// 500 for [`NotUpgradable`](UpgradeErrorKind::NotUpgradable), and 400 otherwise. HTTP/2 has no 426
+    /// and no 405: the status code is 400 instead.
     ///
     /// Over HTTP/1.1, the response closes the connection: a client that expects an upgrade may send frames
     /// after its request, which must not be read as another request.
     #[must_use]
     pub fn response<B: From<String>>(&self) -> Response<B> {
-        let mut response = match *self {
-            Self::PlainHttp(Version::HTTP_2) => with_status(StatusCode::BAD_REQUEST),
-            Self::PlainHttp(_) => Rejection::UpgradeRequired.to_http(),
-            Self::Invalid(version, error) => rejected(version, error),
-            Self::ForbiddenOrigin(version, _) => rejected(version, HandshakeError::ForbiddenOrigin),
-            Self::NotUpgradable(version) => {
+        let is_http2 = self.version == Version::HTTP_2;
+        let mut response = match self.kind {
+            UpgradeErrorKind::PlainHttp if is_http2 => with_status(StatusCode::BAD_REQUEST),
+            UpgradeErrorKind::PlainHttp => Rejection::UpgradeRequired.to_http(),
+            UpgradeErrorKind::Invalid(error) => rejected(self.version, error),
+            UpgradeErrorKind::ForbiddenOrigin(_) => {
+                rejected(self.version, HandshakeError::ForbiddenOrigin)
+            }
+            UpgradeErrorKind::NotUpgradable => {
                 let mut response = with_status(StatusCode::INTERNAL_SERVER_ERROR);
                 // RFC 9113, section 8.2.2: HTTP/2 has no Connection.
-                if version != Version::HTTP_2 {
+                if !is_http2 {
                     let close = HeaderValue::from_static("close");
                     response.headers_mut().insert(CONNECTION, close);
                 }
@@ -199,31 +214,33 @@ fn rejected(version: Version, error: HandshakeError) -> Response<()> {
 
 impl fmt::Display for UpgradeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::PlainHttp(_) => f.write_str("This resource is a WebSocket."),
-            Self::Invalid(_, error) => error.fmt(f),
-            Self::ForbiddenOrigin(_, text) => f.write_str(text),
-            Self::NotUpgradable(_) => f.write_str("the request has no upgrade of hyper"),
+        match &self.kind {
+            UpgradeErrorKind::PlainHttp => f.write_str("This resource is a WebSocket."),
+            UpgradeErrorKind::Invalid(error) => error.fmt(f),
+            UpgradeErrorKind::ForbiddenOrigin(text) => f.write_str(text),
+            UpgradeErrorKind::NotUpgradable => f.write_str("the request has no upgrade of hyper"),
         }
     }
 }
 
 impl std::error::Error for UpgradeError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Invalid(_, error) => Some(error),
-            Self::PlainHttp(_) | Self::ForbiddenOrigin(..) | Self::NotUpgradable(_) => None,
+        match &self.kind {
+            UpgradeErrorKind::Invalid(error) => Some(error),
+            UpgradeErrorKind::PlainHttp
+            | UpgradeErrorKind::ForbiddenOrigin(_)
+            | UpgradeErrorKind::NotUpgradable => None,
         }
     }
 }
 
 impl From<UpgradeError> for Error {
     fn from(error: UpgradeError) -> Self {
-        match error {
-            UpgradeError::PlainHttp(_) => Self::NotWebSocket,
-            UpgradeError::Invalid(_, error) => Self::Handshake(error),
-            UpgradeError::ForbiddenOrigin(_, text) => Self::forbidden_origin(&text),
-            UpgradeError::NotUpgradable(_) => Self::Io(io::Error::other(error)),
+        match error.kind {
+            UpgradeErrorKind::PlainHttp => Self::NotWebSocket,
+            UpgradeErrorKind::Invalid(error) => Self::Handshake(error),
+            UpgradeErrorKind::ForbiddenOrigin(text) => Self::forbidden_origin(&text),
+            UpgradeErrorKind::NotUpgradable => Self::Io(io::Error::other(error)),
         }
     }
 }
@@ -247,14 +264,15 @@ pub(crate) fn check<'r, B>(
     } else {
         Upgrade::from_http(request, policy).map(|upgrade| upgrade.map(Checked::Upgrade))
     };
-    match checked {
-        Ok(Some(checked)) => Ok(checked),
-        Ok(None) => Err(UpgradeError::PlainHttp(version)),
+    let kind = match checked {
+        Ok(Some(checked)) => return Ok(checked),
+        Ok(None) => UpgradeErrorKind::PlainHttp,
         Err(HandshakeError::ForbiddenOrigin) => {
-            Err(UpgradeError::ForbiddenOrigin(version, policy.explain_http(request).to_string()))
+            UpgradeErrorKind::ForbiddenOrigin(policy.explain_http(request).to_string())
         }
-        Err(error) => Err(UpgradeError::Invalid(version, error)),
-    }
+        Err(error) => UpgradeErrorKind::Invalid(error),
+    };
+    Err(UpgradeError { kind, version })
 }
 
 impl Checked<'_> {
