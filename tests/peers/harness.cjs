@@ -5,7 +5,7 @@ const { execFileSync, spawn } = require("node:child_process");
 const fs = require("node:fs");
 const path = require("node:path");
 
-const PATIENCE = 15_000; // milliseconds to wait for one condition
+const PATIENCE = 60_000; // milliseconds to wait for one condition, which a busy machine may need
 
 let passed = 0;
 let failed = 0;

@@ -105,10 +105,9 @@ impl<S: Sync> FromRequestParts<S> for WebSocketUpgrade {
         // `on_upgrade` applies the policy of the configuration that it then has.
         let offered = check(&request, &OriginPolicy::any())?.subprotocols();
         let on_upgrade = parts.extensions.remove::<OnUpgrade>();
-        request.extensions_mut().insert(on_upgrade.ok_or_else(|| UpgradeError {
-            kind: UpgradeErrorKind::NotUpgradable,
-            version: parts.version,
-        })?);
+        let kind = UpgradeErrorKind::NotUpgradable;
+        let on_upgrade = on_upgrade.ok_or(UpgradeError { kind, version: parts.version })?;
+        request.extensions_mut().insert(on_upgrade);
         Ok(Self {
             request,
             offered,
