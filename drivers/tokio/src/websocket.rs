@@ -135,6 +135,10 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
     /// `&`[`PreparedMessage`](websocket_proto::PreparedMessage). Completes when the transport has
     /// accepted all of it.
     ///
+    /// The peer may still not receive it: if the connection breaks, what the transport has accepted may be lost.
+    /// WebSocket has no acknowledgement of messages. A program that needs one keeps each message until the
+    /// application of the peer answers it.
+    ///
     /// To send many messages with few system calls, [`feed`](Self::feed) them.
     ///
     /// # Errors
@@ -426,7 +430,7 @@ impl<IO> WebSocket<IO> {
     /// use tokio_websocket_proto::{Error, WebSocket};
     ///
     /// /// Sends lines, and closes after the last one. When the connection ends earlier, `unsent` keeps the
-    /// /// line that was not queued.
+    /// /// line that the transport had not accepted.
     /// async fn send_lines(
     ///     socket: &mut WebSocket<TcpStream>,
     ///     lines: &mut mpsc::Receiver<String>,
@@ -434,7 +438,8 @@ impl<IO> WebSocket<IO> {
     /// ) -> Result<(), Error> {
     ///     loop {
     ///         if let Some(line) = &*unsent && !socket.is_closing() {
-    ///             match socket.feed(line).await {
+    ///             match socket.send(line).await {
+    ///                 // Accepted by the transport, not received by the peer: see `send`.
     ///                 Ok(()) => *unsent = None,
     ///                 Err(Error::Send(SendError::Closed)) => {}
     ///                 Err(error) => return Err(error),
@@ -444,7 +449,6 @@ impl<IO> WebSocket<IO> {
     ///             message = socket.recv() => if message?.is_none() { return Ok(()) },
     ///             line = lines.recv(), if unsent.is_none() => match line {
     ///                 Some(line) => *unsent = Some(line),
-    ///                 // `close` also writes the lines that are queued.
     ///                 None => return socket.close(CloseCode::NORMAL).await,
     ///             },
     ///         }
