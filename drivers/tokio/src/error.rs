@@ -13,6 +13,9 @@ use crate::client::Response;
 use crate::connect_error::ConnectError;
 
 /// The error of a connection or of its opening handshake.
+///
+/// Its text has advice: print it with `{}`. A `main` that returns the error prints its `Debug` form, which names
+/// only the variants.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
