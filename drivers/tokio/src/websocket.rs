@@ -471,6 +471,50 @@ impl<IO> WebSocket<IO> {
     /// One task that owns both halves detects no peer that reads nothing while it [waits](Sender#waiting) to
     /// send; it needs no halves. `StreamExt::split(socket)` has halves for one task, for
     /// [combinators](crate::migration#streams-and-sinks) such as `forward`.
+    ///
+    /// The sending half starts the closing handshake, and the receiving half completes it: it runs until `None`.
+    /// A future that waits for a channel does not learn that the connection has ended, so the end of the receiving
+    /// half must end both. Two futures in one `select!` do that, and are polled like two tasks:
+    ///
+    /// ```
+    /// use std::pin::pin;
+    ///
+    /// use tokio::net::TcpStream;
+    /// use tokio::sync::mpsc;
+    /// use tokio_websocket_proto::proto::{CloseCode, SendError};
+    /// use tokio_websocket_proto::{Error, WebSocket};
+    ///
+    /// /// Prints messages and sends lines, and closes after the last one.
+    /// async fn talk(
+    ///     socket: WebSocket<TcpStream>,
+    ///     mut lines: mpsc::Receiver<String>,
+    /// ) -> Result<(), Error> {
+    ///     let (mut sender, mut receiver) = socket.split();
+    ///     let mut receiving = pin!(async {
+    ///         while let Some(message) = receiver.recv().await? {
+    ///             println!("{message:?}");
+    ///         }
+    ///         Ok(())
+    ///     });
+    ///     let sending = async {
+    ///         while let Some(line) = lines.recv().await {
+    ///             sender.send(line).await?;
+    ///         }
+    ///         sender.start_close(CloseCode::NORMAL)
+    ///     };
+    ///     tokio::select! {
+    ///         // Drops `sending`, which may wait for a line.
+    ///         received = &mut receiving => received,
+    ///         sent = sending => match sent {
+    ///             // If both halves fail, the error of the receiving half is the one with the cause.
+    ///             Ok(()) | Err(Error::Send(SendError::Closed) | Error::Connection(_)) => receiving.await,
+    ///             Err(error) => Err(error),
+    ///         },
+    ///     }
+    /// }
+    /// ```
+    ///
+    /// In two tasks, the receiving one aborts the sending one when it ends, with an `AbortHandle` of tokio.
     #[must_use]
     pub fn split(self) -> (Sender<IO>, Receiver<IO>) {
         split(self.engine, self.reading)
