@@ -515,6 +515,12 @@ impl<IO> WebSocket<IO> {
     /// ```
     ///
     /// In two tasks, the receiving one aborts the sending one when it ends, with an `AbortHandle` of tokio.
+    ///
+    /// Before the split, ask for the [`subprotocol`](Self::subprotocol), and use the transport
+    /// ([`io`](Self::io)): the halves have neither. [`Sender::with_connection`] and [`Receiver::with_connection`]
+    /// answer what [`connection`](Self::connection) does, such as `deflate_parameters`,
+    /// [`is_closing`](Connection::is_closing) and [`outcome`](Connection::outcome). [`Receiver::peer_close`] returns
+    /// the peer's Close frame.
     #[must_use]
     pub fn split(self) -> (Sender<IO>, Receiver<IO>) {
         split(self.engine, self.reading)
