@@ -17,7 +17,7 @@ use crate::tcp;
 use crate::websocket::WebSocket;
 
 /// Opens a WebSocket connection to a `ws` or `wss` URI, with the default settings of
-/// [`ClientBuilder`].
+/// [`ClientBuilder`]. As in browsers, `http` means `ws`, and `https` means `wss`.
 ///
 /// The URI has ASCII characters only: a name beyond ASCII is written in IDNA, and a text in the path or the
 /// query, such as `café & bar`, is percent-encoded. The crate `percent-encoding` does that:
