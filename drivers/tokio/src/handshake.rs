@@ -63,6 +63,9 @@ where
 
 /// A request that a client has sent, before the server's decision.
 ///
+/// [`RequestHead::path`] is as the client has sent it, such as `/caf%C3%A9`: decode it before it names a room. The
+/// `Path` of axum is decoded.
+///
 /// ```no_run
 /// use tokio::net::TcpListener;
 /// use tokio_websocket_proto::proto::handshake::{Acceptance, Rejection};
