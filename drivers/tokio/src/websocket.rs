@@ -449,6 +449,8 @@ impl<IO> WebSocket<IO> {
     ///             message = socket.recv() => if message?.is_none() { return Ok(()) },
     ///             line = lines.recv(), if unsent.is_none() => match line {
     ///                 Some(line) => *unsent = Some(line),
+    ///                 // This drops what the peer still sends. To receive it, call `start_close`, and
+    ///                 // `recv` until `None`.
     ///                 None => return socket.close(CloseCode::NORMAL).await,
     ///             },
     ///         }
