@@ -85,12 +85,15 @@ async fn talk(tcp: TcpStream, peer: SocketAddr, mut room: Room) -> Result<(), Er
             _ = room.stopping.changed() => return socket.close(CloseCode::GOING_AWAY).await,
             post = posts.recv(), if !socket.is_closing() => match post {
                 Ok(post) if post.from == peer => {}
-                // The next `recv` writes all messages that are queued at once.
-                Ok(post) => match timeout(PATIENCE, socket.feed(&post.message)).await {
-                    // After a Close, `recv` completes the closing handshake.
-                    Ok(Ok(()) | Err(Error::Send(SendError::Closed))) => {}
-                    Ok(Err(error)) => return Err(error),
-                    Err(_) => return socket.close(CloseCode::TRY_AGAIN_LATER).await,
+                // The next `recv` writes all messages that are queued at once. The stop does not wait for `feed`.
+                Ok(post) => tokio::select! {
+                    _ = room.stopping.changed() => return socket.close(CloseCode::GOING_AWAY).await,
+                    fed = timeout(PATIENCE, socket.feed(&post.message)) => match fed {
+                        // After a Close, `recv` completes the closing handshake.
+                        Ok(Ok(()) | Err(Error::Send(SendError::Closed))) => {}
+                        Ok(Err(error)) => return Err(error),
+                        Err(_) => return socket.close(CloseCode::TRY_AGAIN_LATER).await,
+                    },
                 },
                 Err(RecvError::Lagged(_) | RecvError::Closed) => {
                     return socket.close(CloseCode::TRY_AGAIN_LATER).await;

@@ -123,11 +123,15 @@ async fn converse(
             biased;
             _ = chat.leaving.changed() => return socket.close(CloseCode::GOING_AWAY).await,
             message = seat.next(), if !socket.is_closing() => match message {
-                Ok(message) => match timeout(PATIENCE, socket.feed(&message)).await {
-                    // After a Close, `recv` completes the closing handshake.
-                    Ok(Ok(()) | Err(Error::Send(SendError::Closed))) => {}
-                    Ok(Err(error)) => return Err(error),
-                    Err(_) => return socket.close(TOO_LATE).await,
+                // The stop does not wait for `feed`.
+                Ok(message) => tokio::select! {
+                    _ = chat.leaving.changed() => return socket.close(CloseCode::GOING_AWAY).await,
+                    fed = timeout(PATIENCE, socket.feed(&message)) => match fed {
+                        // After a Close, `recv` completes the closing handshake.
+                        Ok(Ok(()) | Err(Error::Send(SendError::Closed))) => {}
+                        Ok(Err(error)) => return Err(error),
+                        Err(_) => return socket.close(TOO_LATE).await,
+                    },
                 },
                 Err(_) => return socket.close(TOO_LATE).await,
             },
