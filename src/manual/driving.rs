@@ -31,7 +31,7 @@
 //!
 //! - the write timeout is 10 ms;
 //! - the read timeout is 10 ms after `write_to` returned `Blocked`, and otherwise the time until
-//!   something else is due, such as 1 s for the report of the time.
+//!   something else is due, such as the next report of the time.
 //!
 //! [`time`](super::time#a-blocking-driver) has this loop. Both ends need it: one that waits longer slows
 //! the other down.
@@ -267,7 +267,10 @@
 //!     }
 //!
 //!     fn read(&mut self, longest: Duration) -> io::Result<Io> {
-//!         self.socket.set_read_timeout(Some(longest))?;
+//!         let (due, now) = (self.connection.poll_timeout(), self.origin.elapsed());
+//!         let wait = due.map_or(longest, |due| due.saturating_sub(now));
+//!         let wait = wait.clamp(Duration::from_millis(1), longest); // sockets reject 0
+//!         self.socket.set_read_timeout(Some(wait))?;
 //!         self.input.read_from(&mut self.socket)
 //!     }
 //! }

@@ -47,8 +47,7 @@
 //!                 return connection.error().map_or(Ok(()), |error| Err(io::Error::other(error)));
 //!             }
 //!         }
-//!         let wait = wait(written, connection.poll_timeout(), origin.elapsed());
-//!         socket.set_read_timeout(Some(wait))?;
+//!         socket.set_read_timeout(Some(wait(written, connection.poll_timeout(), origin.elapsed())))?;
 //!         input.read_from(socket)?;
 //!         while connection.has_room() && let Some(event) = connection.receive(input) {
 //!             if let Event::Message(message) = event && connection.may_send() {
