@@ -21,7 +21,6 @@ use crate::{Connection, Input, Output, SharedConfig, Transport};
 /// reads the request, and leaves bytes after it in the [`Input`] for the connection.
 ///
 /// ```
-/// use bytes::Buf;
 /// use websocket_proto::handshake::{Acceptance, Handshake, ServerEvent, ServerHandshake};
 /// use websocket_proto::{Config, Input};
 ///
