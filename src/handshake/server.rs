@@ -172,7 +172,7 @@ impl ServerHandshake {
 
     /// Sends a response of the application: a page, a redirect, a request for credentials. The transport
     /// closes after the response. `Connection: close` is added, and so is `Content-Length`, except to
-    /// 204 and 304.
+    /// 204 and 304. In response to HEAD, the body is not sent; the application passes that of GET.
     ///
     /// # Errors
     ///
