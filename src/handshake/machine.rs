@@ -65,6 +65,9 @@ pub trait Handshake {
     /// Returns the output queue.
     fn output(&mut self) -> &mut Output;
 
+    /// Returns whether output is pending.
+    fn has_output(&self) -> bool;
+
     /// Returns what the driver does with the transport now. It is [`Transport::Open`] while the
     /// application must decide.
     ///

@@ -241,6 +241,10 @@ impl Handshake for ServerHandshake {
         &mut self.output
     }
 
+    fn has_output(&self) -> bool {
+        !self.output.is_empty()
+    }
+
     fn transport(&self) -> Transport {
         match &self.state {
             State::Reading { .. } | State::Deciding(_) => Transport::Open,
