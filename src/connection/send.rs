@@ -65,7 +65,8 @@ impl Connection {
     ///
     /// Returns the piece with the error: one of [`send`](Self::send),
     /// [`NoMessageInProgress`](SendError::NoMessageInProgress) or
-    /// [`TypeMismatch`](SendError::TypeMismatch).
+    /// [`TypeMismatch`](SendError::TypeMismatch). For a borrowed piece, [`send`](Self::send) shows how to
+    /// use `?` in a function that returns `Box<dyn Error>`.
     ///
     /// ```
     /// use websocket_proto::{Chunk, Config, Connection, Fragment, Negotiated};
