@@ -49,19 +49,98 @@
 //!
 //! # Readiness
 //!
-//! A driver over sockets that do not block (epoll, mio, io_uring) runs the loop until `read_from` and
-//! `write_to` return [`Io::Blocked`](crate::Io::Blocked) or have nothing to do. Then it waits for:
+//! A driver over sockets that do not block (epoll, kqueue, mio) runs a turn at each event of the socket. This
+//! one reads into a buffer that all connections share:
+//!
+#![cfg_attr(feature = "std", doc = "```")]
+#![cfg_attr(not(feature = "std"), doc = "```ignore")]
+//! use std::io;
+//! use std::net::{Shutdown, TcpStream};
+//! use std::time::Duration;
+//!
+//! use websocket_proto::{Connection, Event, Input, Io, Transport};
+//!
+//! struct Client {
+//!     connection: Connection,
+//!     socket: TcpStream,
+//!     /// Bytes that wait for room in the output, or the end of the stream.
+//!     unread: Option<Input<'static>>,
+//! }
+//!
+//! impl Client {
+//!     /// Runs until the socket blocks. Returns `false` if it is to be closed.
+//!     fn turn(&mut self, shared: &mut [u8], now: Duration) -> io::Result<bool> {
+//!         loop {
+//!             self.connection.handle_timeout(now);
+//!             let written = self.connection.output().write_to(&mut self.socket)?;
+//!             match self.connection.transport() {
+//!                 Transport::Open => {}
+//!                 Transport::Drain => drop(self.socket.shutdown(Shutdown::Write)),
+//!                 Transport::Close | Transport::Abort => return Ok(false),
+//!             }
+//!             let mut input = self.unread.take().unwrap_or_else(|| Input::new(&mut *shared));
+//!             let read = input.read_from(&mut self.socket)?;
+//!             while self.connection.has_room()
+//!                 && let Some(event) = self.connection.receive(&mut input)
+//!             {
+//!                 if let Event::Message(message) = event && self.connection.may_send() {
+//!                     self.connection.send(message)?;
+//!                 }
+//!             }
+//!             if input.has_unread() || input.is_finished() {
+//!                 self.unread = Some(input.into_owned());
+//!             }
+//!             let can_read = read == Io::Done && self.unread.is_none();
+//!             let can_write = written == Io::Done && self.connection.has_output();
+//!             if !can_read && !can_write {
+//!                 // The end of the stream may have ended the connection.
+//!                 return Ok(matches!(self.connection.transport(), Transport::Open | Transport::Drain));
+//!             }
+//!         }
+//!     }
+//! }
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # use std::io::{Read, Write};
+//! # use websocket_proto::{Config, Negotiated};
+//! # static CONFIG: Config = Config::new();
+//! # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+//! # let mut peer = TcpStream::connect(listener.local_addr()?)?;
+//! # let peer = std::thread::spawn(move || -> io::Result<usize> {
+//! #     let mut sending = peer.try_clone()?;
+//! #     let sending = std::thread::spawn(move || -> io::Result<()> {
+//! #         for _ in 0..10 {
+//! #             sending.write_all(b"\x82\xff\0\0\0\0\0\x0f\x42\x40\0\0\0\0")?;
+//! #             sending.write_all(&[0; 1_000_000])?;
+//! #         }
+//! #         sending.shutdown(Shutdown::Write)
+//! #     });
+//! #     let mut echoed = Vec::new();
+//! #     peer.read_to_end(&mut echoed)?;
+//! #     sending.join().unwrap()?;
+//! #     Ok(echoed.len())
+//! # });
+//! # let socket = listener.accept()?.0;
+//! # socket.set_nonblocking(true)?;
+//! # let connection = Connection::server(&CONFIG, &Negotiated::default());
+//! # let mut client = Client { connection, socket, unread: None };
+//! # let mut shared = [0; 4096];
+//! # while client.turn(&mut shared, Duration::ZERO)? {
+//! #     std::thread::yield_now();
+//! # }
+//! # drop(client);
+//! # assert_eq!(peer.join().unwrap()?, 10 * (10 + 1_000_000));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! After a turn, the driver waits for:
 //!
 //! - *writable*, while [`has_output()`](crate::Connection::has_output) returns `true`;
-//! - *readable*, unless [`has_unread()`](crate::Input::has_unread) or
-//!   [`is_finished()`](crate::Input::is_finished) of the input returns `true`;
+//! - *readable*, unless bytes or the end of the stream are unread: bytes are received again when output
+//!   has left;
 //! - the time that [`poll_timeout()`](crate::Connection::poll_timeout) returns.
 //!
-//! A turn that has read the end of the stream is followed by another one, because the end is reported
-//! once: `transport()` then closes the socket.
-//!
-//! If bytes are unread because `has_room()` returns `false`, it waits for *writable* alone: bytes are
-//! received again when output has left. The example `mio` is such a driver.
+//! The example `mio` is such a driver, with the handshake.
 //!
 //! # The handshake
 //!
@@ -84,11 +163,10 @@
 //! any event, write, and continue without losing bytes. Pass the `Input` of the handshake on to the
 //! connection: bytes that follow the head are in it.
 //!
-//! Many connections can share one buffer. [`Input::with_bytes`](crate::Input::with_bytes) wraps the
-//! bytes that were read for one connection, and [`Input::into_owned`](crate::Input::into_owned)
-//! keeps those that were not consumed: receive from that `Input` before newer bytes. `with_bytes`
-//! also suits bytes that do not come from a socket, such as the plaintext of a TLS library;
-//! [`finish`](crate::Input::finish) marks the end of such a stream.
+//! Many connections can share one buffer, as [above](#readiness): [`Input::into_owned`](crate::Input::into_owned)
+//! keeps the bytes that were not consumed; receive from that `Input` before newer bytes.
+//! [`Input::with_bytes`](crate::Input::with_bytes) wraps bytes that were read elsewhere, such as the plaintext
+//! of a TLS library; [`finish`](crate::Input::finish) marks the end of such a stream.
 //!
 //! # Replies and backpressure
 //!
