@@ -199,6 +199,119 @@
 //! [`may_send()`](crate::Connection::may_send) returns whether the protocol allows a new message.
 //! It returns `false` after our Close frame, after a failure, and while a message is sent in pieces.
 //!
+//! # Long messages in pieces
+//!
+//! [`send_chunk`](crate::Connection::send_chunk) sends a message whose payload is not in memory as a whole. A
+//! piece may be sent while `has_room()` returns `true`, and `may_send()` before the first piece, or
+//! [`may_send_chunk()`](crate::Connection::may_send_chunk) after it. When the connection closes or fails, the
+//! latter two return `false`, and the loop drives it to its end:
+//!
+#![cfg_attr(feature = "std", doc = "```")]
+#![cfg_attr(not(feature = "std"), doc = "```ignore")]
+//! use std::io::{self, Read};
+//! use std::net::{Shutdown, TcpStream};
+//! use std::time::{Duration, Instant};
+//!
+//! use websocket_proto::{Chunk, CloseCode, Connection, Event, Fragment, Input, Io, Transport};
+//!
+//! /// Sends `source` as one message and closes the connection. Returns whether all of it was sent.
+//! fn upload(
+//!     connection: &mut Connection,
+//!     input: &mut Input<'_>,
+//!     socket: &mut TcpStream, // with a write timeout of 10 ms
+//!     source: &mut impl Read,
+//!     origin: Instant, // that of the handshake
+//! ) -> io::Result<bool> {
+//!     let (mut piece, mut next) = (vec![0; 64 * 1024], Some(Fragment::First));
+//!     loop {
+//!         connection.handle_timeout(origin.elapsed());
+//!         while let Some(mut fragment) = next
+//!             && connection.has_room()
+//!             && (if fragment == Fragment::First {
+//!                 connection.may_send()
+//!             } else {
+//!                 connection.may_send_chunk()
+//!             })
+//!         {
+//!             let len = source.read(&mut piece)?;
+//!             next = Some(Fragment::Middle);
+//!             if len == 0 && fragment == Fragment::Middle {
+//!                 (fragment, next) = (Fragment::Last, None);
+//!             }
+//!             connection.send_chunk(Chunk::new(&piece[..len], fragment))?;
+//!             if next.is_none() {
+//!                 connection.close(CloseCode::NORMAL)?;
+//!             }
+//!         }
+//!         let written = connection.output().write_to(socket)?;
+//!         match connection.transport() {
+//!             Transport::Open => {}
+//!             Transport::Drain => drop(socket.shutdown(Shutdown::Write)),
+//!             Transport::Close | Transport::Abort => {
+//!                 let sent = Ok(next.is_none());
+//!                 return connection.error().map_or(sent, |error| Err(io::Error::other(error)));
+//!             }
+//!         }
+//!         let longest = Duration::from_millis(match written {
+//!             Io::Blocked => 10,
+//!             Io::Done if next.is_some() && !connection.is_closing() => 1, // pieces remain
+//!             Io::Done => 1000,
+//!         });
+//!         let due = connection.poll_timeout();
+//!         let wait = due.map_or(longest, |due| due.saturating_sub(origin.elapsed()));
+//!         socket.set_read_timeout(Some(wait.clamp(Duration::from_millis(1), longest)))?;
+//!         input.read_from(socket)?;
+//!         while let Some(event) = connection.receive(input) {
+//!             if let Event::Message(message) = event {
+//!                 println!("received {} bytes", message.len());
+//!             }
+//!         }
+//!     }
+//! }
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # use websocket_proto::{Config, Delivery, Negotiated, Timeouts};
+//! # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+//! # for (len, closes) in [(0, false), (100, false), (10_000_000, false), (u64::MAX, true)] {
+//! #     let mut socket = TcpStream::connect(listener.local_addr()?)?;
+//! #     let mut peer = listener.accept()?.0;
+//! #     let peer = std::thread::spawn(move || -> io::Result<u64> {
+//! #         let config = Config::new().with_delivery(Delivery::Chunks).with_entropy(|out: &mut [u8]| {
+//! #             getrandom::fill(out).map_err(|_| websocket_proto::EntropyError)
+//! #         });
+//! #         let mut connection = Connection::client(config, &Negotiated::default()).unwrap();
+//! #         let (mut input, mut received) = (Input::owned(vec![0; 65536]), 0);
+//! #         loop {
+//! #             connection.output().write_to(&mut peer)?;
+//! #             match connection.transport() {
+//! #                 Transport::Open => {}
+//! #                 Transport::Drain => drop(peer.shutdown(Shutdown::Write)),
+//! #                 Transport::Close | Transport::Abort => return Ok(received),
+//! #             }
+//! #             input.read_from(&mut peer)?;
+//! #             while let Some(event) = connection.receive(&mut input) {
+//! #                 if let Event::Chunk(chunk) = event {
+//! #                     received += chunk.payload.len() as u64;
+//! #                 }
+//! #             }
+//! #             if closes && received > 3_000_000 && connection.may_send() {
+//! #                 connection.close(CloseCode::NORMAL).unwrap();
+//! #             }
+//! #         }
+//! #     });
+//! #     let config = Config::new().with_timeouts(Timeouts::RECOMMENDED);
+//! #     let mut connection = Connection::server(config, &Negotiated::default());
+//! #     let mut input = Input::owned(vec![0; 4096]);
+//! #     socket.set_write_timeout(Some(Duration::from_millis(10)))?;
+//! #     let (mut source, origin) = (io::repeat(7).take(len), Instant::now());
+//! #     let sent = upload(&mut connection, &mut input, &mut socket, &mut source, origin)?;
+//! #     drop(socket);
+//! #     let received = peer.join().unwrap()?;
+//! #     assert_eq!((sent, sent && received == len), (!closes, !closes), "{received} of {len}");
+//! # }
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # Closing
 //!
 //! [`close`](crate::Connection::close) queues a Close frame; the peer's messages continue to arrive
