@@ -163,8 +163,9 @@
 //! any event, write, and continue without losing bytes. Pass the `Input` of the handshake on to the
 //! connection: bytes that follow the head are in it.
 //!
-//! Many connections can share one buffer, as [above](#readiness): [`Input::into_owned`](crate::Input::into_owned)
-//! keeps the bytes that were not consumed; receive from that `Input` before newer bytes.
+//! Many connections can share one buffer, as [above](#readiness):
+//! [`Input::into_owned`](crate::Input::into_owned) keeps the bytes that were not consumed; receive from that
+//! `Input` before newer bytes.
 //! [`Input::with_bytes`](crate::Input::with_bytes) wraps bytes that were read elsewhere, such as the plaintext
 //! of a TLS library; [`finish`](crate::Input::finish) marks the end of such a stream.
 //!

@@ -14,7 +14,7 @@
 //!
 //! This loop reports the time in each turn. A read waits until the next report is due, and at most 1 s.
 //! While output is queued, a write and a read wait 10 ms each, because the peer may be waiting for the
-//! other direction:
+//! other direction. The loop suits timeouts of 100 ms and more: a socket wakes up some milliseconds late.
 //!
 #![cfg_attr(feature = "std", doc = "```")]
 #![cfg_attr(not(feature = "std"), doc = "```ignore")]
