@@ -10,7 +10,7 @@ use websocket_proto::{Config, Event, Input, Io, Timeouts, Transport, Unsent};
 
 static CONFIG: Config = Config::new().with_timeouts(Timeouts::RECOMMENDED);
 
-/// The longest wait for bytes while no output is queued. The loops report the time after it.
+/// The longest wait for bytes while no output is queued.
 const QUIET: Duration = Duration::from_secs(1);
 
 /// The longest wait for one direction while output is queued: the client may be waiting for the other one.
@@ -31,14 +31,14 @@ fn main() -> std::io::Result<()> {
 }
 
 fn serve(mut socket: TcpStream) -> Result<(), Box<dyn std::error::Error>> {
-    socket.set_read_timeout(Some(QUIET))?;
     socket.set_write_timeout(Some(BLOCKED))?;
     let (start, mut input) = (Instant::now(), Input::owned(vec![0; 64 * 1024]));
     let mut handshake = ServerHandshake::new(&CONFIG);
     let mut connection = loop {
         handshake.handle_timeout(start.elapsed());
-        handshake.output().write_to(&mut socket)?;
+        let written = handshake.output().write_to(&mut socket)?;
         let true = follow(handshake.transport(), &socket) else { return Ok(()) };
+        socket.set_read_timeout(Some(wait(written, handshake.poll_timeout(), start.elapsed())))?;
         input.read_from(&mut socket)?;
         match handshake.receive(&mut input) {
             Some(ServerEvent::Upgrade) => break handshake.accept(&Acceptance::new())?,
@@ -50,7 +50,7 @@ fn serve(mut socket: TcpStream) -> Result<(), Box<dyn std::error::Error>> {
         connection.handle_timeout(start.elapsed());
         let written = connection.output().write_to(&mut socket)?;
         let true = follow(connection.transport(), &socket) else { return Ok(()) };
-        socket.set_read_timeout(Some(if written == Io::Blocked { BLOCKED } else { QUIET }))?;
+        socket.set_read_timeout(Some(wait(written, connection.poll_timeout(), start.elapsed())))?;
         input.read_from(&mut socket)?;
         while connection.has_room()
             && let Some(event) = connection.receive(&mut input)
@@ -68,4 +68,10 @@ fn follow(transport: Transport, socket: &TcpStream) -> bool {
         let _ = socket.shutdown(Shutdown::Write); // Fails if the client is gone, which a read reports too.
     }
     matches!(transport, Transport::Open | Transport::Drain)
+}
+
+/// Returns how long to wait for bytes: until the report that is `due`. Sockets reject a timeout of 0.
+fn wait(written: Io, due: Option<Duration>, now: Duration) -> Duration {
+    let longest = if written == Io::Blocked { BLOCKED } else { QUIET };
+    due.map_or(longest, |due| due.saturating_sub(now)).clamp(Duration::from_millis(1), longest)
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use websocket_proto::handshake::{ClientEvent, ClientHandshake, ClientRequest, Handshake, Uri};
 use websocket_proto::{CloseCode, Config, Event, Input, Io, Timeouts, Transport, Unsent};
 
-/// The longest wait for bytes while no output is queued. The loop reports the time after it.
+/// The longest wait for bytes while no output is queued.
 const QUIET: Duration = Duration::from_secs(1);
 
 /// The longest wait for one direction while output is queued: the server may be waiting for the other one.
@@ -32,14 +32,14 @@ fn run() -> Result<(), Box<dyn Error>> {
         return Err("wss:// needs a TLS library".into());
     }
     let mut socket = TcpStream::connect((uri.host(), uri.port()))?;
-    socket.set_read_timeout(Some(QUIET))?;
     socket.set_write_timeout(Some(BLOCKED))?;
     let (start, mut input) = (Instant::now(), Input::owned(vec![0; 64 * 1024]));
     let config = Config::new().with_timeouts(Timeouts::RECOMMENDED);
     let mut handshake = ClientHandshake::new(config, &ClientRequest::new(&uri))?;
     let mut connection = loop {
         handshake.handle_timeout(start.elapsed());
-        handshake.output().write_to(&mut socket)?;
+        let written = handshake.output().write_to(&mut socket)?;
+        socket.set_read_timeout(Some(wait(written, handshake.poll_timeout(), start.elapsed())))?;
         input.read_from(&mut socket)?;
         match handshake.receive(&mut input) {
             Some(ClientEvent::Accepted) => break handshake.establish()?,
@@ -57,7 +57,7 @@ fn run() -> Result<(), Box<dyn Error>> {
             Transport::Drain => drop(socket.shutdown(Shutdown::Write)),
             Transport::Close | Transport::Abort => break,
         }
-        socket.set_read_timeout(Some(if written == Io::Blocked { BLOCKED } else { QUIET }))?;
+        socket.set_read_timeout(Some(wait(written, connection.poll_timeout(), start.elapsed())))?;
         input.read_from(&mut socket)?;
         while let Some(event) = connection.receive(&mut input) {
             if let Event::Message(message) = event {
@@ -75,4 +75,10 @@ fn run() -> Result<(), Box<dyn Error>> {
         }
         (None, _) => Ok(()),
     }
+}
+
+/// Returns how long to wait for bytes: until the report that is `due`. Sockets reject a timeout of 0.
+fn wait(written: Io, due: Option<Duration>, now: Duration) -> Duration {
+    let longest = if written == Io::Blocked { BLOCKED } else { QUIET };
+    due.map_or(longest, |due| due.saturating_sub(now)).clamp(Duration::from_millis(1), longest)
 }

@@ -149,7 +149,7 @@ impl Client {
             }
             // Received messages may have queued output, which the next turn writes.
             if (read == Io::Blocked || stays)
-                && (written == Io::Blocked || self.state.output().is_empty())
+                && (written == Io::Blocked || !self.state.has_output())
             {
                 // The end of the stream may just have ended the connection.
                 return Ok(matches!(self.state.transport(), Transport::Open | Transport::Drain));
@@ -207,6 +207,13 @@ impl State {
         match self {
             Self::Opening(handshake) => handshake.output(),
             Self::Open(connection) => connection.output(),
+        }
+    }
+
+    fn has_output(&self) -> bool {
+        match self {
+            Self::Opening(handshake) => handshake.has_output(),
+            Self::Open(connection) => connection.has_output(),
         }
     }
 

@@ -14,8 +14,8 @@ use std::time::Duration;
 use pair::*;
 use support::*;
 use websocket_proto::{
-    Chunk, Config, Connection, ConnectionError, ControlRate, Event, Fragment, Limit, Role, Timeout,
-    Timeouts, Transport,
+    Chunk, Config, Connection, ConnectionError, ControlRate, Event, Fragment, Limit, Negotiated,
+    Role, Timeout, Timeouts, Transport,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -529,6 +529,38 @@ fn dead_peer_is_detected_after_ping_and_pong_timeouts_and_a_grace_period() {
         assert_eq!(outcome(&end.connection), unclean(1006));
         pair.check();
     });
+}
+
+/// The two drivers of `manual::time` that report after each read: one waits until a report is due, and wakes
+/// up 3 ms late; the other reports at intervals.
+#[test]
+fn dead_peer_is_detected_within_the_times_that_the_manual_states() {
+    for (ping, pong) in
+        [(20, 20), (20, 1), (1, 20), (3, 3), (1, 1)].map(|(a, b)| (SECOND * a, SECOND * b))
+    {
+        let interval = (ping.min(pong) / 8).min(SECOND);
+        let grace = (pong / 8).min(SECOND);
+        for (is_exact, bound) in [(true, grace + 20 * MILLI), (false, grace + interval * 4)] {
+            let timeouts = Timeouts::NONE.with_ping(Some(ping)).with_pong(Some(pong));
+            let config = Config::new().with_timeouts(timeouts);
+            let mut connection = Connection::server(config, &Negotiated::default());
+            let (mut now, mut end) = (Duration::ZERO, Duration::ZERO);
+            while connection.error().is_none() {
+                connection.handle_timeout(now);
+                end = now;
+                let len = connection.output().len();
+                connection.output().advance(len);
+                now += if is_exact {
+                    let wait =
+                        connection.poll_timeout().map_or(SECOND, |due| due.saturating_sub(now));
+                    wait.clamp(MILLI, SECOND) + 3 * MILLI
+                } else {
+                    interval
+                };
+            }
+            assert!(end <= ping + pong + bound, "{end:?} for {ping:?} and {pong:?}, {is_exact}");
+        }
+    }
 }
 
 #[test]

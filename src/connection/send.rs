@@ -59,13 +59,15 @@ impl Connection {
     /// Between two pieces, Pings, Pongs and a Close may be sent, but no other message. An
     /// application that cannot finish a message can only [`close`](Self::close) the connection. The
     /// receiving counterpart is [`Delivery::Chunks`](crate::Delivery::Chunks). If permessage-deflate was
-    /// agreed, each piece is compressed and flushed, so that the peer can inflate it at once.
+    /// agreed, each piece is compressed and flushed, so that the peer can inflate it at once. The manual has
+    /// a [loop](crate::manual::driving#long-messages-in-pieces) that sends a long message.
     ///
     /// # Errors
     ///
     /// Returns the piece with the error: one of [`send`](Self::send),
     /// [`NoMessageInProgress`](SendError::NoMessageInProgress) or
-    /// [`TypeMismatch`](SendError::TypeMismatch).
+    /// [`TypeMismatch`](SendError::TypeMismatch). For a borrowed piece, [`send`](Self::send) shows how to
+    /// use `?` in a function that returns `Box<dyn Error>`.
     ///
     /// ```
     /// use websocket_proto::{Chunk, Config, Connection, Fragment, Negotiated};

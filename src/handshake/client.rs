@@ -247,6 +247,10 @@ impl Handshake for ClientHandshake {
         &mut self.output
     }
 
+    fn has_output(&self) -> bool {
+        !self.output.is_empty()
+    }
+
     fn transport(&self) -> Transport {
         match self.state {
             State::Reading | State::Accepted(_) => Transport::Open,

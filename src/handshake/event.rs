@@ -15,14 +15,15 @@ use super::{BodyEnd, HandshakeError};
 ///     mut handshake: ServerHandshake,
 ///     event: ServerEvent,
 /// ) -> Result<Connection, ServerHandshake> {
-///     let is_chat = handshake.request().is_some_and(|request| request.path() == "/chat");
-///     let responded = match event {
-///         ServerEvent::Upgrade if is_chat => {
+///     let Some(request) = handshake.request() else { return Err(handshake) }; // after a failure
+///     let responded = match (event, request.method(), request.path()) {
+///         (ServerEvent::Upgrade, _, "/chat") => {
 ///             return handshake.accept(&Acceptance::new()).map_err(|error| error.handshake);
 ///         }
-///         ServerEvent::Upgrade => handshake.reject(Rejection::NotFound),
-///         ServerEvent::Http => handshake.respond(200, &[], b"Hello"),
-///         ServerEvent::Failed(_) => Ok(()),
+///         (ServerEvent::Upgrade, ..) => handshake.reject(Rejection::NotFound),
+///         (ServerEvent::Http, "GET" | "HEAD", _) => handshake.respond(200, &[], b"Hello"),
+///         (ServerEvent::Http, ..) => handshake.reject(Rejection::MethodNotAllowed),
+///         (ServerEvent::Failed(_), ..) => Ok(()),
 ///     };
 ///     responded.expect("the response is valid");
 ///     Err(handshake)

@@ -15,41 +15,70 @@ use crate::{Input, Output, Transport};
 /// decision, decide before the next call. Pass the same [`Input`] to each call, and then to the
 /// connection: bytes that follow the head, and the end of the stream, remain in it.
 ///
-#[cfg_attr(feature = "std", doc = "```no_run")]
+#[cfg_attr(feature = "std", doc = "```")]
 #[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use std::io;
 /// use std::net::{Shutdown, TcpStream};
-/// use std::time::Instant;
+/// use std::time::{Duration, Instant};
 ///
 /// use websocket_proto::handshake::Handshake;
-/// use websocket_proto::{Input, Transport};
+/// use websocket_proto::{Input, Io, Transport};
 ///
 /// fn drive<H: Handshake>(
 ///     handshake: &mut H,
 ///     input: &mut Input<'_>,
-///     socket: &mut TcpStream,
+///     socket: &mut TcpStream, // with a write timeout of 10 ms
 ///     origin: Instant,
 /// ) -> io::Result<Option<H::Event>> {
 ///     loop {
 ///         handshake.handle_timeout(origin.elapsed()); // if timeouts are configured
-///         handshake.output().write_to(socket)?;
+///         let written = handshake.output().write_to(socket)?;
 ///         match handshake.transport() {
 ///             Transport::Open => {}
 ///             Transport::Drain => drop(socket.shutdown(Shutdown::Write)),
 ///             // Returns the failure, unless it was returned before.
 ///             Transport::Close | Transport::Abort => return Ok(handshake.receive(input)),
 ///         }
+///         socket.set_read_timeout(Some(wait(written, handshake.poll_timeout(), origin.elapsed())))?;
 ///         input.read_from(socket)?;
 ///         if let Some(event) = handshake.receive(input) {
 ///             return Ok(Some(event));
 ///         }
 ///     }
 /// }
+///
+/// /// Returns how long to wait for bytes, as in `manual::time`.
+/// fn wait(written: Io, due: Option<Duration>, now: Duration) -> Duration {
+///     let longest = Duration::from_millis(if written == Io::Blocked { 10 } else { 1000 });
+///     due.map_or(longest, |due| due.saturating_sub(now)).clamp(Duration::from_millis(1), longest)
+/// }
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # use std::io::{Read, Write};
+/// # use websocket_proto::handshake::{ServerEvent, ServerHandshake};
+/// # use websocket_proto::{Config, Timeouts};
+/// # static CONFIG: Config = Config::new().with_timeouts(Timeouts::RECOMMENDED);
+/// # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+/// # let mut client = TcpStream::connect(listener.local_addr()?)?;
+/// # client.write_all(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")?;
+/// # client.shutdown(Shutdown::Write)?;
+/// # let mut handshake = ServerHandshake::new(&CONFIG);
+/// # let (mut input, mut socket) = (Input::owned(vec![0; 4096]), listener.accept()?.0);
+/// # let origin = Instant::now();
+/// # let event = drive(&mut handshake, &mut input, &mut socket, origin)?;
+/// # assert_eq!(event, Some(ServerEvent::Http));
+/// # handshake.respond(200, &[], b"Hello")?;
+/// # assert_eq!(drive(&mut handshake, &mut input, &mut socket, origin)?, None);
+/// # drop(socket);
+/// # let mut response = Vec::new();
+/// # client.read_to_end(&mut response)?;
+/// # assert!(response.ends_with(b"\r\n\r\nHello"));
+/// # Ok(())
+/// # }
 /// ```
 ///
 /// Keep the order: a failure that the reported time causes shows in `transport()` before the driver
-/// waits in `read_from`. With [timeouts](crate::Timeouts), limit each wait by a read timeout and a
-/// write timeout on the socket ([`manual::time`](crate::manual::time)).
+/// waits in `read_from`. The page [`manual::time`](crate::manual::time#a-blocking-driver) explains the
+/// waits.
 pub trait Handshake {
     /// The event that [`receive`](Self::receive) returns.
     type Event;
@@ -64,6 +93,9 @@ pub trait Handshake {
 
     /// Returns the output queue.
     fn output(&mut self) -> &mut Output;
+
+    /// Returns whether output is pending.
+    fn has_output(&self) -> bool;
 
     /// Returns what the driver does with the transport now. It is [`Transport::Open`] while the
     /// application must decide.

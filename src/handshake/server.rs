@@ -21,7 +21,6 @@ use crate::{Connection, Input, Output, SharedConfig, Transport};
 /// reads the request, and leaves bytes after it in the [`Input`] for the connection.
 ///
 /// ```
-/// use bytes::Buf;
 /// use websocket_proto::handshake::{Acceptance, Handshake, ServerEvent, ServerHandshake};
 /// use websocket_proto::{Config, Input};
 ///
@@ -173,7 +172,7 @@ impl ServerHandshake {
 
     /// Sends a response of the application: a page, a redirect, a request for credentials. The transport
     /// closes after the response. `Connection: close` is added, and so is `Content-Length`, except to
-    /// 204 and 304.
+    /// 204 and 304. In response to HEAD, the body is not sent; the application passes that of GET.
     ///
     /// # Errors
     ///
@@ -240,6 +239,10 @@ impl Handshake for ServerHandshake {
 
     fn output(&mut self) -> &mut Output {
         &mut self.output
+    }
+
+    fn has_output(&self) -> bool {
+        !self.output.is_empty()
     }
 
     fn transport(&self) -> Transport {

@@ -31,7 +31,7 @@
 //!
 //! - the write timeout is 10 ms;
 //! - the read timeout is 10 ms after `write_to` returned `Blocked`, and otherwise the time until
-//!   something else is due, such as 1 s for the report of the time.
+//!   something else is due, such as the next report of the time.
 //!
 //! [`time`](super::time#a-blocking-driver) has this loop. Both ends need it: one that waits longer slows
 //! the other down.
@@ -49,19 +49,98 @@
 //!
 //! # Readiness
 //!
-//! A driver over sockets that do not block (epoll, mio, io_uring) runs the loop until `read_from` and
-//! `write_to` return [`Io::Blocked`](crate::Io::Blocked) or have nothing to do. Then it waits for:
+//! A driver over sockets that do not block (epoll, kqueue, mio) runs a turn at each event of the socket. This
+//! one reads into a buffer that all connections share:
+//!
+#![cfg_attr(feature = "std", doc = "```")]
+#![cfg_attr(not(feature = "std"), doc = "```ignore")]
+//! use std::io;
+//! use std::net::{Shutdown, TcpStream};
+//! use std::time::Duration;
+//!
+//! use websocket_proto::{Connection, Event, Input, Io, Transport};
+//!
+//! struct Client {
+//!     connection: Connection,
+//!     socket: TcpStream,
+//!     /// Bytes that wait for room in the output, or the end of the stream.
+//!     unread: Option<Input<'static>>,
+//! }
+//!
+//! impl Client {
+//!     /// Runs until the socket blocks. Returns `false` if it is to be closed.
+//!     fn turn(&mut self, shared: &mut [u8], now: Duration) -> io::Result<bool> {
+//!         loop {
+//!             self.connection.handle_timeout(now);
+//!             let written = self.connection.output().write_to(&mut self.socket)?;
+//!             match self.connection.transport() {
+//!                 Transport::Open => {}
+//!                 Transport::Drain => drop(self.socket.shutdown(Shutdown::Write)),
+//!                 Transport::Close | Transport::Abort => return Ok(false),
+//!             }
+//!             let mut input = self.unread.take().unwrap_or_else(|| Input::new(&mut *shared));
+//!             let read = input.read_from(&mut self.socket)?;
+//!             while self.connection.has_room()
+//!                 && let Some(event) = self.connection.receive(&mut input)
+//!             {
+//!                 if let Event::Message(message) = event && self.connection.may_send() {
+//!                     self.connection.send(message)?;
+//!                 }
+//!             }
+//!             if input.has_unread() || input.is_finished() {
+//!                 self.unread = Some(input.into_owned());
+//!             }
+//!             let can_read = read == Io::Done && self.unread.is_none();
+//!             let can_write = written == Io::Done && self.connection.has_output();
+//!             if !can_read && !can_write {
+//!                 // The end of the stream may have ended the connection.
+//!                 return Ok(matches!(self.connection.transport(), Transport::Open | Transport::Drain));
+//!             }
+//!         }
+//!     }
+//! }
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # use std::io::{Read, Write};
+//! # use websocket_proto::{Config, Negotiated};
+//! # static CONFIG: Config = Config::new();
+//! # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+//! # let mut peer = TcpStream::connect(listener.local_addr()?)?;
+//! # let peer = std::thread::spawn(move || -> io::Result<usize> {
+//! #     let mut sending = peer.try_clone()?;
+//! #     let sending = std::thread::spawn(move || -> io::Result<()> {
+//! #         for _ in 0..10 {
+//! #             sending.write_all(b"\x82\xff\0\0\0\0\0\x0f\x42\x40\0\0\0\0")?;
+//! #             sending.write_all(&[0; 1_000_000])?;
+//! #         }
+//! #         sending.shutdown(Shutdown::Write)
+//! #     });
+//! #     let mut echoed = Vec::new();
+//! #     peer.read_to_end(&mut echoed)?;
+//! #     sending.join().unwrap()?;
+//! #     Ok(echoed.len())
+//! # });
+//! # let socket = listener.accept()?.0;
+//! # socket.set_nonblocking(true)?;
+//! # let connection = Connection::server(&CONFIG, &Negotiated::default());
+//! # let mut client = Client { connection, socket, unread: None };
+//! # let mut shared = [0; 4096];
+//! # while client.turn(&mut shared, Duration::ZERO)? {
+//! #     std::thread::yield_now();
+//! # }
+//! # drop(client);
+//! # assert_eq!(peer.join().unwrap()?, 10 * (10 + 1_000_000));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! After a turn, the driver waits for:
 //!
 //! - *writable*, while [`has_output()`](crate::Connection::has_output) returns `true`;
-//! - *readable*, unless [`has_unread()`](crate::Input::has_unread) or
-//!   [`is_finished()`](crate::Input::is_finished) of the input returns `true`;
+//! - *readable*, unless bytes or the end of the stream are unread: bytes are received again when output
+//!   has left;
 //! - the time that [`poll_timeout()`](crate::Connection::poll_timeout) returns.
 //!
-//! A turn that has read the end of the stream is followed by another one, because the end is reported
-//! once: `transport()` then closes the socket.
-//!
-//! If bytes are unread because `has_room()` returns `false`, it waits for *writable* alone: bytes are
-//! received again when output has left. The example `mio` is such a driver.
+//! The example `mio` is such a driver, with the handshake.
 //!
 //! # The handshake
 //!
@@ -84,11 +163,11 @@
 //! any event, write, and continue without losing bytes. Pass the `Input` of the handshake on to the
 //! connection: bytes that follow the head are in it.
 //!
-//! Many connections can share one buffer. [`Input::with_bytes`](crate::Input::with_bytes) wraps the
-//! bytes that were read for one connection, and [`Input::into_owned`](crate::Input::into_owned)
-//! keeps those that were not consumed: receive from that `Input` before newer bytes. `with_bytes`
-//! also suits bytes that do not come from a socket, such as the plaintext of a TLS library;
-//! [`finish`](crate::Input::finish) marks the end of such a stream.
+//! Many connections can share one buffer, as [above](#readiness):
+//! [`Input::into_owned`](crate::Input::into_owned) keeps the bytes that were not consumed; receive from that
+//! `Input` before newer bytes.
+//! [`Input::with_bytes`](crate::Input::with_bytes) wraps bytes that were read elsewhere, such as the plaintext
+//! of a TLS library; [`finish`](crate::Input::finish) marks the end of such a stream.
 //!
 //! # Replies and backpressure
 //!
@@ -120,6 +199,119 @@
 //!
 //! [`may_send()`](crate::Connection::may_send) returns whether the protocol allows a new message.
 //! It returns `false` after our Close frame, after a failure, and while a message is sent in pieces.
+//!
+//! # Long messages in pieces
+//!
+//! [`send_chunk`](crate::Connection::send_chunk) sends a message whose payload is not in memory as a whole. A
+//! piece may be sent while `has_room()` returns `true`, and `may_send()` before the first piece, or
+//! [`may_send_chunk()`](crate::Connection::may_send_chunk) after it. When the connection closes or fails, the
+//! latter two return `false`, and the loop drives it to its end:
+//!
+#![cfg_attr(feature = "std", doc = "```")]
+#![cfg_attr(not(feature = "std"), doc = "```ignore")]
+//! use std::io::{self, Read};
+//! use std::net::{Shutdown, TcpStream};
+//! use std::time::{Duration, Instant};
+//!
+//! use websocket_proto::{Chunk, CloseCode, Connection, Event, Fragment, Input, Io, Transport};
+//!
+//! /// Sends `source` as one message and closes the connection. Returns whether all of it was sent.
+//! fn upload(
+//!     connection: &mut Connection,
+//!     input: &mut Input<'_>,
+//!     socket: &mut TcpStream, // with a write timeout of 10 ms
+//!     source: &mut impl Read,
+//!     origin: Instant, // that of the handshake
+//! ) -> io::Result<bool> {
+//!     let (mut piece, mut next) = (vec![0; 64 * 1024], Some(Fragment::First));
+//!     loop {
+//!         connection.handle_timeout(origin.elapsed());
+//!         while let Some(mut fragment) = next
+//!             && connection.has_room()
+//!             && (if fragment == Fragment::First {
+//!                 connection.may_send()
+//!             } else {
+//!                 connection.may_send_chunk()
+//!             })
+//!         {
+//!             let len = source.read(&mut piece)?;
+//!             next = Some(Fragment::Middle);
+//!             if len == 0 && fragment == Fragment::Middle {
+//!                 (fragment, next) = (Fragment::Last, None);
+//!             }
+//!             connection.send_chunk(Chunk::new(&piece[..len], fragment))?;
+//!             if next.is_none() {
+//!                 connection.close(CloseCode::NORMAL)?;
+//!             }
+//!         }
+//!         let written = connection.output().write_to(socket)?;
+//!         match connection.transport() {
+//!             Transport::Open => {}
+//!             Transport::Drain => drop(socket.shutdown(Shutdown::Write)),
+//!             Transport::Close | Transport::Abort => {
+//!                 let sent = Ok(next.is_none());
+//!                 return connection.error().map_or(sent, |error| Err(io::Error::other(error)));
+//!             }
+//!         }
+//!         let longest = Duration::from_millis(match written {
+//!             Io::Blocked => 10,
+//!             Io::Done if next.is_some() && !connection.is_closing() => 1, // pieces remain
+//!             Io::Done => 1000,
+//!         });
+//!         let due = connection.poll_timeout();
+//!         let wait = due.map_or(longest, |due| due.saturating_sub(origin.elapsed()));
+//!         socket.set_read_timeout(Some(wait.clamp(Duration::from_millis(1), longest)))?;
+//!         input.read_from(socket)?;
+//!         while let Some(event) = connection.receive(input) {
+//!             if let Event::Message(message) = event {
+//!                 println!("received {} bytes", message.len());
+//!             }
+//!         }
+//!     }
+//! }
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # use websocket_proto::{Config, Delivery, Negotiated, Timeouts};
+//! # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+//! # for (len, closes) in [(0, false), (100, false), (10_000_000, false), (u64::MAX, true)] {
+//! #     let mut socket = TcpStream::connect(listener.local_addr()?)?;
+//! #     let mut peer = listener.accept()?.0;
+//! #     let peer = std::thread::spawn(move || -> io::Result<u64> {
+//! #         let config = Config::new().with_delivery(Delivery::Chunks).with_entropy(|out: &mut [u8]| {
+//! #             getrandom::fill(out).map_err(|_| websocket_proto::EntropyError)
+//! #         });
+//! #         let mut connection = Connection::client(config, &Negotiated::default()).unwrap();
+//! #         let (mut input, mut received) = (Input::owned(vec![0; 65536]), 0);
+//! #         loop {
+//! #             connection.output().write_to(&mut peer)?;
+//! #             match connection.transport() {
+//! #                 Transport::Open => {}
+//! #                 Transport::Drain => drop(peer.shutdown(Shutdown::Write)),
+//! #                 Transport::Close | Transport::Abort => return Ok(received),
+//! #             }
+//! #             input.read_from(&mut peer)?;
+//! #             while let Some(event) = connection.receive(&mut input) {
+//! #                 if let Event::Chunk(chunk) = event {
+//! #                     received += chunk.payload.len() as u64;
+//! #                 }
+//! #             }
+//! #             if closes && received > 3_000_000 && connection.may_send() {
+//! #                 connection.close(CloseCode::NORMAL).unwrap();
+//! #             }
+//! #         }
+//! #     });
+//! #     let config = Config::new().with_timeouts(Timeouts::RECOMMENDED);
+//! #     let mut connection = Connection::server(config, &Negotiated::default());
+//! #     let mut input = Input::owned(vec![0; 4096]);
+//! #     socket.set_write_timeout(Some(Duration::from_millis(10)))?;
+//! #     let (mut source, origin) = (io::repeat(7).take(len), Instant::now());
+//! #     let sent = upload(&mut connection, &mut input, &mut socket, &mut source, origin)?;
+//! #     drop(socket);
+//! #     let received = peer.join().unwrap()?;
+//! #     assert_eq!((sent, sent && received == len), (!closes, !closes), "{received} of {len}");
+//! # }
+//! # Ok(())
+//! # }
+//! ```
 //!
 //! # Closing
 //!
@@ -267,7 +459,10 @@
 //!     }
 //!
 //!     fn read(&mut self, longest: Duration) -> io::Result<Io> {
-//!         self.socket.set_read_timeout(Some(longest))?;
+//!         let (due, now) = (self.connection.poll_timeout(), self.origin.elapsed());
+//!         let wait = due.map_or(longest, |due| due.saturating_sub(now));
+//!         let wait = wait.clamp(Duration::from_millis(1), longest); // sockets reject 0
+//!         self.socket.set_read_timeout(Some(wait))?;
 //!         self.input.read_from(&mut self.socket)
 //!     }
 //! }

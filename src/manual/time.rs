@@ -12,9 +12,9 @@
 //!
 //! # A blocking driver
 //!
-//! The simplest timed driver reports the time in each turn of its loop. A read waits at most 1 s, so that
-//! the time is reported; while output is queued, a write and a read wait 10 ms each, because the peer may
-//! be waiting for the other direction:
+//! This loop reports the time in each turn. A read waits until the next report is due, and at most 1 s.
+//! While output is queued, a write and a read wait 10 ms each, because the peer may be waiting for the
+//! other direction. The loop suits timeouts of 100 ms and more: a socket wakes up some milliseconds late.
 //!
 #![cfg_attr(feature = "std", doc = "```")]
 #![cfg_attr(not(feature = "std"), doc = "```ignore")]
@@ -47,7 +47,7 @@
 //!                 return connection.error().map_or(Ok(()), |error| Err(io::Error::other(error)));
 //!             }
 //!         }
-//!         socket.set_read_timeout(Some(if written == Io::Blocked { BLOCKED } else { QUIET }))?;
+//!         socket.set_read_timeout(Some(wait(written, connection.poll_timeout(), origin.elapsed())))?;
 //!         input.read_from(socket)?;
 //!         while connection.has_room() && let Some(event) = connection.receive(input) {
 //!             if let Event::Message(message) = event && connection.may_send() {
@@ -56,37 +56,47 @@
 //!         }
 //!     }
 //! }
+//!
+//! /// Returns how long to wait for bytes: until the report that is `due`. Sockets reject a timeout of 0.
+//! fn wait(written: Io, due: Option<Duration>, now: Duration) -> Duration {
+//!     let longest = if written == Io::Blocked { BLOCKED } else { QUIET };
+//!     due.map_or(longest, |due| due.saturating_sub(now)).clamp(Duration::from_millis(1), longest)
+//! }
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # use std::io::{Read, Write};
+//! # use websocket_proto::{Config, Negotiated, Timeouts};
+//! # static CONFIG: Config = Config::new().with_timeouts(Timeouts::RECOMMENDED);
+//! # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+//! # let mut peer = TcpStream::connect(listener.local_addr()?)?;
+//! # peer.write_all(b"\x81\x82\0\0\0\0Hi\x88\x80\0\0\0\0")?;
+//! # peer.shutdown(Shutdown::Write)?;
+//! # let mut connection = Connection::server(&CONFIG, &Negotiated::default());
+//! # let (mut input, mut socket) = (Input::owned(vec![0; 4096]), listener.accept()?.0);
+//! # echo(&mut connection, &mut input, &mut socket, Instant::now())?;
+//! # drop(socket);
+//! # let mut echoed = Vec::new();
+//! # peer.read_to_end(&mut echoed)?;
+//! # assert_eq!(echoed, b"\x81\x02Hi\x88\0");
+//! # Ok(())
+//! # }
 //! ```
 //!
 //! # When to report
 //!
 //! A driver may report at each wake-up, before or after `receive`, or only when `poll_timeout()` is
-//! due. An event since the previous report counts as happening at the next one. A driver that waits
-//! exactly until the next report is due repeats the first two steps of its loop, report and write,
-//! until no report is due and no output is queued: a report may queue a Ping, and a Ping that was
-//! just written starts a timer. This function reports:
+//! due. An event since the previous report counts as happening at the next one.
 //!
-//! ```
-//! use std::time::{Duration, Instant};
-//! use websocket_proto::Connection;
-//!
-//! /// Reports the time if it is due. Returns the longest time to wait for the socket.
-//! fn before_waiting(connection: &mut Connection, origin: Instant) -> Option<Duration> {
-//!     loop {
-//!         let now = origin.elapsed();
-//!         match connection.poll_timeout() {
-//!             Some(due) if due <= now => connection.handle_timeout(now),
-//!             due => return due.map(|due| due - now),
-//!         }
-//!     }
-//! }
-//! ```
-//!
-//! Call it before you follow `transport()`: the report may end the connection (`transport()` is then
+//! Report before you follow `transport()`: the report may end the connection (`transport()` is then
 //! `Abort` or `Close`, and `poll_timeout()` is `None`), or queue a Ping or a Close frame: if
 //! [`has_output()`](crate::Connection::has_output) returns `true` afterwards, write before waiting.
-//! The result is never zero. It suits `TcpStream::set_read_timeout`, a timer of an async runtime
-//! (`sleep_until(origin + due)`), and the timeout of `poll` in mio.
+//!
+//! Ask for `poll_timeout()` after each write: a Ping that was just written starts a timer, and the result
+//! is then already due. It suits a timer of an async runtime (`sleep_until(origin + due)`), the timeout of
+//! `poll` in mio, and with a minimum of 1 ms, as above, `TcpStream::set_read_timeout`.
+//!
+//! A driver that reports at intervals instead, without `poll_timeout()`, chooses an interval of at most an
+//! eighth of its shortest timeout, and at most 1 s. Longer ones make each timeout several intervals late,
+//! because a late report renews the grace of the next section.
 //!
 //! # Read after each report
 //!
@@ -123,10 +133,11 @@
 //!   that nothing extends it. In the opening handshake, it bounds the time in which a server writes each
 //!   16 KiB of a response that does not accept, and then the time until the client's stream ends.
 //!
-//! A driver that reports after each read detects a dead peer at most `ping` + `pong` + 1 s after its
-//! last sign of life: 41 s with the recommended timeouts. Any other driver, the loop above included,
-//! may date that sign of life up to one `ping` late, and needs at most 61 s. A peer that accepts no
-//! output is detected at most 2 × (`ping` + `pong`) + 1 s after the last progress.
+//! A driver that reports after each read and when `poll_timeout()` is due, as the loop above, detects a
+//! dead peer at most `ping` + `pong` + 1 s after its last sign of life: 41 s with the recommended timeouts.
+//! One that reports only when `poll_timeout()` is due may date that sign of life up to one `ping` late, and
+//! needs at most 61 s. One that reports after each read and at intervals needs up to four intervals more. A
+//! peer that accepts no output is detected at most 2 × (`ping` + `pong`) + 1 s after the last progress.
 //!
 //! # Round-trip time
 //!

@@ -113,7 +113,8 @@ impl ControlStorage for Control {
 /// # Construction
 impl Session {
     /// The maximum number of bytes that [`write_reply`](Self::write_reply), [`ping`](Self::ping),
-    /// [`pong`](Self::pong) and [`close`](Self::close) write.
+    /// [`pong`](Self::pong) and [`close`](Self::close) write: 131, of which 2 are the header, 4 the masking
+    /// key of a client, and 125 the payload.
     pub const MAX_CONTROL_FRAME_LEN: usize = 2 + 4 + 125;
 
     /// Creates a session after its opening handshake, without limits on the length of frames and

@@ -7,6 +7,9 @@ use crate::{CloseFrame, ConnectionError, Fragment};
 /// An event of a [`Session`](super::Session). It borrows from the input or from the session, so that no
 /// other call of the session is possible while it is held. To answer a text with its own bytes, copy them
 /// into the buffer of the reply first: the page [`session`](super) has that loop.
+///
+/// A piece of a message is at most as long as the storage of the input; with a storage below 4 bytes, it may
+/// be one character of 4 bytes. The payload of a control frame has at most 125 bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SessionEvent<'a> {

@@ -312,7 +312,9 @@ fn answers_plain_http_on_the_same_port() {
     let mut handshake = received(get, ServerEvent::Http);
     assert_eq!(handshake.request().unwrap().path(), "/page");
     let html = [Field::new("Content-Type", "text/html")];
+    assert!(!handshake.has_output());
     handshake.respond(200, &html, b"<p>").unwrap();
+    assert!(handshake.has_output());
     assert_eq!(
         written(handshake.output()),
         "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\n\
