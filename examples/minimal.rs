@@ -10,12 +10,6 @@ use websocket_proto::{Config, Event, Input, Io, Timeouts, Transport, Unsent};
 
 static CONFIG: Config = Config::new().with_timeouts(Timeouts::RECOMMENDED);
 
-/// The longest wait for bytes while no output is queued.
-const QUIET: Duration = Duration::from_secs(1);
-
-/// The longest wait for one direction while output is queued: the client may be waiting for the other one.
-const BLOCKED: Duration = Duration::from_millis(10);
-
 fn main() -> std::io::Result<()> {
     let listener = TcpListener::bind(std::env::args().nth(1).unwrap_or("127.0.0.1:9001".into()))?;
     println!("listening on ws://{}/", listener.local_addr()?);
@@ -31,7 +25,7 @@ fn main() -> std::io::Result<()> {
 }
 
 fn serve(mut socket: TcpStream) -> Result<(), Box<dyn std::error::Error>> {
-    socket.set_write_timeout(Some(BLOCKED))?;
+    socket.set_write_timeout(Some(Duration::from_millis(10)))?;
     let (start, mut input) = (Instant::now(), Input::owned(vec![0; 64 * 1024]));
     let mut handshake = ServerHandshake::new(&CONFIG);
     let mut connection = loop {
@@ -70,8 +64,9 @@ fn follow(transport: Transport, socket: &TcpStream) -> bool {
     matches!(transport, Transport::Open | Transport::Drain)
 }
 
-/// Returns how long to wait for bytes: until the report that is `due`. Sockets reject a timeout of 0.
+/// Returns how long to wait for bytes: until the report that is `due`, and at most 1 s. While output is
+/// queued, at most 10 ms, as for a write: the client may be waiting for the other direction. Sockets reject 0.
 fn wait(written: Io, due: Option<Duration>, now: Duration) -> Duration {
-    let longest = if written == Io::Blocked { BLOCKED } else { QUIET };
+    let longest = Duration::from_millis(if written == Io::Blocked { 10 } else { 1000 });
     due.map_or(longest, |due| due.saturating_sub(now)).clamp(Duration::from_millis(1), longest)
 }
