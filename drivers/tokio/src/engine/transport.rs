@@ -188,10 +188,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Engine<IO> {
     /// without that timeout.
     fn poll_flush_timeout(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let closing = self.connection.config().timeouts().closing;
-        let due = *self.flush_by.get_or_insert_with(|| {
-            self.timer.tick();
-            self.timer.now().saturating_add(closing.unwrap_or(MAX_FLUSH))
-        });
+        let due = *self
+            .flush_by
+            .get_or_insert_with(|| self.timer.tick_after(closing.unwrap_or(MAX_FLUSH)));
         while self.timer.now() < due {
             ready!(self.timer.poll(due, cx));
         }
