@@ -9,7 +9,7 @@ use websocket_proto::frame::Opcode;
 use websocket_proto::session::{Session, SessionEvent};
 use websocket_proto::{
     Chunk, CloseCode, CloseFrame, CloseFrameError, Config, Connection, ConnectionError, Delivery,
-    Event, Fragment, Input, Next, Role, SendError, Transport, Unsent, Violation,
+    Event, Fragment, Input, Next, Role, SendError, Timeout, Transport, Unsent, Violation,
 };
 
 fn close_frame(code: u16, reason: &str) -> CloseFrame<'_> {
@@ -410,33 +410,42 @@ fn stream_that_ends_without_a_close_fails_at_any_position() {
     }
 }
 
+type Break = (fn(&mut Connection), ConnectionError);
+
+/// A transport that broke, and one that accepted no output for too long.
+const BREAKS: [Break; 2] = [
+    (Connection::abort, ConnectionError::Aborted),
+    (Connection::expire_output, ConnectionError::Timeout(Timeout::Output)),
+];
+
 #[test]
 fn broken_transport_is_reported_once_and_aborts() {
-    for role in ROLES {
+    for (role, (breaks, error)) in ROLES.into_iter().flat_map(|role| BREAKS.map(|it| (role, it))) {
         let mut connection = connection(role, Config::new());
         connection.send("lost").unwrap();
-        connection.abort();
+        breaks(&mut connection);
         assert_eq!(connection.transport(), Transport::Abort);
         let mut bytes = *b"dropped";
         let mut input = Input::with_bytes(&mut bytes);
         assert!(connection.next(&mut input).is_event());
-        let failed = Event::Failed(ConnectionError::Aborted);
-        assert_eq!(receive_all(&mut connection, &mut input), [failed]);
+        assert_eq!(receive_all(&mut connection, &mut input), [Event::Failed(error)]);
         assert_eq!(receive(&mut connection, b""), []);
         assert_eq!(connection.next(&mut Input::with_bytes(&mut [])), Next::Closed);
         assert_eq!(outcome(&connection), unclean(1006));
         assert_eq!(connection.close(None), Err(SendError::Closed));
         assert!(connection.has_room() && !connection.may_send());
+        BREAKS.iter().for_each(|(breaks, _)| breaks(&mut connection));
+        assert_eq!(connection.error(), Some(error), "the first failure stays");
     }
 }
 
 #[test]
 fn transport_that_breaks_after_both_closes_leaves_a_clean_outcome() {
-    for role in ROLES {
+    for (role, (breaks, _)) in ROLES.into_iter().flat_map(|role| BREAKS.map(|it| (role, it))) {
         let mut connection = connection(role, Config::new());
         receive(&mut connection, &peer_close(role, 1000, ""));
         take_output(&mut connection);
-        connection.abort();
+        breaks(&mut connection);
         assert_eq!(receive(&mut connection, b""), []);
         assert_eq!(connection.transport(), Transport::Abort);
         assert_eq!(outcome(&connection), clean(1000));
@@ -445,13 +454,12 @@ fn transport_that_breaks_after_both_closes_leaves_a_clean_outcome() {
 
 #[test]
 fn transport_that_breaks_before_our_close_is_written_is_unclean() {
-    for role in ROLES {
+    for (role, (breaks, error)) in ROLES.into_iter().flat_map(|role| BREAKS.map(|it| (role, it))) {
         let mut connection = connection(role, Config::new());
         connection.send("queued").unwrap();
         receive(&mut connection, &peer_close(role, 1000, ""));
-        connection.abort();
-        let failed = Event::Failed(ConnectionError::Aborted);
-        assert_eq!(receive(&mut connection, b""), [failed]);
+        breaks(&mut connection);
+        assert_eq!(receive(&mut connection, b""), [Event::Failed(error)]);
         assert_eq!(connection.transport(), Transport::Abort);
         assert_eq!(outcome(&connection), unclean(1000));
     }

@@ -61,7 +61,8 @@ use timers::Timers;
 use crate::DeflateParameters;
 use crate::session::{AbortCause, Machine};
 use crate::{
-    Config, ConnectionError, EntropyError, Negotiated, Outcome, Role, SharedConfig, Transport,
+    Config, ConnectionError, EntropyError, Negotiated, Outcome, Role, SharedConfig, Timeout,
+    Transport,
 };
 
 /// A WebSocket connection after its opening handshake.
@@ -192,6 +193,29 @@ impl Connection {
     /// does not store the I/O error; the driver keeps it.
     pub fn abort(&mut self) {
         self.abort_with(ConnectionError::Aborted);
+    }
+
+    /// Reports that the transport has accepted no output for too long, as the driver has measured.
+    ///
+    /// [`handle_timeout`](Self::handle_timeout) detects that, too, but only a driver that
+    /// [reads](crate::manual::time#read-after-each-report) may report the time. A task that writes
+    /// and cannot read measures the progress of its writes, and calls this method.
+    ///
+    /// It has the effect of [`abort`](Self::abort), and the failure is [`Timeout::Output`].
+    ///
+    /// ```
+    /// use websocket_proto::{Config, Connection, ConnectionError, Negotiated, Timeout, Transport};
+    ///
+    /// static CONFIG: Config = Config::new();
+    /// let mut connection = Connection::server(&CONFIG, &Negotiated::default());
+    /// connection.send("not accepted")?;
+    /// connection.expire_output();
+    /// assert_eq!(connection.transport(), Transport::Abort);
+    /// assert_eq!(connection.error(), Some(ConnectionError::Timeout(Timeout::Output)));
+    /// # Ok::<(), websocket_proto::SendError>(())
+    /// ```
+    pub fn expire_output(&mut self) {
+        self.abort_with(ConnectionError::Timeout(Timeout::Output));
     }
 
     /// Fails the connection without a Close frame.
