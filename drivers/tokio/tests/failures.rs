@@ -28,8 +28,10 @@ async fn failed_write_is_returned_although_nothing_can_be_read() {
     let mut socket = script.server();
     script.fail_writes();
     assert!(poll(pin!(socket.feed("Hello"))).is_ready());
-    let received = poll(pin!(socket.recv()));
-    assert!(matches!(received, Poll::Ready(Err(Error::Io(_)))), "{received:?}");
+    let before = Instant::now();
+    let received = socket.recv().await;
+    assert!(matches!(received, Err(Error::Io(_))), "{received:?}");
+    assert_eq!(before.elapsed(), Duration::ZERO);
     assert!(matches!(poll(pin!(socket.recv())), Poll::Ready(Ok(None))));
 }
 
@@ -70,25 +72,69 @@ async fn receiving_call_whose_write_fails_returns_the_messages_that_have_arrived
 }
 
 #[tokio::test(start_paused = true)]
-async fn timeout_after_a_failed_write_is_returned_instead_of_the_error_of_the_write() {
+async fn no_timeout_cuts_off_the_messages_that_are_left_after_a_failed_write() {
     let second = Duration::from_secs(1);
-    let timeouts = Timeouts::NONE.with_ping(Some(4 * second)).with_pong(Some(4 * second));
+    let timeouts = Timeouts::NONE
+        .with_ping(Some(4 * second))
+        .with_pong(Some(4 * second))
+        .with_idle(Some(4 * second));
     let script = Script::default();
     let mut socket = script.server_with(Config::new().with_timeouts(timeouts));
     script.fail_writes();
     socket.feed("first").await.unwrap();
-    (0..100).for_each(|_| script.push(b"\x81\x81\0\0\0\0a"));
-    let error = loop {
-        match socket.recv().await {
-            Ok(message) => assert_eq!(message.unwrap(), "a"),
-            Err(error) => break error,
-        }
-        tokio::time::sleep(second).await;
-    };
-    let failure = ConnectionError::Timeout(Timeout::Output);
-    assert!(matches!(error, Error::Connection(error) if error == failure), "{error:?}");
-    assert_eq!(socket.connection().error(), Some(failure));
+    for _ in 0..20 {
+        script.push(b"\x81\x81\0\0\0\0a");
+    }
+    for _ in 0..20 {
+        assert_eq!(socket.recv().await.unwrap().unwrap(), "a");
+        tokio::time::sleep(5 * second).await;
+    }
+    assert!(matches!(socket.recv().await, Err(Error::Io(_))));
     assert!(matches!(socket.recv().await, Ok(None)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn violation_after_a_failed_write_is_returned_instead_of_the_error_of_the_write() {
+    let script = Script::default();
+    let mut socket = script.server();
+    script.fail_writes();
+    socket.feed("first").await.unwrap();
+    script.push(HELLO_AND_FAILURE);
+    assert_eq!(socket.recv().await.unwrap().unwrap(), "Hello");
+    let failed = socket.recv().await;
+    assert!(matches!(failed, Err(Error::Connection(ConnectionError::Protocol(_)))), "{failed:?}");
+    assert!(matches!(socket.recv().await, Ok(None)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn failed_write_leaves_to_recv_what_a_sending_call_cannot_keep() {
+    // A message of 1 MiB is more than a call keeps.
+    let message = [&b"\x82\xff\0\0\0\0\0\x10\0\0\0\0\0\0"[..], &[7; 1 << 20]].concat();
+    for (name, call) in CALLS {
+        let script = Script::default();
+        let mut socket = script.server_with(&FULL_AT_ONCE);
+        socket.feed("first").await.unwrap();
+        script.fail_writes();
+        [message.repeat(3), PEER_CLOSE.into()]
+            .concat()
+            .chunks(60_000)
+            .for_each(|piece| script.push(piece));
+        for _ in 0..2 {
+            let failed = call(&mut socket).await;
+            let aborted = ConnectionError::Aborted;
+            assert!(
+                matches!(failed, Err(Error::Connection(error)) if error == aborted),
+                "{name}: {failed:?}"
+            );
+        }
+        for _ in 0..3 {
+            assert_eq!(socket.recv().await.unwrap().unwrap().len(), 1 << 20, "{name}");
+        }
+        assert!(matches!(socket.recv().await, Err(Error::Io(_))), "{name}");
+        assert!(matches!(socket.recv().await, Ok(None)), "{name}");
+        assert_eq!(socket.peer_close().unwrap().code(), CloseCode::NORMAL, "{name}");
+        assert!(matches!(call(&mut socket).await, Err(Error::Send(SendError::Closed))), "{name}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
