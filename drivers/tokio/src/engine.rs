@@ -77,6 +77,8 @@ pub(crate) struct Engine<IO> {
     /// Why the transport is not used any more. It fails the connection: at once, or, for a failed write, when
     /// no received byte is left.
     broken: Option<Broken>,
+    /// How often a read after a failed write has found nothing.
+    rest_waits: u8,
     /// Whether a Close frame of the peer has arrived. No message follows it.
     has_peer_closed: bool,
     pub(crate) peer_close: Option<CloseFrame<'static>>,
@@ -97,6 +99,7 @@ impl<IO> Engine<IO> {
             is_shut_down: false,
             is_failure_taken: false,
             broken: None,
+            rest_waits: 0,
             has_peer_closed: false,
             peer_close: None,
             subprotocol: None,

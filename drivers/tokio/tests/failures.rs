@@ -1,6 +1,7 @@
 //! Failures and closing over a scripted transport: what is written before a call returns, and who gets the
 //! failure.
 
+use std::io::Write;
 use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::Duration;
@@ -14,7 +15,7 @@ use tokio_websocket_proto::proto::{
     Chunk, CloseCode, Config, Connection, ConnectionError, Fragment, Input, Limits, Negotiated,
     SendError, Timeout, Timeouts,
 };
-use tokio_websocket_proto::{Error, WebSocket};
+use tokio_websocket_proto::{DEFAULT_CONFIG, Error, WebSocket};
 
 use script::{
     CLOSE, ECHO_AND_CLOSE, FAILURE, FULL_AT_ONCE, HELLO_AND_FAILURE, PEER_CLOSE, Script, poll,
@@ -33,6 +34,61 @@ async fn failed_write_is_returned_although_nothing_can_be_read() {
     assert!(matches!(received, Err(Error::Io(_))), "{received:?}");
     assert_eq!(before.elapsed(), Duration::ZERO);
     assert!(matches!(poll(pin!(socket.recv())), Poll::Ready(Ok(None))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn messages_whose_arrival_the_runtime_has_not_noticed_at_a_failed_write_are_returned() {
+    let script = Script::default();
+    let mut socket = script.server();
+    script.fail_writes();
+    socket.feed("first").await.unwrap();
+    for _ in 0..3 {
+        script.push_wait();
+        script.push_wait();
+        script.push(b"\x81\x81\0\0\0\0a");
+    }
+    for _ in 0..3 {
+        assert_eq!(socket.recv().await.unwrap().unwrap(), "a");
+    }
+    assert!(matches!(socket.recv().await, Err(Error::Io(_))));
+}
+
+/// The runtime has not processed the events of the socket when the write fails.
+#[tokio::test]
+async fn messages_that_arrive_over_tcp_before_a_failed_write_are_returned() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let connect = async || {
+        let mut peer = std::net::TcpStream::connect(address).unwrap();
+        let (tcp, _) = listener.accept().await.unwrap();
+        let connection = Connection::server(&DEFAULT_CONFIG, &Negotiated::default());
+        let mut socket = WebSocket::from_parts(tcp, connection, Input::owned(Vec::new()));
+        assert!(poll(pin!(socket.recv())).is_pending());
+        socket.send("unread").await.unwrap();
+        peer.write_all(&[b"\x81\x81\0\0\0\0a", PEER_CLOSE].concat()).unwrap();
+        // The peer closes the socket with unread bytes, which resets it.
+        drop(peer);
+        socket
+    };
+
+    let calls: [Call<TcpStream>; 3] = [
+        |socket| Box::pin(socket.send("lost")),
+        |socket| Box::pin(SinkExt::send(socket, "lost".into())),
+        |socket| Box::pin(socket.feed("lost")),
+    ];
+    for call in calls {
+        let mut socket = connect().await;
+        let _ = call(&mut socket).await;
+        assert_eq!(socket.recv().await.unwrap().unwrap(), "a");
+        let _ = socket.recv().await;
+        assert_eq!(socket.peer_close().unwrap().code(), CloseCode::NORMAL);
+    }
+
+    let (mut sender, mut receiver) = connect().await.split();
+    let _ = sender.send("lost").await;
+    assert_eq!(receiver.recv().await.unwrap().unwrap(), "a");
+    let _ = receiver.recv().await;
+    assert_eq!(receiver.peer_close().unwrap().code(), CloseCode::NORMAL);
 }
 
 #[tokio::test(start_paused = true)]
@@ -214,8 +270,8 @@ async fn client_that_sends_too_much_receives_the_close_frame() {
     assert!(matches!(server.await.unwrap(), Err(Error::Connection(ConnectionError::Limit(_)))));
 }
 
-type Call =
-    for<'s> fn(&'s mut WebSocket<Script>) -> Pin<Box<dyn Future<Output = Result<(), Error>> + 's>>;
+type Call<IO = Script> =
+    for<'s> fn(&'s mut WebSocket<IO>) -> Pin<Box<dyn Future<Output = Result<(), Error>> + 's>>;
 
 /// The calls that wait while the transport accepts nothing.
 const CALLS: [(&str, Call); 6] = [

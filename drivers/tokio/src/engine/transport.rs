@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::task::coop::consume_budget;
+use tokio::task::yield_now;
 use websocket_proto::{ConnectionError, Timeout, Transport};
 
 use super::Engine;
@@ -23,6 +23,11 @@ const MAX_FLUSH: Duration = Duration::from_secs(10);
 /// The time in which a process that was suspended can write what the transport accepts again, before a sending
 /// half stops waiting.
 const GRACE: Duration = Duration::from_secs(1);
+
+/// The number of times that a read after a failed write may find nothing before nothing is left. A transport
+/// with bytes is pending, too, until the runtime has processed its events or without cooperative budget. One
+/// turn of the runtime ends that, but [`Tasks`](crate::shared::Tasks) may poll twice in a turn.
+const MAX_REST_WAITS: u8 = 2;
 
 /// Why a transport is not used any more.
 pub(super) enum Broken {
@@ -141,11 +146,14 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Engine<IO> {
     /// Reads what has arrived before a failed write. Fails the connection when nothing is left.
     fn poll_read_rest(&mut self, reading: &mut Reading, cx: &mut Context<'_>) -> Poll<()> {
         if !self.has_failed() {
-            if self.poll_read(reading, cx).is_pending() {
-                // Without cooperative budget, a transport with bytes is pending, too.
-                ready!(pin!(consume_budget()).poll(cx));
-            } else if reading.input.has_unread() || self.has_ended() {
-                return Poll::Ready(());
+            if self.poll_read(reading, cx).is_ready() {
+                self.rest_waits = 0;
+                if reading.input.has_unread() || self.has_ended() {
+                    return Poll::Ready(());
+                }
+            } else if self.rest_waits < MAX_REST_WAITS {
+                self.rest_waits += 1;
+                return pin!(yield_now()).poll(cx);
             }
         }
         if let Some(broken) = self.broken.take() {
