@@ -743,13 +743,20 @@ impl Filling {
     }
 }
 
+/// The time without a sign of life after which the connections below send a keepalive Ping.
+const PING: Duration = Duration::from_secs(20);
+
 /// Fills the output of a new connection and writes a part of it, `rounds` times, then fills it once more.
+/// Queues a keepalive Ping each time, unless one is queued.
 fn with_output(role: Role, config: Config, filling: Filling, rounds: usize) -> Connection {
     let mut connection = connection(role, config);
     // Shared payloads count with their length only, so every message can share these bytes.
     let shared = Bytes::from(vec![7; filling.largest() - 14]);
     let prepared = PreparedMessage::new(&*shared);
     for round in 0..=rounds {
+        connection.handle_timeout(PING * round as u32);
+        connection.handle_timeout(PING * (round + 1) as u32);
+        assert!(connection.has_output());
         while connection.has_room() {
             filling.queue(&mut connection, &shared, &prepared);
         }
@@ -776,10 +783,12 @@ fn assert_output_is_bounded(fillings: &[Filling]) {
     let mut excesses = Vec::new();
     for mark in [1, 1000, 5000, 20_000, 64 << 10, 200_000] {
         for role in [Role::Server, Role::Client] {
-            let at_rest = heap_of(connection(role, Config::new()));
+            // No Pong is awaited, so that the keepalive Pings repeat.
+            let config = || Config::new().with_timeouts(Timeouts::NONE.with_ping(Some(PING)));
+            let at_rest = heap_of(connection(role, config()));
             for &filling in fillings {
                 for (max_fragment, rounds) in [(usize::MAX, 0), (usize::MAX, 3), (2100, 1)] {
-                    let config = Config::new().with_high_water_mark(mark);
+                    let config = config().with_high_water_mark(mark);
                     let config = config.with_max_fragment(max_fragment);
                     // Runs on its own thread, whose pool is empty.
                     let filled = move || with_output(role, config, filling, rounds);

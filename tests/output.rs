@@ -4,10 +4,12 @@
 
 mod support;
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use proptest::prelude::*;
 use support::*;
-use websocket_proto::{Config, Connection, Message, PreparedMessage, Role};
+use websocket_proto::{Config, Connection, Message, PreparedMessage, Role, Timeouts};
 
 const UNLIMITED: Config = Config::new().with_high_water_mark(usize::MAX);
 
@@ -397,6 +399,7 @@ mod sockets {
 enum Op {
     Send { len: usize, kind: Kind },
     Ping(usize),
+    Keepalive,
     PeerPings { count: usize, len: usize },
     Write(usize),
     WriteVectored(usize),
@@ -422,6 +425,7 @@ fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
         4 => (len, kind).prop_map(|(len, kind)| Op::Send { len, kind }),
         2 => (0_usize..126).prop_map(Op::Ping),
+        1 => Just(Op::Keepalive),
         3 => (1_usize..30, 0_usize..126).prop_map(|(count, len)| Op::PeerPings { count, len }),
         2 => (0_usize..3000).prop_map(Op::Write),
         2 => (0_usize..100_000).prop_map(Op::WriteVectored),
@@ -473,6 +477,12 @@ impl Model {
         let key = (self.role == Role::Client).then_some([0; 4]);
         let len = frame(first, &payload, key).len();
         Frame { first, payload, len, automatic: first == 0x8a, segment: None }
+    }
+
+    fn push_keepalive(&mut self) {
+        // The stream offset of a keepalive Ping is its payload.
+        let ping = self.frame(0x89, (self.queued() as u32).to_be_bytes().into());
+        self.frames.push(Frame { automatic: true, ..ping });
     }
 
     fn queued(&self) -> usize {
@@ -552,10 +562,15 @@ proptest! {
     #[test]
     fn writes_of_any_size_yield_whole_frames_in_order(
         role in prop::sample::select(ROLES.to_vec()),
-        mark in prop_oneof![Just(usize::MAX), 1_usize..100_000],
+        mark in prop_oneof![Just(usize::MAX), 1_usize..20, 1_usize..100_000],
         ops in prop::collection::vec(op(), 1..60),
     ) {
-        let mut connection = connection(role, Config::new().with_high_water_mark(mark));
+        let ping = Duration::from_secs(20);
+        // No Pong is awaited, so that the keepalive Pings repeat.
+        let config = Config::new().with_timeouts(Timeouts::NONE.with_ping(Some(ping)));
+        let mut connection = connection(role, config.with_high_water_mark(mark));
+        let mut now = Duration::ZERO;
+        connection.handle_timeout(now);
         let mut model = Model {
             role,
             frames: Vec::new(),
@@ -576,6 +591,14 @@ proptest! {
                     model.frames.push(model.frame(0x89, vec![number; len]));
                 }
                 Op::Send { .. } | Op::Ping(_) => {}
+                Op::Keepalive => {
+                    now += ping;
+                    connection.handle_timeout(now);
+                    // No Ping is queued while an earlier one is, or after a sign of life.
+                    if connection.output().len() > model.queued() - model.written {
+                        model.push_keepalive();
+                    }
+                }
                 Op::PeerPings { count, len } => {
                     for i in 0..count {
                         let payload = vec![i as u8; len];

@@ -5,13 +5,14 @@
 mod support;
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use bytes::Bytes;
 use proptest::prelude::*;
 use support::*;
 use websocket_proto::{
     Chunk, CloseCode, CloseFrame, Config, Connection, Fragment, Message, Outgoing, PreparedMessage,
-    Role, SendError, Unsent,
+    Role, SendError, Timeouts, Unsent,
 };
 
 fn with_mark(role: Role, mark: usize) -> Connection {
@@ -81,6 +82,36 @@ fn automatic_pongs_need_no_room_and_use_none() {
         connection.send("full").unwrap();
         assert!(!connection.has_room());
         receive(&mut connection, &peer_frame(role, 0x89, b"one more"));
+    }
+}
+
+#[test]
+fn keepalive_pings_need_no_room_and_use_none() {
+    let timeouts = Timeouts::RECOMMENDED;
+    let ping = timeouts.ping.unwrap();
+    for role in ROLES {
+        // Behind a full output, and in an empty one.
+        for is_full in [true, false] {
+            let config = Config::new().with_timeouts(timeouts).with_high_water_mark(1);
+            let mut connection = connection(role, config);
+            connection.handle_timeout(Duration::ZERO);
+            if is_full {
+                connection.send("full").unwrap();
+            }
+            connection.handle_timeout(ping);
+            assert_eq!(connection.has_room(), !is_full);
+            if !is_full {
+                connection.send("full").unwrap();
+            }
+            assert!(!connection.has_room());
+            let mut frames = vec![0x81, 0x89];
+            if !is_full {
+                frames.reverse();
+            }
+            let written = parse_frames(&take_output(&mut connection));
+            assert_eq!(written.into_iter().map(|(first, _)| first).collect::<Vec<_>>(), frames);
+            assert!(connection.has_room());
+        }
     }
 }
 

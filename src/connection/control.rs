@@ -7,8 +7,9 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::Connection;
+use super::{Connection, Output};
 use crate::close::ClosePayload;
+use crate::frame::FrameHeader;
 use crate::session::{ControlPayload, ControlStorage, PingPong};
 use crate::{CloseCode, CloseFrame, ConnectionError, Event, Limit, SendError};
 
@@ -83,19 +84,24 @@ impl Connection {
         if self.output.counted() >= self.config.high_water_mark {
             return Err(SendError::Full);
         }
-        self.queue_ping_pong(kind, payload)
+        self.queue_ping_pong(kind, payload, Output::push_frame)
     }
 
-    /// Queues a keepalive Ping, regardless of the high-water mark.
+    /// Queues a keepalive Ping. The high-water mark does not apply.
     pub(super) fn queue_keepalive(&mut self, payload: &[u8]) {
         // Without a masking key the connection fails; the next snapshot shows that.
-        let _ = self.queue_ping_pong(PingPong::Ping, payload);
+        let _ = self.queue_ping_pong(PingPong::Ping, payload, Output::push_keepalive);
     }
 
-    fn queue_ping_pong(&mut self, kind: PingPong, payload: &[u8]) -> Result<(), SendError> {
+    fn queue_ping_pong(
+        &mut self,
+        kind: PingPong,
+        payload: &[u8],
+        push: fn(&mut Output, &FrameHeader, &[u8]),
+    ) -> Result<(), SendError> {
         let key = || self.keys.next(&self.config);
         let header = self.machine.ping_pong_header(kind, payload.len(), key)?;
-        self.output.push_frame(&header, payload);
+        push(&mut self.output, &header, payload);
         match (kind, &mut self.timers) {
             (PingPong::Ping, Some(timers)) => timers.sent_ping(),
             (PingPong::Pong, _) | (PingPong::Ping, None) => {}

@@ -251,6 +251,12 @@ impl Output {
         self.queue().push_pong(written, header, payload);
     }
 
+    /// Queues a keepalive Ping.
+    pub(crate) fn push_keepalive(&mut self, header: &FrameHeader, payload: &[u8]) {
+        let written = self.written;
+        self.queue().push_keepalive(written, header, payload);
+    }
+
     /// Queues a Close, after the Pong that is held back, if any.
     pub(crate) fn push_close(&mut self, header: &FrameHeader, payload: &[u8]) {
         let written = self.written;
@@ -258,8 +264,8 @@ impl Output {
     }
 
     /// Returns the number of bytes that count against the high-water mark: the pending bytes except
-    /// automatic Pongs and the Close. A payload queued without a copy counts until its last byte is
-    /// written: a `Vec` with its capacity, `Bytes` with their length.
+    /// automatic Pongs, keepalive Pings and the Close. A payload queued without a copy counts until its
+    /// last byte is written: a `Vec` with its capacity, `Bytes` with their length.
     #[inline]
     pub(crate) fn counted(&self) -> usize {
         self.queue.as_ref().map_or(0, |queue| queue.counted())
@@ -374,6 +380,10 @@ mod tests {
         output.push_pong(&header(Opcode::Pong, payload.len(), Masking::Unmasked), payload);
     }
 
+    fn keepalive(output: &mut Output, payload: &[u8]) {
+        output.push_keepalive(&header(Opcode::Ping, payload.len(), Masking::Unmasked), payload);
+    }
+
     fn shared(output: &mut Output, payload: OwnedPayload) {
         output.push_owned(&header(Opcode::Binary, payload.len(), Masking::Unmasked), payload);
     }
@@ -426,6 +436,7 @@ mod tests {
         Copied,
         Owned { size: usize },
         Pong,
+        Keepalive,
         Close,
     }
 
@@ -499,6 +510,10 @@ mod tests {
             bytes
         }
 
+        fn has_keepalive(&self) -> bool {
+            self.pieces.iter().any(|piece| matches!(piece.kind, Kind::Keepalive))
+        }
+
         fn pending(&self) -> Vec<u8> {
             self.pieces.iter().flat_map(|piece| piece.bytes.iter().copied()).collect()
         }
@@ -507,7 +522,7 @@ mod tests {
             let counted = self.pieces.iter().map(|piece| match piece.kind {
                 Kind::Copied => piece.bytes.len(),
                 Kind::Owned { size } => size,
-                Kind::Pong | Kind::Close => 0,
+                Kind::Pong | Kind::Keepalive | Kind::Close => 0,
             });
             counted.sum()
         }
@@ -556,7 +571,7 @@ mod tests {
         }
         for _ in 0..120 {
             let mut wrote = false;
-            match random.below(12) {
+            match random.below(13) {
                 0..3 => {
                     let payload = random.bytes(random.len());
                     let header = header(Opcode::Text, payload.len(), masking);
@@ -601,7 +616,13 @@ mod tests {
                     output.push_close(&header, &payload);
                     model.push_close(encoded(&header, &payload));
                 }
-                9 | 10 => {
+                12 if !model.has_keepalive() => {
+                    let payload = random.bytes(4);
+                    let header = header(Opcode::Ping, payload.len(), masking);
+                    output.push_keepalive(&header, &payload);
+                    model.push(encoded(&header, &payload), Kind::Keepalive);
+                }
+                9 | 10 | 12 => {
                     wrote = true;
                     let n = match random.below(4) {
                         0 => output.len(),
@@ -701,7 +722,7 @@ mod tests {
         for mark in [8 << 10, 64 << 10] {
             let max_message = mark / 4;
             for _ in 0..10 {
-                let mut output = Output::empty();
+                let (mut output, mut keepalive_end) = (Output::empty(), 0);
                 for _ in 0..200 {
                     while output.counted() < mark && random.below(50) > 0 {
                         let len = 1 + random.below(max_message);
@@ -718,6 +739,10 @@ mod tests {
                             }
                         }
                         pong(&mut output, &random.bytes(len.min(125)));
+                        if output.written() >= keepalive_end {
+                            keepalive(&mut output, &random.bytes(4));
+                            keepalive_end = output.end();
+                        }
                         let bound = 2 * mark + 2 * max_message + (5 << 10);
                         assert!(memory(&output) <= bound, "{} > {bound}", memory(&output));
                     }

@@ -55,7 +55,7 @@ pub(super) struct Queue {
     segments_len: usize,
     /// The sum of the sizes of the payloads in `segments`.
     segments_size: usize,
-    /// The automatic Pongs and the Close among the copied bytes.
+    /// The automatic Pongs, keepalive Pings and the Close among the copied bytes.
     replies: Replies,
 }
 
@@ -183,6 +183,12 @@ impl Queue {
         self.replies.pong_queued(self.end(written), header.encoded_len() + payload.len());
     }
 
+    /// Appends a keepalive Ping.
+    pub(super) fn push_keepalive(&mut self, written: u64, header: &FrameHeader, payload: &[u8]) {
+        self.push_frame(header, payload);
+        self.replies.ping_queued(self.end(written), header.encoded_len() + payload.len());
+    }
+
     /// Appends the Pong that is held back, if any, and then a Close.
     pub(super) fn push_close(&mut self, written: u64, header: &FrameHeader, payload: &[u8]) {
         self.push_newest_pong(written);
@@ -211,8 +217,8 @@ impl Queue {
     /// of times.
     ///
     /// The growth is half of the bytes that count against the high-water mark. Automatic Pongs, at
-    /// most 4 KiB, only grow the buffer by [`MIN_GROWTH`]: the bound on the memory of an output
-    /// leaves no room for more.
+    /// most 4 KiB, and the other replies only grow the buffer by [`MIN_GROWTH`]: the bound on the
+    /// memory of an output leaves no room for more.
     #[cold]
     fn make_room(&mut self, additional: usize) {
         let pending = self.copied_len();

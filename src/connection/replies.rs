@@ -1,5 +1,6 @@
-//! Automatic Pongs and the Close in the output: bounds the number of queued Pongs, and records which
-//! pending bytes do not count against the high-water mark.
+//! Automatic Pongs, keepalive Pings and the Close in the output: bounds the number of queued Pongs, and
+//! records which pending bytes do not count against the high-water mark. A keepalive Ping counts as a
+//! reply: the application did not ask for it.
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -10,7 +11,7 @@ const MAX_PONGS: usize = 4096;
 /// Maximum number of runs. They occupy at most 512 bytes.
 const MAX_RUNS: usize = 32;
 
-/// The pending automatic Pongs, the pending Close, and the Pong that is held back.
+/// The pending automatic Pongs, keepalive Pings and Close, and the Pong that is held back.
 ///
 /// RFC 6455, section 5.5.3: an endpoint that has not answered earlier Pings may answer only the
 /// newest. Each Ping gets its own Pong while fewer than 4 KiB of automatic Pongs were queued since
@@ -45,9 +46,9 @@ impl Replies {
     #[cfg(all(test, feature = "std"))]
     pub(super) const MAX_POOLED_SIZE: usize = MAX_RUNS * size_of::<Run>() + 256;
 
-    /// Returns whether no reply is pending. All three fields matter: a reply that
+    /// Returns whether no reply is pending. All three fields matter: a Pong or a Close that
     /// [`reply_queued`](Self::reply_queued) recorded too early is still pending when its run has
-    /// ended.
+    /// ended. So may a keepalive Ping be, which has no state besides the run.
     pub(super) fn is_empty(&self) -> bool {
         self.pongs_queued == 0 && self.close_end == 0 && self.runs.is_empty()
     }
@@ -85,6 +86,11 @@ impl Replies {
         self.pongs_queued += len;
         self.pongs_end = end;
         self.newest_pong.clear();
+        self.reply_queued(end, len);
+    }
+
+    /// Records that a keepalive Ping of `len` bytes was queued and ends at the stream offset `end`.
+    pub(super) fn ping_queued(&mut self, end: u64, len: usize) {
         self.reply_queued(end, len);
     }
 

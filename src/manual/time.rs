@@ -110,7 +110,9 @@
 //! **A driver must read and receive within the grace after it reports the time.** Reporting several
 //! times in a row without reading can cut a live connection: for timeouts of 8 s and more, two
 //! reports suffice, one after the deadline and another 1 to 2 s later. Report in the loop that reads,
-//! not in a separate timer that runs while that loop is busy.
+//! not in a separate timer that runs while that loop is busy. A task that waits to write and cannot read
+//! reports no time: it measures the progress of its writes itself, and then calls
+//! [`abort()`](crate::Connection::abort).
 //!
 //! # What each timeout measures
 //!

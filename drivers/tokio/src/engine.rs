@@ -15,8 +15,16 @@
 //! # Failed writes
 //!
 //! A peer often sends messages and a Close frame before it closes the transport. After a failed write
-//! the connection therefore continues to read, and fails when no received byte is left. A call that sends
-//! reads up to the bound above, and the connection then fails: the bytes that are left are lost.
+//! the connection therefore reads what has arrived, and fails when nothing is left. A call that sends
+//! reads up to the bound above, and in a sending half not at all. If bytes may be left, it returns
+//! the failure, and leaves it to a call that receives to fail the connection.
+//!
+//! # Blocked writes of a sending half
+//!
+//! A sending half cannot read, so it does not report the time: the state machine would miss the signs of life
+//! that the peer has sent. The receiving half reports it, if it is polled. A sending half that waits therefore
+//! measures only the progress of the output. If there is none for longer than the receiving half needs to
+//! detect it, the write counts as failed.
 //!
 //! # Failures
 //!
@@ -27,7 +35,6 @@
 
 mod transport;
 
-use std::io;
 use std::pin::pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -40,9 +47,11 @@ use websocket_proto::{
     SendError, Transport, Unsent,
 };
 
+use crate::buffer;
 use crate::error::Error;
 use crate::reading::Reading;
 use crate::timer::Timer;
+use transport::{Broken, WriteDeadline};
 
 /// The bytes of kept messages at which a blocked write stops reading.
 const MAX_KEPT: usize = 1 << 20;
@@ -58,13 +67,20 @@ pub(crate) struct Engine<IO> {
     is_unflushed: bool,
     /// The time at which the wait for the last flush ends, after it has begun.
     flush_by: Option<Duration>,
+    /// The time at which the wait of a sending half for the output ends, after it has begun. `None` after
+    /// progress.
+    write_by: Option<WriteDeadline>,
     /// Whether the writing direction of the transport is shut down.
     is_shut_down: bool,
     /// Whether `take_error` has returned the failure.
     is_failure_taken: bool,
-    /// The transport's error that fails the connection: at once, or, for a failed write, when no received
-    /// byte is left.
-    io_error: Option<io::Error>,
+    /// Why the transport is not used any more. It fails the connection: at once, or, for a failed write, when
+    /// no received byte is left.
+    broken: Option<Broken>,
+    /// How often a read after a failed write has found nothing.
+    rest_waits: u8,
+    /// Whether a Close frame of the peer has arrived. No message follows it.
+    has_peer_closed: bool,
     pub(crate) peer_close: Option<CloseFrame<'static>>,
     /// Boxed twice, so that a connection without a subprotocol grows by one pointer.
     pub(crate) subprotocol: Option<Box<Box<str>>>,
@@ -79,9 +95,12 @@ impl<IO> Engine<IO> {
             is_time_due: true,
             is_unflushed: false,
             flush_by: None,
+            write_by: None,
             is_shut_down: false,
             is_failure_taken: false,
-            io_error: None,
+            broken: None,
+            rest_waits: 0,
+            has_peer_closed: false,
             peer_close: None,
             subprotocol: None,
         }
@@ -91,24 +110,48 @@ impl<IO> Engine<IO> {
         self.connection.error().is_some()
     }
 
+    /// Returns whether the calls that wait for the transport fail.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.has_failed() || self.next_failure().is_some()
+    }
+
+    /// Returns the failure that a failed write causes when no received byte is left.
+    fn next_failure(&self) -> Option<ConnectionError> {
+        let broken = self.broken.as_ref()?;
+        // After the closing handshake it causes none.
+        self.connection.outcome().is_none().then(|| broken.failure())
+    }
+
+    /// Returns the failure of the connection.
+    fn failure(&self) -> Option<ConnectionError> {
+        let failure = self.connection.error()?;
+        // The bytes that are left after a failed write may be invalid, which is the failure then.
+        let broken = self.broken.as_ref().filter(|_| failure == ConnectionError::Aborted);
+        Some(broken.map_or(failure, Broken::failure))
+    }
+
     /// Returns the failure of the connection, once.
     pub(crate) fn take_error(&mut self) -> Option<Error> {
-        let failure = self.connection.error().filter(|_| !self.is_failure_taken)?;
+        let failure = self.failure().filter(|_| !self.is_failure_taken)?;
         self.is_failure_taken = true;
-        // A timeout may fail the connection after a failed write, while received bytes are left.
-        let io_error = self.io_error.take().filter(|_| failure == ConnectionError::Aborted);
-        Some(io_error.map_or(Error::Connection(failure), Error::Io))
+        match self.broken.take() {
+            Some(Broken::Io(error)) if failure == ConnectionError::Aborted => {
+                return Some(Error::Io(error));
+            }
+            broken => self.broken = broken,
+        }
+        Some(Error::Connection(failure))
     }
 
     /// Returns the failure of the connection once, and otherwise `error`.
-    pub(crate) fn take_error_or(&mut self, error: SendError) -> Error {
-        self.take_error().unwrap_or(Error::Send(error))
+    pub(crate) fn take_error_or(&mut self, error: Error) -> Error {
+        self.take_error().unwrap_or(error)
     }
 
     /// Returns the failure of the connection, or `error` if it has not failed. `take_error` still
     /// returns the failure after it.
-    pub(crate) fn error_or(&self, error: SendError) -> Error {
-        self.connection.error().map_or(Error::Send(error), Error::Connection)
+    pub(crate) fn error_or(&self, error: Error) -> Error {
+        self.failure().map_or(error, Error::Connection)
     }
 
     /// Queues a Close frame, unless the connection is closing already.
@@ -160,6 +203,7 @@ impl<IO> Engine<IO> {
             Event::Chunk(chunk) => Some(chunk),
             Event::Close(frame) => {
                 self.peer_close = frame.map(CloseFrame::into_owned);
+                self.has_peer_closed = true;
                 None
             }
             // A Ping was answered, a Pong was noted, and the connection stores a failure.
@@ -184,13 +228,13 @@ impl<IO> Engine<IO> {
         !self.connection.has_output() && !self.is_unflushed
     }
 
-    /// Records that the transport failed. After the closing handshake this is no failure. If the
-    /// connection has failed before, that failure stays.
-    fn fail(&mut self, error: io::Error) {
-        let had_failed = self.has_failed();
+    /// Fails the connection. After the closing handshake this is no failure. If the connection has failed
+    /// before, that failure stays.
+    #[cold]
+    fn fail(&mut self, broken: Broken) {
         self.connection.abort();
         self.is_unflushed = false;
-        self.io_error = Some(error).filter(|_| self.has_failed() && !had_failed);
+        self.broken = Some(broken);
     }
 }
 
@@ -235,7 +279,10 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Engine<IO> {
                     return Poll::Ready(Next::Closed);
                 }
             }
-            Next::Closed => ready!(self.poll_end_transport(reading, cx)),
+            Next::Closed => {
+                buffer::release(&mut reading.input);
+                ready!(self.poll_end_transport(cx));
+            }
         }
         Poll::Ready(step)
     }
@@ -270,7 +317,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Engine<IO> {
 /// # Sending
 ///
 /// `reading` is absent in the sending half of a connection: the receiving half reads. After a failure the
-/// error is [`SendError::Closed`].
+/// error is [`SendError::Closed`]: the caller returns the failure instead.
 impl<IO: AsyncRead + AsyncWrite + Unpin> Engine<IO> {
     /// Queues `message` with `send`, and waits only while the output is full.
     ///
@@ -281,14 +328,14 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Engine<IO> {
         send: &impl Fn(&mut Connection, M) -> Result<(), Unsent<M>>,
         mut reading: Option<&mut Reading>,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<(), SendError>> {
+    ) -> Poll<Result<(), Error>> {
         loop {
             match self.queue(message, send) {
                 Ok(()) => return Poll::Ready(Ok(())),
                 Err(SendError::Full) => ready!(self.poll_room(reading.as_deref_mut(), cx))?,
                 Err(error) => {
                     ready!(self.poll_end(cx));
-                    return Poll::Ready(Err(error));
+                    return Poll::Ready(Err(error.into()));
                 }
             }
         }
@@ -299,7 +346,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Engine<IO> {
         &mut self,
         reading: Option<&mut Reading>,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<(), SendError>> {
+    ) -> Poll<Result<(), Error>> {
         if self.has_room() {
             return Poll::Ready(Ok(()));
         }
@@ -312,17 +359,18 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Engine<IO> {
         &mut self,
         mut reading: Option<&mut Reading>,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<(), SendError>> {
+    ) -> Poll<Result<(), Error>> {
         loop {
             self.write(cx);
             if self.has_failed() {
-                return self.poll_end(cx).map(|()| Err(SendError::Closed));
+                return self.poll_end(cx).map(|()| Err(SendError::Closed.into()));
             }
-            if self.is_flushed() {
+            let failure = self.next_failure();
+            if failure.is_none() && self.is_flushed() {
                 return Poll::Ready(Ok(()));
             }
-            match &mut reading {
-                Some(reading) if reading.kept_len() < MAX_KEPT => {
+            match (&mut reading, failure) {
+                (Some(reading), _) if reading.kept_len() < MAX_KEPT => {
                     match ready!(self.poll_step(reading, cx)) {
                         Next::Message => {
                             let chunk = self.receive_read(&mut reading.input);
@@ -334,14 +382,11 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Engine<IO> {
                         Next::Control | Next::Write | Next::Read => {}
                     }
                 }
-                // This call does not read: `reading` is full or absent. A failed write therefore fails the
-                // connection now: nothing else would end the wait. A full `reading` still watches the
-                // timers; the sending half leaves them to the receiving half.
-                reading => match self.io_error.take() {
-                    Some(error) => self.fail(error),
-                    None if reading.is_some() => ready!(self.poll_timers(cx)),
-                    None => return Poll::Pending,
-                },
+                // This call does not read: `reading` is full or absent.
+                (_, Some(failure)) => return Poll::Ready(Err(Error::Connection(failure))),
+                (Some(_), None) => ready!(self.poll_timers(cx)),
+                (None, None) if self.has_ended() => return self.poll_end_transport(cx).map(Ok),
+                (None, None) => ready!(self.poll_write_timeout(cx)),
             }
         }
     }

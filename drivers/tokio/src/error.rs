@@ -25,7 +25,8 @@ pub enum Error {
     Io(io::Error),
     /// The connection failed: the peer broke a rule, exceeded a limit, did not answer in time or ended its
     /// stream without a Close frame. The sending half of a split connection also returns a failed transport
-    /// as this error; the receiving half returns it as [`Io`](Self::Io).
+    /// as this error, and so does a call that sends while received messages are left; a call that receives
+    /// returns it as [`Io`](Self::Io).
     ///
     /// The value of a limit that was exceeded is in the configuration:
     /// [`socket.connection().config().limits()`](websocket_proto::Connection::config).
@@ -121,9 +122,9 @@ impl fmt::Display for Error {
         match self {
             Self::Connect(error) => error.fmt(f),
             Self::Io(error) => error.fmt(f),
-            // Only a sending half returns it: the I/O error exists once, and the receiving half returns that.
+            // Only calls that send return it: the I/O error exists once, and is left to a call that receives.
             Self::Connection(ConnectionError::Aborted) => {
-                write!(f, "{}; the receiving half returns the error", ConnectionError::Aborted)
+                write!(f, "{}; the calls that receive return the error", ConnectionError::Aborted)
             }
             Self::Connection(error) => error.fmt(f),
             Self::Send(error) => error.fmt(f),

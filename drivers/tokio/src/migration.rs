@@ -17,8 +17,8 @@
 //! - A server rejects pages of other origins. A public service allows them with
 //!   [`OriginPolicy`](crate::proto::handshake::OriginPolicy).
 //! - The halves of [`split`](crate::WebSocket::split) work in two tasks without a lock of the program. Keep
-//!   both: the receiving half answers Pings. In one task, as in `read.forward(write)`, they detect no peer that
-//!   reads nothing: [below](#streams-and-sinks) is what does.
+//!   both: the receiving half answers Pings. In one task, as in `read.forward(write)`, they read nothing while
+//!   they are blocked: [below](#streams-and-sinks) is what does.
 //!
 //! # Clients
 //!
@@ -75,12 +75,13 @@
 //! # Streams and sinks
 //!
 //! `read.forward(write)` polls one half at a time. While the sending half of
-//! [`WebSocket::split`](crate::WebSocket::split) is blocked, the receiving half is not polled, and it alone watches
-//! the timeouts: a peer that reads nothing blocks the task without end. The halves of `StreamExt::split` both drive
-//! the whole connection, and so does a loop of [`recv`](crate::WebSocket::recv) and
-//! [`feed`](crate::WebSocket::feed), which needs no copy of a message. The sink of `StreamExt::split` keeps one
-//! message in a slot of its own: if the peer's Close frame is read meanwhile, that message is not sent, and the
-//! sink returns [`SendError::Closed`](crate::proto::SendError::Closed). `recv` and `feed` echo it.
+//! [`WebSocket::split`](crate::WebSocket::split) is blocked, the receiving half is not polled, and nothing is
+//! read: a peer that reads nothing is detected [later](crate::Sender#waiting), and two peers that only send block
+//! each other until then. The halves of `StreamExt::split` both drive the whole connection, and so does a loop of
+//! [`recv`](crate::WebSocket::recv) and [`feed`](crate::WebSocket::feed), which needs no copy of a message. The sink
+//! of `StreamExt::split` keeps one message in a slot of its own: if the peer's Close frame is read meanwhile, that
+//! message is not sent, and the sink returns [`SendError::Closed`](crate::proto::SendError::Closed). `recv` and
+//! `feed` echo it.
 //!
 //! A filter for text and binary messages is not needed: there are no others. In a spawned task, the compiler
 //! rejects a closure over messages in a combinator ("implementation of `FnOnce` is not general enough"), because

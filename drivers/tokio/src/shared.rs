@@ -9,8 +9,6 @@ use std::ops::DerefMut;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
-use websocket_proto::SendError;
-
 use crate::engine::Engine;
 use crate::error::Error;
 
@@ -42,7 +40,7 @@ impl<IO> Shared<IO> {
     pub(crate) fn poll_sender(
         &self,
         cx: &mut Context<'_>,
-        mut poll: impl FnMut(&mut Engine<IO>, &mut Context<'_>) -> Poll<Result<(), SendError>>,
+        mut poll: impl FnMut(&mut Engine<IO>, &mut Context<'_>) -> Poll<Result<(), Error>>,
     ) -> Poll<Result<(), Error>> {
         self.tasks.poll_sender(cx, self.engine(), |engine, cx| {
             poll(engine, cx).map_err(|error| engine.error_or(error))
@@ -75,7 +73,7 @@ impl Tasks {
         mut poll: impl FnMut(&mut Engine<IO>, &mut Context<'_>) -> Poll<T>,
     ) -> Poll<T> {
         let shared_cx = &mut Context::from_waker(&self.waker);
-        let had_failed = engine.has_failed();
+        let was_broken = engine.is_broken();
         // Most calls do not wait, and need no waker.
         let mut polled = poll(&mut engine, shared_cx);
         if polled.is_pending() {
@@ -89,7 +87,7 @@ impl Tasks {
         // The task that receives watches the timers, and returns the failure. It registers under the lock of
         // the engine, so if it is not registered here, its next poll finds what this one has changed.
         let must_wake = is_registered(&self.wakers.receiver)
-            && (engine.must_arm() || engine.has_failed() && !had_failed);
+            && (engine.must_arm() || engine.is_broken() && !was_broken);
         drop(engine);
         if must_wake {
             wake(&self.wakers.receiver);
@@ -106,10 +104,10 @@ impl Tasks {
     ) -> Poll<T> {
         register(&self.wakers.receiver, cx);
         let polled = poll(&mut engine, &mut Context::from_waker(&self.waker));
-        // The task that sends waits for room, for empty output or for the end of a connection that has
-        // failed. After a Close, `has_room` is true.
+        // The task that sends waits for room, for empty output, for a failed write or for the end of a
+        // connection that has failed. After a Close, `has_room` is true.
         let connection = &engine.connection;
-        let may_proceed = connection.has_room() || !connection.has_output() || engine.has_failed();
+        let may_proceed = connection.has_room() || !connection.has_output() || engine.is_broken();
         drop(engine);
         if may_proceed {
             wake(&self.wakers.sender);

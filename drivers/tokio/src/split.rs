@@ -25,24 +25,38 @@ use crate::websocket::{WebSocket, ping};
 ///
 /// Both halves return a [failure](WebSocket#failures) of the connection, so that both tasks learn of it: each
 /// call of this half that waits returns it as [`Error::Connection`], and the receiving half returns it once, with the
-/// error of the transport if there is one. If a write of this half fails, messages that the receiving half has
-/// not returned yet are lost.
+/// error of the transport if there is one.
+///
+/// After a failed write, the calls of this half that wait return
+/// [`ConnectionError::Aborted`](websocket_proto::ConnectionError::Aborted) at once. The receiving half first returns
+/// all messages that have arrived, and then the failure. Until then a call that only queues a message, such as
+/// [`try_feed`](Self::try_feed), succeeds while the output has room.
 ///
 /// # Waiting
 ///
-/// A call that waits neither reads nor watches a timeout: the receiving half must be polled meanwhile. If one
-/// task owns both halves and awaits [`send`](Self::send) while the peer does the same, both wait for ever, and a
-/// peer that reads nothing blocks it without end, as in `receiver.forward(sender)` of `StreamExt`. In one task,
-/// use the [`WebSocket`], whose calls read and watch the timeouts while they wait, or `StreamExt::split(socket)`,
+/// A call that waits does not read. While the receiving half is polled, it watches the timeouts, and they end a
+/// wait for a dead peer. While it is not polled, what the peer sends is unread, and only the output is watched: if
+/// the transport accepts no byte for 2 × ([`ping`](websocket_proto::Timeouts::ping) +
+/// [`pong`](websocket_proto::Timeouts::pong)) + 1 s, which is 81 s by default, the call returns
+/// [`Timeout::Output`](websocket_proto::Timeout::Output), and the connection ends as after a failed write. While the
+/// transport accepts bytes, the call waits. Without either timeout, a peer that reads nothing blocks the call
+/// without end.
+///
+/// A transport that buffers output, such as TLS, shows progress only when all of it is flushed. Bytes that the
+/// receiving half reads then count as progress, too: it watches the timeouts.
+///
+/// If one task owns both halves and awaits [`send`](Self::send) while the peer does the same, both are blocked and
+/// fail after that time, as does `receiver.forward(sender)` of `StreamExt` if the peer reads nothing. In one task,
+/// use the [`WebSocket`], whose calls read and watch all timeouts while they wait, or `StreamExt::split(socket)`,
 /// whose halves do, but may lose the [last message](crate::migration#streams-and-sinks) before a Close frame.
 pub struct Sender<IO>(pub(crate) Arc<Shared<IO>>);
 
 /// The half of a [`WebSocket`] that receives. It is created by [`WebSocket::split`].
 ///
-/// Keep it, and keep receiving: it alone answers Pings and a Close frame, and watches the timeouts. If it is
-/// dropped, only [`Sender::send`] and the other calls that flush write: a message that was only queued, by
-/// [`Sender::feed`] or [`Sender::try_feed`], and the Close frame of [`Sender::start_close`] leave with the next
-/// [`Sender::flush`]. Such a call waits without end if the peer does not read.
+/// Keep it, and keep receiving: it alone answers Pings and a Close frame, and watches all timeouts. While it is not
+/// polled, the sending half bounds only [its own waits](Sender#waiting). If it is dropped, only [`Sender::send`]
+/// and the other calls that flush write: a message that was only queued, by [`Sender::feed`] or
+/// [`Sender::try_feed`], and the Close frame of [`Sender::start_close`] leave with the next [`Sender::flush`].
 pub struct Receiver<IO> {
     pub(crate) shared: Arc<Shared<IO>>,
     pub(crate) reading: Reading,

@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 use futures_core::Stream;
 use futures_sink::Sink;
 use tokio::io::{AsyncRead, AsyncWrite};
-use websocket_proto::{CloseCode, Message, SendError};
+use websocket_proto::{CloseCode, Message};
 
 use crate::engine::Engine;
 use crate::error::Error;
@@ -46,11 +46,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
     fn poll_sink(
         &mut self,
         cx: &mut Context<'_>,
-        mut poll: impl FnMut(
-            &mut Engine<IO>,
-            &mut Reading,
-            &mut Context<'_>,
-        ) -> Poll<Result<(), SendError>>,
+        mut poll: impl FnMut(&mut Engine<IO>, &mut Reading, &mut Context<'_>) -> Poll<Result<(), Error>>,
     ) -> Poll<Result<(), Error>> {
         let Self { engine, reading, tasks } = self;
         let tasks = tasks.get_or_insert_default();

@@ -7,6 +7,9 @@ use std::time::Duration;
 use tokio::task::coop::has_budget_remaining;
 use tokio::time::{Instant, Sleep, sleep_until};
 
+/// Longer than any connection. Each system can represent a time that is so much later.
+const MAX_SPAN: Duration = Duration::from_secs(1 << 32);
+
 /// Reports the time since its origin. Its timer is armed again only when the deadline becomes earlier
 /// than the armed one. When the deadline becomes later, as with each received byte, the timer fires
 /// early and is then armed for the new deadline.
@@ -34,6 +37,12 @@ impl Timer {
     /// Returns the time that was read last.
     pub(crate) fn now(&self) -> Duration {
         self.now
+    }
+
+    /// Reads the clock. Returns the time `span` later, at most 136 years.
+    pub(crate) fn tick_after(&mut self, span: Duration) -> Duration {
+        self.tick();
+        self.now + span.min(MAX_SPAN)
     }
 
     /// Returns whether the timer fires at `due` or earlier.

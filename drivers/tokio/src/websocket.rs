@@ -54,11 +54,13 @@ use crate::split::{Receiver, Sender, split};
 ///
 /// A write may fail because the peer has closed the transport. What the peer sent before that is received
 /// first: [`recv`](Self::recv) returns the messages, and [`peer_close`](Self::peer_close) the Close frame. A call
-/// that sends receives only as much as it [keeps](Self#memory); the remaining bytes, and a Close frame among them,
-/// are lost.
+/// that sends receives only as much as it [keeps](Self#memory). If more is left, it returns
+/// [`ConnectionError::Aborted`](websocket_proto::ConnectionError::Aborted), and the connection fails when
+/// [`recv`](Self::recv) has returned the rest.
 ///
-/// The first of these calls that completes returns the failure. After it, [`recv`](Self::recv) returns the
-/// messages that a blocked call has kept, and then `None`; the calls that send return [`SendError::Closed`].
+/// The first call that completes after the connection has failed returns the failure. After it,
+/// [`recv`](Self::recv) returns the messages that a blocked call has kept, and then `None`; the calls that send
+/// return [`SendError::Closed`].
 pub struct WebSocket<IO> {
     pub(crate) engine: Engine<IO>,
     pub(crate) reading: Reading,
@@ -470,8 +472,8 @@ impl<IO> WebSocket<IO> {
 
     /// Splits into a half that sends and a half that receives, for two tasks.
     ///
-    /// One task that owns both halves detects no peer that reads nothing while it [waits](Sender#waiting) to
-    /// send; it needs no halves. `StreamExt::split(socket)` has halves for one task, for
+    /// One task that owns both halves reads nothing while it [waits](Sender#waiting) to send; it needs no
+    /// halves. `StreamExt::split(socket)` has halves for one task, for
     /// [combinators](crate::migration#streams-and-sinks) such as `forward`.
     ///
     /// The sending half starts the closing handshake, and the receiving half completes it: it runs until `None`.

@@ -1,6 +1,7 @@
 //! Failures and closing over a scripted transport: what is written before a call returns, and who gets the
 //! failure.
 
+use std::io::Write;
 use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::Duration;
@@ -14,7 +15,7 @@ use tokio_websocket_proto::proto::{
     Chunk, CloseCode, Config, Connection, ConnectionError, Fragment, Input, Limits, Negotiated,
     SendError, Timeout, Timeouts,
 };
-use tokio_websocket_proto::{Error, WebSocket};
+use tokio_websocket_proto::{DEFAULT_CONFIG, Error, WebSocket};
 
 use script::{
     CLOSE, ECHO_AND_CLOSE, FAILURE, FULL_AT_ONCE, HELLO_AND_FAILURE, PEER_CLOSE, Script, poll,
@@ -28,9 +29,66 @@ async fn failed_write_is_returned_although_nothing_can_be_read() {
     let mut socket = script.server();
     script.fail_writes();
     assert!(poll(pin!(socket.feed("Hello"))).is_ready());
-    let received = poll(pin!(socket.recv()));
-    assert!(matches!(received, Poll::Ready(Err(Error::Io(_)))), "{received:?}");
+    let before = Instant::now();
+    let received = socket.recv().await;
+    assert!(matches!(received, Err(Error::Io(_))), "{received:?}");
+    assert_eq!(before.elapsed(), Duration::ZERO);
     assert!(matches!(poll(pin!(socket.recv())), Poll::Ready(Ok(None))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn messages_whose_arrival_the_runtime_has_not_noticed_at_a_failed_write_are_returned() {
+    let script = Script::default();
+    let mut socket = script.server();
+    script.fail_writes();
+    socket.feed("first").await.unwrap();
+    for _ in 0..3 {
+        script.push_wait();
+        script.push_wait();
+        script.push(b"\x81\x81\0\0\0\0a");
+    }
+    for _ in 0..3 {
+        assert_eq!(socket.recv().await.unwrap().unwrap(), "a");
+    }
+    assert!(matches!(socket.recv().await, Err(Error::Io(_))));
+}
+
+/// The runtime has not processed the events of the socket when the write fails.
+#[tokio::test]
+async fn messages_that_arrive_over_tcp_before_a_failed_write_are_returned() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let connect = async || {
+        let mut peer = std::net::TcpStream::connect(address).unwrap();
+        let (tcp, _) = listener.accept().await.unwrap();
+        let connection = Connection::server(&DEFAULT_CONFIG, &Negotiated::default());
+        let mut socket = WebSocket::from_parts(tcp, connection, Input::owned(Vec::new()));
+        assert!(poll(pin!(socket.recv())).is_pending());
+        socket.send("unread").await.unwrap();
+        peer.write_all(&[b"\x81\x81\0\0\0\0a", PEER_CLOSE].concat()).unwrap();
+        // The peer closes the socket with unread bytes, which resets it.
+        drop(peer);
+        socket
+    };
+
+    let calls: [Call<TcpStream>; 3] = [
+        |socket| Box::pin(socket.send("lost")),
+        |socket| Box::pin(SinkExt::send(socket, "lost".into())),
+        |socket| Box::pin(socket.feed("lost")),
+    ];
+    for call in calls {
+        let mut socket = connect().await;
+        let _ = call(&mut socket).await;
+        assert_eq!(socket.recv().await.unwrap().unwrap(), "a");
+        let _ = socket.recv().await;
+        assert_eq!(socket.peer_close().unwrap().code(), CloseCode::NORMAL);
+    }
+
+    let (mut sender, mut receiver) = connect().await.split();
+    let _ = sender.send("lost").await;
+    assert_eq!(receiver.recv().await.unwrap().unwrap(), "a");
+    let _ = receiver.recv().await;
+    assert_eq!(receiver.peer_close().unwrap().code(), CloseCode::NORMAL);
 }
 
 #[tokio::test(start_paused = true)]
@@ -70,25 +128,69 @@ async fn receiving_call_whose_write_fails_returns_the_messages_that_have_arrived
 }
 
 #[tokio::test(start_paused = true)]
-async fn timeout_after_a_failed_write_is_returned_instead_of_the_error_of_the_write() {
+async fn no_timeout_cuts_off_the_messages_that_are_left_after_a_failed_write() {
     let second = Duration::from_secs(1);
-    let timeouts = Timeouts::NONE.with_ping(Some(4 * second)).with_pong(Some(4 * second));
+    let timeouts = Timeouts::NONE
+        .with_ping(Some(4 * second))
+        .with_pong(Some(4 * second))
+        .with_idle(Some(4 * second));
     let script = Script::default();
     let mut socket = script.server_with(Config::new().with_timeouts(timeouts));
     script.fail_writes();
     socket.feed("first").await.unwrap();
-    (0..100).for_each(|_| script.push(b"\x81\x81\0\0\0\0a"));
-    let error = loop {
-        match socket.recv().await {
-            Ok(message) => assert_eq!(message.unwrap(), "a"),
-            Err(error) => break error,
-        }
-        tokio::time::sleep(second).await;
-    };
-    let failure = ConnectionError::Timeout(Timeout::Output);
-    assert!(matches!(error, Error::Connection(error) if error == failure), "{error:?}");
-    assert_eq!(socket.connection().error(), Some(failure));
+    for _ in 0..20 {
+        script.push(b"\x81\x81\0\0\0\0a");
+    }
+    for _ in 0..20 {
+        assert_eq!(socket.recv().await.unwrap().unwrap(), "a");
+        tokio::time::sleep(5 * second).await;
+    }
+    assert!(matches!(socket.recv().await, Err(Error::Io(_))));
     assert!(matches!(socket.recv().await, Ok(None)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn violation_after_a_failed_write_is_returned_instead_of_the_error_of_the_write() {
+    let script = Script::default();
+    let mut socket = script.server();
+    script.fail_writes();
+    socket.feed("first").await.unwrap();
+    script.push(HELLO_AND_FAILURE);
+    assert_eq!(socket.recv().await.unwrap().unwrap(), "Hello");
+    let failed = socket.recv().await;
+    assert!(matches!(failed, Err(Error::Connection(ConnectionError::Protocol(_)))), "{failed:?}");
+    assert!(matches!(socket.recv().await, Ok(None)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn failed_write_leaves_to_recv_what_a_sending_call_cannot_keep() {
+    // A message of 1 MiB is more than a call keeps.
+    let message = [&b"\x82\xff\0\0\0\0\0\x10\0\0\0\0\0\0"[..], &[7; 1 << 20]].concat();
+    for (name, call) in CALLS {
+        let script = Script::default();
+        let mut socket = script.server_with(&FULL_AT_ONCE);
+        socket.feed("first").await.unwrap();
+        script.fail_writes();
+        [message.repeat(3), PEER_CLOSE.into()]
+            .concat()
+            .chunks(60_000)
+            .for_each(|piece| script.push(piece));
+        for _ in 0..2 {
+            let failed = call(&mut socket).await;
+            let aborted = ConnectionError::Aborted;
+            assert!(
+                matches!(failed, Err(Error::Connection(error)) if error == aborted),
+                "{name}: {failed:?}"
+            );
+        }
+        for _ in 0..3 {
+            assert_eq!(socket.recv().await.unwrap().unwrap().len(), 1 << 20, "{name}");
+        }
+        assert!(matches!(socket.recv().await, Err(Error::Io(_))), "{name}");
+        assert!(matches!(socket.recv().await, Ok(None)), "{name}");
+        assert_eq!(socket.peer_close().unwrap().code(), CloseCode::NORMAL, "{name}");
+        assert!(matches!(call(&mut socket).await, Err(Error::Send(SendError::Closed))), "{name}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -168,8 +270,8 @@ async fn client_that_sends_too_much_receives_the_close_frame() {
     assert!(matches!(server.await.unwrap(), Err(Error::Connection(ConnectionError::Limit(_)))));
 }
 
-type Call =
-    for<'s> fn(&'s mut WebSocket<Script>) -> Pin<Box<dyn Future<Output = Result<(), Error>> + 's>>;
+type Call<IO = Script> =
+    for<'s> fn(&'s mut WebSocket<IO>) -> Pin<Box<dyn Future<Output = Result<(), Error>> + 's>>;
 
 /// The calls that wait while the transport accepts nothing.
 const CALLS: [(&str, Call); 6] = [

@@ -92,6 +92,20 @@ async fn one_closing_timeout_bounds_the_closing_handshake_and_the_flush_together
 }
 
 #[tokio::test(start_paused = true)]
+async fn closing_timeout_beyond_the_range_of_the_clock_never_expires() {
+    let script = Script::default();
+    let timeouts = Timeouts::RECOMMENDED.with_closing(Some(Duration::MAX));
+    let mut socket = script.server_with(Config::new().with_timeouts(timeouts));
+    script.buffer_writes();
+    script.push(PEER_CLOSE);
+    script.push("");
+    let mut recv = pin!(socket.recv());
+    assert!(timeout(Duration::from_secs(100_000), recv.as_mut()).await.is_err());
+    script.accept_writes();
+    assert!(matches!(recv.await, Ok(None)));
+}
+
+#[tokio::test(start_paused = true)]
 async fn dead_peer_is_reported_without_a_wait_for_the_flush() {
     let waits = [Script::accept_writes, Script::buffer_writes].map(async |set_writes| {
         let script = Script::default();

@@ -1,13 +1,15 @@
 //! The halves of a connection over a scripted transport: what each writes, wakes and returns.
 
+use std::future::poll_fn;
 use std::pin::pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use futures_util::SinkExt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 use tokio::time::timeout;
 use tokio_websocket_proto::proto::{
-    CloseCode, Config, Connection, ConnectionError, Input, Negotiated, SendError,
+    CloseCode, Config, Connection, ConnectionError, Input, Negotiated, SendError, Timeouts,
 };
 use tokio_websocket_proto::{DEFAULT_CONFIG, Error, WebSocket};
 
@@ -274,4 +276,23 @@ async fn halves_in_two_threads_lose_no_message_that_is_fed() {
     drop(peer);
     assert!(!receiving.await.unwrap().unwrap());
     sending.await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn sink_that_is_ready_accepts_a_message_although_a_keepalive_ping_is_queued() {
+    let until_ping = Timeouts::RECOMMENDED.ping.unwrap() + Duration::from_secs(1);
+
+    let script = Script::default();
+    let (mut sender, mut receiver) = script.server_with(&FULL_AT_ONCE).split();
+    script.block_writes();
+    poll_fn(|cx| sender.poll_ready_unpin(cx)).await.unwrap();
+    assert!(timeout(until_ping, receiver.recv()).await.is_err());
+    assert!(sender.with_connection(Connection::has_output), "the Ping");
+    sender.start_send_unpin("Hello".into()).unwrap();
+
+    let mut socket = script.server_with(&FULL_AT_ONCE);
+    poll_fn(|cx| socket.poll_ready_unpin(cx)).await.unwrap();
+    assert!(timeout(until_ping, socket.recv()).await.is_err());
+    assert!(socket.connection().has_output(), "the Ping");
+    socket.start_send_unpin("Hello".into()).unwrap();
 }

@@ -93,7 +93,7 @@ fn select<T: Clone + std::fmt::Debug + 'static>(values: &[T]) -> impl Strategy<V
 
 fn sending() -> impl Strategy<Value = Sending> {
     use SendCall::*;
-    let messages = [Borrowed, Owned, Feed, TryFeed, Uncompressed, Prepared, Sink];
+    let messages = [Borrowed, Owned, Feed, TryFeed, Uncompressed, Prepared, Sink, SlowSink];
     let pieces = [Piece { is_last: false }, Piece { is_last: true }];
     let call = prop_oneof![
         30 => select(&messages),
@@ -165,7 +165,9 @@ fn plan() -> impl Strategy<Value = Plan> {
         },
     );
     let deflate = select(&[None, Some(false), Some(true)]);
-    let timeouts = select(&[Timeouts::NONE, Timeouts::RECOMMENDED]);
+    // The third one sends many keepalive Pings.
+    let many = Timeouts::RECOMMENDED.with_ping(Some(Duration::from_millis(5)));
+    let timeouts = select(&[Timeouts::NONE, Timeouts::RECOMMENDED, many]);
     (link, deflate, timeouts, end(), end()).prop_map(|(link, deflate, timeouts, client, server)| {
         let mut ends = [client, server];
         // A message takes at most thousands of writes.
@@ -227,8 +229,22 @@ fn run(plan: &Plan, longest: Duration) -> [Ended; 2] {
             sent.starts_with(&ended[to].received.messages),
             "messages arrive that were not sent"
         );
-        let written = read_naively(plan, ROLES[to], &directions[from].borrow().written);
+        let direction = directions[from].borrow();
+        let written = read_naively(plan, ROLES[to], &direction.written);
         assert!(sent.starts_with(&written), "the bytes contain messages that were not sent");
+        // After a violation or a limit that was exceeded, bytes are dropped.
+        let is_valid = !matches!(
+            ended[to].error,
+            Some(ConnectionError::Protocol(_) | ConnectionError::Limit(_))
+        );
+        if is_valid && plan.ends[to].ending != Ending::Vanish && !ended[to].received.is_incomplete {
+            let read = read_naively(plan, ROLES[to], &direction.written[..direction.read]);
+            assert_eq!(
+                ended[to].received.messages.len(),
+                read.len(),
+                "a message was read and lost"
+            );
+        }
     }
     ended
 }
@@ -283,19 +299,27 @@ proptest! {
         breaks in prop::option::of((0_usize..20_000, any::<bool>())),
         max_message in select(&[u64::MAX, 100, 10_000]),
         vanishes in any::<[bool; 2]>(),
+        rest in any::<bool>(),
     ) {
         let mut plan = plan;
+        let mut longest = Duration::from_secs(10);
+        if rest {
+            // Only timeouts end the run if both ends only send. One end may wait for those of the other one.
+            plan.timeouts = Timeouts::RECOMMENDED;
+            longest = Duration::from_secs(200);
+            let phases = plan.ends.iter_mut().flat_map(|end| &mut end.phases);
+            phases.for_each(|phase| phase.receives_on = false);
+        }
         plan.ends[0].max_message = max_message;
         for (end, vanishes) in plan.ends.iter_mut().zip(vanishes) {
             if vanishes {
                 end.ending = Ending::Vanish;
             }
         }
-        let mut longest = Duration::from_secs(10);
         if let Some((after, is_silent)) = breaks {
             plan.link.breaks = Some(Break { after, is_silent });
             if is_silent {
-                // Only timeouts end the run. One end may wait for those of the other one.
+                // Only timeouts end the run.
                 plan.timeouts = Timeouts::RECOMMENDED;
                 longest = Duration::from_secs(200);
             }

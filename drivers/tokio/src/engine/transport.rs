@@ -7,8 +7,8 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::task::coop::consume_budget;
-use websocket_proto::{ConnectionError, Transport};
+use tokio::task::yield_now;
+use websocket_proto::{ConnectionError, Timeout, Transport};
 
 use super::Engine;
 use crate::buffer;
@@ -20,18 +20,59 @@ const MAX_SLICES: usize = 64;
 /// The time for the last flush of a connection without a timeout for closing.
 const MAX_FLUSH: Duration = Duration::from_secs(10);
 
+/// The time in which a process that was suspended can write what the transport accepts again, before a sending
+/// half stops waiting.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// The number of times that a read after a failed write may find nothing before nothing is left. A transport
+/// with bytes is pending, too, until the runtime has processed its events or without cooperative budget. One
+/// turn of the runtime ends that, but [`Tasks`](crate::shared::Tasks) may poll twice in a turn.
+const MAX_REST_WAITS: u8 = 2;
+
+/// Why a transport is not used any more.
+pub(super) enum Broken {
+    /// Reading or writing failed.
+    Io(io::Error),
+    /// It accepted no output for too long.
+    TimedOut,
+}
+
+impl Broken {
+    /// Returns the failure of a connection over this transport.
+    pub(super) const fn failure(&self) -> ConnectionError {
+        match self {
+            Self::Io(_) => ConnectionError::Aborted,
+            Self::TimedOut => ConnectionError::Timeout(Timeout::Output),
+        }
+    }
+}
+
+/// The end of a wait for the output.
+#[derive(Clone, Copy)]
+pub(super) struct WriteDeadline {
+    due: Duration,
+    /// Whether the deadline has passed before, and `due` is the end of the grace after it.
+    is_suspect: bool,
+}
+
 impl<IO: AsyncRead + AsyncWrite + Unpin> Engine<IO> {
     /// Writes and flushes the output, as far as the transport accepts it. Does nothing after a failed
     /// write, and at [`Transport::Abort`].
     pub(super) fn write(&mut self, cx: &mut Context<'_>) {
-        if self.io_error.is_none()
+        if self.broken.is_none()
             && let Poll::Ready(Err(error)) = self.poll_write(cx)
         {
-            if self.has_failed() {
-                self.fail(error);
-            } else {
-                self.io_error = Some(error);
-            }
+            self.stop_writing(Broken::Io(error));
+        }
+    }
+
+    /// Records that a write has failed. Fails the connection if no message can be left to receive.
+    #[cold]
+    fn stop_writing(&mut self, broken: Broken) {
+        if self.has_failed() || self.has_peer_closed {
+            self.fail(broken);
+        } else {
+            self.broken = Some(broken);
         }
     }
 
@@ -45,6 +86,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Engine<IO> {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
             self.is_unflushed = true;
+            self.write_by = None;
         }
         if self.is_unflushed {
             let flushed = Pin::new(&mut self.io).poll_flush(cx)?;
@@ -54,6 +96,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Engine<IO> {
             }
             ready!(flushed);
             self.is_unflushed = false;
+            self.write_by = None;
         }
         Poll::Ready(Ok(()))
     }
@@ -77,21 +120,22 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Engine<IO> {
     /// Makes a turn after all bytes that were read: reports the time, writes the output, and waits for
     /// bytes or for a timer. Completes when the state machine may have changed.
     pub(super) fn poll_turn(&mut self, reading: &mut Reading, cx: &mut Context<'_>) -> Poll<()> {
-        if self.report_time().is_err() {
+        // After a failed write no timer cuts off what is left to receive: reading it does not wait.
+        if self.broken.is_none() && self.report_time().is_err() {
             return Poll::Ready(());
         }
         self.write(cx);
         if self.has_ended() {
             return Poll::Ready(());
         }
-        if self.io_error.is_some() {
+        if self.broken.is_some() {
             return self.poll_read_rest(reading, cx);
         }
         if self.connection.transport() == Transport::Drain && !self.is_shut_down {
             match Pin::new(&mut self.io).poll_shutdown(cx) {
                 Poll::Ready(Ok(())) => self.is_shut_down = true,
                 Poll::Ready(Err(error)) => {
-                    self.fail(error);
+                    self.fail(Broken::Io(error));
                     return Poll::Ready(());
                 }
                 Poll::Pending => {}
@@ -107,15 +151,18 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Engine<IO> {
     /// Reads what has arrived before a failed write. Fails the connection when nothing is left.
     fn poll_read_rest(&mut self, reading: &mut Reading, cx: &mut Context<'_>) -> Poll<()> {
         if !self.has_failed() {
-            if self.poll_read(reading, cx).is_pending() {
-                // Without cooperative budget, a transport with bytes is pending, too.
-                ready!(pin!(consume_budget()).poll(cx));
-            } else if reading.input.has_unread() || self.has_ended() {
-                return Poll::Ready(());
+            if self.poll_read(reading, cx).is_ready() {
+                self.rest_waits = 0;
+                if reading.input.has_unread() || self.has_ended() {
+                    return Poll::Ready(());
+                }
+            } else if self.rest_waits < MAX_REST_WAITS {
+                self.rest_waits += 1;
+                return pin!(yield_now()).poll(cx);
             }
         }
-        if let Some(error) = self.io_error.take() {
-            self.fail(error);
+        if let Some(broken) = self.broken.take() {
+            self.fail(broken);
         }
         Poll::Ready(())
     }
@@ -148,8 +195,37 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Engine<IO> {
     /// change anything.
     fn poll_read(&mut self, reading: &mut Reading, cx: &mut Context<'_>) -> Poll<()> {
         match ready!(buffer::poll_read(&mut self.io, &mut reading.input, cx)) {
-            Ok(()) => self.is_time_due = true,
-            Err(error) => self.fail(error),
+            Ok(()) => {
+                self.is_time_due = true;
+                // While the transport buffers output, as TLS does, its progress is not known. The timers end
+                // a wait of the sending half then: they are watched where bytes are read.
+                if !self.connection.has_output() {
+                    self.write_by = None;
+                }
+            }
+            Err(error) => self.fail(Broken::Io(error)),
+        }
+        Poll::Ready(())
+    }
+
+    /// Waits for the transport to accept output, for a sending half. Completes when the caller has to write
+    /// again: at each deadline. The last one breaks the transport.
+    pub(super) fn poll_write_timeout(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let timeouts = self.connection.config().timeouts();
+        let (Some(ping), Some(pong)) = (timeouts.ping, timeouts.pong) else { return Poll::Pending };
+        let deadline = *self.write_by.get_or_insert_with(|| {
+            // The timers of the receiving half need at most this time, and a grace.
+            let span = ping.saturating_add(pong).saturating_mul(2);
+            WriteDeadline { due: self.timer.tick_after(span), is_suspect: false }
+        });
+        if self.timer.now() < deadline.due {
+            return self.timer.poll(deadline.due, cx);
+        }
+        if deadline.is_suspect {
+            self.stop_writing(Broken::TimedOut);
+        } else {
+            let due = self.timer.tick_after(GRACE);
+            self.write_by = Some(WriteDeadline { due, is_suspect: true });
         }
         Poll::Ready(())
     }
@@ -168,12 +244,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Engine<IO> {
 
     /// Ends the transport: flushes it, and shuts down what is still open, without waiting for that. Drops
     /// what an aborted transport buffers.
-    pub(super) fn poll_end_transport(
-        &mut self,
-        reading: &mut Reading,
-        cx: &mut Context<'_>,
-    ) -> Poll<()> {
-        buffer::release(&mut reading.input);
+    pub(super) fn poll_end_transport(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let is_usable = self.connection.transport() != Transport::Abort;
         if is_usable && self.is_unflushed && Pin::new(&mut self.io).poll_flush(cx).is_pending() {
             ready!(self.poll_flush_timeout(cx));
@@ -203,9 +274,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Engine<IO> {
     /// peer's answer and the end of its stream does: the two are not added up.
     fn flush_deadline(&mut self) -> Duration {
         let closing = self.connection.config().timeouts().closing;
-        *self.flush_by.get_or_insert_with(|| {
-            self.timer.tick();
-            self.timer.now().saturating_add(closing.unwrap_or(MAX_FLUSH))
-        })
+        let span = closing.unwrap_or(MAX_FLUSH);
+        *self.flush_by.get_or_insert_with(|| self.timer.tick_after(span))
     }
 }

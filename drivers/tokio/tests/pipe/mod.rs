@@ -50,6 +50,8 @@ pub(crate) struct Direction {
     unread: VecDeque<u8>,
     /// All bytes that were sent.
     pub(crate) written: Vec<u8>,
+    /// The number of bytes that were read.
+    pub(crate) read: usize,
     /// Whether the writer has ended its stream.
     has_ended: bool,
     /// Whether reads fail.
@@ -130,6 +132,7 @@ impl AsyncRead for Pipe {
             return Poll::Pending;
         }
         let len = this.reading.some(incoming.unread.len().min(buffer.remaining()));
+        incoming.read += len;
         for byte in incoming.unread.drain(..len) {
             buffer.put_slice(&[byte]);
         }

@@ -1,8 +1,10 @@
 //! The calls of a connection and of its halves.
 
+use std::future::poll_fn;
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
+use tokio::time::sleep;
 use tokio_websocket_proto::proto::{
     Chunk, CloseCode, Connection, Fragment, Message, PreparedMessage,
 };
@@ -28,6 +30,8 @@ pub(crate) enum SendCall {
     Uncompressed,
     Prepared,
     Sink,
+    /// Sends a message some time after the sink was ready.
+    SlowSink,
     /// Sends a piece of a message, perhaps the last one.
     Piece {
         is_last: bool,
@@ -106,6 +110,12 @@ macro_rules! impl_sends {
                     SendCall::Uncompressed => self.send_uncompressed(message).await,
                     SendCall::Prepared => self.send(&PreparedMessage::new(message)).await,
                     SendCall::Sink => SinkExt::send(self, chunk.payload).await,
+                    SendCall::SlowSink => {
+                        poll_fn(|cx| self.poll_ready_unpin(cx)).await?;
+                        sleep(Duration::from_millis(chunk.payload.len() as u64 % 50)).await;
+                        self.start_send_unpin(chunk.payload)?;
+                        SinkExt::flush(self).await
+                    }
                     SendCall::Piece { .. } => self.send_chunk(chunk).await,
                     SendCall::Ping => self.ping(b"Hello").await,
                     SendCall::Flush => self.flush().await,

@@ -52,7 +52,8 @@ enum Writes {
     Accepted,
     /// Accepted, but a flush does not complete.
     Buffered,
-    Blocked,
+    /// Blocked after this number of bytes.
+    Limited(usize),
     Failing,
 }
 
@@ -75,6 +76,12 @@ impl Script {
         self.0.lock().unwrap().reads.push_back(Ok(bytes.into()));
     }
 
+    /// Lets a read find nothing after those that were pushed, as if the runtime had not processed an event.
+    pub(crate) fn push_wait(&self) {
+        let wait = io::ErrorKind::WouldBlock.into();
+        self.0.lock().unwrap().reads.push_back(Err(wait));
+    }
+
     /// Lets a read fail after those that were pushed.
     pub(crate) fn push_reset(&self) {
         let reset = io::ErrorKind::ConnectionReset.into();
@@ -82,7 +89,12 @@ impl Script {
     }
 
     pub(crate) fn block_writes(&self) {
-        self.0.lock().unwrap().writes = Writes::Blocked;
+        self.0.lock().unwrap().writes = Writes::Limited(0);
+    }
+
+    /// Accepts `len` bytes, and then blocks.
+    pub(crate) fn accept_bytes(&self, len: usize) {
+        self.0.lock().unwrap().writes = Writes::Limited(len);
     }
 
     /// Accepts writes as TLS does over a socket that is full.
@@ -137,13 +149,17 @@ impl AsyncRead for Script {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let mut state = self.0.lock().unwrap();
-        let Some(read) = state.reads.pop_front() else {
-            state.calls.waits += 1;
-            return Poll::Pending;
-        };
-        state.calls.reads += 1;
-        buffer.put_slice(&read?);
-        Poll::Ready(Ok(()))
+        match state.reads.pop_front() {
+            None => {}
+            Some(Err(error)) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Some(read) => {
+                state.calls.reads += 1;
+                buffer.put_slice(&read?);
+                return Poll::Ready(Ok(()));
+            }
+        }
+        state.calls.waits += 1;
+        Poll::Pending
     }
 }
 
@@ -163,13 +179,18 @@ impl AsyncWrite for Script {
     ) -> Poll<io::Result<usize>> {
         let mut state = self.0.lock().unwrap();
         state.calls.writes += 1;
-        match state.writes {
+        let mut len: usize = slices.iter().map(|slice| slice.len()).sum();
+        match &mut state.writes {
             Writes::Accepted | Writes::Buffered => {}
-            Writes::Blocked => return Poll::Pending,
+            Writes::Limited(0) => return Poll::Pending,
+            Writes::Limited(left) => {
+                len = len.min(*left);
+                *left -= len;
+            }
             Writes::Failing => return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
         }
-        slices.iter().for_each(|slice| state.written.extend_from_slice(slice));
-        Poll::Ready(Ok(slices.iter().map(|slice| slice.len()).sum()))
+        state.written.extend(slices.iter().flat_map(|slice| slice.iter()).take(len));
+        Poll::Ready(Ok(len))
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -179,7 +200,7 @@ impl AsyncWrite for Script {
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.0.lock().unwrap().writes {
             Writes::Buffered => Poll::Pending,
-            Writes::Accepted | Writes::Blocked => Poll::Ready(Ok(())),
+            Writes::Accepted | Writes::Limited(_) => Poll::Ready(Ok(())),
             Writes::Failing => Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
         }
     }
