@@ -109,7 +109,8 @@ pub enum Timeout {
     /// The closing handshake was not complete, or the peer's stream did not end, within
     /// `Timeouts::closing`.
     Closing,
-    /// The transport accepted no output for the sum of `Timeouts::ping` and `Timeouts::pong`.
+    /// The transport accepted no output for the sum of `Timeouts::ping` and `Timeouts::pong`, or for longer,
+    /// as the driver measures it.
     Output,
 }
 

@@ -60,7 +60,7 @@ async fn main() -> ExitCode {
 
 /// The lines that were typed.
 struct Lines {
-    /// A line that was not sent, because the connection was closing or was not there.
+    /// A line that was not sent, because the connection was closing, had failed or was not there.
     unsent: Option<String>,
     typed: mpsc::Receiver<String>,
 }
@@ -100,7 +100,10 @@ enum Ended {
 async fn run(client: &ClientBuilder, uri: &str, lines: &mut Lines) -> Result<Ended, Error> {
     let mut socket = client.connect(uri).await?.socket;
     eprintln!("connected");
-    talk(&mut socket, lines).await?;
+    if let Err(error) = talk(&mut socket, lines).await {
+        // The server's code decides, also if the connection broke after it.
+        return socket.peer_close().map(|frame| Ended::By(frame.code())).ok_or(error);
+    }
     Ok(match socket.outcome().map(|outcome| outcome.code) {
         // Browsers close without a code.
         Some(CloseCode::NORMAL | CloseCode::NO_STATUS) | None => Ended::Normally,
@@ -121,10 +124,11 @@ async fn talk(socket: &mut WebSocket<Stream>, lines: &mut Lines) -> Result<(), E
             // After the server's Close, the line waits for the next connection.
             line = lines.next(), if !socket.is_closing() => match line {
                 // The next `recv` writes it.
-                Some(line) => match socket.feed(&line).await {
-                    Ok(()) => {}
-                    Err(Error::Send(SendError::Closed)) => lines.unsent = Some(line),
-                    Err(error) => return Err(error),
+                Some(line) => if let Err(error) = socket.feed(&line).await {
+                    lines.unsent = Some(line);
+                    if !matches!(error, Error::Send(SendError::Closed)) {
+                        return Err(error);
+                    }
                 },
                 None => return socket.close(CloseCode::NORMAL).await,
             },

@@ -52,8 +52,8 @@ pub enum ConnectError {
         /// The peer.
         address: Box<str>,
     },
-    /// The peer seems to speak TLS, which the URI does not ask for: its first byte, or bytes, begin an alert
-    /// of TLS, which is no start of HTTP.
+    /// The peer seems to speak TLS, which the URI does not ask for: its first byte is 21, which begins an alert
+    /// of TLS and no HTTP response.
     TlsServer,
     /// The peer closed or broke the connection without a response to the opening handshake.
     NoResponse {

@@ -17,8 +17,8 @@
 //! - A server rejects pages of other origins. A public service allows them with
 //!   [`OriginPolicy`](crate::proto::handshake::OriginPolicy).
 //! - The halves of [`split`](crate::WebSocket::split) work in two tasks without a lock of the program. Keep
-//!   both: the receiving half answers Pings. In one task, as in `read.forward(write)`, they read nothing while
-//!   they are blocked: [below](#streams-and-sinks) is what does.
+//!   both: the receiving half answers Pings. A future that uses them in turn, such as `read.forward(write)`, reads
+//!   nothing while it is blocked: [below](#streams-and-sinks) is what does.
 //!
 //! # Clients
 //!

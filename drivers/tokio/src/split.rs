@@ -38,17 +38,20 @@ use crate::websocket::{WebSocket, ping};
 /// wait for a dead peer. While it is not polled, what the peer sends is unread, and only the output is watched: if
 /// the transport accepts no byte for 2 × ([`ping`](websocket_proto::Timeouts::ping) +
 /// [`pong`](websocket_proto::Timeouts::pong)) + 1 s, which is 81 s by default, the call returns
-/// [`Timeout::Output`](websocket_proto::Timeout::Output), and the connection ends as after a failed write. While the
-/// transport accepts bytes, the call waits. Without either timeout, a peer that reads nothing blocks the call
-/// without end.
+/// [`Timeout::Output`](websocket_proto::Timeout::Output), and the connection ends as after a failed write; its
+/// state machine, which did not measure it, has [`Aborted`](websocket_proto::ConnectionError::Aborted). While the
+/// transport accepts bytes, the call waits. If `ping` or `pong` is `None`, a peer that reads nothing blocks the
+/// call without end.
 ///
 /// A transport that buffers output, such as TLS, shows progress only when all of it is flushed. Bytes that the
-/// receiving half reads then count as progress, too: it watches the timeouts.
+/// receiving half reads then count as progress, too. A peer that sends and reads nothing therefore blocks the call
+/// without end; `tokio::time::timeout` bounds it.
 ///
-/// If one task owns both halves and awaits [`send`](Self::send) while the peer does the same, both are blocked and
-/// fail after that time, as does `receiver.forward(sender)` of `StreamExt` if the peer reads nothing. In one task,
-/// use the [`WebSocket`], whose calls read and watch all timeouts while they wait, or `StreamExt::split(socket)`,
-/// whose halves do, but may lose the [last message](crate::migration#streams-and-sinks) before a Close frame.
+/// If one future uses the halves in turn and awaits [`send`](Self::send) while the peer does the same, both are
+/// blocked and fail after that time, as does `receiver.forward(sender)` of `StreamExt` if the peer reads nothing.
+/// There, use the [`WebSocket`], whose calls read and watch all timeouts while they wait, or
+/// `StreamExt::split(socket)`, whose halves do, but may lose the
+/// [last message](crate::migration#streams-and-sinks) before a Close frame.
 pub struct Sender<IO>(pub(crate) Arc<Shared<IO>>);
 
 /// The half of a [`WebSocket`] that receives. It is created by [`WebSocket::split`].

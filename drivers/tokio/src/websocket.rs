@@ -56,7 +56,8 @@ use crate::split::{Receiver, Sender, split};
 /// first: [`recv`](Self::recv) returns the messages, and [`peer_close`](Self::peer_close) the Close frame. A call
 /// that sends receives only as much as it [keeps](Self#memory). If more is left, it returns
 /// [`ConnectionError::Aborted`](websocket_proto::ConnectionError::Aborted), and the connection fails when
-/// [`recv`](Self::recv) has returned the rest.
+/// [`recv`](Self::recv) has returned the rest. Until then, each call that flushes returns this error, and what
+/// [`feed`](Self::feed) and [`try_feed`](Self::try_feed) queue is lost.
 ///
 /// The first call that completes after the connection has failed returns the failure. After it,
 /// [`recv`](Self::recv) returns the messages that a blocked call has kept, and then `None`; the calls that send
@@ -278,7 +279,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
     ///
     /// # Errors
     ///
-    /// Returns the [failure](Self#failures) of the connection, and then [`SendError::Closed`]: what was
+    /// Returns the [failure](Self#failures) of the connection, and after it [`SendError::Closed`]. What was
     /// queued is lost.
     pub async fn flush(&mut self) -> Result<(), Error> {
         let Self { engine, reading, .. } = self;
@@ -472,8 +473,8 @@ impl<IO> WebSocket<IO> {
 
     /// Splits into a half that sends and a half that receives, for two tasks.
     ///
-    /// One task that owns both halves reads nothing while it [waits](Sender#waiting) to send; it needs no
-    /// halves. `StreamExt::split(socket)` has halves for one task, for
+    /// A future that uses the halves in turn reads nothing while it [waits](Sender#waiting) to send; it needs
+    /// no halves. `StreamExt::split(socket)` has halves for such a future, for
     /// [combinators](crate::migration#streams-and-sinks) such as `forward`.
     ///
     /// The sending half starts the closing handshake, and the receiving half completes it: it runs until `None`.
