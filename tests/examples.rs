@@ -191,13 +191,13 @@ fn server_answers_plain_and_malformed_http() {
     assert!(page.contains("<!doctype html>") || page.contains("<!DOCTYPE html>"));
 }
 
-/// Returns an address that refuses connections: that of a client, whose port nobody else gets while the
-/// returned socket is there.
-fn refusing() -> (TcpStream, SocketAddr) {
+/// Returns an address that refuses connections: that of a client, whose port nobody else gets while its
+/// connection, the returned sockets, is there.
+fn refusing() -> ([TcpStream; 2], SocketAddr) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let address = client.local_addr().unwrap();
-    (client, address)
+    ([client, listener.accept().unwrap().0], address)
 }
 
 /// Starts a server that answers one handshake with `answer` and ends the stream. Returns its URI.

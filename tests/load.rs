@@ -188,7 +188,7 @@ impl Drop for Server {
 }
 
 /// Runs a load: connects the clients, each of which sends a message; calls `idle` while they are silent;
-/// lets them send and compare echoes while `busy` runs with its result; waits until the server has pinged
+/// lets them send and compare echoes while `busy` runs with the result of `idle`; waits until the server has pinged
 /// each of them `pings` times; and closes. Returns the number of echoed messages.
 fn load<T>(
     server: &Server,

@@ -228,8 +228,8 @@ impl Connection {
     ///
     /// There is room while less than the [high-water mark](Config::with_high_water_mark) is queued.
     /// Frames count with their headers, owned payloads with their capacity. Pings and Pongs of the
-    /// application count; automatic Pongs, keepalive Pings and Close frames do not. Room therefore
-    /// remains until the application sends.
+    /// application count; automatic Pongs, keepalive Pings and Close frames do not: room remains until the
+    /// application sends.
     ///
     /// A program that replies to messages calls this before each [`receive`](Self::receive). A
     /// program that sends on its own initiative waits until it returns `true`, and continues to

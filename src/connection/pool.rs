@@ -127,7 +127,7 @@ mod tests {
     use super::*;
 
     fn with_capacity(capacity: usize) -> Box<Queue> {
-        Box::new(Queue::from_bytes(Vec::with_capacity(capacity)))
+        Box::new(Queue::with_buffer(Vec::with_capacity(capacity)))
     }
 
     /// Empties the pool and returns the capacities of the buffers that it kept.

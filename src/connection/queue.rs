@@ -139,8 +139,9 @@ impl Queue {
 
 /// # Appending
 impl Queue {
-    /// Creates a queue whose pending bytes are `bytes`.
-    pub(super) fn from_bytes(bytes: Vec<u8>) -> Self {
+    /// Creates an empty queue with this buffer, which is empty.
+    pub(super) fn with_buffer(bytes: Vec<u8>) -> Self {
+        debug_assert!(bytes.is_empty());
         Self { bytes, ..Self::default() }
     }
 
@@ -311,7 +312,7 @@ impl Queue {
         let mut excess = core::mem::replace(&mut self.bytes, smaller);
         self.start = 0;
         excess.clear();
-        Some(Box::new(Self::from_bytes(excess)))
+        Some(Box::new(Self::with_buffer(excess)))
     }
 }
 

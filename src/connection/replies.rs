@@ -46,9 +46,10 @@ impl Replies {
     #[cfg(all(test, feature = "std"))]
     pub(super) const MAX_POOLED_SIZE: usize = MAX_RUNS * size_of::<Run>() + 256;
 
-    /// Returns whether no reply is pending. All three fields matter: a Pong or a Close that
-    /// [`reply_queued`](Self::reply_queued) recorded too early is still pending when its run has
-    /// ended. So may a keepalive Ping be, which has no state besides the run.
+    /// Returns whether nothing is recorded. All three fields matter: a Pong or a Close that
+    /// [`reply_queued`](Self::reply_queued) recorded too early is still pending when its run has ended. Only
+    /// a keepalive Ping may still be pending when nothing is recorded, because it has no field besides its
+    /// run: it then counts as sent.
     pub(super) fn is_empty(&self) -> bool {
         self.pongs_queued == 0 && self.close_end == 0 && self.runs.is_empty()
     }

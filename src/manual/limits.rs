@@ -26,7 +26,8 @@
 //! - A message that is whole in the input is borrowed from it. A message that is reassembled touches
 //!   at most twice the bytes received plus 64 KiB. It reserves at most eight times the bytes received,
 //!   or 64 KiB if that is more: a system that commits a page at its first use spends only address
-//!   space on it. A compressed message uses at most twice the message limit plus 64 KiB.
+//!   space on it. A compressed message uses at most twice the message limit plus 64 KiB, and may reserve
+//!   the message limit when a part of it has inflated to 256 KiB.
 //! - The output holds at most twice the sum of the high-water mark and one message, plus 5 KiB: `send`
 //!   accepts a message of any size while less than the mark is queued, and buffers hold up to twice
 //!   their content. Its buffer may come from the thread's pool with up to 96 KiB more.

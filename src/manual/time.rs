@@ -111,8 +111,8 @@
 //! times in a row without reading can cut a live connection: for timeouts of 8 s and more, two
 //! reports suffice, one after the deadline and another 1 to 2 s later. Report in the loop that reads,
 //! not in a separate timer that runs while that loop is busy. A task that waits to write and cannot read
-//! reports no time: it measures the progress of its writes itself, and then calls
-//! [`abort()`](crate::Connection::abort).
+//! reports no time. If the transport accepts nothing for `ping` + `pong`, it calls
+//! [`abort()`](crate::Connection::abort), and the failure is then `Aborted`.
 //!
 //! # What each timeout measures
 //!
@@ -137,9 +137,10 @@
 //!
 //! A driver that reports after each read and when `poll_timeout()` is due, as the loop above, detects a
 //! dead peer at most `ping` + `pong` + 1 s after its last sign of life: 41 s with the recommended timeouts.
-//! One that reports only when `poll_timeout()` is due may date that sign of life up to one `ping` late, and
-//! needs at most 61 s. One that reports after each read and at intervals needs up to four intervals more. A
-//! peer that accepts no output is detected at most 2 × (`ping` + `pong`) + 1 s after the last progress.
+//! One that reports after each read and at intervals needs up to four intervals more: 45 s with intervals of
+//! 1 s. One that reports only when `poll_timeout()` is due may date that sign of life up to one `ping` late,
+//! and needs at most 61 s. A peer that accepts no output is detected at most 2 × (`ping` + `pong`) + 1 s after
+//! the last progress.
 //!
 //! # Round-trip time
 //!

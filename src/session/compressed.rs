@@ -34,9 +34,9 @@ impl Machine {
         limits.max_message.saturating_sub(self.message_len)
     }
 
-    /// Estimates the uncompressed length of the remaining payload of the message's first frame, or of
-    /// its next `max` bytes. It probably inflates as its beginning did; an eighth more, so that one
-    /// allocation suffices. Returns 0 for further frames.
+    /// Estimates the uncompressed length of the remaining payload of the message's first frame, of which
+    /// at most the next `max` compressed bytes count. It probably inflates as its beginning did; an eighth
+    /// more, so that one allocation suffices. Returns 0 for further frames.
     pub(crate) fn estimate_uncompressed(&self, max: u64) -> u64 {
         let first = |header: &&FrameHeader| header.opcode() != Opcode::Continuation;
         let Some(header) = self.frames.header().filter(first) else { return 0 };
@@ -52,8 +52,8 @@ impl Machine {
     }
 
     /// Receives uncompressed payload of the message in progress: `partial` bytes from
-    /// [`take_partial_char`](Self::take_partial_char), and the bytes after them, which end the message or
-    /// precede a failure.
+    /// [`take_partial_char`](Self::take_partial_char), and the bytes after them, with which the message ends
+    /// if `ends` is set.
     pub(crate) fn receive_uncompressed<'s>(
         &mut self,
         payload: &'s mut [u8],

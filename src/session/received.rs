@@ -43,14 +43,15 @@ pub(crate) enum ControlPayload<'i> {
     Stored(usize),
 }
 
-/// The payload of a message that has not arrived, as far as its frame headers announce it.
+/// The payload of a message that was not delivered, as far as its frame headers announce it.
 #[cfg(feature = "alloc")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Announced {
     /// The number of missing payload bytes of the current frame; an estimate if the message is
     /// compressed.
     pub(crate) frame: u64,
-    /// The number of them that are in the input, or result from compressed payload in the input.
+    /// The number of those bytes that are in the input; if the message is compressed, an estimate of the
+    /// bytes to which the payload in the input inflates.
     pub(crate) arrived: u64,
     /// Whether no further frame of the message follows.
     pub(crate) fin: bool,
