@@ -202,10 +202,15 @@
 //!
 //! # Long messages in pieces
 //!
-//! [`send_chunk`](crate::Connection::send_chunk) sends a message whose payload is not in memory as a whole. A
-//! piece may be sent while `has_room()` returns `true`, and `may_send()` before the first piece, or
-//! [`may_send_chunk()`](crate::Connection::may_send_chunk) after it. When the connection closes or fails, the
-//! latter two return `false`, and the loop drives it to its end:
+//! [`send_chunk`](crate::Connection::send_chunk) sends a message whose payload is not in memory as a whole.
+//! The first piece may be sent while `has_room()` and `may_send()` return `true`, each later one while
+//! `has_room()` and [`may_send_chunk()`](crate::Connection::may_send_chunk) do. After our Close, the peer's
+//! Close or a failure, `may_send()` and `may_send_chunk()` return `false` (`has_room()` returns `true`): this
+//! loop then sends nothing more and follows `transport()`.
+//!
+//! The source must not block: a pipe or a terminal would delay the next read, and with it Pongs and the
+//! [timeouts](super::time#read-after-each-report). An error of the source leaves the message unfinished: the
+//! caller can only drop the connection.
 //!
 #![cfg_attr(feature = "std", doc = "```")]
 #![cfg_attr(not(feature = "std"), doc = "```ignore")]
@@ -220,7 +225,7 @@
 //!     connection: &mut Connection,
 //!     input: &mut Input<'_>,
 //!     socket: &mut TcpStream, // with a write timeout of 10 ms
-//!     source: &mut impl Read,
+//!     source: &mut impl Read, // does not block: a file, for example
 //!     origin: Instant, // that of the handshake
 //! ) -> io::Result<bool> {
 //!     let (mut piece, mut next) = (vec![0; 64 * 1024], Some(Fragment::First));
