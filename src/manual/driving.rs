@@ -60,6 +60,15 @@
 //!
 //! use websocket_proto::{Connection, Event, Input, Io, Transport};
 //!
+//! /// The next step of the driver after a turn.
+//! enum Step {
+//!     /// Wait for the next event of the socket.
+//!     Wait,
+//!     /// Run the other connections, then this one again, without an event.
+//!     Again,
+//!     Close,
+//! }
+//!
 //! struct Client {
 //!     connection: Connection,
 //!     socket: TcpStream,
@@ -68,15 +77,15 @@
 //! }
 //!
 //! impl Client {
-//!     /// Runs until the socket blocks. Returns `false` if it is to be closed.
-//!     fn turn(&mut self, shared: &mut [u8], now: Duration) -> io::Result<bool> {
-//!         loop {
+//!     /// Runs until the socket blocks, and at most for 16 reads: a fast peer would otherwise stop all others.
+//!     fn turn(&mut self, shared: &mut [u8], now: Duration) -> io::Result<Step> {
+//!         for _ in 0..16 {
 //!             self.connection.handle_timeout(now);
 //!             let written = self.connection.output().write_to(&mut self.socket)?;
 //!             match self.connection.transport() {
 //!                 Transport::Open => {}
 //!                 Transport::Drain => drop(self.socket.shutdown(Shutdown::Write)),
-//!                 Transport::Close | Transport::Abort => return Ok(false),
+//!                 Transport::Close | Transport::Abort => return Ok(Step::Close),
 //!             }
 //!             let mut input = self.unread.take().unwrap_or_else(|| Input::new(&mut *shared));
 //!             let read = input.read_from(&mut self.socket)?;
@@ -94,9 +103,13 @@
 //!             let can_write = written == Io::Done && self.connection.has_output();
 //!             if !can_read && !can_write {
 //!                 // The end of the stream may have ended the connection.
-//!                 return Ok(matches!(self.connection.transport(), Transport::Open | Transport::Drain));
+//!                 return Ok(match self.connection.transport() {
+//!                     Transport::Open | Transport::Drain => Step::Wait,
+//!                     Transport::Close | Transport::Abort => Step::Close,
+//!                 });
 //!             }
 //!         }
+//!         Ok(Step::Again)
 //!     }
 //! }
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -124,8 +137,12 @@
 //! # let connection = Connection::server(&CONFIG, &Negotiated::default());
 //! # let mut client = Client { connection, socket, unread: None };
 //! # let mut shared = [0; 4096];
-//! # while client.turn(&mut shared, Duration::ZERO)? {
-//! #     std::thread::yield_now();
+//! # loop {
+//! #     match client.turn(&mut shared, Duration::ZERO)? {
+//! #         Step::Wait => std::thread::yield_now(),
+//! #         Step::Again => {}
+//! #         Step::Close => break,
+//! #     }
 //! # }
 //! # drop(client);
 //! # assert_eq!(peer.join().unwrap()?, 10 * (10 + 1_000_000));
@@ -133,14 +150,14 @@
 //! # }
 //! ```
 //!
-//! After a turn, the driver waits for:
+//! After a turn that returns `Wait`, the driver waits for:
 //!
 //! - *writable*, while [`has_output()`](crate::Connection::has_output) returns `true`;
 //! - *readable*, unless bytes or the end of the stream are unread: bytes are received again when output
 //!   has left;
 //! - the time that [`poll_timeout()`](crate::Connection::poll_timeout) returns.
 //!
-//! The example `mio` is such a driver, with the handshake.
+//! The example `mio` is such a driver, with the handshake and without the limit of 16 reads.
 //!
 //! # The handshake
 //!
