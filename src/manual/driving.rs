@@ -532,7 +532,7 @@
 //! # use websocket_proto::{Connection, Event, Input, Next, Transport};
 //! # struct Socket;
 //! # impl Socket {
-//! #     async fn write(&mut self, _: &mut Connection) {}
+//! #     async fn write_or_read(&mut self, _: &mut Connection, _: &mut Input<'_>) {}
 //! #     async fn shut_down(&mut self) {}
 //! #     async fn read_until(&mut self, _: &mut Input<'_>, _: Option<Duration>) {}
 //! # }
@@ -548,7 +548,7 @@
 //!         match connection.next(input) {
 //!             Next::Message => break,
 //!             Next::Control => drop(connection.receive(input)),
-//!             Next::Write => socket.write(connection).await,
+//!             Next::Write => socket.write_or_read(connection, input).await,
 //!             Next::Read => {
 //!                 if connection.transport() == Transport::Drain && !is_shut_down {
 //!                     socket.shut_down().await;
@@ -564,9 +564,12 @@
 //! }
 //! ```
 //!
-//! `write` and `read_until` return early when `poll_timeout()` is due, so that the time is reported. If
-//! a read or a write fails, they call [`abort`](crate::Connection::abort), and `next` returns the
-//! failure. A driver that sends on its own initiative also reads while a write waits.
+//! `write_or_read` writes the output. While the socket accepts nothing, it also reads, and it returns when
+//! bytes were written or read: two programs that only wrote would block each other, and
+//! [each report of the time](super::time#read-after-each-report) must be followed by a read. After the end of
+//! the stream, it only writes. Both calls return when `poll_timeout()` is due, after they have tried to read,
+//! so that the time is reported. If a read or a write fails, they call
+//! [`abort`](crate::Connection::abort), and `next` returns the failure.
 //!
 //! # What a call may change
 //!
