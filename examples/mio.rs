@@ -122,6 +122,9 @@ impl Server {
 }
 
 impl Client {
+    /// Runs until the socket blocks. A client that sends as fast as this thread echoes would stop all others:
+    /// a server for clients that are not trusted bounds the reads, as `manual::driving` shows.
+    ///
     /// Returns whether the client continues.
     fn run(
         &mut self,

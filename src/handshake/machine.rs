@@ -76,6 +76,9 @@ use crate::{Input, Output, Transport};
 /// # }
 /// ```
 ///
+/// The error of a failed write ends this function, although the peer's response may still be readable: see
+/// [`manual::driving`](crate::manual::driving#closing).
+///
 /// Keep the order: a failure that the reported time causes shows in `transport()` before the driver
 /// waits in `read_from`. The page [`manual::time`](crate::manual::time#a-blocking-driver) explains the
 /// waits.

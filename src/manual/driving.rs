@@ -60,6 +60,15 @@
 //!
 //! use websocket_proto::{Connection, Event, Input, Io, Transport};
 //!
+//! /// The next step of the driver after a turn.
+//! enum Step {
+//!     /// Wait for the next event of the socket.
+//!     Wait,
+//!     /// Run the other connections, then this one again, without an event.
+//!     Again,
+//!     Close,
+//! }
+//!
 //! struct Client {
 //!     connection: Connection,
 //!     socket: TcpStream,
@@ -68,15 +77,15 @@
 //! }
 //!
 //! impl Client {
-//!     /// Runs until the socket blocks. Returns `false` if it is to be closed.
-//!     fn turn(&mut self, shared: &mut [u8], now: Duration) -> io::Result<bool> {
-//!         loop {
+//!     /// Runs until the socket blocks, and at most for 16 reads: a fast peer would otherwise stop all others.
+//!     fn turn(&mut self, shared: &mut [u8], now: Duration) -> io::Result<Step> {
+//!         for _ in 0..16 {
 //!             self.connection.handle_timeout(now);
 //!             let written = self.connection.output().write_to(&mut self.socket)?;
 //!             match self.connection.transport() {
 //!                 Transport::Open => {}
 //!                 Transport::Drain => drop(self.socket.shutdown(Shutdown::Write)),
-//!                 Transport::Close | Transport::Abort => return Ok(false),
+//!                 Transport::Close | Transport::Abort => return Ok(Step::Close),
 //!             }
 //!             let mut input = self.unread.take().unwrap_or_else(|| Input::new(&mut *shared));
 //!             let read = input.read_from(&mut self.socket)?;
@@ -94,9 +103,13 @@
 //!             let can_write = written == Io::Done && self.connection.has_output();
 //!             if !can_read && !can_write {
 //!                 // The end of the stream may have ended the connection.
-//!                 return Ok(matches!(self.connection.transport(), Transport::Open | Transport::Drain));
+//!                 return Ok(match self.connection.transport() {
+//!                     Transport::Open | Transport::Drain => Step::Wait,
+//!                     Transport::Close | Transport::Abort => Step::Close,
+//!                 });
 //!             }
 //!         }
+//!         Ok(Step::Again)
 //!     }
 //! }
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -124,8 +137,12 @@
 //! # let connection = Connection::server(&CONFIG, &Negotiated::default());
 //! # let mut client = Client { connection, socket, unread: None };
 //! # let mut shared = [0; 4096];
-//! # while client.turn(&mut shared, Duration::ZERO)? {
-//! #     std::thread::yield_now();
+//! # loop {
+//! #     match client.turn(&mut shared, Duration::ZERO)? {
+//! #         Step::Wait => std::thread::yield_now(),
+//! #         Step::Again => {}
+//! #         Step::Close => break,
+//! #     }
 //! # }
 //! # drop(client);
 //! # assert_eq!(peer.join().unwrap()?, 10 * (10 + 1_000_000));
@@ -133,14 +150,14 @@
 //! # }
 //! ```
 //!
-//! After a turn, the driver waits for:
+//! After a turn that returns `Wait`, the driver waits for:
 //!
 //! - *writable*, while [`has_output()`](crate::Connection::has_output) returns `true`;
 //! - *readable*, unless bytes or the end of the stream are unread: bytes are received again when output
 //!   has left;
 //! - the time that [`poll_timeout()`](crate::Connection::poll_timeout) returns.
 //!
-//! The example `mio` is such a driver, with the handshake.
+//! The example `mio` is such a driver, with the handshake and without the limit of 16 reads.
 //!
 //! # The handshake
 //!
@@ -202,10 +219,15 @@
 //!
 //! # Long messages in pieces
 //!
-//! [`send_chunk`](crate::Connection::send_chunk) sends a message whose payload is not in memory as a whole. A
-//! piece may be sent while `has_room()` returns `true`, and `may_send()` before the first piece, or
-//! [`may_send_chunk()`](crate::Connection::may_send_chunk) after it. When the connection closes or fails, the
-//! latter two return `false`, and the loop drives it to its end:
+//! [`send_chunk`](crate::Connection::send_chunk) sends a message whose payload is not in memory as a whole.
+//! The first piece may be sent while `has_room()` and `may_send()` return `true`, each later one while
+//! `has_room()` and [`may_send_chunk()`](crate::Connection::may_send_chunk) do. After our Close, the peer's
+//! Close or a failure, `may_send()` and `may_send_chunk()` return `false` (`has_room()` returns `true`): this
+//! loop then sends nothing more and follows `transport()`.
+//!
+//! The source must not block: a pipe or a terminal would delay the next read, and with it Pongs and the
+//! [timeouts](super::time#read-after-each-report). An error of the source leaves the message unfinished: the
+//! caller can only drop the connection.
 //!
 #![cfg_attr(feature = "std", doc = "```")]
 #![cfg_attr(not(feature = "std"), doc = "```ignore")]
@@ -213,18 +235,21 @@
 //! use std::net::{Shutdown, TcpStream};
 //! use std::time::{Duration, Instant};
 //!
-//! use websocket_proto::{Chunk, CloseCode, Connection, Event, Fragment, Input, Io, Transport};
+//! use websocket_proto::{
+//!     Chunk, CloseCode, Connection, ConnectionError, Event, Fragment, Input, Io, Transport,
+//! };
 //!
-//! /// Sends `source` as one message and closes the connection. Returns whether all of it was sent.
+//! /// Sends `source` as one message and closes the connection. Returns whether all of it was sent: it was
+//! /// not if the peer closed before, and `outcome()` then has its code.
 //! fn upload(
 //!     connection: &mut Connection,
 //!     input: &mut Input<'_>,
 //!     socket: &mut TcpStream, // with a write timeout of 10 ms
-//!     source: &mut impl Read,
+//!     source: &mut impl Read, // does not block: a file, for example
 //!     origin: Instant, // that of the handshake
 //! ) -> io::Result<bool> {
 //!     let (mut piece, mut next) = (vec![0; 64 * 1024], Some(Fragment::First));
-//!     loop {
+//!     let broken = loop {
 //!         connection.handle_timeout(origin.elapsed());
 //!         while let Some(mut fragment) = next
 //!             && connection.has_room()
@@ -244,7 +269,10 @@
 //!                 connection.close(CloseCode::NORMAL)?;
 //!             }
 //!         }
-//!         let written = connection.output().write_to(socket)?;
+//!         let written = match connection.output().write_to(socket) {
+//!             Ok(written) => written,
+//!             Err(error) => break error,
+//!         };
 //!         match connection.transport() {
 //!             Transport::Open => {}
 //!             Transport::Drain => drop(socket.shutdown(Shutdown::Write)),
@@ -261,11 +289,30 @@
 //!         let due = connection.poll_timeout();
 //!         let wait = due.map_or(longest, |due| due.saturating_sub(origin.elapsed()));
 //!         socket.set_read_timeout(Some(wait.clamp(Duration::from_millis(1), longest)))?;
-//!         input.read_from(socket)?;
-//!         while let Some(event) = connection.receive(input) {
-//!             if let Event::Message(message) = event {
-//!                 println!("received {} bytes", message.len());
-//!             }
+//!         if let Err(error) = input.read_from(socket) {
+//!             break error;
+//!         }
+//!         receive(connection, input);
+//!     };
+//!     // The peer's Close may have arrived before the write failed: see "Closing".
+//!     let _ = socket.set_read_timeout(Some(Duration::from_millis(1)));
+//!     while matches!(input.read_from(socket), Ok(Io::Done)) && !input.is_finished() {
+//!         receive(connection, input);
+//!     }
+//!     connection.abort();
+//!     match (connection.outcome(), connection.error()) {
+//!         (Some(end), _) if end.code != CloseCode::ABNORMAL => Ok(end.clean && next.is_none()),
+//!         (_, Some(ConnectionError::Aborted) | None) => Err(broken),
+//!         (_, Some(error)) => Err(io::Error::other(error)),
+//!     }
+//! }
+//!
+//! fn receive(connection: &mut Connection, input: &mut Input<'_>) {
+//!     while let Some(event) = connection.receive(input) {
+//!         match event {
+//!             Event::Message(message) => println!("received {} bytes", message.len()),
+//!             Event::Close(Some(frame)) => println!("the peer's Close: {frame}"),
+//!             _ => {}
 //!         }
 //!     }
 //! }
@@ -309,6 +356,21 @@
 //! #     let received = peer.join().unwrap()?;
 //! #     assert_eq!((sent, sent && received == len), (!closes, !closes), "{received} of {len}");
 //! # }
+//! # // The peer rejects the upload with a Close, and resets the connection without reading.
+//! # let mut socket = TcpStream::connect(listener.local_addr()?)?;
+//! # let mut peer = listener.accept()?.0;
+//! # socket.set_write_timeout(Some(Duration::from_millis(10)))?;
+//! # io::Write::write_all(&mut socket, b"unread")?;
+//! # io::Write::write_all(&mut peer, b"\x88\x85\0\0\0\0\x03\xf1big")?;
+//! # peer.peek(&mut [0])?;
+//! # drop(peer);
+//! # let mut connection = Connection::server(Config::new(), &Negotiated::default());
+//! # let (mut input, mut source) = (Input::owned(vec![0; 4096]), io::repeat(7));
+//! # let sent = upload(&mut connection, &mut input, &mut socket, &mut source, Instant::now());
+//! # if cfg!(target_os = "linux") {
+//! #     assert!(!sent?);
+//! #     assert_eq!(connection.outcome().unwrap().code, CloseCode::MESSAGE_TOO_BIG);
+//! # }
 //! # Ok(())
 //! # }
 //! ```
@@ -328,10 +390,17 @@
 //! - [`Close`](crate::Transport::Close): close the socket.
 //! - [`Abort`](crate::Transport::Abort): close the socket at once, with a reset if possible.
 //!
-//! If reading from or writing to the socket fails, call [`abort`](crate::Connection::abort): `error()`,
-//! `outcome()`, `transport()` and `poll_timeout()` then return how the connection ended, and
-//! [`Event::Failed`](crate::Event::Failed) reports it. A function that drops the connection and returns the
-//! error of the socket, as the examples `minimal` and `minimal_client` do with `?`, needs no `abort`.
+//! If reading from the socket fails, call [`abort`](crate::Connection::abort): `error()`, `outcome()`,
+//! `transport()` and `poll_timeout()` then return how the connection ended, and
+//! [`Event::Failed`](crate::Event::Failed) reports it.
+//!
+//! **After a failed write**, the peer's last messages and its Close may still be readable: write no more, read
+//! and receive until a read fails, finds nothing or the stream ends, then call `abort()`. Report the peer's
+//! Close or the failure that was found, and otherwise the error of the write.
+//! [`upload`](#long-messages-in-pieces) and [`recv`](#functions-that-return-a-message) do so.
+//!
+//! A function that drops the connection and returns the error of the socket needs no `abort`. The examples
+//! `minimal` and `minimal_client` do so with `?`, and lose what could still be read after a failed write.
 //!
 //! To stop a server, call `close(CloseCode::GOING_AWAY)` on each connection and continue its loop
 //! until `transport()` ends it. Messages that arrive after our Close are delivered, but cannot be
@@ -362,9 +431,11 @@
 //!     broken: Option<&io::Error>,
 //! ) -> String {
 //!     match (connection.error(), connection.outcome(), broken, close) {
+//!         (None | Some(ConnectionError::Aborted), Some(_), _, Some(frame)) => {
+//!             format!("the peer's Close: {frame}") // with its reason
+//!         }
 //!         (Some(ConnectionError::Aborted), _, Some(broken), _) => format!("the socket: {broken}"),
 //!         (Some(error), ..) => format!("{error} (close code {})", error.close_code()),
-//!         (None, Some(_), _, Some(frame)) => format!("the peer's Close: {frame}"), // with its reason
 //!         (None, Some(outcome), ..) => format!("the peer's Close: {}", outcome.code),
 //!         (None, None, ..) => "not ended".into(),
 //!     }
@@ -382,6 +453,11 @@
 //! # let mut bytes = *b"\x88\x84\0\0\0\0\x03\xe9by";
 //! # let mut input = Input::with_bytes(&mut bytes);
 //! # let Some(Event::Close(frame)) = connection.receive(&mut input) else { panic!() };
+//! # let mut lost = server();
+//! # let mut copy = *b"\x88\x84\0\0\0\0\x03\xe9by";
+//! # assert!(lost.receive(&mut Input::with_bytes(&mut copy)).is_some());
+//! # lost.abort();
+//! # assert_eq!(why(&lost, frame.as_ref(), Some(&broken)), "the peer's Close: 1001 by");
 //! # connection.output().advance(4);
 //! # assert_eq!(why(&connection, frame.as_ref(), None), "the peer's Close: 1001 by");
 //! # assert_eq!(why(&connection, None, None), "the peer's Close: 1001");
@@ -417,13 +493,17 @@
 //! use std::net::{Shutdown, TcpStream};
 //! use std::time::{Duration, Instant};
 //!
-//! use websocket_proto::{Connection, Event, Input, Io, Message, Next, Transport};
+//! use websocket_proto::{
+//!     CloseCode, Connection, ConnectionError, Event, Input, Io, Message, Next, Transport,
+//! };
 //!
 //! struct Client {
 //!     connection: Connection,
 //!     input: Input<'static>,
 //!     socket: TcpStream, // with a write timeout of 10 ms
 //!     origin: Instant,   // that of the handshake
+//!     /// The error of the socket: nothing more is written.
+//!     broken: Option<io::Error>,
 //! }
 //!
 //! impl Client {
@@ -434,36 +514,58 @@
 //!             match self.connection.next(&mut self.input) {
 //!                 Next::Message => break,
 //!                 Next::Control => drop(self.connection.receive(&mut self.input)),
+//!                 Next::Write if self.broken.is_none() => {
+//!                     match self.connection.output().write_to(&mut self.socket) {
+//!                         Ok(Io::Done) => {}
+//!                         Ok(Io::Blocked) => _ = self.read(Duration::from_millis(10)),
+//!                         Err(error) => self.broken = Some(error),
+//!                     }
+//!                 }
+//!                 // A write failed: receive what has arrived.
 //!                 Next::Write => {
-//!                     if self.connection.output().write_to(&mut self.socket)? == Io::Blocked {
-//!                         self.read(Duration::from_millis(10))?;
+//!                     let read = self.read(Duration::from_millis(1));
+//!                     if read == Io::Blocked || self.input.is_finished() {
+//!                         self.connection.abort();
 //!                     }
 //!                 }
 //!                 Next::Read => {
 //!                     if self.connection.transport() == Transport::Drain {
 //!                         let _ = self.socket.shutdown(Shutdown::Write);
 //!                     }
-//!                     self.read(Duration::from_secs(1))?;
+//!                     let _ = self.read(Duration::from_secs(1));
 //!                 }
 //!                 Next::Closed => return Ok(None),
 //!             }
 //!         }
 //!         match self.connection.receive(&mut self.input) {
 //!             Some(Event::Message(message)) => Ok(Some(message)),
+//!             Some(Event::Failed(ConnectionError::Aborted)) => {
+//!                 let end = self.connection.outcome();
+//!                 let closed = end.is_some_and(|end| end.code != CloseCode::ABNORMAL);
+//!                 let broken = self.broken.take().filter(|_| !closed); // The peer's Close came first.
+//!                 broken.map_or(Ok(None), Err)
+//!             }
 //!             Some(Event::Failed(error)) => {
-//!                 self.connection.output().write_to(&mut self.socket)?; // the Close frame
+//!                 if self.broken.is_none() {
+//!                     // the Close frame
+//!                     self.broken = self.connection.output().write_to(&mut self.socket).err();
+//!                 }
 //!                 Err(io::Error::other(error))
 //!             }
 //!             _ => Ok(None), // With `Delivery::Messages`, no other event follows `Next::Message`.
 //!         }
 //!     }
 //!
-//!     fn read(&mut self, longest: Duration) -> io::Result<Io> {
+//!     fn read(&mut self, longest: Duration) -> Io {
 //!         let (due, now) = (self.connection.poll_timeout(), self.origin.elapsed());
 //!         let wait = due.map_or(longest, |due| due.saturating_sub(now));
 //!         let wait = wait.clamp(Duration::from_millis(1), longest); // sockets reject 0
-//!         self.socket.set_read_timeout(Some(wait))?;
-//!         self.input.read_from(&mut self.socket)
+//!         let _ = self.socket.set_read_timeout(Some(wait)); // A read of a broken socket does not wait.
+//!         self.input.read_from(&mut self.socket).unwrap_or_else(|error| {
+//!             self.broken.get_or_insert(error);
+//!             self.connection.abort();
+//!             Io::Blocked
+//!         })
 //!     }
 //! }
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -476,12 +578,13 @@
 //! # });
 //! # let connection = Connection::client(config, &Negotiated::default())?;
 //! # let (input, origin) = (Input::owned(vec![0; 1024]), Instant::now());
-//! # let mut client = Client { connection, input, socket, origin };
+//! # let mut client = Client { connection, input, socket, origin, broken: None };
 //! # let mut server = Client {
 //! #     connection: Connection::server(&CONFIG, &Negotiated::default()),
 //! #     input: Input::owned(vec![0; 1024]),
 //! #     socket: listener.accept()?.0,
 //! #     origin,
+//! #     broken: None,
 //! # };
 //! # server.connection.send("Hello")?;
 //! # server.connection.ping(b"")?;
@@ -493,12 +596,31 @@
 //! # assert_eq!(client.recv()?, None);
 //! # drop(client);
 //! # assert!(server.join().unwrap()?);
+//! # // A peer sends a message and perhaps a Close, and resets the connection without reading.
+//! # for (close, is_closed) in [(&b"\x88\x82\0\0\0\0\x03\xe8"[..], true), (b"", false)] {
+//! #     let mut socket = TcpStream::connect(listener.local_addr()?)?;
+//! #     let mut peer = listener.accept()?.0;
+//! #     io::Write::write_all(&mut socket, b"unread")?;
+//! #     io::Write::write_all(&mut peer, &[b"\x81\x82\0\0\0\0Hi", close].concat())?;
+//! #     peer.peek(&mut [0])?;
+//! #     drop(peer);
+//! #     let mut connection = Connection::server(&CONFIG, &Negotiated::default());
+//! #     connection.send("Hello")?;
+//! #     let input = Input::owned(vec![0; 1024]);
+//! #     let mut server = Client { connection, input, socket, origin, broken: None };
+//! #     if cfg!(target_os = "linux") {
+//! #         assert_eq!(server.recv()?, Some(Message::from("Hi")));
+//! #         assert_eq!(server.recv().is_ok(), is_closed); // `Ok(None)` or the error of the socket
+//! #         assert_eq!(server.recv()?, None);
+//! #     }
+//! # }
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! After a failure, `recv` returns the error once. Further calls complete the end of the connection and
-//! return `None`.
+//! After a failure, also of the socket, `recv` returns the error once. Further calls complete the end of the
+//! connection and return `None`. If the socket fails after the peer's Close has arrived, `recv` returns `None`
+//! as well: `outcome()` has the code.
 //!
 //! # Asynchronous drivers
 //!
@@ -510,7 +632,7 @@
 //! # use websocket_proto::{Connection, Event, Input, Next, Transport};
 //! # struct Socket;
 //! # impl Socket {
-//! #     async fn write(&mut self, _: &mut Connection) {}
+//! #     async fn write_or_read(&mut self, _: &mut Connection, _: &mut Input<'_>) {}
 //! #     async fn shut_down(&mut self) {}
 //! #     async fn read_until(&mut self, _: &mut Input<'_>, _: Option<Duration>) {}
 //! # }
@@ -526,7 +648,7 @@
 //!         match connection.next(input) {
 //!             Next::Message => break,
 //!             Next::Control => drop(connection.receive(input)),
-//!             Next::Write => socket.write(connection).await,
+//!             Next::Write => socket.write_or_read(connection, input).await,
 //!             Next::Read => {
 //!                 if connection.transport() == Transport::Drain && !is_shut_down {
 //!                     socket.shut_down().await;
@@ -542,9 +664,13 @@
 //! }
 //! ```
 //!
-//! `write` and `read_until` return early when `poll_timeout()` is due, so that the time is reported. If
-//! a read or a write fails, they call [`abort`](crate::Connection::abort), and `next` returns the
-//! failure. A driver that sends on its own initiative also reads while a write waits.
+//! `write_or_read` writes the output. While the socket accepts nothing, it also reads, and it returns when
+//! bytes were written or read: two programs that only wrote would block each other, and
+//! [each report of the time](super::time#read-after-each-report) must be followed by a read. After the end of
+//! the stream, it only writes. Both calls return when `poll_timeout()` is due, after they have tried to read,
+//! so that the time is reported. If a read fails, they call [`abort`](crate::Connection::abort), and `next`
+//! returns the failure. After a failed write, `write_or_read` only reads, until the rule [above](#closing)
+//! demands `abort`.
 //!
 //! # What a call may change
 //!
