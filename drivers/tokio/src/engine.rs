@@ -75,7 +75,7 @@ pub(crate) struct Engine<IO> {
     /// Whether `take_error` has returned the failure.
     is_failure_taken: bool,
     /// Why the transport is not used any more. It fails the connection: at once, or, for a failed write, when
-    /// no received byte is left.
+    /// no received byte is left. The first reason stays.
     broken: Option<Broken>,
     /// How often a read after a failed write has found nothing.
     rest_waits: u8,
@@ -134,13 +134,10 @@ impl<IO> Engine<IO> {
     pub(crate) fn take_error(&mut self) -> Option<Error> {
         let failure = self.failure().filter(|_| !self.is_failure_taken)?;
         self.is_failure_taken = true;
-        match self.broken.take() {
-            Some(Broken::Io(error)) if failure == ConnectionError::Aborted => {
-                return Some(Error::Io(error));
-            }
-            broken => self.broken = broken,
-        }
-        Some(Error::Connection(failure))
+        Some(match self.broken.take_if(|_| failure == ConnectionError::Aborted) {
+            Some(Broken::Io(error)) => Error::Io(error),
+            Some(Broken::TimedOut) | None => Error::Connection(failure),
+        })
     }
 
     /// Returns the failure of the connection once, and otherwise `error`.
@@ -229,12 +226,12 @@ impl<IO> Engine<IO> {
     }
 
     /// Fails the connection. After the closing handshake this is no failure. If the connection has failed
-    /// before, that failure stays.
+    /// before, that failure stays, and so does the reason of a failed write.
     #[cold]
     fn fail(&mut self, broken: Broken) {
         self.connection.abort();
         self.is_unflushed = false;
-        self.broken = Some(broken);
+        self.broken.get_or_insert(broken);
     }
 }
 

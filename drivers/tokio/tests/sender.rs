@@ -117,6 +117,21 @@ async fn receiving_half_returns_the_failure_of_the_sending_half_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn read_that_fails_after_a_write_does_not_replace_the_failure() {
+    for (breaks, failure) in BREAKS {
+        let script = Script::default();
+        let (mut sender, mut receiver) = script.blocked_server().split();
+        breaks(&script);
+        script.push(MESSAGE);
+        script.push_reset();
+        assert_failed(&bounded(sender.flush()).await, failure);
+        assert!(receiver.recv().await.unwrap().is_some());
+        assert_fails_once(&mut receiver, failure).await;
+        assert_failed(&bounded(sender.flush()).await, failure);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn joined_halves_return_all_messages_after_a_write_has_failed() {
     for (breaks, failure) in BREAKS {
         let script = Script::default();
