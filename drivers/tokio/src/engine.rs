@@ -17,14 +17,16 @@
 //! A peer often sends messages and a Close frame before it closes the transport. After a failed write
 //! the connection therefore reads what has arrived, and fails when nothing is left. A call that sends
 //! reads up to the bound above, and in a sending half not at all. If bytes may be left, it returns
-//! the failure, and leaves it to a call that receives to fail the connection.
+//! the failure, and leaves it to a call that receives to fail the connection. Nothing is left after the
+//! peer's Close frame, after [`REST`](crate::timer::REST) without bytes, or after a number of reads that a
+//! peer reaches only if it still sends.
 //!
 //! # Blocked writes of a sending half
 //!
 //! A sending half cannot read, so it does not report the time: the state machine would miss the signs of life
 //! that the peer has sent. The receiving half reports it, if it is polled. A sending half that waits therefore
 //! measures only the progress of the output. If there is none for longer than the receiving half needs to
-//! detect it, the write counts as failed.
+//! detect it, or if the last flush takes too long, the write counts as failed.
 //!
 //! # Failures
 //!
@@ -37,7 +39,6 @@ mod transport;
 
 use std::pin::pin;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::coop::consume_budget;
@@ -50,8 +51,8 @@ use websocket_proto::{
 use crate::buffer;
 use crate::error::Error;
 use crate::reading::Reading;
-use crate::timer::Timer;
-use transport::{Broken, WriteDeadline};
+use crate::timer::{Deadline, Timer};
+use transport::Broken;
 
 /// The bytes of kept messages at which a blocked write stops reading.
 const MAX_KEPT: usize = 1 << 20;
@@ -65,11 +66,10 @@ pub(crate) struct Engine<IO> {
     is_time_due: bool,
     /// Whether bytes were written that the transport may still buffer, as TLS does.
     is_unflushed: bool,
-    /// The time at which the wait for the last flush ends, after it has begun.
-    flush_by: Option<Duration>,
-    /// The time at which the wait of a sending half for the output ends, after it has begun. `None` after
-    /// progress.
-    write_by: Option<WriteDeadline>,
+    /// The end of the present wait: for the last flush, for the output in a sending half, or for received bytes
+    /// after a failed write. `None` after progress: the last flush begins with none, since our Close frame was
+    /// written or the end of the peer's stream was read.
+    deadline: Option<Deadline>,
     /// Whether the writing direction of the transport is shut down.
     is_shut_down: bool,
     /// Whether `take_error` has returned the failure.
@@ -77,8 +77,8 @@ pub(crate) struct Engine<IO> {
     /// Why the transport is not used any more. It fails the connection: at once, or, for a failed write, when
     /// no received byte is left. The first reason stays.
     broken: Option<Broken>,
-    /// How often a read after a failed write has found nothing.
-    rest_waits: u8,
+    /// The number of reads after a failed write.
+    rest_reads: u16,
     /// Whether a Close frame of the peer has arrived. No message follows it.
     has_peer_closed: bool,
     pub(crate) peer_close: Option<CloseFrame<'static>>,
@@ -94,12 +94,11 @@ impl<IO> Engine<IO> {
             timer: Timer::new(Instant::now()),
             is_time_due: true,
             is_unflushed: false,
-            flush_by: None,
-            write_by: None,
+            deadline: None,
             is_shut_down: false,
             is_failure_taken: false,
             broken: None,
-            rest_waits: 0,
+            rest_reads: 0,
             has_peer_closed: false,
             peer_close: None,
             subprotocol: None,
@@ -223,6 +222,12 @@ impl<IO> Engine<IO> {
 
     fn is_flushed(&self) -> bool {
         !self.connection.has_output() && !self.is_unflushed
+    }
+
+    /// Returns whether the next flush is the last one: all output is written, and no frame of data follows.
+    fn is_last_flush(&self) -> bool {
+        let connection = &self.connection;
+        !connection.has_output() && !connection.may_send() && !connection.may_send_chunk()
     }
 
     /// Fails the connection. After the closing handshake this is no failure. If the connection has failed

@@ -1,7 +1,7 @@
 //! The clock of a connection, and the one tokio timer that wakes it.
 
 use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use tokio::task::coop::has_budget_remaining;
@@ -9,6 +9,18 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 /// Longer than any connection. Each system can represent a time that is so much later.
 const MAX_SPAN: Duration = Duration::from_secs(1 << 32);
+
+/// The longest time without bytes before nothing is left to read after a failed write. A transport with bytes
+/// is pending, too, until the runtime has processed its events or without cooperative budget, however often
+/// it is polled. One turn of the runtime ends that.
+pub(crate) const REST: Duration = Duration::from_millis(10);
+
+/// The end of a wait, after it has begun.
+pub(crate) struct Deadline {
+    due: Duration,
+    /// Whether the deadline has passed before, and `due` is the end of the grace after it.
+    is_suspect: bool,
+}
 
 /// Reports the time since its origin. Its timer is armed again only when the deadline becomes earlier
 /// than the armed one. When the deadline becomes later, as with each received byte, the timer fires
@@ -40,9 +52,33 @@ impl Timer {
     }
 
     /// Reads the clock. Returns the time `span` later, at most 136 years.
-    pub(crate) fn tick_after(&mut self, span: Duration) -> Duration {
+    fn tick_after(&mut self, span: Duration) -> Duration {
         self.tick();
         self.now + span.min(MAX_SPAN)
+    }
+
+    /// Completes when `span` and a grace have passed since the first call with this `deadline`. The caller
+    /// tries what it waits for before each call: a process that was suspended then cuts nobody.
+    ///
+    /// The grace is that of the state machine: an eighth of `span`, from 1 ms to 1 s.
+    pub(crate) fn poll_deadline(
+        &mut self,
+        deadline: &mut Option<Deadline>,
+        span: Duration,
+        cx: &mut Context<'_>,
+    ) -> Poll<()> {
+        let deadline = deadline
+            .get_or_insert_with(|| Deadline { due: self.tick_after(span), is_suspect: false });
+        loop {
+            while self.now < deadline.due {
+                ready!(self.poll(deadline.due, cx));
+            }
+            if deadline.is_suspect {
+                return Poll::Ready(());
+            }
+            let grace = (span / 8).clamp(Duration::from_millis(1), Duration::from_secs(1));
+            *deadline = Deadline { due: self.tick_after(grace), is_suspect: true };
+        }
     }
 
     /// Returns whether the timer fires at `due` or earlier.

@@ -14,7 +14,7 @@ use tokio_websocket_proto::proto::{
 };
 use tokio_websocket_proto::{DEFAULT_CONFIG, Error, Receiver, Sender, WebSocket};
 
-use script::{FULL_AT_ONCE, PEER_CLOSE, Script, Wakes, poll};
+use script::{FAILURE, FULL_AT_ONCE, PEER_CLOSE, Script, Wakes, poll};
 
 mod script;
 
@@ -83,7 +83,9 @@ async fn receiving_half_returns_all_messages_after_a_write_of_the_sending_half_h
             // Read, but not returned: the last two messages. Not read: those that follow.
             script.push(MESSAGE.repeat(3));
             assert!(receiver.recv().await.unwrap().is_some());
+            script.push_wait();
             script.push(MESSAGE.repeat(2));
+            script.push_wait();
             script.push([MESSAGE, PEER_CLOSE].concat());
 
             assert_failed(&bounded(call(&mut sender)).await, failure);
@@ -112,6 +114,36 @@ async fn receiving_half_returns_the_failure_of_the_sending_half_once() {
             assert!(receiver.recv().await.unwrap().is_some(), "{name}");
             assert_fails_once(&mut receiver, failure).await;
             assert_failed(&bounded(call(&mut sender)).await, failure);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn peer_that_sends_without_end_does_not_hold_up_the_failure_of_the_sending_half() {
+    // A flood, and bytes that arrive one after the other.
+    for is_flood in [true, false] {
+        for (breaks, failure) in BREAKS {
+            let script = Script::default();
+            let (mut sender, mut receiver) = script.blocked_server().split();
+            breaks(&script);
+            assert_failed(&bounded(sender.flush()).await, failure);
+            let start = Instant::now();
+            for messages in 0.. {
+                if !is_flood {
+                    script.push_wait();
+                }
+                script.push(MESSAGE);
+                let received = receiver.recv().await;
+                match (&received, failure) {
+                    (Ok(Some(_)), _) => assert!(messages < 10_000),
+                    (Err(Error::Io(_)), ConnectionError::Aborted) => break,
+                    (Err(Error::Connection(error)), _) if *error == failure => break,
+                    _ => panic!("{received:?}"),
+                }
+            }
+            assert!(start.elapsed() <= 20 * SECOND, "{:?}", start.elapsed());
+            assert!(matches!(receiver.recv().await, Ok(None)));
+            assert_failed(&sender.flush().await, failure);
         }
     }
 }
@@ -426,7 +458,54 @@ async fn sending_half_ends_in_time_after_the_connection_if_the_transport_does_no
     drop(receiver);
     let start = Instant::now();
     bounded(sender.flush()).await.unwrap();
-    assert_eq!(start.elapsed().as_secs(), 10);
+    assert_eq!(start.elapsed().as_secs(), 11);
+}
+
+#[tokio::test(start_paused = true)]
+async fn last_flush_has_its_whole_time_after_a_wait_of_the_sending_half() {
+    // The last peer ends its stream without a Close frame.
+    for frame in [Some(PEER_CLOSE), Some(FAILURE), None] {
+        let script = Script::default();
+        let (mut sender, mut receiver) = script.server().split();
+        script.buffer_writes();
+        assert!(timeout(LONGEST - 2 * SECOND, sender.send("Hello")).await.is_err());
+        if let Some(frame) = frame {
+            script.push(frame);
+        }
+        script.push("");
+        let start = Instant::now();
+        let received = bounded(receiver.recv()).await;
+        assert_eq!(received.is_ok(), frame == Some(PEER_CLOSE), "{received:?}");
+        assert_eq!(start.elapsed().as_secs(), 11);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn closing_timeout_bounds_the_last_flush_of_a_sending_half_whose_peer_stays() {
+    for timeouts in [Timeouts::RECOMMENDED, Timeouts::NONE] {
+        for has_peer_closed in [true, false] {
+            let script = Script::default();
+            let config = Config::new().with_timeouts(timeouts);
+            let (mut sender, mut receiver) = script.server_with(config).split();
+            script.buffer_writes();
+            if has_peer_closed {
+                script.push(PEER_CLOSE);
+            } else {
+                sender.start_close(CloseCode::NORMAL).unwrap();
+            }
+            assert!(poll(pin!(receiver.recv())).is_pending());
+            let start = Instant::now();
+            let flushed = bounded(sender.flush()).await;
+            assert_eq!(start.elapsed().as_secs(), 11);
+            if has_peer_closed {
+                flushed.unwrap();
+            } else {
+                assert_failed(&flushed, ConnectionError::Timeout(Timeout::Output));
+            }
+            // The receiving half ends, too.
+            assert_eq!(bounded(receiver.recv()).await.is_ok(), has_peer_closed);
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,17 +2,17 @@
 
 use std::io;
 use std::mem;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::task::yield_now;
 use websocket_proto::{ConnectionError, Timeout, Transport};
 
 use super::Engine;
 use crate::buffer;
 use crate::reading::Reading;
+use crate::timer::REST;
 
 /// The number of buffers of one vectored write.
 const MAX_SLICES: usize = 64;
@@ -20,14 +20,9 @@ const MAX_SLICES: usize = 64;
 /// The time for the last flush of a connection without a timeout for closing.
 const MAX_FLUSH: Duration = Duration::from_secs(10);
 
-/// The time in which a process that was suspended can write what the transport accepts again, before a sending
-/// half stops waiting.
-const GRACE: Duration = Duration::from_secs(1);
-
-/// The number of times that a read after a failed write may find nothing before nothing is left. A transport
-/// with bytes is pending, too, until the runtime has processed its events or without cooperative budget. One
-/// turn of the runtime ends that, but [`Tasks`](crate::shared::Tasks) may poll twice in a turn.
-const MAX_REST_WAITS: u8 = 2;
+/// The number of reads after a failed write. Those of the bytes in the buffers of a transport are fewer; a peer
+/// that can still send would hold up the failure without end.
+const MAX_REST_READS: u16 = 1024;
 
 /// Why a transport is not used any more.
 pub(super) enum Broken {
@@ -45,14 +40,6 @@ impl Broken {
             Self::TimedOut => ConnectionError::Timeout(Timeout::Output),
         }
     }
-}
-
-/// The end of a wait for the output.
-#[derive(Clone, Copy)]
-pub(super) struct WriteDeadline {
-    due: Duration,
-    /// Whether the deadline has passed before, and `due` is the end of the grace after it.
-    is_suspect: bool,
 }
 
 impl<IO: AsyncRead + AsyncWrite + Unpin> Engine<IO> {
@@ -73,6 +60,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Engine<IO> {
             self.fail(broken);
         } else {
             self.broken = Some(broken);
+            self.deadline = None;
         }
     }
 
@@ -86,17 +74,17 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Engine<IO> {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
             self.is_unflushed = true;
-            self.write_by = None;
+            self.deadline = None;
         }
         if self.is_unflushed {
             let flushed = Pin::new(&mut self.io).poll_flush(cx)?;
-            let is_last = !self.connection.may_send() && !self.connection.may_send_chunk();
-            if flushed.is_pending() && is_last {
-                self.flush_deadline();
+            if flushed.is_pending() && self.is_last_flush() {
+                // Watched from the start, so that its grace is that of the state machine, and not added to it.
+                let _ = self.poll_flush_timeout(cx);
             }
             ready!(flushed);
             self.is_unflushed = false;
-            self.write_by = None;
+            self.deadline = None;
         }
         Poll::Ready(Ok(()))
     }
@@ -120,7 +108,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Engine<IO> {
     /// Makes a turn after all bytes that were read: reports the time, writes the output, and waits for
     /// bytes or for a timer. Completes when the state machine may have changed.
     pub(super) fn poll_turn(&mut self, reading: &mut Reading, cx: &mut Context<'_>) -> Poll<()> {
-        // After a failed write no timer cuts off what is left to receive: reading it does not wait.
+        // After a failed write no timer cuts off what is left to receive: `poll_read_rest` bounds it.
         if self.broken.is_none() && self.report_time().is_err() {
             return Poll::Ready(());
         }
@@ -150,15 +138,15 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Engine<IO> {
 
     /// Reads what has arrived before a failed write. Fails the connection when nothing is left.
     fn poll_read_rest(&mut self, reading: &mut Reading, cx: &mut Context<'_>) -> Poll<()> {
-        if !self.has_failed() {
+        if !self.has_failed() && !self.has_peer_closed && self.rest_reads < MAX_REST_READS {
             if self.poll_read(reading, cx).is_ready() {
-                self.rest_waits = 0;
+                self.rest_reads += 1;
+                self.deadline = None;
                 if reading.input.has_unread() || self.has_ended() {
                     return Poll::Ready(());
                 }
-            } else if self.rest_waits < MAX_REST_WAITS {
-                self.rest_waits += 1;
-                return pin!(yield_now()).poll(cx);
+            } else {
+                ready!(self.timer.poll_deadline(&mut self.deadline, REST, cx));
             }
         }
         if let Some(broken) = self.broken.take() {
@@ -199,8 +187,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Engine<IO> {
                 self.is_time_due = true;
                 // While the transport buffers output, as TLS does, its progress is not known. The timers end
                 // a wait of the sending half then: they are watched where bytes are read.
-                if !self.connection.has_output() {
-                    self.write_by = None;
+                if !self.connection.has_output() && !self.is_last_flush() {
+                    self.deadline = None;
                 }
             }
             Err(error) => self.fail(Broken::Io(error)),
@@ -208,25 +196,21 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Engine<IO> {
         Poll::Ready(())
     }
 
-    /// Waits for the transport to accept output, for a sending half. Completes when the caller has to write
-    /// again: at each deadline. The last one breaks the transport.
+    /// Waits for the transport to accept output, for a sending half. Completes when the wait has taken too
+    /// long, which breaks the transport.
     pub(super) fn poll_write_timeout(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let timeouts = self.connection.config().timeouts();
-        let (Some(ping), Some(pong)) = (timeouts.ping, timeouts.pong) else { return Poll::Pending };
-        let deadline = *self.write_by.get_or_insert_with(|| {
+        if self.is_last_flush() {
+            ready!(self.poll_flush_timeout(cx));
+        } else {
+            let timeouts = self.connection.config().timeouts();
+            let (Some(ping), Some(pong)) = (timeouts.ping, timeouts.pong) else {
+                return Poll::Pending;
+            };
             // The timers of the receiving half need at most this time, and a grace.
             let span = ping.saturating_add(pong).saturating_mul(2);
-            WriteDeadline { due: self.timer.tick_after(span), is_suspect: false }
-        });
-        if self.timer.now() < deadline.due {
-            return self.timer.poll(deadline.due, cx);
+            ready!(self.timer.poll_deadline(&mut self.deadline, span, cx));
         }
-        if deadline.is_suspect {
-            self.stop_writing(Broken::TimedOut);
-        } else {
-            let due = self.timer.tick_after(GRACE);
-            self.write_by = Some(WriteDeadline { due, is_suspect: true });
-        }
+        self.stop_writing(Broken::TimedOut);
         Poll::Ready(())
     }
 
@@ -258,23 +242,13 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Engine<IO> {
     }
 
     /// Completes when the last flush has taken too long.
-    fn poll_flush_timeout(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let due = self.flush_deadline();
-        while self.timer.now() < due {
-            ready!(self.timer.poll(due, cx));
-        }
-        Poll::Ready(())
-    }
-
-    /// Returns the end of the time for the last flush, which starts with the first call.
     ///
     /// TLS buffers our Close frame while the peer reads slowly, also if the peer has ended its stream.
     /// [`Timeouts::closing`](websocket_proto::Timeouts::closing) bounds the flush, and [`MAX_FLUSH`] without
     /// that timeout. The time starts when our Close frame is written, as that of the state machine for the
     /// peer's answer and the end of its stream does: the two are not added up.
-    fn flush_deadline(&mut self) -> Duration {
-        let closing = self.connection.config().timeouts().closing;
-        let span = closing.unwrap_or(MAX_FLUSH);
-        *self.flush_by.get_or_insert_with(|| self.timer.tick_after(span))
+    fn poll_flush_timeout(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let span = self.connection.config().timeouts().closing.unwrap_or(MAX_FLUSH);
+        self.timer.poll_deadline(&mut self.deadline, span, cx)
     }
 }
