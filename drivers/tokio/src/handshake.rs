@@ -3,12 +3,11 @@
 use std::fmt;
 use std::future::poll_fn;
 use std::io;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
-use tokio::task::coop::consume_budget;
 use tokio::time::{Instant, timeout};
 use websocket_proto::handshake::{
     AcceptError, Acceptance, Field, Handshake, HandshakeError, Rejection, RequestHead, ServerEvent,
@@ -18,7 +17,7 @@ use websocket_proto::{Config, Input, Negotiated, SharedConfig, Timeouts, Transpo
 
 use crate::buffer;
 use crate::error::Error;
-use crate::timer::Timer;
+use crate::timer::{Deadline, REST, Timer};
 use crate::websocket::WebSocket;
 
 /// The configuration of [`accept`] and [`client`](crate::client): the default one of `websocket-proto` with
@@ -277,8 +276,11 @@ pub(crate) struct Exchange<IO, H> {
     /// [`Timeouts::closing`] of a server.
     closing: Option<Duration>,
     is_shut_down: bool,
-    /// The error of the transport that aborted the handshake.
+    /// The error of the transport: of a read, which aborts the handshake, or of a write, which aborts it when no
+    /// received byte is left. The first error stays.
     io_error: Option<io::Error>,
+    /// The time at which the wait for received bytes ends, after it has begun. `None` after a read.
+    rest_by: Option<Deadline>,
     /// Whether the bytes of the first read may begin an alert of TLS: the peer expects TLS. `None` before
     /// that read.
     is_tls_alert: Option<bool>,
@@ -302,6 +304,7 @@ impl<IO, H: Handshake> Exchange<IO, H> {
             closing: None,
             is_shut_down: false,
             io_error: None,
+            rest_by: None,
             is_tls_alert: None,
         }
     }
@@ -324,12 +327,6 @@ impl<IO, H: Handshake> Exchange<IO, H> {
         let io_error = self.io_error.take().filter(|_| error == HandshakeError::Aborted);
         io_error.map_or(error.into(), Error::Io)
     }
-
-    /// Records that the transport failed.
-    fn fail(&mut self, error: io::Error) {
-        self.handshake.abort();
-        self.io_error.get_or_insert(error);
-    }
 }
 
 impl<IO: AsyncRead + AsyncWrite + Unpin, H: Handshake> Exchange<IO, H> {
@@ -348,14 +345,19 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, H: Handshake> Exchange<IO, H> {
                 return Poll::Ready(Some(event));
             }
             // The peer's bytes are read although the transport accepts none of ours.
-            if let Poll::Ready(Err(error)) = self.poll_write(cx) {
-                ready!(self.poll_fail_write(error, cx));
-                continue;
+            if self.io_error.is_none()
+                && let Poll::Ready(Err(error)) = self.poll_write(cx)
+            {
+                self.io_error = Some(error);
             }
             if matches!(self.handshake.transport(), Transport::Close | Transport::Abort) {
                 let event = self.handshake.receive(&mut self.input);
                 buffer::release(&mut self.input);
                 return Poll::Ready(event);
+            }
+            if self.io_error.is_some() {
+                ready!(self.poll_read_rest(cx));
+                continue;
             }
             if let Some(due) = self.handshake.poll_timeout()
                 && (due <= self.timer.now() || self.timer.poll(due, cx).is_ready())
@@ -387,15 +389,15 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, H: Handshake> Exchange<IO, H> {
         Poll::Ready(Ok(()))
     }
 
-    /// Handles a failed write. A server often responds before it closes the transport: the handshake fails
-    /// when no received byte is left.
-    fn poll_fail_write(&mut self, error: io::Error, cx: &mut Context<'_>) -> Poll<()> {
+    /// Reads what has arrived before a failed write: a server often responds before it closes the transport.
+    /// Aborts the handshake when nothing is left.
+    fn poll_read_rest(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if self.poll_read(cx).is_ready() {
-            return Poll::Ready(());
+            self.rest_by = None;
+        } else {
+            ready!(self.timer.poll_deadline(&mut self.rest_by, REST, cx));
+            self.handshake.abort();
         }
-        // Without cooperative budget, a transport with bytes is pending, too.
-        ready!(pin!(consume_budget()).poll(cx));
-        self.fail(error);
         Poll::Ready(())
     }
 
@@ -405,7 +407,10 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, H: Handshake> Exchange<IO, H> {
                 let first = self.input.unread();
                 self.is_tls_alert.get_or_insert_with(|| may_be_tls_alert(first));
             }
-            Err(error) => self.fail(error),
+            Err(error) => {
+                self.handshake.abort();
+                self.io_error.get_or_insert(error);
+            }
         }
         Poll::Ready(())
     }

@@ -64,6 +64,22 @@ async fn response_is_read_after_a_failed_write() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn response_that_the_runtime_has_not_noticed_at_a_failed_write_is_read() {
+    let script = Script::default();
+    script.fail_writes();
+    let connecting = client(script.clone(), &REQUEST);
+    let mut connecting = pin!(connecting);
+    for part in ["HTTP/1.1 503 Service Unavailable\r\n", "Content-Length: 4\r\n\r\n", "stop"] {
+        for _ in 0..100 {
+            assert!(poll(connecting.as_mut()).is_pending());
+        }
+        script.push(part);
+    }
+    let response = rejection(connecting.await.unwrap_err());
+    assert_eq!((response.status, &*response.body), (503, &b"stop"[..]));
+}
+
 #[tokio::test]
 async fn response_is_read_after_a_write_that_fails_with_the_last_budget() {
     for units in 120..130 {
@@ -93,7 +109,9 @@ async fn transport_that_breaks_before_the_response_is_its_error() {
 
     let script = Script::default();
     script.fail_writes();
-    let Error::Io(error) = error_of_client(&script) else { panic!() };
+    let start = Instant::now();
+    let Err(Error::Io(error)) = client(script, &REQUEST).await else { panic!() };
+    assert!(start.elapsed() <= Duration::from_millis(20), "{:?}", start.elapsed());
     assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
 }
 
@@ -111,8 +129,8 @@ async fn error_of_a_request_outlives_a_transport_that_breaks_during_the_response
     let script = Script::default();
     script.fail_writes();
     script.push("GET / HTTP/1.1\nHost: localhost\r\n\r\n");
-    let accepted = poll(pin!(accept(script.clone())));
-    let Poll::Ready(Err(Error::Handshake(error))) = accepted else { panic!("{accepted:?}") };
+    let accepted = accept(script.clone()).await;
+    let Err(Error::Handshake(error)) = accepted else { panic!("{accepted:?}") };
     assert_ne!(error, HandshakeError::Aborted);
 }
 
