@@ -29,7 +29,7 @@ use crate::websocket::{WebSocket, ping};
 ///
 /// After a failed write, the calls of this half that wait return
 /// [`ConnectionError::Aborted`](websocket_proto::ConnectionError::Aborted) at once. The receiving half first returns
-/// all messages that have arrived, and then the failure. Until then a call that only queues a message, such as
+/// all messages that have arrived, and then, after some milliseconds without bytes, the failure. Until then a call that only queues a message, such as
 /// [`try_feed`](Self::try_feed), succeeds while the output has room.
 ///
 /// # Waiting
@@ -41,7 +41,8 @@ use crate::websocket::{WebSocket, ping};
 /// [`Timeout::Output`](websocket_proto::Timeout::Output), and the connection ends as after a failed write; its
 /// state machine, which did not measure it, has [`Aborted`](websocket_proto::ConnectionError::Aborted). While the
 /// transport accepts bytes, the call waits. If `ping` or `pong` is `None`, a peer that reads nothing blocks the
-/// call without end.
+/// call without end. After a Close frame, the last flush takes at most
+/// [`closing`](websocket_proto::Timeouts::closing), or 10 s without it, and its grace.
 ///
 /// A transport that buffers output, such as TLS, shows progress only when all of it is flushed. Bytes that the
 /// receiving half reads then count as progress, too. A peer that sends and reads nothing therefore blocks the call
