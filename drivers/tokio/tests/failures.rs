@@ -93,6 +93,16 @@ async fn nothing_is_read_after_a_failed_write_and_the_close_frame_of_the_peer() 
 /// The runtime has not processed the events of the socket when the write fails.
 #[tokio::test]
 async fn messages_that_arrive_over_tcp_before_a_failed_write_are_returned() {
+    write_over_tcp_after_the_peer_has_closed().await;
+}
+
+/// Here the runtime processes the events in another thread than the test.
+#[tokio::test(flavor = "multi_thread")]
+async fn messages_that_arrive_over_tcp_on_several_threads_before_a_failed_write_are_returned() {
+    write_over_tcp_after_the_peer_has_closed().await;
+}
+
+async fn write_over_tcp_after_the_peer_has_closed() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let connect = async || {
