@@ -60,7 +60,7 @@ impl Connection {
     /// application that cannot finish a message can only [`close`](Self::close) the connection. The
     /// receiving counterpart is [`Delivery::Chunks`](crate::Delivery::Chunks). If permessage-deflate was
     /// agreed, each piece is compressed and flushed, so that the peer can inflate it at once. The manual has
-    /// a [loop](crate::manual::driving#long-messages-in-pieces) that sends a long message.
+    /// a [loop](crate::manual::pieces) that sends a long message.
     ///
     /// # Errors
     ///
