@@ -1,5 +1,5 @@
-//! A complete echo server with one thread per connection. It loses no message, and bounds the memory of each
-//! connection and all waiting times.
+//! A complete echo server with one thread per connection. While a connection works, it loses no message; it bounds
+//! the memory of each connection and all waiting times.
 
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::thread::{self, Builder};

@@ -239,7 +239,8 @@
 //! [`Event::Failed`](crate::Event::Failed) reports it.
 //!
 //! **After a failed write**, the peer's last messages and its Close may still be readable: write no more, read
-//! and receive until a read fails, finds nothing or the stream ends, then call `abort()`. Report the peer's
+//! and receive until a read fails, finds nothing or the stream ends, or up to a bound, because the peer may
+//! send without end; then call `abort()`. Report the peer's
 //! Close or the failure that was found, and otherwise the error of the write.
 //! [`upload`](super::pieces) and [`recv`](#functions-that-return-a-message) do so.
 //!
@@ -354,8 +355,13 @@
 //!     /// Returns the next message, or `None` when the connection has ended: close the socket then.
 //!     fn recv(&mut self) -> io::Result<Option<Message<'_>>> {
 //!         loop {
-//!             self.connection.handle_timeout(self.origin.elapsed());
-//!             match self.connection.next(&mut self.input) {
+//!             let mut next = self.connection.next(&mut self.input);
+//!             if matches!(next, Next::Write | Next::Read) {
+//!                 // It may queue output or fail the connection.
+//!                 self.connection.handle_timeout(self.origin.elapsed());
+//!                 next = self.connection.next(&mut self.input);
+//!             }
+//!             match next {
 //!                 Next::Message => break,
 //!                 Next::Control => drop(self.connection.receive(&mut self.input)),
 //!                 Next::Write if self.broken.is_none() => {

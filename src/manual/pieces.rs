@@ -20,8 +20,8 @@
 //!     Chunk, CloseCode, Connection, ConnectionError, Event, Fragment, Input, Io, Transport,
 //! };
 //!
-//! /// Sends `source` as one message and closes the connection. Returns whether all of it was sent: it was
-//! /// not if the peer closed before, and `outcome()` then has its code.
+//! /// Sends `source` as one message and closes the connection. Returns whether all was sent
+//! /// and the peer answered with the code 1000; otherwise `outcome()` has the peer's code.
 //! fn upload(
 //!     connection: &mut Connection,
 //!     input: &mut Input<'_>,
@@ -58,8 +58,8 @@
 //!             Transport::Open => {}
 //!             Transport::Drain => drop(socket.shutdown(Shutdown::Write)),
 //!             Transport::Close | Transport::Abort => {
-//!                 let sent = Ok(next.is_none());
-//!                 return connection.error().map_or(sent, |error| Err(io::Error::other(error)));
+//!                 let received = Ok(next.is_none() && is_normal(connection));
+//!                 return connection.error().map_or(received, |error| Err(io::Error::other(error)));
 //!             }
 //!         }
 //!         let longest = Duration::from_millis(match written {
@@ -77,15 +77,22 @@
 //!     };
 //!     // The peer's Close may have arrived before the write failed: see `manual::driving`, "Closing".
 //!     let _ = socket.set_read_timeout(Some(Duration::from_millis(1)));
-//!     while matches!(input.read_from(socket), Ok(Io::Done)) && !input.is_finished() {
+//!     for _ in 0..1000 {
+//!         if !matches!(input.read_from(socket), Ok(Io::Done)) || input.is_finished() {
+//!             break;
+//!         }
 //!         receive(connection, input);
 //!     }
 //!     connection.abort();
 //!     match (connection.outcome(), connection.error()) {
-//!         (Some(end), _) if end.code != CloseCode::ABNORMAL => Ok(end.clean && next.is_none()),
+//!         (Some(end), _) if end.code != CloseCode::ABNORMAL => Ok(next.is_none() && is_normal(connection)),
 //!         (_, Some(ConnectionError::Aborted) | None) => Err(broken),
 //!         (_, Some(error)) => Err(io::Error::other(error)),
 //!     }
+//! }
+//!
+//! fn is_normal(connection: &Connection) -> bool {
+//!     connection.outcome().is_some_and(|end| end.clean && end.code == CloseCode::NORMAL)
 //! }
 //!
 //! fn receive(connection: &mut Connection, input: &mut Input<'_>) {

@@ -107,12 +107,13 @@
 //! A *late* report, after the end of the grace by more than another grace, makes the deadline suspect
 //! again, at most three times.
 //!
-//! **A driver must read and receive within the grace after it reports the time.** Reporting several
-//! times in a row without reading can cut a live connection: for timeouts of 8 s and more, two
+//! **A driver must try to write, read and receive within the grace after it reports the time.** Reporting
+//! several times in a row without that can cut a live connection: for timeouts of 8 s and more, two
 //! reports suffice, one after the deadline and another 1 to 2 s later. Report in the loop that reads,
 //! not in a separate timer that runs while that loop is busy. A task that waits to write and cannot read
-//! reports no time. If the transport accepts nothing for `ping` + `pong`, it calls
-//! [`abort()`](crate::Connection::abort), and the failure is then `Aborted`.
+//! does not report the time: it measures the progress of the output itself. If there is none for
+//! 2 × (`ping` + `pong`) + 1 s, the task calls [`abort()`](crate::Connection::abort), and the failure is then
+//! `Aborted`.
 //!
 //! # What each timeout measures
 //!

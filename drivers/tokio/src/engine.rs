@@ -18,8 +18,8 @@
 //! the connection therefore reads what has arrived, and fails when nothing is left. A call that sends
 //! reads up to the bound above, and in a sending half not at all. If bytes may be left, it returns
 //! the failure, and leaves it to a call that receives to fail the connection. Nothing is left after the
-//! peer's Close frame, after [`REST`](crate::timer::REST) without bytes, or after a number of reads that a
-//! peer reaches only if it still sends.
+//! peer's Close frame, after [`REST`](crate::timer::REST) without bytes, or after more bytes than a socket
+//! buffers, which a peer reaches only if it still sends.
 //!
 //! # Blocked writes of a sending half
 //!
@@ -77,8 +77,9 @@ pub(crate) struct Engine<IO> {
     /// Why the transport is not used any more. It fails the connection: at once, or, for a failed write, when
     /// no received byte is left. The first reason stays.
     broken: Option<Broken>,
-    /// The number of reads after a failed write.
-    rest_reads: u16,
+    /// The number of bytes that were read after a failed write; short reads, and those after a pause, count for
+    /// more.
+    rest_read: usize,
     /// Whether a Close frame of the peer has arrived. No message follows it.
     has_peer_closed: bool,
     pub(crate) peer_close: Option<CloseFrame<'static>>,
@@ -98,7 +99,7 @@ impl<IO> Engine<IO> {
             is_shut_down: false,
             is_failure_taken: false,
             broken: None,
-            rest_reads: 0,
+            rest_read: 0,
             has_peer_closed: false,
             peer_close: None,
             subprotocol: None,

@@ -181,7 +181,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Incoming<IO> {
     /// that says why, call [`respond`](Self::respond): clients of this crate show its text in their error.
     ///
     /// Completes and closes the transport when the client has ended its stream. [`Timeouts::closing`] bounds the
-    /// time to write each 16 KiB and then this wait; without it, a client that stays makes it wait for ever.
+    /// time to write each 16 KiB, then this wait, and then the flush of what TLS buffers; without it, a client
+    /// that stays makes it wait for ever.
     ///
     /// # Errors
     ///

@@ -59,9 +59,9 @@ use crate::split::{Receiver, Sender, split};
 /// [`recv`](Self::recv) has returned the rest. Until then, each call that flushes returns this error, and what
 /// [`feed`](Self::feed) and [`try_feed`](Self::try_feed) queue is lost.
 ///
-/// The first call that completes after the connection has failed returns the failure. After it,
-/// [`recv`](Self::recv) returns the messages that a blocked call has kept, and then `None`; the calls that send
-/// return [`SendError::Closed`].
+/// The first call that waits and completes after the connection has failed returns the failure, but
+/// [`recv`](Self::recv) first returns the messages that a blocked call has kept. After the failure, `recv` returns
+/// those messages, and then `None`; the calls that send return [`SendError::Closed`].
 pub struct WebSocket<IO> {
     pub(crate) engine: Engine<IO>,
     pub(crate) reading: Reading,
@@ -275,7 +275,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
     /// one more for [`recv`](Self::recv), so that two peers that only send do not block each other.
     ///
     /// Bytes that a TLS library buffers are outside the timeouts while the peer still sends. A peer that
-    /// sends and reads nothing then blocks the call; `tokio::time::timeout` bounds it.
+    /// sends and reads nothing then blocks the call until 1 MiB is kept, and from there for `ping` + `pong`;
+    /// `tokio::time::timeout` bounds it earlier.
     ///
     /// # Errors
     ///

@@ -20,9 +20,14 @@ const MAX_SLICES: usize = 64;
 /// The time for the last flush of a connection without a timeout for closing.
 const MAX_FLUSH: Duration = Duration::from_secs(10);
 
-/// The number of reads after a failed write. Those of the bytes in the buffers of a transport are fewer; a peer
-/// that can still send would hold up the failure without end.
-const MAX_REST_READS: u16 = 1024;
+/// The number of bytes that are read after a failed write, more than the buffers of a socket have. A peer that can
+/// still send would hold up the failure without end.
+const MAX_REST: usize = 64 << 20;
+
+/// The number of bytes for which a short read counts, and for which one after a pause does: what has arrived
+/// before a failed write needs few pauses.
+const SHORT_READ: usize = 1 << 10;
+const PAUSED_READ: usize = 64 << 10;
 
 /// Why a transport is not used any more.
 pub(super) enum Broken {
@@ -138,10 +143,11 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Engine<IO> {
 
     /// Reads what has arrived before a failed write. Fails the connection when nothing is left.
     fn poll_read_rest(&mut self, reading: &mut Reading, cx: &mut Context<'_>) -> Poll<()> {
-        if !self.has_failed() && !self.has_peer_closed && self.rest_reads < MAX_REST_READS {
+        if !self.has_failed() && !self.has_peer_closed && self.rest_read < MAX_REST {
             if self.poll_read(reading, cx).is_ready() {
-                self.rest_reads += 1;
-                self.deadline = None;
+                let paused = self.deadline.take().is_some();
+                let least = if paused { PAUSED_READ } else { SHORT_READ };
+                self.rest_read += reading.input.unread().len().max(least);
                 if reading.input.has_unread() || self.has_ended() {
                     return Poll::Ready(());
                 }
