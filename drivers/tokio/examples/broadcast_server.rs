@@ -85,7 +85,7 @@ async fn talk(tcp: TcpStream, peer: SocketAddr, mut room: Room) -> Result<(), Er
             _ = room.stopping.changed() => return socket.close(CloseCode::GOING_AWAY).await,
             post = posts.recv(), if !socket.is_closing() => match post {
                 Ok(post) if post.from == peer => {}
-                // The next `recv` writes all messages that are queued at once. The stop does not wait for `feed`.
+                // The next `recv` writes all messages that are queued at once. A stop interrupts `feed`.
                 Ok(post) => tokio::select! {
                     _ = room.stopping.changed() => return socket.close(CloseCode::GOING_AWAY).await,
                     fed = timeout(PATIENCE, socket.feed(&post.message)) => match fed {

@@ -15,10 +15,10 @@
 //! # Failed writes
 //!
 //! A peer often sends messages and a Close frame before it closes the transport. After a failed write
-//! the connection therefore reads what has arrived, and fails when nothing is left. A call that sends
-//! reads up to the bound above, and in a sending half not at all. If bytes may be left, it returns
-//! the failure, and leaves it to a call that receives to fail the connection. Nothing is left after the
-//! peer's Close frame, after [`REST`](crate::timer::REST) without bytes, or after more bytes than a socket
+//! the connection therefore reads what has arrived, and fails when nothing remains. A call that sends
+//! reads up to the bound above, and in a sending half not at all. If bytes may remain, it returns
+//! the failure, and leaves it to a call that receives to fail the connection. Nothing remains after the
+//! peer's Close frame, after [`READ_TIMEOUT`](crate::timer::READ_TIMEOUT) without bytes, or after more bytes than a socket
 //! buffers, which a peer reaches only if it still sends.
 //!
 //! # Blocked writes of a sending half
@@ -66,7 +66,7 @@ pub(crate) struct Engine<IO> {
     is_time_due: bool,
     /// Whether bytes were written that the transport may still buffer, as TLS does.
     is_unflushed: bool,
-    /// The end of the present wait: for the last flush, for the output in a sending half, or for received bytes
+    /// The end of the current wait: for the last flush, for the output in a sending half, or for received bytes
     /// after a failed write. `None` after progress: the last flush begins with none, since our Close frame was
     /// written or the end of the peer's stream was read.
     deadline: Option<Deadline>,
@@ -75,11 +75,11 @@ pub(crate) struct Engine<IO> {
     /// Whether `take_error` has returned the failure.
     is_failure_taken: bool,
     /// Why the transport is not used any more. It fails the connection: at once, or, for a failed write, when
-    /// no received byte is left. The first reason stays.
+    /// no received byte remains. The first reason is kept.
     broken: Option<Broken>,
     /// The number of bytes that were read after a failed write; short reads, and those after a pause, count for
     /// more.
-    rest_read: usize,
+    remaining_read: usize,
     /// Whether a Close frame of the peer has arrived. No message follows it.
     has_peer_closed: bool,
     pub(crate) peer_close: Option<CloseFrame<'static>>,
@@ -99,7 +99,7 @@ impl<IO> Engine<IO> {
             is_shut_down: false,
             is_failure_taken: false,
             broken: None,
-            rest_read: 0,
+            remaining_read: 0,
             has_peer_closed: false,
             peer_close: None,
             subprotocol: None,
@@ -115,7 +115,7 @@ impl<IO> Engine<IO> {
         self.has_failed() || self.next_failure().is_some()
     }
 
-    /// Returns the failure that a failed write causes when no received byte is left.
+    /// Returns the failure that a failed write causes when no received byte remains.
     fn next_failure(&self) -> Option<ConnectionError> {
         let broken = self.broken.as_ref()?;
         // After the closing handshake it causes none.
@@ -125,7 +125,7 @@ impl<IO> Engine<IO> {
     /// Returns the failure of the connection.
     fn failure(&self) -> Option<ConnectionError> {
         let failure = self.connection.error()?;
-        // The bytes that are left after a failed write may be invalid, which is the failure then.
+        // The remaining bytes after a failed write may be invalid, which is the failure then.
         let broken = self.broken.as_ref().filter(|_| failure == ConnectionError::Aborted);
         Some(broken.map_or(failure, Broken::failure))
     }

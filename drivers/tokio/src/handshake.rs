@@ -17,7 +17,7 @@ use websocket_proto::{Config, Input, Negotiated, SharedConfig, Timeouts, Transpo
 
 use crate::buffer;
 use crate::error::Error;
-use crate::timer::{Deadline, REST, Timer};
+use crate::timer::{Deadline, READ_TIMEOUT, Timer};
 use crate::websocket::WebSocket;
 
 /// The configuration of [`accept`] and [`client`](crate::client): the default one of `websocket-proto` with
@@ -182,7 +182,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Incoming<IO> {
     ///
     /// Completes and closes the transport when the client has ended its stream. [`Timeouts::closing`] bounds the
     /// time to write each 16 KiB, then this wait, and then the flush of what TLS buffers; without it, a client
-    /// that stays makes it wait for ever.
+    /// that keeps its stream open blocks the call for ever.
     ///
     /// # Errors
     ///
@@ -278,10 +278,10 @@ pub(crate) struct Exchange<IO, H> {
     closing: Option<Duration>,
     is_shut_down: bool,
     /// The error of the transport: of a read, which aborts the handshake, or of a write, which aborts it when no
-    /// received byte is left. The first error stays.
+    /// received byte remains. The first error is kept.
     io_error: Option<io::Error>,
     /// The time at which the wait for received bytes ends, after it has begun. `None` after a read.
-    rest_by: Option<Deadline>,
+    read_by: Option<Deadline>,
     /// Whether the bytes of the first read may begin an alert of TLS: the peer expects TLS. `None` before
     /// that read.
     is_tls_alert: Option<bool>,
@@ -305,7 +305,7 @@ impl<IO, H: Handshake> Exchange<IO, H> {
             closing: None,
             is_shut_down: false,
             io_error: None,
-            rest_by: None,
+            read_by: None,
             is_tls_alert: None,
         }
     }
@@ -357,7 +357,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, H: Handshake> Exchange<IO, H> {
                 return Poll::Ready(event);
             }
             if self.io_error.is_some() {
-                ready!(self.poll_read_rest(cx));
+                ready!(self.poll_read_remaining(cx));
                 continue;
             }
             if let Some(due) = self.handshake.poll_timeout()
@@ -391,12 +391,12 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, H: Handshake> Exchange<IO, H> {
     }
 
     /// Reads what has arrived before a failed write: a server often responds before it closes the transport.
-    /// Aborts the handshake when nothing is left.
-    fn poll_read_rest(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    /// Aborts the handshake when nothing remains.
+    fn poll_read_remaining(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if self.poll_read(cx).is_ready() {
-            self.rest_by = None;
+            self.read_by = None;
         } else {
-            ready!(self.timer.poll_deadline(&mut self.rest_by, REST, cx));
+            ready!(self.timer.poll_deadline(&mut self.read_by, READ_TIMEOUT, cx));
             self.handshake.abort();
         }
         Poll::Ready(())

@@ -10,10 +10,10 @@ use tokio::time::{Instant, Sleep, sleep_until};
 /// Longer than any connection. Each system can represent a time that is so much later.
 const MAX_SPAN: Duration = Duration::from_secs(1 << 32);
 
-/// The longest time without bytes before nothing is left to read after a failed write. A transport with bytes
+/// The longest time without bytes before nothing remains to be read after a failed write. A transport with bytes
 /// is pending, too, until the runtime has processed its events or without cooperative budget, however often
 /// it is polled. One turn of the runtime ends that.
-pub(crate) const REST: Duration = Duration::from_millis(10);
+pub(crate) const READ_TIMEOUT: Duration = Duration::from_millis(10);
 
 /// The end of a wait, after it has begun.
 pub(crate) struct Deadline {

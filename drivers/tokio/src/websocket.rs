@@ -54,9 +54,9 @@ use crate::split::{Receiver, Sender, split};
 ///
 /// A write may fail because the peer has closed the transport. What the peer sent before that is received
 /// first: [`recv`](Self::recv) returns the messages, and [`peer_close`](Self::peer_close) the Close frame. A call
-/// that sends receives only as much as it [keeps](Self#memory). If more is left, it returns
+/// that sends receives only as much as it [keeps](Self#memory). If more remains, it returns
 /// [`ConnectionError::Aborted`](websocket_proto::ConnectionError::Aborted), and the connection fails when
-/// [`recv`](Self::recv) has returned the rest. Until then, each call that flushes returns this error, and what
+/// [`recv`](Self::recv) has returned the remaining messages. Until then, each call that flushes returns this error, and what
 /// [`feed`](Self::feed) and [`try_feed`](Self::try_feed) queue is lost.
 ///
 /// The first call that waits and completes after the connection has failed returns the failure, but

@@ -123,7 +123,7 @@ async fn converse(
             biased;
             _ = chat.leaving.changed() => return socket.close(CloseCode::GOING_AWAY).await,
             message = seat.next(), if !socket.is_closing() => match message {
-                // The stop does not wait for `feed`.
+                // A stop interrupts `feed`.
                 Ok(message) => tokio::select! {
                     _ = chat.leaving.changed() => return socket.close(CloseCode::GOING_AWAY).await,
                     fed = timeout(PATIENCE, socket.feed(&message)) => match fed {

@@ -12,7 +12,7 @@ use websocket_proto::{ConnectionError, Timeout, Transport};
 use super::Engine;
 use crate::buffer;
 use crate::reading::Reading;
-use crate::timer::REST;
+use crate::timer::READ_TIMEOUT;
 
 /// The number of buffers of one vectored write.
 const MAX_SLICES: usize = 64;
@@ -20,13 +20,15 @@ const MAX_SLICES: usize = 64;
 /// The time for the last flush of a connection without a timeout for closing.
 const MAX_FLUSH: Duration = Duration::from_secs(10);
 
-/// The number of bytes that are read after a failed write, more than the buffers of a socket have. A peer that can
-/// still send would hold up the failure without end.
-const MAX_REST: usize = 64 << 20;
+/// The maximum number of bytes read after a failed write, more than a socket buffers. Without it, a peer that
+/// continues to send would delay the failure without end.
+const MAX_REMAINING: usize = 64 << 20;
 
-/// The number of bytes for which a short read counts, and for which one after a pause does: what has arrived
-/// before a failed write needs few pauses.
+/// The number of bytes as which a shorter read counts.
 const SHORT_READ: usize = 1 << 10;
+
+/// The number of bytes as which a shorter read after a pause counts: bytes that arrived before the failed write
+/// need few pauses.
 const PAUSED_READ: usize = 64 << 10;
 
 /// Why a transport is not used any more.
@@ -58,7 +60,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Engine<IO> {
         }
     }
 
-    /// Records that a write has failed. Fails the connection if no message can be left to receive.
+    /// Records that a write has failed. Fails the connection if no message can remain.
     #[cold]
     fn stop_writing(&mut self, broken: Broken) {
         if self.has_failed() || self.has_peer_closed {
@@ -113,7 +115,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Engine<IO> {
     /// Makes a turn after all bytes that were read: reports the time, writes the output, and waits for
     /// bytes or for a timer. Completes when the state machine may have changed.
     pub(super) fn poll_turn(&mut self, reading: &mut Reading, cx: &mut Context<'_>) -> Poll<()> {
-        // After a failed write no timer cuts off what is left to receive: `poll_read_rest` bounds it.
+        // After a failed write no timer cuts off the remaining bytes: `poll_read_remaining` bounds it.
         if self.broken.is_none() && self.report_time().is_err() {
             return Poll::Ready(());
         }
@@ -122,7 +124,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Engine<IO> {
             return Poll::Ready(());
         }
         if self.broken.is_some() {
-            return self.poll_read_rest(reading, cx);
+            return self.poll_read_remaining(reading, cx);
         }
         if self.connection.transport() == Transport::Drain && !self.is_shut_down {
             match Pin::new(&mut self.io).poll_shutdown(cx) {
@@ -141,18 +143,18 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Engine<IO> {
         self.poll_timers(cx)
     }
 
-    /// Reads what has arrived before a failed write. Fails the connection when nothing is left.
-    fn poll_read_rest(&mut self, reading: &mut Reading, cx: &mut Context<'_>) -> Poll<()> {
-        if !self.has_failed() && !self.has_peer_closed && self.rest_read < MAX_REST {
+    /// Reads what has arrived before a failed write. Fails the connection when nothing remains.
+    fn poll_read_remaining(&mut self, reading: &mut Reading, cx: &mut Context<'_>) -> Poll<()> {
+        if !self.has_failed() && !self.has_peer_closed && self.remaining_read < MAX_REMAINING {
             if self.poll_read(reading, cx).is_ready() {
                 let paused = self.deadline.take().is_some();
                 let least = if paused { PAUSED_READ } else { SHORT_READ };
-                self.rest_read += reading.input.unread().len().max(least);
+                self.remaining_read += reading.input.unread().len().max(least);
                 if reading.input.has_unread() || self.has_ended() {
                     return Poll::Ready(());
                 }
             } else {
-                ready!(self.timer.poll_deadline(&mut self.deadline, REST, cx));
+                ready!(self.timer.poll_deadline(&mut self.deadline, READ_TIMEOUT, cx));
             }
         }
         if let Some(broken) = self.broken.take() {
