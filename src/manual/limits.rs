@@ -32,5 +32,5 @@
 //!   accepts a message of any size while less than the mark is queued, and buffers hold up to twice
 //!   their content. Its buffer may come from the thread's pool with up to 96 KiB more.
 //! - With `std`, output buffers return to a pool of the thread, which holds less than 1.5 MiB. With
-//!   `deflate`, a second pool of the thread holds less than 2.5 MiB.
+//!   `deflate`, a second pool of the thread holds less than 4.5 MiB.
 //! - The work for a frame does not depend on the amount of queued output.

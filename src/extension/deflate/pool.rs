@@ -5,8 +5,9 @@
 //!
 //! # Bounds
 //!
-//! The pool of a thread keeps at most 4 inflaters (79 KiB each), 4 compressors (135 to 484 KiB each),
-//! and one output buffer of 256 KiB: less than 2.5 MiB. A thread frees its pool when it ends.
+//! The pool of a thread keeps at most 16 inflaters (79 KiB each), 6 compressors (135 to 484 KiB each),
+//! and one output buffer of 256 KiB: less than 4.5 MiB. A codec is created only when the
+//! pool has none that suits. A thread frees its pool when it ends.
 
 use alloc::boxed::Box;
 use alloc::vec;
@@ -15,8 +16,11 @@ use core::cell::{Cell, RefCell};
 
 use super::{Compressor, Inflater, Setting};
 
-const INFLATERS: usize = 4;
-const COMPRESSORS: usize = 4;
+/// An inflater is created for a message only if this many others are in progress on the thread.
+const INFLATERS: usize = 16;
+
+/// Two configurations with three [settings](Setting::new) each.
+const COMPRESSORS: usize = 6;
 
 /// The size in bytes of the output buffer of one step of a codec. Each step costs some microseconds,
 /// because the first references of its output lead into the window (benchmark `deflate`).
