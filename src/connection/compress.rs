@@ -1,19 +1,21 @@
 //! Sent compressed messages (RFC 7692): their payload through a compressor to the frame encoder.
 //!
-//! A compressor with context refers to the messages that the peer received. It is therefore reset if
-//! a message that it made is not sent, and if a compressed message that it did not make is sent. Its
-//! next message then refers to none before it, which is valid in any context.
+//! A compressor with context refers to the messages that the peer received. The connection therefore
+//! gives it back if a message that it made is not sent, and if a compressed message that it did not make is
+//! sent. The next message then refers to none before it, which is valid in any context.
 
+use alloc::borrow::Cow;
 use alloc::boxed::Box;
 
 use super::Connection;
+use super::deflate::OutgoingCodec;
 use super::segment::Payload;
-use crate::extension::deflate::{Compressor, EMPTY, FLUSH_END, Setting, pool, without_flush_end};
+use crate::extension::deflate::{Broken, Compressor, EMPTY, Setting, pool};
 use crate::frame::ReservedBits;
 use crate::{Chunk, Fragment, MessageType, Outgoing, PreparedMessage, SendError, Unsent};
 
 /// The number of bytes by which the first message of a context may grow, so that the next ones can
-/// refer to it: a short text that repeats nothing grows by as many.
+/// refer to it. A short text without repetitions grows by 2 bytes.
 const FIRST_GROWTH: usize = 2;
 
 /// RFC 7692, section 6: the first frame of a compressed message has RSV1.
@@ -84,48 +86,44 @@ impl Connection {
         } else {
             payload.len() - 1
         };
-        let max = max + FLUSH_END.len();
-        let sent = match compressor.compress(payload, &mut scratch, max).map(without_flush_end) {
-            Some(Some(compressed)) => self
-                .queue_payload(
-                    message_type,
-                    Fragment::Whole,
-                    COMPRESSED,
-                    Payload::Copied(&compressed),
-                )
-                .map(|()| true),
-            Some(None) => {
-                self.fail_internally("a flush ends with an empty block");
-                Err(SendError::Closed)
+        let sent = match compressor.compress(payload, true, &mut scratch, max) {
+            Ok(Some(compressed)) => {
+                let payload = Payload::Copied(&compressed);
+                let whole = Fragment::Whole;
+                self.queue_payload(message_type, whole, COMPRESSED, payload).map(|()| true)
             }
-            None => Ok(false),
+            Ok(None) => Ok(false),
+            Err(broken) => Err(self.fail_compressor(broken)),
         };
         pool::give_scratch(scratch);
-        if sent != Ok(true) && self.outgoing_context_takeover() {
-            compressor.reset();
+        if sent == Ok(true) {
+            self.give_compressor(compressor);
+        } else {
+            pool::give_compressor(compressor);
+            self.release_deflate();
         }
-        self.give_compressor(compressor);
         sent
     }
 
-    /// Queues a prepared message in a compressed encoding that all connections with the same window
+    /// Queues a prepared message in a compressed encoding that all connections with the same setting
     /// share.
     fn queue_compressed_prepared(&mut self, prepared: &PreparedMessage) -> Result<bool, SendError> {
         let len = prepared.payload().len();
         let Some(window_bits) = self.window_bits_for(len) else { return Ok(false) };
         let setting = Setting::new(&self.deflate_config(), window_bits, len);
-        let Some(encoded) = prepared.compressed(setting) else { return Ok(false) };
+        let encoded = match prepared.compressed(setting) {
+            Ok(Some(encoded)) => encoded,
+            Ok(None) => return Ok(false),
+            Err(broken) => return Err(self.fail_compressor(broken)),
+        };
         self.queue_prepared(prepared.message_type(), COMPRESSED, encoded)?;
         // The peer's context now has a message that the compressor did not make.
-        if let Some(compressor) = self.deflate.as_mut().and_then(|state| state.compressor.as_mut())
-        {
-            compressor.reset();
-        }
+        self.discard_compressor();
         Ok(true)
     }
 
-    /// Queues a piece of a compressed message. Returns `false`, and queues nothing, if the message is
-    /// not compressed. The first piece decides.
+    /// Queues a piece of a compressed message, so that the peer can inflate it at once. Returns `false`,
+    /// and queues nothing, if the message is not compressed. The first piece decides.
     pub(super) fn queue_compressed_chunk(&mut self, chunk: &Chunk<'_>) -> Result<bool, SendError> {
         let (message_type, fragment) = (chunk.payload.message_type(), chunk.fragment);
         let payload = chunk.payload.as_bytes();
@@ -134,64 +132,44 @@ impl Connection {
             Fragment::First => {
                 let Some(window_bits) = self.outgoing_window_bits() else { return Ok(false) };
                 let compressor = self.take_compressor(window_bits, usize::MAX);
-                let state = self.deflate_state();
-                state.compressor = Some(compressor);
-                state.is_compressing = true;
-            }
-            Fragment::Middle | Fragment::Last if !self.is_compressing_message() => {
-                return Ok(false);
+                self.deflate_state().outgoing = OutgoingCodec::Message(compressor);
             }
             Fragment::Middle | Fragment::Last => {}
         }
-        let sent = self.queue_flushed(message_type, fragment, payload);
-        if fragment.ends()
-            && let Some(state) = &mut self.deflate
-        {
-            state.is_compressing = false;
-            if let Some(compressor) = state.compressor.take() {
-                self.give_compressor(compressor);
+        let Some(OutgoingCodec::Message(compressor)) =
+            self.deflate.as_mut().map(|deflate| &mut deflate.outgoing)
+        else {
+            return Ok(false);
+        };
+        let mut scratch = pool::take_scratch();
+        let compressed = match (payload, fragment.ends()) {
+            // A second flush without new input has no output.
+            ([], true) => Ok(Some(Cow::Borrowed(&EMPTY[..]))),
+            ([], false) => Ok(Some(Cow::Borrowed(&[][..]))),
+            (payload, ends) => compressor.compress(payload, ends, &mut scratch, usize::MAX),
+        };
+        let sent = match compressed {
+            Ok(Some(compressed)) => {
+                let payload = Payload::Copied(&compressed);
+                self.queue_payload(message_type, fragment, COMPRESSED, payload)
             }
+            Ok(None) => Err(self.fail_compressor(Broken("no result exceeds `usize::MAX`"))),
+            Err(broken) => Err(self.fail_compressor(broken)),
+        };
+        pool::give_scratch(scratch);
+        if fragment.ends()
+            && let Some(compressor) =
+                self.deflate.as_mut().and_then(|state| state.take_compressor())
+        {
+            self.give_compressor(compressor);
         }
         sent.map(|()| true)
     }
 
-    /// Compresses and queues a piece of a message, so that the peer can inflate it at once.
-    fn queue_flushed(
-        &mut self,
-        message_type: MessageType,
-        fragment: Fragment,
-        payload: &[u8],
-    ) -> Result<(), SendError> {
-        if payload.is_empty() {
-            // A second flush without new input has no output.
-            let payload: &[u8] = if fragment.ends() { &EMPTY } else { &[] };
-            let payload = Payload::Copied(payload);
-            return self.queue_payload(message_type, fragment, COMPRESSED, payload);
-        }
-        let compressor = self.deflate.as_mut().and_then(|deflate| deflate.compressor.take());
-        let Some(mut compressor) = compressor else {
-            self.fail_internally("a message in progress has its compressor");
-            return Err(SendError::Closed);
-        };
-        let mut scratch = pool::take_scratch();
-        let compressed = compressor.compress(payload, &mut scratch, usize::MAX);
-        let compressed =
-            if fragment.ends() { compressed.and_then(without_flush_end) } else { compressed };
-        let sent = match compressed {
-            Some(compressed) => {
-                let payload = Payload::Copied(&compressed);
-                self.queue_payload(message_type, fragment, COMPRESSED, payload)
-            }
-            None => {
-                self.fail_internally(
-                    "without a maximum, the codec compresses and flushes any payload",
-                );
-                Err(SendError::Closed)
-            }
-        };
-        pool::give_scratch(scratch);
-        self.deflate_state().compressor = Some(compressor);
-        sent
+    #[cold]
+    fn fail_compressor(&mut self, Broken(invariant): Broken) -> SendError {
+        self.fail_internally(invariant);
+        SendError::Closed
     }
 
     /// Returns whether a message of `len` bytes is compressed, if that makes it smaller.
@@ -214,7 +192,8 @@ impl Connection {
     }
 
     fn is_compressing_message(&self) -> bool {
-        self.deflate.as_ref().is_some_and(|deflate| deflate.is_compressing)
+        let deflate = self.deflate.as_ref();
+        deflate.is_some_and(|deflate| matches!(deflate.outgoing, OutgoingCodec::Message(_)))
     }
 
     /// Returns whether the compressor is kept between messages.
@@ -225,12 +204,10 @@ impl Connection {
                 .is_some_and(|agreed| agreed.has_context_takeover(self.machine.role()))
     }
 
-    /// Returns the compressor with context, or one without for a message of `len` bytes; `usize::MAX`
-    /// if the length is unknown.
+    /// Takes the compressor with context, or one without for a message of `len` bytes; `usize::MAX` if the
+    /// length is unknown.
     fn take_compressor(&mut self, window_bits: u8, len: usize) -> Box<Compressor> {
-        if let Some(compressor) =
-            self.deflate.as_mut().and_then(|deflate| deflate.compressor.take())
-        {
+        if let Some(compressor) = self.deflate.as_mut().and_then(|state| state.take_compressor()) {
             return compressor;
         }
         // The context does not end with the message.
@@ -238,31 +215,13 @@ impl Connection {
         pool::take_compressor(Setting::new(&self.deflate_config(), window_bits, len))
     }
 
+    /// Keeps the compressor of a message that was sent if the next message may refer to it.
     fn give_compressor(&mut self, compressor: Box<Compressor>) {
         if self.outgoing_context_takeover() {
-            self.deflate_state().compressor = Some(compressor);
+            self.deflate_state().outgoing = OutgoingCodec::Context(compressor);
         } else {
             pool::give_compressor(compressor);
             self.release_deflate();
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{Config, ConnectionError, Deflate, DeflateParameters, Negotiated};
-
-    #[test]
-    #[cfg_attr(debug_assertions, should_panic(expected = "has its compressor"))]
-    fn lost_compressor_fails_the_connection() {
-        static CONFIG: Config = Config::new().with_deflate(Deflate::new());
-        let negotiated = Negotiated::new().with_deflate_parameters(DeflateParameters::new());
-        let mut connection = Connection::server(&CONFIG, &negotiated);
-        connection.send_chunk(Chunk::new("a", Fragment::First)).unwrap();
-        connection.deflate_state().compressor = None;
-        let unsent = connection.send_chunk(Chunk::new("b", Fragment::Last)).unwrap_err();
-        assert_eq!(unsent.error, SendError::Closed);
-        assert_eq!(connection.error(), Some(ConnectionError::Internal));
     }
 }

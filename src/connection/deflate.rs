@@ -7,20 +7,28 @@ use super::Connection;
 use crate::extension::deflate::{Compressor, Inflater, Window, pool};
 use crate::{Deflate, DeflateParameters, Event, Role};
 
-/// The state of permessage-deflate: codecs within a message, with context takeover also between
-/// messages, and an event that is ready. Allocated only while there is any of it.
+/// The state of permessage-deflate: the codecs of the messages in progress, contexts that are kept between
+/// messages, and an event that `next` has found. Allocated only while there is any of it.
 #[derive(Default)]
 pub(super) struct DeflateState {
     /// The inflater of the incoming message in progress.
     pub(super) inflater: Option<Box<Inflater>>,
     /// The context of the peer between its messages.
     pub(super) window: Window,
-    /// The compressor with context, or that of the outgoing message in progress.
-    pub(super) compressor: Option<Box<Compressor>>,
-    /// Whether the outgoing message in progress is compressed.
-    pub(super) is_compressing: bool,
+    pub(super) outgoing: OutgoingCodec,
     /// An event that `next` has found and `receive` has not returned.
     pub(super) ready: Option<Event<'static>>,
+}
+
+/// The compressor that a connection owns.
+#[derive(Default)]
+pub(super) enum OutgoingCodec {
+    #[default]
+    None,
+    /// No message is in progress. The next one may refer to those before it.
+    Context(Box<Compressor>),
+    /// A compressed message is in progress.
+    Message(Box<Compressor>),
 }
 
 impl Drop for DeflateState {
@@ -33,7 +41,7 @@ impl Drop for DeflateState {
 impl DeflateState {
     fn is_needed(&self) -> bool {
         self.inflater.is_some()
-            || self.compressor.is_some()
+            || !matches!(self.outgoing, OutgoingCodec::None)
             || self.ready.is_some()
             || !self.window.is_empty()
     }
@@ -44,9 +52,18 @@ impl DeflateState {
         }
     }
 
+    /// Takes the compressor out.
+    pub(super) fn take_compressor(&mut self) -> Option<Box<Compressor>> {
+        match core::mem::take(&mut self.outgoing) {
+            OutgoingCodec::None => None,
+            OutgoingCodec::Context(compressor) | OutgoingCodec::Message(compressor) => {
+                Some(compressor)
+            }
+        }
+    }
+
     fn discard_compressor(&mut self) {
-        self.is_compressing = false;
-        if let Some(compressor) = self.compressor.take() {
+        if let Some(compressor) = self.take_compressor() {
             pool::give_compressor(compressor);
         }
     }
@@ -74,7 +91,7 @@ impl Connection {
         }
     }
 
-    /// Drops the compressor, because no message follows.
+    /// Drops the compressor: no message follows, or the next one must refer to none before it.
     pub(super) fn discard_compressor(&mut self) {
         if let Some(deflate) = &mut self.deflate {
             deflate.discard_compressor();

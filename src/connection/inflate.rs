@@ -10,7 +10,7 @@ use alloc::boxed::Box;
 use core::mem;
 
 use super::Connection;
-use crate::extension::deflate::{Inflater, Progress, Window, pool};
+use crate::extension::deflate::{Broken, Inflater, Progress, Window, pool};
 use crate::session::Piece;
 use crate::{ConnectionError, Event, Limit, Violation};
 
@@ -58,15 +58,18 @@ impl Connection {
             && !is_corrupt
             && self.machine.is_compressed_next(unread)
         {
-            let mut progress = Progress::default();
+            let mut progress = Ok(Progress::default());
             ends = self.machine.consume_compressed(unread, MAX_INPUT, |payload| {
                 progress = inflater.inflate_ahead(payload, output);
-                progress.consumed
+                progress.map_or(0, |progress| progress.consumed)
             });
-            if progress.broken {
-                self.fail_internally("the inflater keeps its invariants");
-                return None;
-            }
+            let progress = match progress {
+                Ok(progress) => progress,
+                Err(Broken(invariant)) => {
+                    self.fail_internally(invariant);
+                    return None;
+                }
+            };
             // Within a message, a stream after a block with BFINAL set may refer to the whole window.
             // After the message, only the context is needed.
             let needed = if ends { self.incoming_context() } else { Some(Window::MAX) };

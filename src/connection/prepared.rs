@@ -1,14 +1,14 @@
 //! Messages that are encoded once and sent to many connections.
 
 #[cfg(feature = "deflate")]
-use alloc::sync::Arc;
+use alloc::{borrow::Cow, boxed::Box, sync::Arc};
 #[cfg(feature = "deflate")]
 use std::sync::OnceLock;
 
 use bytes::{BufMut, Bytes, BytesMut};
 
 #[cfg(feature = "deflate")]
-use crate::extension::deflate::{FLUSH_END, Setting, pool, without_flush_end};
+use crate::extension::deflate::{Broken, Setting, pool};
 use crate::frame::{FrameHeader, ReservedBits};
 use crate::{Message, MessageType};
 
@@ -17,8 +17,8 @@ use crate::{Message, MessageType};
 /// Server connections share the encoded frame if it has at least 2 KiB. A shorter frame is
 /// copied, which is cheaper than reference counting (benchmark `connection`). A client copies the
 /// payload and masks it with its own key. The message is always sent in one frame. If
-/// permessage-deflate was agreed, it is compressed once for each window size, with the level of the
-/// connection that is first. Clones share the payload and the encoded frames.
+/// permessage-deflate was agreed, it is compressed once for each setting of the connections: window,
+/// level, and memory level. Clones share the payload and the encoded frames.
 ///
 /// ```
 /// use websocket_proto::{Config, Connection, Negotiated, PreparedMessage};
@@ -37,9 +37,8 @@ use crate::{Message, MessageType};
 pub struct PreparedMessage {
     message_type: MessageType,
     encoded: Encoded,
-    /// The compressed encodings, by window bits from 9 on; `None` if they are not smaller.
     #[cfg(feature = "deflate")]
-    compressed: Arc<[OnceLock<Option<Encoded>>; 7]>,
+    compressed: Arc<OnceLock<Compressed>>,
 }
 
 /// An encoding of a message.
@@ -49,6 +48,16 @@ pub(super) struct Encoded {
     frame: Bytes,
     /// The payload in `frame`.
     payload: Bytes,
+}
+
+/// A compressed encoding, and the list of those with other settings.
+#[cfg(feature = "deflate")]
+#[derive(Debug)]
+struct Compressed {
+    setting: Setting,
+    /// `None` if it is not smaller.
+    encoded: Result<Option<Encoded>, Broken>,
+    next: Box<OnceLock<Self>>,
 }
 
 impl Encoded {
@@ -104,27 +113,31 @@ impl PreparedMessage {
         &self.encoded
     }
 
-    /// Returns the compressed encoding with this setting, or `None` if it is not smaller. The first
-    /// call for a window compresses the message, without context.
+    /// Returns the compressed encoding with this setting, or `None` if it is not smaller. The first call
+    /// for a setting compresses the message, without context.
     #[cfg(feature = "deflate")]
-    pub(super) fn compressed(&self, setting: Setting) -> Option<&Encoded> {
-        let index = setting.window_bits().checked_sub(9);
-        let slot = index.and_then(|index| self.compressed.get(usize::from(index)));
-        debug_assert!(slot.is_some(), "the window of a compressor has 9 to 15 bits");
-        slot?.get_or_init(|| self.compress(setting)).as_ref()
+    pub(super) fn compressed(&self, setting: Setting) -> Result<Option<&Encoded>, Broken> {
+        let mut next = &*self.compressed;
+        loop {
+            let compressed = next.get_or_init(|| self.compress(setting));
+            if compressed.setting == setting {
+                return compressed.encoded.as_ref().map(Option::as_ref).map_err(|broken| *broken);
+            }
+            next = &compressed.next;
+        }
     }
 
     #[cfg(feature = "deflate")]
-    fn compress(&self, setting: Setting) -> Option<Encoded> {
+    fn compress(&self, setting: Setting) -> Compressed {
         let (mut compressor, mut scratch) = (pool::take_compressor(setting), pool::take_scratch());
-        let max = self.payload().len() + FLUSH_END.len() - 1;
-        let compressed = compressor.compress(self.payload(), &mut scratch, max);
-        let encoded = compressed
-            .and_then(without_flush_end)
-            .map(|payload| Encoded::new(self.message_type, ReservedBits::RSV1, &payload));
+        let max = self.payload().len() - 1;
+        let compressed = compressor.compress(self.payload(), true, &mut scratch, max);
+        let encode =
+            |payload: Cow<'_, [u8]>| Encoded::new(self.message_type, ReservedBits::RSV1, &payload);
+        let encoded = compressed.map(|compressed| compressed.map(encode));
         pool::give_scratch(scratch);
         pool::give_compressor(compressor);
-        encoded
+        Compressed { setting, encoded, next: Box::default() }
     }
 }
 

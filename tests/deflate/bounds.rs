@@ -410,6 +410,43 @@ fn messages_of_two_configurations_create_no_codec() {
 }
 
 #[test]
+fn message_that_does_not_shrink_creates_no_codec() {
+    for level in [1, 6] {
+        let config = Config::new().with_deflate(Deflate::new().with_level(level));
+        let mut server = endpoint(Role::Server, config, no_takeover());
+        // The output buffer of the codec is full before the message ends.
+        let message = Message::from(noise(262_140));
+        let mut exchange = |compress| {
+            let sent =
+                if compress { server.send(&message) } else { server.send_uncompressed(&message) };
+            sent.unwrap();
+            discard_output(&mut server);
+        };
+        exchange(true);
+        let [tried, not_tried] = [true, false].map(|compress| measure(|| exchange(compress)));
+        assert_eq!(tried, not_tried, "level {level}: allocations, held and peak bytes");
+    }
+}
+
+#[test]
+fn compressor_without_context_is_not_kept() {
+    let no_message: fn(&mut Connection) = |_| {};
+    let noise_alone: fn(&mut Connection) = |server| server.send(noise(1000)).unwrap();
+    let prepared_last: fn(&mut Connection) = |server| {
+        server.send(json(1000)).unwrap();
+        server.send(&PreparedMessage::new(json(1000))).unwrap();
+    };
+    let owned = [no_message, noise_alone, prepared_last].map(|send| {
+        let config = Config::new().with_deflate(Deflate::new().with_outgoing_context_takeover());
+        let mut server = endpoint(Role::Server, config, DeflateParameters::new());
+        send(&mut server);
+        discard_output(&mut server);
+        heap_of(server)
+    });
+    assert!(owned.iter().all(|one| *one == owned[0]), "{owned:?}");
+}
+
+#[test]
 fn pool_of_codecs_is_bounded() {
     let begun = compressed(json(100_000).as_bytes());
     let begin = |level, memory_level| {

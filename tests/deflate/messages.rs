@@ -341,6 +341,23 @@ fn messages_of_any_length_arrive() {
 }
 
 #[test]
+fn prepared_message_has_the_encoding_of_each_setting() {
+    let message = json(5000);
+    let prepared = PreparedMessage::new(message.as_str());
+    let settings = [(1, 15), (9, 15), (1, 9), (9, 9), (1, 15)];
+    for (level, window_bits) in settings {
+        let deflate = Deflate::new().with_level(level).with_outgoing_window_bits(window_bits);
+        let config = Config::new().with_deflate(deflate);
+        let sender = || endpoint(Role::Server, config.clone(), DeflateParameters::new());
+        let (mut own, mut shared) = (sender(), sender());
+        own.send(message.as_str()).unwrap();
+        shared.send(&prepared).unwrap();
+        let (own, shared) = (take_output(&mut own), take_output(&mut shared));
+        assert!(own == shared, "level {level}, {window_bits} bits");
+    }
+}
+
+#[test]
 fn prepared_message_is_sent_in_one_frame_by_both_roles() {
     for role in ROLES {
         let config = Config::new().with_deflate(Deflate::new()).with_max_fragment(100);

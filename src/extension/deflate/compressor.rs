@@ -5,15 +5,17 @@ use alloc::vec::Vec;
 
 use zlib_rs::{DeflateConfig, DeflateFlush, Method, Strategy};
 
-use super::Deflate;
+use super::{Broken, Deflate};
 
 /// The end of each flush: an empty stored block, without its first byte. It is removed from the end of
 /// a message.
-pub(crate) const FLUSH_END: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
+pub(super) const FLUSH_END: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
 
 /// An empty message after a flush: the first byte of an empty stored block (RFC 7692, section
 /// 7.2.3.6).
 pub(crate) const EMPTY: [u8; 1] = [0x00];
+
+const NO_END: Broken = Broken("a flush ends with an empty block");
 
 /// The parameters of a compressor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,10 +45,6 @@ impl Setting {
             level: deflate.level(),
             memory_level: deflate.memory_level().unwrap_or(memory_level),
         }
-    }
-
-    pub(crate) const fn window_bits(self) -> u8 {
-        self.window_bits
     }
 }
 
@@ -84,58 +82,65 @@ impl Compressor {
         self.codec.reset();
     }
 
-    /// Compresses `input` and flushes, so that the peer can inflate all of it. The result ends with
-    /// [`FLUSH_END`]; it is in `scratch` if it fits there. Returns `None` if it exceeds `max` bytes;
-    /// the compressor must then be [reset](Self::reset).
+    /// Compresses `input` and flushes, so that the peer can inflate all of it. If the message ends with
+    /// `input`, the end of the flush is removed (RFC 7692, section 7.2.1). The result is in `scratch` if
+    /// it fits there.
+    ///
+    /// Returns `None` if the result exceeds `max` bytes; the compressor must then be [reset](Self::reset).
     ///
     /// `input` must not be empty after another flush: the codec would produce nothing.
     pub(crate) fn compress<'s>(
         &mut self,
         input: &[u8],
+        ends: bool,
         scratch: &'s mut [u8],
         max: usize,
-    ) -> Option<Cow<'s, [u8]>> {
+    ) -> Result<Option<Cow<'s, [u8]>>, Broken> {
+        let removed: &[u8] = if ends { &FLUSH_END } else { &[] };
+        let max = max.saturating_add(removed.len());
         let (mut remaining, mut output) = (input, Vec::new());
         loop {
-            let (consumed, produced) = (self.codec.total_in(), self.codec.total_out());
-            let status = self.codec.compress(remaining, scratch, DeflateFlush::SyncFlush);
-            debug_assert!(status.is_ok(), "the codec has no invalid states");
-            status.ok()?;
-            let consumed = (self.codec.total_in() - consumed) as usize;
-            let produced = (self.codec.total_out() - produced) as usize;
-            remaining = remaining.get(consumed..)?;
+            let (consumed, produced) = self.flush(remaining, scratch)?;
+            remaining = remaining.get(consumed..).ok_or(Broken::OUT_OF_BOUNDS)?;
             // Output that fills the buffer exactly is flushed once more, which adds an empty block.
             let complete = produced < scratch.len();
             if output.len() + produced > max {
                 if !complete {
-                    // The codec may be inside a block, which its reset would not end: at level 1, the
-                    // next message would continue the block.
-                    *self = Self::new(self.setting);
+                    self.end_block(scratch)?;
                 }
-                return None;
+                return Ok(None);
             }
             if complete && output.is_empty() {
-                return scratch.get(..produced).map(Cow::Borrowed);
+                let compressed = scratch.get(..produced).ok_or(Broken::OUT_OF_BOUNDS)?;
+                return compressed.strip_suffix(removed).map(Cow::Borrowed).map(Some).ok_or(NO_END);
             }
-            output.extend_from_slice(scratch.get(..produced)?);
+            output.extend_from_slice(scratch.get(..produced).ok_or(Broken::OUT_OF_BOUNDS)?);
             if complete {
-                return Some(Cow::Owned(output));
+                let len = output.strip_suffix(removed).ok_or(NO_END)?.len();
+                output.truncate(len);
+                return Ok(Some(Cow::Owned(output)));
             }
         }
     }
-}
 
-/// Removes [`FLUSH_END`] from the end of a compressed message (RFC 7692, section 7.2.1). Returns `None`
-/// if the message does not end so: it was not flushed.
-pub(crate) fn without_flush_end(compressed: Cow<'_, [u8]>) -> Option<Cow<'_, [u8]>> {
-    let len = compressed.strip_suffix(&FLUSH_END).map(<[u8]>::len);
-    debug_assert!(len.is_some(), "a flush ends with an empty block");
-    match compressed {
-        Cow::Borrowed(bytes) => bytes.get(..len?).map(Cow::Borrowed),
-        Cow::Owned(mut bytes) => {
-            bytes.truncate(len?);
-            Some(Cow::Owned(bytes))
+    /// Compresses `input` and flushes, as far as the output has room. Returns the numbers of bytes that were
+    /// consumed and produced.
+    fn flush(&mut self, input: &[u8], output: &mut [u8]) -> Result<(usize, usize), Broken> {
+        let (consumed, produced) = (self.codec.total_in(), self.codec.total_out());
+        let status = self.codec.compress(input, output, DeflateFlush::SyncFlush);
+        if status.is_err() {
+            return Err(Broken("the codec has no invalid states"));
         }
+        let consumed = (self.codec.total_in() - consumed) as usize;
+        let produced = (self.codec.total_out() - produced) as usize;
+        Ok((consumed, produced))
+    }
+
+    /// Ends the block in which the codec is, and drops the output. A reset does not end it: at level 1,
+    /// the next message would continue the block.
+    fn end_block(&mut self, scratch: &mut [u8]) -> Result<(), Broken> {
+        while self.flush(&[], scratch)?.1 == scratch.len() {}
+        Ok(())
     }
 }
 
@@ -166,8 +171,9 @@ mod tests {
             let [suited, longest] =
                 [suited, Setting { window_bits: 15, ..suited }].map(|setting| {
                     let mut scratch = [0; 8192];
-                    let compressed = Compressor::new(setting).compress(&payload, &mut scratch, len);
-                    compressed.expect("half of the payload is repeated").into_owned()
+                    let compressed =
+                        Compressor::new(setting).compress(&payload, true, &mut scratch, len);
+                    compressed.unwrap().expect("half of the payload is repeated").into_owned()
                 });
             assert_eq!(suited, longest, "{len}");
         }

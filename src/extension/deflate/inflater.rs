@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use zlib_rs::{Inflate, InflateFlush, Status};
 
-use super::FLUSH_END;
+use super::{Broken, FLUSH_END};
 
 /// An empty stored block.
 const EMPTY_BLOCK: [u8; 5] = [0x00, 0x00, 0x00, 0xff, 0xff];
@@ -27,16 +27,6 @@ pub(crate) struct Progress {
     pub(crate) remembered: usize,
     /// Whether the next bytes of the input are corrupt.
     pub(crate) corrupt: bool,
-    /// Whether an invariant of this crate does not hold.
-    pub(crate) broken: bool,
-}
-
-impl Progress {
-    /// Reports that an invariant of this crate does not hold. Panics in debug builds.
-    fn broken(self, invariant: &str) -> Self {
-        debug_assert!(false, "{invariant}");
-        Self { broken: true, ..self }
-    }
 }
 
 /// The last bytes that were inflated, to which a sender may refer: at most 32 KiB.
@@ -160,39 +150,41 @@ impl Inflater {
 
     /// Inflates like [`inflate`](Self::inflate), but does not report the last byte as consumed while
     /// output is pending. The next input then begins with this byte.
-    pub(crate) fn inflate_ahead(&mut self, input: &[u8], output: &mut [u8]) -> Progress {
+    pub(crate) fn inflate_ahead(
+        &mut self,
+        input: &[u8],
+        output: &mut [u8],
+    ) -> Result<Progress, Broken> {
         let before = usize::from(mem::take(&mut self.holds_last_byte));
-        let Some(after) = input.get(before..) else {
-            return Progress::default().broken("the last byte was not consumed");
-        };
-        let progress = self.inflate(after, output);
+        let after = input.get(before..).ok_or(Broken("the last byte was not consumed"))?;
+        let progress = self.inflate(after, output)?;
         let consumed = before + progress.consumed;
         self.holds_last_byte =
             consumed > 0 && consumed == input.len() && progress.produced == output.len();
-        Progress { consumed: consumed - usize::from(self.holds_last_byte), ..progress }
+        Ok(Progress { consumed: consumed - usize::from(self.holds_last_byte), ..progress })
     }
 
     /// Inflates `input` into `output`, up to the end of either. While the message continues, call
     /// [`remember`](Self::remember) with the output that is not remembered before the next call.
-    fn inflate(&mut self, input: &[u8], output: &mut [u8]) -> Progress {
+    fn inflate(&mut self, input: &[u8], output: &mut [u8]) -> Result<Progress, Broken> {
         let mut progress = Progress::default();
         loop {
             let (Some(input), Some(output)) =
                 (input.get(progress.consumed..), output.get_mut(progress.produced..))
             else {
-                return progress.broken("the codec stays within its input and its output");
+                return Err(Broken::OUT_OF_BOUNDS);
             };
             match self.state {
                 State::Stream => {}
                 State::Start | State::Resumed | State::Final
                     if input.is_empty() || output.is_empty() =>
                 {
-                    return progress;
+                    return Ok(progress);
                 }
                 State::Resumed => self.state = State::Stream,
                 State::Start | State::Final => {
                     if !self.restart() {
-                        return progress.broken("a raw stream accepts any dictionary");
+                        return Err(Broken("a raw stream accepts any dictionary"));
                     }
                 }
             }
@@ -203,13 +195,11 @@ impl Inflater {
             progress.produced += produced;
             progress.corrupt = status.is_err();
             if status != Ok(Status::StreamEnd) {
-                return progress;
+                return Ok(progress);
             }
             // RFC 7692, section 7.2.3.4: blocks with BFINAL set are allowed, and others may follow.
             self.state = State::Final;
-            let Some(new) = output.get(..produced) else {
-                return progress.broken("the codec stays within its output");
-            };
+            let new = output.get(..produced).ok_or(Broken::OUT_OF_BOUNDS)?;
             self.remember(new, Window::MAX);
             progress.remembered = progress.produced;
         }
@@ -283,7 +273,7 @@ mod tests {
     use alloc::vec;
     use alloc::vec::Vec;
 
-    use super::super::{Compressor, Deflate, EMPTY, Setting, without_flush_end};
+    use super::super::{Compressor, Deflate, EMPTY, Setting};
     use super::*;
 
     const TEXT: &str = "a message, a longer message, and the longest message of all: {\"id\":17}";
@@ -294,8 +284,8 @@ mod tests {
 
     fn compress(compressor: &mut Compressor, payload: &[u8]) -> Vec<u8> {
         let mut scratch = vec![0; 1 << 16];
-        let compressed = compressor.compress(payload, &mut scratch, usize::MAX).unwrap();
-        without_flush_end(compressed).unwrap().into_owned()
+        let compressed = compressor.compress(payload, true, &mut scratch, usize::MAX);
+        compressed.unwrap().expect("no maximum").into_owned()
     }
 
     /// Inflates a whole message.
@@ -306,7 +296,7 @@ mod tests {
     ) -> Result<Vec<u8>, Corrupt> {
         let mut output = vec![0; 1 << 16];
         inflater.begin(window);
-        let progress = inflater.inflate(payload, &mut output);
+        let progress = inflater.inflate(payload, &mut output).unwrap();
         output.truncate(progress.produced);
         inflater.remember(&output[progress.remembered..], Window::MAX);
         if progress.corrupt { Err(Corrupt) } else { inflater.finish().map(|()| output) }

@@ -11,11 +11,20 @@ mod negotiation;
 mod parameters;
 pub(crate) mod pool;
 
-pub(crate) use compressor::{Compressor, EMPTY, FLUSH_END, Setting, without_flush_end};
+use compressor::FLUSH_END;
+pub(crate) use compressor::{Compressor, EMPTY, Setting};
 pub(crate) use inflater::{Inflater, Progress, Window};
 pub(crate) use negotiation::Offer;
 pub use parameters::DeflateParameters;
 pub(crate) use parameters::ParameterText;
+
+/// A codec broke this invariant of the crate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Broken(pub(crate) &'static str);
+
+impl Broken {
+    const OUT_OF_BOUNDS: Self = Self("the codec stays within its input and its output");
+}
 
 /// The configuration of permessage-deflate (RFC 7692), for
 /// [`Config::with_deflate`](crate::Config::with_deflate).
