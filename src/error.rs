@@ -68,7 +68,7 @@ pub enum Violation {
     /// The peer sent a text message that is not UTF-8 (section 8.1).
     InvalidUtf8,
     /// The peer sent a compressed message that is not a complete DEFLATE stream (RFC 7692, section
-    /// 7.2.2).
+    /// 7.2.2). The Close frame has the reason "invalid compressed data".
     InvalidCompression,
     /// The peer sent a Close frame with a payload of one byte (section 5.5.1).
     CloseTooShort,

@@ -11,7 +11,7 @@ use super::{Connection, Output};
 use crate::close::ClosePayload;
 use crate::frame::FrameHeader;
 use crate::session::{ControlPayload, ControlStorage, PingPong};
-use crate::{CloseCode, CloseFrame, ConnectionError, Event, Limit, SendError};
+use crate::{CloseCode, CloseFrame, ConnectionError, Event, Limit, SendError, Violation};
 
 /// # Control frames
 impl Connection {
@@ -110,7 +110,8 @@ impl Connection {
     }
 
     /// Queues the pending Close frame, if there is one. RFC 6455, section 5.5.1: a reply typically
-    /// echoes the code of the peer's Close. For 1009 the reason tells the peer the limit.
+    /// echoes the code of the peer's Close. For 1009 the reason tells the peer the limit, for 1007 whether
+    /// the compression was at fault.
     #[cold]
     pub(super) fn queue_pending_close(&mut self) {
         if let Some(code) = self.machine.pending_close() {
@@ -121,6 +122,9 @@ impl Connection {
                 }
                 Some(ConnectionError::Limit(Limit::Message)) => {
                     format!("message exceeds {} bytes", limits.max_message)
+                }
+                Some(ConnectionError::Protocol(Violation::InvalidCompression)) => {
+                    String::from("invalid compressed data")
                 }
                 Some(_) | None => String::new(),
             };

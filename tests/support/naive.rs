@@ -181,6 +181,9 @@ impl Naive {
             ConnectionError::Limit(Limit::Message) => {
                 format!("message exceeds {} bytes", self.limits.max_message)
             }
+            ConnectionError::Protocol(Violation::InvalidCompression) => {
+                String::from("invalid compressed data")
+            }
             _ => String::new(),
         };
         let code = error.close_code().0.to_be_bytes();
