@@ -29,6 +29,15 @@ pub(crate) struct ReceiveLimits {
     pub(crate) max_empty_fragments: u32,
 }
 
+#[cfg(feature = "deflate")]
+impl ReceiveLimits {
+    /// Returns the maximum compressed payload of a message in bytes. A byte that is compressed and flushed
+    /// alone has up to 11.
+    pub(crate) const fn max_compressed(&self) -> u64 {
+        self.max_message.saturating_mul(16).saturating_add(64 << 10)
+    }
+}
+
 impl Limits {
     /// The defaults in the table of [`Limits`].
     pub const DEFAULT: Self =
@@ -44,6 +53,9 @@ impl Limits {
     const MAX_REASSEMBLED: u64 = isize::MAX as u64 / 2;
 
     /// Sets the maximum payload of an incoming message in bytes, over all its fragments.
+    ///
+    /// Of a compressed message, it limits the inflated payload. The compressed payload may have 16 times as
+    /// many bytes plus 64 KiB: blocks that inflate to nothing end there.
     ///
     /// With [`Delivery::Messages`](crate::Delivery::Messages), values above `isize::MAX / 2` are
     /// clamped to it.
@@ -64,7 +76,7 @@ impl Limits {
     /// Sets the maximum number of empty fragments of an incoming message. The last fragment does not
     /// count.
     ///
-    /// Fragments with payload need no such limit: each carries at least one byte of the message.
+    /// Fragments with payload need no such limit: the limit on the message bounds their number.
     #[must_use]
     pub const fn with_max_empty_fragments(mut self, fragments: u32) -> Self {
         self.max_empty_fragments = fragments;

@@ -52,14 +52,18 @@ impl Connection {
             self.fail_internally("a partial character has at most 3 bytes");
             return None;
         };
-        let (mut produced, mut ends, mut is_corrupt) = (0, false, false);
+        let max_compressed = self.config.receive_limits.max_compressed();
+        let (mut produced, mut ends, mut is_corrupt, mut is_too_long) = (0, false, false, false);
         while let Some(output) = output.get_mut(produced..)
             && !output.is_empty()
             && !is_corrupt
+            && !is_too_long
             && self.machine.is_compressed_next(unread)
         {
             let mut progress = Ok(Progress::default());
-            ends = self.machine.consume_compressed(unread, MAX_INPUT, |payload| {
+            let allowed = max_compressed.saturating_sub(inflater.consumed());
+            let max_input = usize::try_from(allowed).unwrap_or(usize::MAX).min(MAX_INPUT);
+            ends = self.machine.consume_compressed(unread, max_input, |payload| {
                 progress = inflater.inflate_ahead(payload, output);
                 progress.map_or(0, |progress| progress.consumed)
             });
@@ -82,12 +86,15 @@ impl Connection {
             }
             produced += progress.produced;
             is_corrupt = progress.corrupt || (ends && inflater.finish().is_err());
+            is_too_long = allowed == 0 && self.machine.is_compressed_next(unread);
         }
-        let mut failure = is_corrupt.then_some(Violation::InvalidCompression.into());
-        if produced as u64 > remaining {
-            produced -= 1;
-            failure = Some(ConnectionError::from(Limit::Message));
-        }
+        let exceeds = produced as u64 > remaining;
+        produced -= usize::from(exceeds);
+        let failure: Option<ConnectionError> = if exceeds || is_too_long {
+            Some(Limit::Message.into())
+        } else {
+            is_corrupt.then_some(Violation::InvalidCompression.into())
+        };
         ends &= failure.is_none();
         let Some(payload) = scratch.get_mut(..partial + produced) else {
             self.fail_internally("partial + produced <= end");

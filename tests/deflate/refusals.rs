@@ -32,6 +32,9 @@ fn assert_fails(
         (ConnectionError::Limit(Limit::Message), Some(max)) => {
             format!("message exceeds {max} bytes")
         }
+        (ConnectionError::Protocol(Violation::InvalidCompression), _) => {
+            "invalid compressed data".into()
+        }
         _ => String::new(),
     };
     assert_eq!(sent, [(0x88, [&code.to_be_bytes(), reason.as_bytes()].concat())]);
@@ -235,4 +238,45 @@ fn message_limit_counts_inflated_bytes_and_is_inclusive() {
             }
         }
     }
+}
+
+#[test]
+fn compressed_payload_without_output_is_limited_to_a_multiple_of_the_message_limit() {
+    const LIMIT: usize = 1000;
+    const MAX: usize = 16 * LIMIT + (64 << 10);
+    // Blocks that inflate to nothing.
+    let payload = |len: usize| [0x00, 0x00, 0x00, 0xff, 0xff].repeat(len / 5 + 1)[..len].to_vec();
+    let fragments = |len: usize, piece: usize| {
+        let mut bytes = Vec::new();
+        for (i, piece) in payload(len).chunks(piece).enumerate() {
+            bytes.extend(peer_frame(Role::Server, if i == 0 { 0x42 } else { 0x00 }, piece));
+        }
+        bytes
+    };
+    for delivery in [Delivery::Messages, Delivery::Chunks] {
+        let limits = Limits::DEFAULT.with_max_message(LIMIT as u64);
+        let config = Config::new().with_delivery(delivery).with_limits(limits);
+        let server = || endpoint(Role::Server, config.clone(), agreed());
+        for bytes in [fragments(MAX, MAX), fragments(MAX, 999)] {
+            let mut server = server();
+            assert_eq!(receive(&mut server, &bytes), []);
+            // An empty block ends within the limit, in an empty frame.
+            let [.., last] = &receive(&mut server, &peer_frame(Role::Server, 0x80, b""))[..] else {
+                panic!("the message ends");
+            };
+            assert!(!matches!(last, Event::Failed(_)), "{last:?}");
+        }
+        for bytes in [fragments(MAX + 1, MAX + 1), fragments(MAX + 1, 999), fragments(1 << 20, 7)] {
+            for cut in [1, 4096, usize::MAX] {
+                let mut server = server();
+                let mut read = bytes.chunks(cut).flat_map(|bytes| receive(&mut server, bytes));
+                assert_eq!(read.next(), Some(Event::Failed(Limit::Message.into())), "{cut}");
+                assert_eq!(read.next(), None);
+            }
+        }
+    }
+    // Without a limit, chunks take any payload.
+    let config = Config::new().with_delivery(Delivery::Chunks);
+    let mut server = endpoint(Role::Server, config, agreed());
+    assert_eq!(receive(&mut server, &fragments(1 << 20, 999)), []);
 }

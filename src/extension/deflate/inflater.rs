@@ -52,6 +52,8 @@ pub(crate) struct Inflater {
     window: Window,
     message: MessageId,
     state: State,
+    /// The number of input bytes of the message that were consumed.
+    consumed: u64,
     /// Whether the last input byte was inflated but not reported as consumed.
     holds_last_byte: bool,
 }
@@ -130,6 +132,7 @@ impl Inflater {
             window: Window::default(),
             message: MessageId::new(),
             state: State::Start,
+            consumed: 0,
             holds_last_byte: false,
         }
     }
@@ -145,7 +148,13 @@ impl Inflater {
             Some(window) => self.window = window,
             None => self.window.clear(),
         }
+        self.consumed = 0;
         self.holds_last_byte = false;
+    }
+
+    /// Returns the number of input bytes of the message that were consumed.
+    pub(crate) const fn consumed(&self) -> u64 {
+        self.consumed
     }
 
     /// Inflates like [`inflate`](Self::inflate), but does not report the last byte as consumed while
@@ -158,10 +167,12 @@ impl Inflater {
         let before = usize::from(mem::take(&mut self.holds_last_byte));
         let after = input.get(before..).ok_or(Broken("the last byte was not consumed"))?;
         let progress = self.inflate(after, output)?;
-        let consumed = before + progress.consumed;
+        let inflated = before + progress.consumed;
         self.holds_last_byte =
-            consumed > 0 && consumed == input.len() && progress.produced == output.len();
-        Ok(Progress { consumed: consumed - usize::from(self.holds_last_byte), ..progress })
+            inflated > 0 && inflated == input.len() && progress.produced == output.len();
+        let consumed = inflated - usize::from(self.holds_last_byte);
+        self.consumed += consumed as u64;
+        Ok(Progress { consumed, ..progress })
     }
 
     /// Inflates `input` into `output`, up to the end of either. While the message continues, call
