@@ -121,7 +121,7 @@
 //! | `getrandom` (default) | the operating system's entropy, the default source of masking keys and nonces |
 //! | `simd` (default) | UTF-8 validation and masking with SIMD instructions, selected at run time; implies `std` |
 //! | `alloc` | tier 2, and the dependency `bytes` |
-//! | `deflate` | permessage-deflate (RFC 7692), over the dependency `zlib-rs`; implies `std` |
+//! | `deflate` | permessage-deflate (RFC 7692), over the dependency `zlib-rs`, off until `Config::with_deflate`; implies `std` |
 //! | `http` | conversions from and to the types of the crate `http`; implies `std` |
 
 #![no_std]

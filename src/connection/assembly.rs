@@ -103,9 +103,10 @@ const FIRST_RESERVE: usize = 64 << 10;
 /// of a message.
 ///
 /// An announced length is trusted up to 64 KiB or eight times the bytes received, whichever is
-/// more: reserved pages are not touched before bytes arrive. Payload that is in the input is trusted,
-/// also when compressed. If further frames of unknown length follow, the buffer grows fourfold up to
-/// 64 KiB and doubles from there.
+/// more: reserved pages are not touched before bytes arrive. Payload that is in the input is trusted.
+/// Compressed payload in the input is trusted to inflate as the beginning of the message did, up to the
+/// message limit. If further frames of unknown length follow, the buffer grows fourfold up to 64 KiB
+/// and doubles from there.
 fn additional(len: usize, capacity: usize, piece: usize, announced: Announced) -> usize {
     let received = len.saturating_add(piece);
     if received <= capacity {

@@ -5,7 +5,7 @@ use alloc::boxed::Box;
 
 use super::Connection;
 use crate::extension::deflate::{Compressor, Inflater, Window, pool};
-use crate::{Deflate, DeflateParameters, Event, Role};
+use crate::{Deflate, Event, Role};
 
 /// The state of permessage-deflate: the codecs of the messages in progress, contexts that are kept between
 /// messages, and an event that `next` has found. Allocated only while there is any of it.
@@ -70,12 +70,6 @@ impl DeflateState {
 }
 
 impl Connection {
-    /// Returns the parameters of permessage-deflate (RFC 7692), or `None` if it was not agreed.
-    #[must_use]
-    pub const fn deflate_parameters(&self) -> Option<DeflateParameters> {
-        self.deflate_parameters
-    }
-
     /// Drops the incomplete message, the context of the peer, and the compressor if no message can
     /// follow. Drops also the event that `next` has found: without compression, `next` would have left
     /// it in the input, which is dropped.

@@ -14,7 +14,7 @@ use crate::extension::deflate::{Broken, Inflater, Progress, Window, pool};
 use crate::session::Piece;
 use crate::{ConnectionError, Event, Limit, Violation};
 
-/// The compressed payload bytes that are unmasked at once. Those that do not fit into one chunk are
+/// The compressed payload bytes that are unmasked at once. Those that the inflater does not consume are
 /// masked again.
 const MAX_INPUT: usize = 64 << 10;
 

@@ -208,6 +208,13 @@ impl Connection {
 
 /// # Questions
 impl Connection {
+    /// Returns the parameters of permessage-deflate (RFC 7692), or `None` if it was not agreed.
+    #[cfg(feature = "deflate")]
+    #[must_use]
+    pub const fn deflate_parameters(&self) -> Option<DeflateParameters> {
+        self.deflate_parameters
+    }
+
     /// Returns the instruction to the driver about the transport. Follow it after each write.
     ///
     /// While output is pending, the result is [`Open`](Transport::Open), or

@@ -17,8 +17,8 @@ use crate::{Message, MessageType};
 /// Server connections share the encoded frame if it has at least 2 KiB. A shorter frame is
 /// copied, which is cheaper than reference counting (benchmark `connection`). A client copies the
 /// payload and masks it with its own key. The message is always sent in one frame. If
-/// permessage-deflate was agreed, it is compressed once for each setting of the connections: window,
-/// level, and memory level. Clones share the payload and the encoded frames.
+/// permessage-deflate was agreed, it is compressed without context, once for each setting of the
+/// connections: window, level, and memory level. Clones share the payload and the encoded frames.
 ///
 /// ```
 /// use websocket_proto::{Config, Connection, Negotiated, PreparedMessage};

@@ -59,8 +59,9 @@ impl Connection {
     /// Between two pieces, Pings, Pongs and a Close may be sent, but no other message. An
     /// application that cannot finish a message can only [`close`](Self::close) the connection. The
     /// receiving counterpart is [`Delivery::Chunks`](crate::Delivery::Chunks). If permessage-deflate was
-    /// agreed, each piece is compressed and flushed, so that the peer can inflate it at once. The manual has
-    /// a [loop](crate::manual::pieces) that sends a long message.
+    /// agreed, each piece is compressed and flushed, so that the peer can inflate it at once, except a single
+    /// piece that is the whole message: it is compressed like one that `send` sends. The manual has a
+    /// [loop](crate::manual::pieces) that sends a long message.
     ///
     /// # Errors
     ///

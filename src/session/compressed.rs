@@ -34,15 +34,15 @@ impl Machine {
         limits.max_message.saturating_sub(self.message_len)
     }
 
-    /// Estimates the uncompressed length of the remaining payload of the message's first frame, of which
-    /// at most the next `max` compressed bytes count. It probably inflates as its beginning did; an eighth
-    /// more, so that one allocation suffices. Returns 0 for further frames.
+    /// Estimates the length to which the next payload bytes of the current frame inflate, at most `max`
+    /// of them: in the ratio of the frame's beginning, plus an eighth, so that one allocation suffices.
+    /// Returns 0 in further frames, whose beginning is not that of the message.
     pub(crate) fn estimate_uncompressed(&self, max: u64) -> u64 {
         let first = |header: &&FrameHeader| header.opcode() != Opcode::Continuation;
         let Some(header) = self.frames.header().filter(first) else { return 0 };
         let missing = self.frames.missing_payload();
-        let inflated = header.payload_len() - missing;
-        let estimate = missing.min(max).saturating_mul(self.message_len) / inflated.max(1);
+        let consumed = header.payload_len() - missing;
+        let estimate = missing.min(max).saturating_mul(self.message_len) / consumed.max(1);
         estimate.saturating_add(estimate / 8)
     }
 

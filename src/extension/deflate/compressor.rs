@@ -29,11 +29,13 @@ pub(crate) struct Setting {
 }
 
 impl Setting {
-    /// Returns the setting for a context that ends after `len` bytes; `usize::MAX` if this is unknown.
+    /// Returns the setting for a message of `len` bytes without context; `usize::MAX` if the length is
+    /// unknown or the context continues.
     ///
     /// A lower memory level costs less to clear, and a window that exceeds the context by 262 bytes is
-    /// as good as a longer one: the compressed size is the same (benchmark `deflate`), and the codec
-    /// takes 147, 220 or 372 KiB.
+    /// as good as a longer one: the compressed size is the same (test
+    /// `window_that_suits_the_length_compresses_as_well_as_the_longest`), and the codec takes 147, 220 or
+    /// 372 KiB.
     pub(crate) fn new(deflate: &Deflate, window_bits: u8, len: usize) -> Self {
         let (memory_level, max_window_bits) = match len {
             0..=1024 => (4, 11),

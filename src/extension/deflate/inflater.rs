@@ -33,8 +33,8 @@ pub(crate) struct Progress {
 #[derive(Debug, Default)]
 pub(crate) struct Window {
     bytes: VecDeque<u8>,
-    /// The message after which the window of its codec equals these bytes: that codec continues without
-    /// `set_dictionary`.
+    /// The message that ended with these bytes, if the codec that inflated it still has them: while it
+    /// has inflated no other message, it continues without `set_dictionary`.
     end: Option<MessageId>,
 }
 
@@ -175,8 +175,8 @@ impl Inflater {
         Ok(Progress { consumed, ..progress })
     }
 
-    /// Inflates `input` into `output`, up to the end of either. While the message continues, call
-    /// [`remember`](Self::remember) with the output that is not remembered before the next call.
+    /// Inflates `input` into `output`, up to the end of either. Before the next call within a message,
+    /// pass the output after [`Progress::remembered`] to [`remember`](Self::remember).
     fn inflate(&mut self, input: &[u8], output: &mut [u8]) -> Result<Progress, Broken> {
         let mut progress = Progress::default();
         loop {
@@ -247,7 +247,8 @@ impl Inflater {
     /// pass.
     fn ends_block(&mut self) -> bool {
         let (consumed, produced) = (self.codec.total_in(), self.codec.total_out());
-        // The codec stops at the end of the block, before the additional zero.
+        // Inside a block, the codec would also consume the additional zero, consume fewer than four
+        // bytes, or produce output.
         let [b0, b1, b2, b3] = FLUSH_END;
         let status = self.codec.decompress(&[b0, b1, b2, b3, 0], &mut [0], InflateFlush::Block);
         status == Ok(Status::Ok)

@@ -92,7 +92,9 @@ impl Deflate {
     ///
     /// Values below 8 count as 8, and values above 15 as 15. The window bounds the memory that
     /// [context takeover](Self::with_incoming_context_takeover) keeps. A server whose client does not
-    /// accept a window below 15 bits allows it no context takeover instead.
+    /// accept a window below 15 bits allows it no context takeover instead. A client asks for a
+    /// window below 15 bits with `server_max_window_bits`; a server that does not support this parameter
+    /// declines the offer, the only one, and nothing is compressed.
     #[must_use]
     pub const fn with_incoming_window_bits(mut self, bits: u8) -> Self {
         self.incoming_window_bits = clamp(bits, 8, 15);
@@ -105,6 +107,9 @@ impl Deflate {
     /// A connection then owns a compressor from its first compressed message on: 372 KiB by default, 135 to
     /// 484 KiB with other [windows](Self::with_outgoing_window_bits) and
     /// [memory levels](Self::with_memory_level).
+    ///
+    /// A compressed [`PreparedMessage`](crate::PreparedMessage) refers to no other message, and the next
+    /// message to none before it: with prepared messages alone, leave this off.
     #[must_use]
     pub const fn with_outgoing_context_takeover(mut self) -> Self {
         self.outgoing_context_takeover = true;
@@ -121,7 +126,8 @@ impl Deflate {
         self
     }
 
-    /// Sets the compression level, from 1 (fast) to 9 (small). Other values are clamped.
+    /// Sets the compression level, from 1 (fast) to 9 (slow). Other values are clamped. The manual has a
+    /// [table](crate::manual::deflate#the-level) of times and sizes.
     #[must_use]
     pub const fn with_level(mut self, level: u8) -> Self {
         self.level = clamp(level, 1, 9);
@@ -130,9 +136,9 @@ impl Deflate {
 
     /// Sets the memory level of the compressor, from 1 to 9. Other values are clamped.
     ///
-    /// The default is 8 with context takeover, and else 4 for messages of up to 1 KiB, 7 for up to
-    /// 4 KiB, and 8 for longer ones. The window of the compressor follows the message in the same way: it
-    /// has at most 11, 13 and 15 bits.
+    /// The default depends on the message: 4 up to 1 KiB, 7 up to 4 KiB, and 8 above, in pieces, and with
+    /// context. Whatever the memory level, the window of the compressor follows the message in the same
+    /// way: it has at most 11, 13 and 15 bits.
     #[must_use]
     pub const fn with_memory_level(mut self, level: u8) -> Self {
         self.memory_level = Some(clamp(level, 1, 9));
@@ -143,9 +149,11 @@ impl Deflate {
     /// uncompressed. 0 counts as 1: an empty message would grow.
     ///
     /// Without context, JSON of 64 bytes and more shrinks: by 16 % at the default of 128 bytes, and by 66 %
-    /// at 1 KiB. With context, it shrinks to a third at 32 bytes, and to a quarter at 128 bytes.
+    /// at 1 KiB. With context, it shrinks to a third at 32 bytes, and to a quarter at 128 bytes: with
+    /// [outgoing context takeover](Self::with_outgoing_context_takeover), lower this minimum.
     ///
-    /// It does not apply to messages that are sent [piece by piece](crate::Connection::send_chunk).
+    /// It does not apply to messages that are sent [piece by piece](crate::Connection::send_chunk), except a
+    /// single piece that is the whole message.
     #[must_use]
     pub const fn with_min_len(mut self, bytes: usize) -> Self {
         self.min_len = if bytes == 0 { 1 } else { bytes };
