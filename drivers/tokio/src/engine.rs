@@ -246,7 +246,24 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Engine<IO> {
     /// Returns whether `poll_event` completes with `true` at once. Uses bytes that were read, and does no
     /// I/O.
     pub(crate) fn has_event(&mut self, reading: &mut Reading) -> bool {
-        reading.has_kept() || self.connection.next(&mut reading.input) == Next::Message
+        if reading.has_kept() {
+            return true;
+        }
+        let has_event = self.connection.next(&mut reading.input) == Next::Message;
+        if has_event {
+            self.keep_last(reading);
+        }
+        has_event
+    }
+
+    /// Keeps the piece that `next` has found if the connection has failed after it, as in a compressed
+    /// message. A half that sends may meet the failure before `receive`, and drops what is not kept.
+    fn keep_last(&mut self, reading: &mut Reading) {
+        if self.has_failed()
+            && let Some(chunk) = self.receive_read(&mut reading.input).map(Chunk::into_owned)
+        {
+            reading.keep(chunk);
+        }
     }
 
     /// Completes with `true` when `receive` returns a message, a piece or, for a failure, `None`.
@@ -257,7 +274,10 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Engine<IO> {
         }
         loop {
             match ready!(self.poll_step(reading, cx)) {
-                Next::Message => return Poll::Ready(true),
+                Next::Message => {
+                    self.keep_last(reading);
+                    return Poll::Ready(true);
+                }
                 Next::Closed => return Poll::Ready(false),
                 Next::Control | Next::Write | Next::Read => {}
             }

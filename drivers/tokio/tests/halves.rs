@@ -1,15 +1,19 @@
 //! The halves of a connection over a scripted transport: what each writes, wakes and returns.
 
 use std::future::poll_fn;
-use std::pin::pin;
-use std::task::{Context, Poll};
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use futures_util::SinkExt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 use tokio::time::timeout;
+#[cfg(feature = "deflate")]
+use tokio_websocket_proto::proto::DeflateParameters;
 use tokio_websocket_proto::proto::{
-    CloseCode, Config, Connection, ConnectionError, Input, Negotiated, SendError, Timeouts,
+    CloseCode, Config, Connection, ConnectionError, Delivery, Input, Negotiated, SendError,
+    Timeouts,
 };
 use tokio_websocket_proto::{DEFAULT_CONFIG, Error, WebSocket};
 
@@ -276,6 +280,51 @@ async fn halves_in_two_threads_lose_no_message_that_is_fed() {
     drop(peer);
     assert!(!receiving.await.unwrap().unwrap());
     sending.await.unwrap().unwrap();
+}
+
+/// A task that runs when it is woken, in the thread that wakes it.
+struct RunsInWake(Mutex<Pin<Box<dyn Future<Output = ()> + Send>>>);
+
+impl Wake for RunsInWake {
+    fn wake(self: Arc<Self>) {
+        let waker = Waker::from(self.clone());
+        let _ = self.0.lock().unwrap().as_mut().poll(&mut Context::from_waker(&waker));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn receiving_half_returns_the_last_valid_piece_although_the_sending_half_meets_the_failure() {
+    for (negotiated, message) in [
+        (Negotiated::new(), &b"\x81\x86\0\0\0\0Hello\xff"[..]),
+        // "Hello" in a stored block, and an invalid block.
+        #[cfg(feature = "deflate")]
+        (
+            Negotiated::new().with_deflate_parameters(DeflateParameters::new()),
+            b"\xc1\x8b\0\0\0\0\0\x05\0\xfa\xffHello\x06",
+        ),
+    ] {
+        let script = Script::default();
+        let config = Config::new().with_delivery(Delivery::Chunks);
+        let connection = Connection::server(config, &negotiated);
+        let socket = WebSocket::from_parts(script.clone(), connection, Input::owned(Vec::new()));
+        let (mut sender, mut receiver) = socket.split();
+        script.block_writes();
+        sender.try_feed("first").unwrap();
+        let flush = Box::pin(async move {
+            assert!(matches!(sender.flush().await, Err(Error::Connection(_))));
+        });
+        Arc::new(RunsInWake(Mutex::new(flush))).wake();
+
+        script.push(message);
+        // Between the search for a piece and its return, the task that sends is woken.
+        let Poll::Ready(Ok(Some(piece))) = poll(pin!(receiver.recv_chunk())) else {
+            panic!("{negotiated:?}");
+        };
+        assert_eq!(piece.payload, "Hello");
+        script.accept_writes();
+        script.push("");
+        assert!(matches!(receiver.recv_chunk().await, Err(Error::Connection(_))));
+    }
 }
 
 #[tokio::test(start_paused = true)]
