@@ -24,7 +24,11 @@ const CASES: [(&str, Context); 2] =
 
 /// Opens a connection that compresses messages of any length.
 fn open(role: Role, context: Context) -> Connection {
-    let deflate = Deflate::new().with_min_len(1);
+    open_with(role, context, Deflate::new())
+}
+
+fn open_with(role: Role, context: Context, deflate: Deflate) -> Connection {
+    let deflate = deflate.with_min_len(1);
     let agreed = DeflateParameters::new();
     let (deflate, agreed) = match context {
         Context::None => {
@@ -93,6 +97,37 @@ fn sending(criterion: &mut Criterion) {
     }
 }
 
+/// Compresses messages with several levels, and with a small compressor. Prints the compressed sizes, frame
+/// headers included.
+fn settings(criterion: &mut Criterion) {
+    let mut settings: Vec<(String, Deflate)> = [1, 2, 3, 6, 7, 9]
+        .map(|level| (format!("level {level}"), Deflate::new().with_level(level)))
+        .into();
+    let small = Deflate::new().with_outgoing_window_bits(12).with_memory_level(1);
+    settings.push(("window 12, memory level 1".into(), small));
+    for (size, case) in [(128, 1), (1 << 10, 1), (16 << 10, 0)] {
+        let (name, context) = CASES[case];
+        let mut group = criterion.benchmark_group(format!("settings, {}, {name}", named(size)));
+        // Longer in sum than the window: a context must not contain the same message.
+        let mut random = Random::new();
+        let messages: Vec<String> = (0..1000).map(|_| random.json(size)).collect();
+        for (setting, deflate) in &settings {
+            let mut server = open_with(Role::Server, context, *deflate);
+            let sizes =
+                messages.iter().map(|message| connection::send(&mut server, message.as_str()));
+            let percent = sizes.sum::<usize>() as f64 / (messages.len() * size) as f64 * 100.0;
+            println!("{}, {name}, {setting}: {percent:.1} % of the size", named(size));
+            let mut next = messages.iter().cycle();
+            group.bench_function(setting, |bencher| {
+                bencher.iter(|| {
+                    let message = next.next().expect("a cycle");
+                    connection::send(&mut server, message.as_str());
+                });
+            });
+        }
+    }
+}
+
 /// Inflates the messages whose text fills a read, at least one.
 fn receiving(criterion: &mut Criterion) {
     for (name, context) in CASES {
@@ -127,5 +162,5 @@ fn receiving(criterion: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, sending, receiving);
+criterion_group!(benches, sending, settings, receiving);
 criterion_main!(benches);

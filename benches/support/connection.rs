@@ -73,11 +73,13 @@ pub(crate) fn receive(
     received
 }
 
-/// Sends a message and writes it.
+/// Sends a message and writes it. Returns the number of bytes written.
 #[inline(always)]
-pub(crate) fn send<'m>(connection: &mut Connection, message: impl Into<Outgoing<'m>>) {
+pub(crate) fn send<'m>(connection: &mut Connection, message: impl Into<Outgoing<'m>>) -> usize {
     connection.send(black_box(message)).map_err(Unsent::into_error).expect("room");
+    let len = connection.output().len();
     write(connection.output());
+    len
 }
 
 /// Reads `bytes` once and echoes each message.

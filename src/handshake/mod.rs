@@ -69,6 +69,12 @@
 //!
 //! The bytes that the stack read after the request are the connection's first [`Input`](crate::Input).
 //! Over HTTP/2 and HTTP/3, `ExtendedConnect::from_http` takes the place of `Upgrade::from_http`.
+#![cfg_attr(
+    feature = "deflate",
+    doc = "\n\
+           The example accepts no extension: [`Upgrade::accept_deflate`] chooses the parameters of\n\
+           permessage-deflate, and [`Acceptance::with_deflate_parameters`] accepts them."
+)]
 
 mod accept_key;
 mod acceptance;

@@ -90,7 +90,8 @@ impl Deflate {
 
     /// Sets the maximum LZ77 window of incoming messages, as the logarithm to base 2 of its bytes.
     ///
-    /// Values below 8 count as 8, and values above 15 as 15. The window bounds the memory that
+    /// Values below 8 count as 8, and values above 15 as 15. Prefer 9 to 8: many peers cannot produce a window
+    /// of 8 bits, and fail the handshake or send their messages uncompressed. The window bounds the memory that
     /// [context takeover](Self::with_incoming_context_takeover) keeps. A server whose client does not
     /// accept a window below 15 bits allows it no context takeover instead. A client asks for a
     /// window below 15 bits with `server_max_window_bits`; a server that does not support this parameter

@@ -19,12 +19,14 @@ pub(super) const CLIENT_MAX_WINDOW_BITS: &str = "client_max_window_bits";
 /// `Display` formats the value of `Sec-WebSocket-Extensions` in a response.
 ///
 /// ```
-/// use websocket_proto::DeflateParameters;
+/// use websocket_proto::{DeflateParameters, Role};
 ///
 /// let agreed = DeflateParameters::new().with_server_max_window_bits(10);
 /// assert_eq!(agreed.to_string(), "permessage-deflate; server_max_window_bits=10");
-/// assert!(!agreed.server_no_context_takeover());
+/// assert!(agreed.has_context_takeover(Role::Server));
+/// assert_eq!(agreed.window_bits(Role::Server), 10);
 /// assert_eq!(agreed.client_max_window_bits(), None);
+/// assert_eq!(agreed.window_bits(Role::Client), 15);
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct DeflateParameters {
@@ -111,17 +113,22 @@ impl DeflateParameters {
         }
     }
 
-    /// Returns the maximum window of the messages that `sender` sends, in bits.
-    pub(crate) fn window_bits(self, sender: Role) -> u8 {
+    /// Returns the maximum window of the messages that `sender` sends, in bits: 15 if none was agreed.
+    #[must_use]
+    pub const fn window_bits(&self, sender: Role) -> u8 {
         let agreed = match sender {
             Role::Server => self.server_max_window_bits,
             Role::Client => self.client_max_window_bits,
         };
-        agreed.map_or(15, NonZeroU8::get)
+        match agreed {
+            Some(bits) => bits.get(),
+            None => 15,
+        }
     }
 
     /// Returns whether `sender` may refer to its previous messages.
-    pub(crate) const fn has_context_takeover(self, sender: Role) -> bool {
+    #[must_use]
+    pub const fn has_context_takeover(&self, sender: Role) -> bool {
         match sender {
             Role::Server => !self.server_no_context_takeover,
             Role::Client => !self.client_no_context_takeover,
