@@ -51,21 +51,32 @@ fn bomb_holds_at_most_twice_the_message_limit() {
     let payload = compressed(&vec![0; 100 << 20]);
     assert!(payload.len() < 150_000, "{}", payload.len());
     warm();
+    let fragments = |role, opcode: u8, max: usize| {
+        let count = payload.len().div_ceil(max);
+        let parts = payload.chunks(max).enumerate();
+        let frames = parts.map(|(i, part)| {
+            let first = if i == 0 { 0x40 | opcode } else { 0 };
+            peer_frame(role, if i + 1 == count { 0x80 | first } else { first }, part)
+        });
+        frames.collect::<Vec<_>>().concat()
+    };
     for role in ROLES {
         for agreed in AGREED {
             for cut in [100, 10_000, usize::MAX] {
-                let limits = Limits::DEFAULT.with_max_message(LIMIT as u64);
-                let config = Config::new().with_limits(limits);
-                let mut end = endpoint(role, config, agreed());
-                let mut bytes = peer_frame(role, 0xc2, &payload);
-                let (_, _, peak) = measure(|| {
-                    for piece in bytes.chunks_mut(cut) {
-                        count_events(&mut end, piece);
-                    }
-                    discard_output(&mut end);
-                });
-                assert_eq!(end.error(), Some(Limit::Message.into()));
-                assert_peak(peak, LIMIT, "bomb");
+                for (opcode, max) in [(1, usize::MAX), (2, usize::MAX), (1, 300), (2, 300)] {
+                    let limits = Limits::DEFAULT.with_max_message(LIMIT as u64);
+                    let config = Config::new().with_limits(limits);
+                    let mut end = endpoint(role, config, agreed());
+                    let mut bytes = fragments(role, opcode, max);
+                    let (_, _, peak) = measure(|| {
+                        for piece in bytes.chunks_mut(cut) {
+                            count_events(&mut end, piece);
+                        }
+                        discard_output(&mut end);
+                    });
+                    assert_eq!(end.error(), Some(Limit::Message.into()));
+                    assert_peak(peak, LIMIT, "bomb");
+                }
             }
         }
     }

@@ -275,6 +275,10 @@ proptest! {
                 // A message in several pieces is compressed even if it grows.
                 prop_assert_eq!(first & 0x40, 0x40);
             }
+            if !matches!(sent.call, Call::Prepared) {
+                let frames = parse_frames(&output);
+                prop_assert!(frames.iter().all(|(_, payload)| payload.len() <= max_fragment));
+            }
             if first & 0x40 != 0 && !streamed {
                 let len: usize = parse_frames(&output).iter().map(|(_, one)| one.len()).sum();
                 // The first message of a context may grow.
