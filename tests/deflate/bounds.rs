@@ -270,26 +270,45 @@ fn reassembled_message_owns_at_most_twice_its_length() {
 
 #[test]
 fn idle_connection_without_context_owns_no_more_than_one_without_deflate() {
+    type Exchange = fn(&mut Connection, &mut Connection);
+    // The sender and the receiver.
+    let exchanges: [(&str, Exchange); 4] = [
+        ("message", |sender, _| sender.send(json(5000)).unwrap()),
+        ("prepared message", |sender, _| sender.send(&PreparedMessage::new(json(5000))).unwrap()),
+        ("pieces", |sender, _| {
+            sender.send_chunk(Chunk::new(json(500), Fragment::First)).unwrap();
+            sender.send_chunk(Chunk::new(json(500), Fragment::Last)).unwrap();
+        }),
+        ("message after `next`", |sender, receiver| {
+            sender.send(json(5000)).unwrap();
+            let mut bytes = take_output(sender);
+            let mut input = Input::with_bytes(&mut bytes);
+            receiver.next(&mut input);
+            receiver.receive(&mut input).unwrap();
+        }),
+    ];
     for role in ROLES {
         let without = heap_of(connection(role, Config::new()));
-        let deflate = Deflate::new().with_outgoing_context_takeover();
-        let mut end = endpoint(role, Config::new().with_deflate(deflate), no_takeover());
-        let mut peer = endpoint(peer_of(role), Config::new().with_deflate(deflate), no_takeover());
-        for round in 0..3 {
-            end.send(json(5000)).unwrap();
-            end.send(&PreparedMessage::new(json(5000))).unwrap();
-            end.send_chunk(Chunk::new("first", Fragment::First)).unwrap();
-            end.send_chunk(Chunk::new("last", Fragment::Last)).unwrap();
-            discard_output(&mut end);
-            peer.send(json(5000 * round)).unwrap();
-            peer.send_chunk(Chunk::new(json(500), Fragment::First)).unwrap();
-            peer.send_chunk(Chunk::new(json(500), Fragment::Last)).unwrap();
-            for piece in take_output(&mut peer).chunks_mut(100) {
-                count_events(&mut end, piece);
+        for (name, exchange) in exchanges {
+            for (is_sender, delivery) in
+                [(true, Delivery::Messages), (false, Delivery::Messages), (false, Delivery::Chunks)]
+            {
+                let deflate = Deflate::new().with_outgoing_context_takeover();
+                let config = || Config::new().with_deflate(deflate).with_delivery(delivery);
+                let mut end = endpoint(role, config(), no_takeover());
+                let mut peer = endpoint(peer_of(role), config(), no_takeover());
+                for _ in 0..3 {
+                    let (sender, receiver) =
+                        if is_sender { (&mut end, &mut peer) } else { (&mut peer, &mut end) };
+                    exchange(sender, receiver);
+                    for piece in take_output(sender).chunks_mut(100) {
+                        count_events(receiver, piece);
+                    }
+                }
+                assert_eq!((end.error(), peer.error()), (None, None));
+                assert_eq!(heap_of(end), without, "{role:?}, {name}, {is_sender}, {delivery:?}");
             }
         }
-        assert_eq!(end.error(), None);
-        assert_eq!(heap_of(end), without);
     }
 }
 
