@@ -170,18 +170,24 @@ async function main() {
     await another.context.close();
   });
 
-  for (const [option, agreed] of [
-    ["--deflate", "permessage-deflate; server_no_context_takeover; client_no_context_takeover"],
-    ["--deflate=takeover", "permessage-deflate"],
-    ["--deflate=takeover,9", "permessage-deflate; server_max_window_bits=9; client_max_window_bits=9"],
-  ]) {
+  const agreements = [false, true].flatMap((takeover) =>
+    [15, 14, 13, 12, 11, 10, 9, 8].map((bits) => {
+      const settings = [...(takeover ? ["takeover"] : []), ...(bits < 15 ? [bits] : [])];
+      const no = takeover ? [] : ["server_no_context_takeover", "client_no_context_takeover"];
+      // The server receives 8 bits, but sends 9.
+      const windows = bits < 15 ? [`server_max_window_bits=${Math.max(bits, 9)}`, `client_max_window_bits=${bits}`] : [];
+      const option = settings.length > 0 ? `--deflate=${settings.join()}` : "--deflate";
+      return { option, takeover, agreed: ["permessage-deflate", ...no, ...windows].join("; ") };
+    }),
+  );
+  for (const { option, takeover, agreed } of agreements) {
     await check(`messages are compressed in both directions with ${option}`, async () => {
       const compressing = await startServer(program, option);
       const tap = await startTap(new URL(compressing.url).port);
       const another = await open(browser, `http://127.0.0.1:${tap.port}/`);
       const { extensions, failures } = await exchangeCompressed(another.page, "/compressed");
       assert.deepEqual([extensions, failures], [agreed, []]);
-      assertCompressed(tap.connections.find(({ target }) => target === "/compressed"));
+      assertCompressed(tap.connections.find(({ target }) => target === "/compressed"), takeover);
       assert.deepEqual(another.seen.problems, []);
       await another.context.close();
       tap.close();

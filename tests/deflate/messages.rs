@@ -262,8 +262,22 @@ proptest! {
             let output = take_output(&mut sender);
             let streamed = matches!(sent.call, Call::Chunks { .. });
             let first = parse_frames(&output)[0].0;
-            if bits == 8 || matches!(sent.call, Call::Uncompressed) {
+            let is_switched_off = match &sent.call {
+                Call::Uncompressed => true,
+                Call::Chunks { uncompressed: [is_first_uncompressed, _], .. } => {
+                    *is_first_uncompressed
+                }
+                Call::Borrowed | Call::Owned | Call::Prepared => false,
+            };
+            if bits == 8 || is_switched_off {
                 prop_assert_eq!(first & 0x40, 0);
+            } else if let Call::Chunks { cuts, .. } = &sent.call && !cuts.is_empty() {
+                // A message in several pieces is compressed even if it grows.
+                prop_assert_eq!(first & 0x40, 0x40);
+            }
+            if !matches!(sent.call, Call::Prepared) {
+                let frames = parse_frames(&output);
+                prop_assert!(frames.iter().all(|(_, payload)| payload.len() <= max_fragment));
             }
             if first & 0x40 != 0 && !streamed {
                 let len: usize = parse_frames(&output).iter().map(|(_, one)| one.len()).sum();
@@ -280,6 +294,54 @@ proptest! {
             prop_assert!(events == [seen(Event::Message(message))], "{:?}", sent);
         }
         prop_assert!(sender.error().is_none() && receiver.error().is_none());
+    }
+
+    /// A probe between any two messages refers to the probe before, if the compressor kept its context.
+    #[test]
+    fn both_contexts_agree_after_any_message(
+        role in prop::sample::select(ROLES.to_vec()),
+        bits in 9_u8..16,
+        level in 1_u8..10,
+        max_fragment in prop::sample::select(vec![usize::MAX, 1000, 100]),
+        messages in prop::collection::vec(sent(), 1..8),
+    ) {
+        let deflate = Deflate::new()
+            .with_outgoing_context_takeover()
+            .with_outgoing_window_bits(bits)
+            .with_level(level)
+            .with_min_len(100);
+        let agreed = DeflateParameters::new()
+            .with_server_max_window_bits(bits)
+            .with_client_max_window_bits(bits);
+        let config = Config::new()
+            .with_deflate(deflate)
+            .with_max_fragment(max_fragment)
+            .with_high_water_mark(usize::MAX);
+        let mut sender = endpoint(role, config, agreed);
+        let mut receiver = endpoint(peer_of(role), Config::new(), agreed);
+        let mut inflater = Inflater::strict(bits, true);
+        let probe = Sent { content: Content::Json, len: 200, call: Call::Borrowed };
+        let mut budget = 1_usize << 17;
+        for sent in &messages {
+            let Some(remaining) = budget.checked_sub(sent.len) else { continue };
+            budget = remaining;
+            let mut lens = [0; 3];
+            for (len, sent) in lens.iter_mut().zip([&probe, &probe, sent]) {
+                send(&mut sender, sent);
+                let output = take_output(&mut sender);
+                let message = sent.content.message(sent.len);
+                prop_assert!(read_sent(&output, &mut inflater) == [message.clone()], "{:?}", sent);
+                let events = receive(&mut receiver, &output);
+                prop_assert!(events == [Event::Message(message)], "{:?}", sent);
+                *len = parse_frames(&output).iter().map(|(_, payload)| payload.len()).sum();
+            }
+            prop_assert!(lens[1] < 20, "the second probe has {} bytes", lens[1]);
+        }
+        // The context after the last message.
+        send(&mut sender, &probe);
+        let output = take_output(&mut sender);
+        prop_assert!(read_sent(&output, &mut inflater) == [Message::from(json(probe.len))]);
+        prop_assert!(receive(&mut receiver, &output) == [Event::Message(json(probe.len).into())]);
     }
 
     #[test]
@@ -368,6 +430,51 @@ fn prepared_message_is_sent_in_one_frame_by_both_roles() {
             assert_eq!(frames.len(), 1, "{role:?}");
             assert_eq!(frames[0].0, first, "{role:?}");
         }
+    }
+}
+
+/// The second half of each message refers to the first one, over a distance that only the window of `bits`
+/// and longer ones cover.
+#[test]
+fn prepared_message_has_an_encoding_for_each_window_in_use() {
+    for bits in 9..=15_u8 {
+        let message = PreparedMessage::new(noise((1 << bits) - 300).repeat(2));
+        // The first connection decides nothing for the others.
+        let (shorter_first, longer_first) = (8..=15_u8, (8..=15_u8).rev());
+        let mut encodings = std::collections::HashMap::new();
+        for window in shorter_first.chain(longer_first) {
+            let agreed = DeflateParameters::new().with_server_max_window_bits(window);
+            let config = Config::new().with_deflate(Deflate::new());
+            let mut sender = endpoint(Role::Server, config, agreed);
+            sender.send(&message).unwrap();
+            let output = take_output(&mut sender);
+            let is_compressed = output[0] & 0x40 != 0;
+            assert_eq!(is_compressed, window >= bits, "{bits} bits, a window of {window}");
+            let read = read_sent(&output, &mut Inflater::strict(window, false));
+            assert!(read == [Message::from(message.payload())], "{bits} bits, {window}");
+            let before = encodings.entry(window).or_insert_with(|| output.clone());
+            assert!(*before == output, "{bits} bits, {window}");
+        }
+    }
+}
+
+#[test]
+fn level_of_the_configuration_applies_to_every_way_to_send() {
+    let (text, pieces) = (json(20_000), [Fragment::First, Fragment::Last]);
+    let sizes = [1, 6, 9].map(|level| {
+        let config = Config::new().with_deflate(Deflate::new().with_level(level));
+        let mut sender = endpoint(Role::Server, config, DeflateParameters::new());
+        sender.send(text.as_str()).unwrap();
+        let whole = take_output(&mut sender).len();
+        sender.send(&PreparedMessage::new(text.as_str())).unwrap();
+        assert_eq!(take_output(&mut sender).len(), whole);
+        for fragment in pieces {
+            sender.send_chunk(Chunk::new(text.as_str(), fragment)).unwrap();
+        }
+        [whole, take_output(&mut sender).len()]
+    });
+    for [fast, default, small] in [0, 1].map(|way| sizes.map(|size| size[way])) {
+        assert!(fast > default && default > small, "{fast}, {default} and {small} bytes");
     }
 }
 

@@ -100,6 +100,34 @@ fn prefix_of_a_message_in_several_blocks_is_refused_unless_it_is_a_message() {
     assert!(accepted >= 4, "the prefixes at the ends of blocks are messages: {accepted}");
 }
 
+/// The header of a dynamic block continues in the bytes that the sender removed, and the block ends without
+/// output in the last of them, before its last bit.
+#[test]
+fn block_that_ends_within_the_last_removed_byte_is_refused() {
+    let mut bits = Vec::new();
+    let mut number = |value: usize, count| {
+        bits.extend((0..count).map(|i| value >> i & 1));
+    };
+    // RFC 1951, section 3.2.7: not final, dynamic, 279 literals and lengths, 4 distances, 18 code lengths.
+    for (value, count) in [(0, 1), (2, 2), (279 - 257, 5), (4 - 1, 5), (18 - 4, 4)] {
+        number(value, count);
+    }
+    // Codes for the lengths: 0 is `0`, 1 is `10`, 2 is `11`.
+    for symbol in [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1] {
+        number([1, 2, 2].get(symbol).copied().unwrap_or(0), 3);
+    }
+    // A literal and the end of the block, which is `1`, have one bit. Of the other 22 symbols, 6 are here.
+    for symbol in 0..279 - 16 {
+        let has_one_bit = symbol == 97 || symbol == 256;
+        bits.extend_from_slice(if has_one_bit { &[1, 0] } else { &[0] });
+    }
+    assert!(bits.len().is_multiple_of(8));
+    // `00 00` is 16 lengths of 0, `ff` is 4 lengths of 2, and the first bit of `ff` ends the block.
+    let byte = |bits: &[usize]| bits.iter().rev().fold(0, |byte, bit| byte << 1 | *bit as u8);
+    let payload: Vec<u8> = bits.chunks(8).map(byte).collect();
+    assert_corrupt(&payload);
+}
+
 #[test]
 fn data_after_the_end_of_a_message_is_refused() {
     // The end of the flush that a sender removes.
