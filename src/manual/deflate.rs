@@ -62,13 +62,13 @@
 //! | in the middle of an incoming compressed message | an inflater, 47 KiB, and its window, 32 KiB |
 //! | in the middle of an outgoing message that is sent in pieces | a compressor, 135 to 484 KiB |
 //!
-//! The pool of a thread keeps what its messages used: at most 16 inflaters, 6 compressors and an output
-//! buffer, less than 4.5 MiB, until the thread ends: a process keeps at most 4.5 MiB for each of its
-//! threads. A program with a thread for each connection has a pool for each connection, too. With the
-//! default configuration and messages that are sent whole and arrive one by one, it keeps 1.1 MiB. If
-//! peers demand many different windows, 6 compressors do not suffice, and messages create more.
-//! `benches/README.md` has the memory of each window and memory level, and the times beside other
-//! implementations.
+//! The pool of a thread keeps what its messages used: at most 16 inflaters, 7 compressors and an output
+//! buffer, less than 5 MiB, until the thread ends: a process keeps at most 5 MiB for each of its threads.
+//! A program with a thread for each connection has a pool for each connection, too. With the default
+//! configuration and messages that are sent whole and arrive one by one, it keeps 1.1 MiB. A codec is
+//! created for a message only if more than 16 compressed messages arrive at once, if more than 7 are sent
+//! in pieces at once, or if configurations set many different memory levels. `benches/README.md` has the
+//! memory of each window and memory level, and the times beside other implementations.
 //!
 //! Each piece of [`send_chunk`](crate::Connection::send_chunk) is flushed: in pieces of 1 KiB, JSON of
 //! 16 KiB takes 50 % more time and 11 % more bytes than in one, in pieces of 4 KiB 9 % and 1 %.

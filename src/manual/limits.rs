@@ -34,7 +34,7 @@
 //!   accepts a message of any size while less than the mark is queued, and buffers hold up to twice
 //!   their content. Its buffer may come from the thread's pool with up to 96 KiB more.
 //! - With `std`, output buffers return to a pool of the thread, which holds less than 1.5 MiB. With
-//!   `deflate`, a second pool of the thread holds less than 4.5 MiB.
+//!   `deflate`, a second pool of the thread holds less than 5 MiB.
 //! - The work for a frame does not depend on the amount of queued output. The work for a compressed
 //!   message is linear in its bytes on the wire and of output. Blocks with BFINAL set are expensive: 1 MiB
 //!   of empty ones after a full window takes 0.2 s, about 60 times as long as 1 MiB of compressed JSON.

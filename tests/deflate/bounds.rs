@@ -16,7 +16,7 @@ use crate::support::{
 const SLACK: isize = 64 << 10;
 
 /// The bytes that the pool of codecs holds at most, as its documentation says.
-const MAX_POOL: isize = 9 << 19;
+const MAX_POOL: isize = 5 << 20;
 
 fn no_takeover() -> DeflateParameters {
     DeflateParameters::new().with_client_no_context_takeover().with_server_no_context_takeover()
@@ -451,11 +451,14 @@ fn sixteen_messages_in_progress_create_no_codec() {
 }
 
 #[test]
-fn messages_of_two_configurations_create_no_codec() {
-    let mut ends = [3, 6].map(|level| {
-        let config = Config::new().with_deflate(Deflate::new().with_level(level));
-        endpoint(Role::Server, config, no_takeover())
-    });
+fn messages_of_any_level_and_window_create_no_codec() {
+    let mut ends: Vec<Connection> = (1..=9)
+        .flat_map(|level| (9..=15).map(move |bits| (level, bits)))
+        .map(|(level, bits)| {
+            let config = Config::new().with_deflate(Deflate::new().with_level(level));
+            endpoint(Role::Server, config, no_takeover().with_server_max_window_bits(bits))
+        })
+        .collect();
     let messages = [500, 3000, 10_000].map(json);
     let mut exchange = || {
         for message in &messages {
@@ -466,8 +469,32 @@ fn messages_of_two_configurations_create_no_codec() {
         }
     };
     exchange();
-    let (allocations, held, _) = measure(|| (0..10).for_each(|_| exchange()));
+    let (allocations, held, _) = measure(&mut exchange);
     assert_eq!((allocations, held), (0, 0));
+}
+
+#[test]
+fn compressor_that_changes_its_level_equals_a_new_one() {
+    let message = json(10_000);
+    let compress = move |level| {
+        let config = Config::new().with_deflate(Deflate::new().with_level(level));
+        let mut server = endpoint(Role::Server, config, no_takeover());
+        server.send(message.as_str()).unwrap();
+        take_output(&mut server)
+    };
+    // The pool of another thread is empty.
+    let new: Vec<Vec<u8>> = (1..=9)
+        .map(|level| {
+            let compress = compress.clone();
+            std::thread::spawn(move || compress(level)).join().unwrap()
+        })
+        .collect();
+    for (from, before) in (1..=9).zip(&new) {
+        for (to, after) in (1..=9).zip(&new) {
+            assert!(compress(from) == *before, "{from}");
+            assert!(compress(to) == *after, "from {from} to {to}");
+        }
+    }
 }
 
 #[test]

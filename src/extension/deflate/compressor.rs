@@ -32,21 +32,28 @@ impl Setting {
     /// Returns the setting for a message of `len` bytes without context; `usize::MAX` if the length is
     /// unknown or the context continues.
     ///
-    /// A lower memory level costs less to clear, and a window that exceeds the context by 262 bytes is
-    /// as good as a longer one: the compressed size is the same (test
-    /// `window_that_suits_the_length_compresses_as_well_as_the_longest`), and the codec takes 147, 220 or
-    /// 372 KiB.
+    /// A window that exceeds the context by 262 bytes is as good as a longer one: the compressed size is
+    /// the same (test `window_that_suits_the_length_compresses_as_well_as_the_longest`). A lower memory level
+    /// costs less to clear. The codec takes 147, 220 or 372 KiB.
+    ///
+    /// The memory level follows from the window, so that a configuration has seven settings, whatever
+    /// windows the peers demand: as many as the pool keeps.
     pub(crate) fn new(deflate: &Deflate, window_bits: u8, len: usize) -> Self {
-        let (memory_level, max_window_bits) = match len {
-            0..=1024 => (4, 11),
-            1025..=4096 => (7, 13),
-            _ => (8, 15),
-        };
-        Self {
-            window_bits: window_bits.min(max_window_bits),
-            level: deflate.level(),
-            memory_level: deflate.memory_level().unwrap_or(memory_level),
-        }
+        let window_bits = window_bits.min(match len {
+            0..=1024 => 11,
+            1025..=4096 => 13,
+            _ => 15,
+        });
+        let memory_level = deflate.memory_level().unwrap_or(match window_bits {
+            ..=11 => 4,
+            12..=13 => 7,
+            14.. => 8,
+        });
+        Self { window_bits, level: deflate.level(), memory_level }
+    }
+
+    pub(super) const fn level(self) -> u8 {
+        self.level
     }
 }
 
@@ -70,8 +77,9 @@ impl Compressor {
         Self { codec, setting }
     }
 
-    pub(crate) const fn setting(&self) -> Setting {
-        self.setting
+    /// Returns whether only the level differs from this setting, if anything.
+    pub(super) fn suits(&self, setting: Setting) -> bool {
+        self.setting == Setting { level: self.setting.level, ..setting }
     }
 
     /// Returns whether there is no context.
@@ -79,16 +87,25 @@ impl Compressor {
         self.codec.total_in() == 0
     }
 
-    /// Forgets the context.
-    pub(crate) fn reset(&mut self) {
+    /// Forgets the context, and sets the level. Returns whether the codec accepted the level, as each one
+    /// does at its start.
+    pub(super) fn restart(&mut self, level: u8) -> bool {
         self.codec.reset();
+        if self.setting.level != level {
+            if self.codec.set_level(level.into()).is_err() {
+                return false;
+            }
+            self.setting.level = level;
+        }
+        true
     }
 
     /// Compresses `input` and flushes, so that the peer can inflate all of it. If the message ends with
     /// `input`, the end of the flush is removed (RFC 7692, section 7.2.1). The result is in `scratch` if
     /// it fits there.
     ///
-    /// Returns `None` if the result exceeds `max` bytes; the compressor must then be [reset](Self::reset).
+    /// Returns `None` if the result exceeds `max` bytes; the compressor must then be
+    /// [restarted](Self::restart).
     ///
     /// `input` must not be empty after another flush: the codec would produce nothing.
     pub(crate) fn compress<'s>(

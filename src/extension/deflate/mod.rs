@@ -38,7 +38,7 @@ impl Broken {
 /// | windows | 15 bits (32 KiB) in each direction |
 /// | context takeover | none in either direction |
 /// | level | 6 |
-/// | memory level | by the length of the message |
+/// | memory level | by the window, which follows the length of the message |
 /// | shortest compressed message | 128 bytes |
 ///
 /// ```
@@ -137,9 +137,9 @@ impl Deflate {
 
     /// Sets the memory level of the compressor, from 1 to 9. Other values are clamped.
     ///
-    /// The default depends on the message: 4 up to 1 KiB, 7 up to 4 KiB, and 8 above, in pieces, and with
-    /// context. Whatever the memory level, the window of the compressor follows the message in the same
-    /// way: it has at most 11, 13 and 15 bits.
+    /// The default follows the window: 4 up to 11 bits, 7 up to 13 bits, and 8 above. Without context, the
+    /// window follows the message, whatever the memory level: it has at most 11 bits up to 1 KiB, 13 bits up
+    /// to 4 KiB, and 15 bits above and for pieces.
     #[must_use]
     pub const fn with_memory_level(mut self, level: u8) -> Self {
         self.memory_level = Some(clamp(level, 1, 9));
@@ -191,7 +191,7 @@ impl Deflate {
         self.level
     }
 
-    /// Returns the memory level, or `None` if it depends on the message.
+    /// Returns the memory level, or `None` if it follows the window.
     #[must_use]
     pub const fn memory_level(&self) -> Option<u8> {
         self.memory_level

@@ -5,8 +5,8 @@
 //!
 //! # Bounds
 //!
-//! The pool of a thread keeps at most 16 inflaters (79 KiB each), 6 compressors (135 to 484 KiB each),
-//! and one output buffer of 256 KiB: less than 4.5 MiB. A codec is created only when the
+//! The pool of a thread keeps at most 16 inflaters (79 KiB each), 7 compressors (135 to 484 KiB each),
+//! and one output buffer of 256 KiB: less than 5 MiB. A codec is created only when the
 //! pool has none that suits. A thread frees its pool when it ends.
 
 use alloc::boxed::Box;
@@ -19,10 +19,9 @@ use super::{Compressor, Inflater, Setting};
 /// The inflaters that the pool of a thread keeps.
 const INFLATERS: usize = 16;
 
-/// The compressors that the pool of a thread keeps: two configurations with three
-/// [settings](Setting::new) each. Peers that demand smaller windows add settings; with more than are
-/// kept, messages create compressors.
-const COMPRESSORS: usize = 6;
+/// The compressors that the pool of a thread keeps: one for each window. The memory level follows the
+/// window by default, and a compressor changes its level.
+const COMPRESSORS: usize = 7;
 
 /// The size in bytes of the output buffer of one step of a codec. An output of several steps costs some
 /// microseconds more for each: JSON of 1 MiB, as in the benchmark `deflate`, inflates 8 % slower in
@@ -82,17 +81,15 @@ pub(crate) fn take_compressor(setting: Setting) -> Box<Compressor> {
     let pooled = with(
         |pool| &pool.compressors,
         |compressors| {
-            let index = compressors.iter().rposition(|one| one.setting() == setting)?;
+            let index = compressors.iter().rposition(|one| one.suits(setting))?;
             Some(compressors.remove(index))
         },
     );
-    match pooled.flatten() {
-        Some(mut compressor) => {
-            compressor.reset();
-            compressor
-        }
-        None => Box::new(Compressor::new(setting)),
-    }
+    let restarted = pooled.flatten().and_then(|mut compressor| {
+        let is_restarted = compressor.restart(setting.level());
+        is_restarted.then_some(compressor)
+    });
+    restarted.unwrap_or_else(|| Box::new(Compressor::new(setting)))
 }
 
 /// Returns a compressor. The one that was not used for the longest time is freed if there are too
