@@ -18,6 +18,16 @@ use crate::{ConnectionError, Event, Limit, Violation};
 /// masked again.
 const MAX_INPUT: usize = 64 << 10;
 
+/// A piece of the message in progress.
+struct Inflated {
+    /// The length in bytes.
+    len: usize,
+    /// Whether the message ends with the piece.
+    ends: bool,
+    /// The failure that follows.
+    failure: Option<ConnectionError>,
+}
+
 impl Connection {
     /// Inflates payload from `unread` until an event or a failure occurs, or all payload of the frame
     /// is consumed.
@@ -36,7 +46,7 @@ impl Connection {
         event
     }
 
-    /// Inflates one piece of the message in progress: up to the end of `scratch` or of the payload.
+    /// Receives one piece of the message in progress: up to the end of `scratch` or of the payload.
     fn receive_inflated(
         &mut self,
         unread: &mut &mut [u8],
@@ -44,60 +54,19 @@ impl Connection {
         scratch: &mut [u8],
     ) -> Option<Event<'static>> {
         let partial = self.machine.take_partial_char(scratch);
-        let remaining = self.machine.uncompressed_remaining(&self.config.receive_limits);
-        // One byte more than allowed shows that the message is too long.
-        let room = usize::try_from(remaining).unwrap_or(usize::MAX).saturating_add(1);
-        let end = partial.saturating_add(room).min(scratch.len());
-        let Some(output) = scratch.get_mut(partial..end) else {
-            self.fail_internally("a partial character has at most 3 bytes");
-            return None;
+        let inflated = match scratch.get_mut(partial..) {
+            Some(output) => self.inflate(unread, inflater, output),
+            None => Err(Broken("a partial character has at most 3 bytes")),
         };
-        let max_compressed = self.config.receive_limits.max_compressed();
-        let (mut produced, mut ends, mut is_corrupt, mut is_too_long) = (0, false, false, false);
-        while let Some(output) = output.get_mut(produced..)
-            && !output.is_empty()
-            && !is_corrupt
-            && !is_too_long
-            && self.machine.is_compressed_next(unread)
-        {
-            let mut progress = Ok(Progress::default());
-            let allowed = max_compressed.saturating_sub(inflater.consumed());
-            let max_input = usize::try_from(allowed).unwrap_or(usize::MAX).min(MAX_INPUT);
-            ends = self.machine.consume_compressed(unread, max_input, |payload| {
-                progress = inflater.inflate_ahead(payload, output);
-                progress.map_or(0, |progress| progress.consumed)
-            });
-            let progress = match progress {
-                Ok(progress) => progress,
-                Err(Broken(invariant)) => {
-                    self.fail_internally(invariant);
-                    return None;
-                }
-            };
-            // Within a message, a stream after a block with BFINAL set may refer to the whole window.
-            // After the message, only the context is needed.
-            let needed = if ends { self.incoming_context() } else { Some(Window::MAX) };
-            if let Some(max) = needed {
-                let Some(new) = output.get(progress.remembered..progress.produced) else {
-                    self.fail_internally("remembered <= produced <= output.len()");
-                    return None;
-                };
-                inflater.remember(new, max);
+        let Inflated { len, ends, failure } = match inflated {
+            Ok(inflated) => inflated,
+            Err(Broken(invariant)) => {
+                self.fail_internally(invariant);
+                return None;
             }
-            produced += progress.produced;
-            is_corrupt = progress.corrupt || (ends && inflater.finish().is_err());
-            is_too_long = allowed == 0 && self.machine.is_compressed_next(unread);
-        }
-        let exceeds = produced as u64 > remaining;
-        produced -= usize::from(exceeds);
-        let failure: Option<ConnectionError> = if exceeds || is_too_long {
-            Some(Limit::Message.into())
-        } else {
-            is_corrupt.then_some(Violation::InvalidCompression.into())
         };
-        ends &= failure.is_none();
-        let Some(payload) = scratch.get_mut(..partial + produced) else {
-            self.fail_internally("partial + produced <= end");
+        let Some(payload) = scratch.get_mut(..partial + len) else {
+            self.fail_internally("a piece ends within its buffer");
             return None;
         };
         let piece = self.machine.receive_uncompressed(payload, partial, ends);
@@ -116,6 +85,56 @@ impl Connection {
                 None
             }
         }
+    }
+
+    /// Inflates payload into `output`, up to the end of either or to a limit.
+    fn inflate(
+        &mut self,
+        unread: &mut &mut [u8],
+        inflater: &mut Inflater,
+        output: &mut [u8],
+    ) -> Result<Inflated, Broken> {
+        let max_compressed = self.config.receive_limits.max_compressed();
+        let remaining = self.machine.uncompressed_remaining(&self.config.receive_limits);
+        // One byte more than allowed shows that the message is too long.
+        let room = usize::try_from(remaining).unwrap_or(usize::MAX).saturating_add(1);
+        let room = room.min(output.len());
+        let (mut len, mut ends, mut is_corrupt, mut is_too_long) = (0, false, false, false);
+        while let Some(output) = output.get_mut(len..room)
+            && !output.is_empty()
+            && !is_corrupt
+            && !is_too_long
+            && self.machine.is_compressed_next(unread)
+        {
+            let allowed = max_compressed.saturating_sub(inflater.consumed());
+            let max_input = usize::try_from(allowed).unwrap_or(usize::MAX).min(MAX_INPUT);
+            let mut progress = Ok(Progress::default());
+            ends = self.machine.consume_compressed(unread, max_input, |payload| {
+                progress = inflater.inflate_ahead(payload, output);
+                progress.map_or(0, |progress| progress.consumed)
+            });
+            let progress = progress?;
+            // Within a message, a stream after a block with BFINAL set may refer to the whole window.
+            // After the message, only the context is needed.
+            let needed = if ends { self.incoming_context() } else { Some(Window::MAX) };
+            if let Some(max) = needed {
+                let new = output.get(progress.remembered..progress.produced);
+                inflater.remember(new.ok_or(Broken::OUT_OF_BOUNDS)?, max);
+            }
+            len += progress.produced;
+            is_corrupt = progress.corrupt || (ends && inflater.finish().is_err());
+            is_too_long = allowed == 0 && self.machine.is_compressed_next(unread);
+        }
+        let exceeds = len as u64 > remaining;
+        len -= usize::from(exceeds);
+        let failure = if exceeds || is_too_long {
+            Some(Limit::Message.into())
+        } else if is_corrupt {
+            Some(Violation::InvalidCompression.into())
+        } else {
+            None
+        };
+        Ok(Inflated { len, ends: ends && failure.is_none(), failure })
     }
 
     /// Returns the number of bytes of its previous messages to which the peer may refer, or `None`

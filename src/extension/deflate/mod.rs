@@ -23,7 +23,7 @@ pub(crate) use parameters::ParameterText;
 pub(crate) struct Broken(pub(crate) &'static str);
 
 impl Broken {
-    const OUT_OF_BOUNDS: Self = Self("the codec stays within its input and its output");
+    pub(crate) const OUT_OF_BOUNDS: Self = Self("the codec stays within its input and its output");
 }
 
 /// The configuration of permessage-deflate (RFC 7692), for
