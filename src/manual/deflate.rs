@@ -10,7 +10,7 @@
 //!
 //! static CONFIG: Config = Config::new().with_deflate(Deflate::new());
 //!
-//! // The handshakes negotiate the parameters. Here they were negotiated elsewhere:
+//! // `ServerHandshake` and `ClientHandshake` negotiate. Here another HTTP stack did:
 //! let agreed = DeflateParameters::new().with_server_no_context_takeover();
 //! let negotiated = Negotiated::new().with_deflate_parameters(agreed);
 //! let mut connection = Connection::server(&CONFIG, &negotiated);
@@ -33,7 +33,8 @@
 //!
 //! # The level
 //!
-//! Times relative to the default, level 6, and compressed sizes, both of the benchmark `deflate`:
+//! Times relative to the default, level 6, and compressed sizes, both of the benchmark `deflate`, whose
+//! JSON has more random digits than that of `benches/peers`:
 //!
 //! | [level](crate::Deflate::with_level) | 128 B with context: time | size | 16 KiB without: time | size |
 //! |---|--:|--:|--:|--:|
@@ -96,10 +97,12 @@
 //!
 //! The [message limit](crate::Limits::with_max_message) applies to inflated bytes, before they are
 //! allocated: a compressed message of any ratio fails with 1009 at the first byte beyond the limit. The
-//! [frame limit](crate::Limits::with_max_frame) applies to frames as they are on the wire. With
-//! [`Delivery::Chunks`](crate::Delivery::Chunks), a message of any length is inflated in constant
-//! memory. A message that is not a DEFLATE stream fails the connection with
-//! [`InvalidCompression`](crate::Violation::InvalidCompression) and the code 1007.
+//! compressed payload may have 16 times the message limit plus 64 KiB: a message cannot go on for ever with
+//! blocks that inflate to nothing. The [frame limit](crate::Limits::with_max_frame) applies to frames as they
+//! are on the wire. With [`Delivery::Chunks`](crate::Delivery::Chunks), a message of any length is inflated
+//! in constant memory. A message that is not a DEFLATE stream fails the connection with
+//! [`InvalidCompression`](crate::Violation::InvalidCompression), and the peer receives the code 1007 with the
+//! reason "invalid compressed data".
 //!
 //! # Secrets
 //!

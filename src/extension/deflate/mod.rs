@@ -57,7 +57,7 @@ pub struct Deflate {
     incoming_context_takeover: bool,
     /// 1 to 9.
     level: u8,
-    /// 1 to 9, or `None` for a choice by length.
+    /// 1 to 9, or `None` if it follows the window.
     memory_level: Option<u8>,
     /// At least 1.
     min_len: usize,
