@@ -2,10 +2,10 @@
 
 use bytes::Buf;
 use websocket_proto::handshake::{
-    AcceptError, Acceptance, Field, Handshake, HandshakeError, InvalidHead, Rejection, ServerEvent,
-    ServerHandshake,
+    AcceptError, Acceptance, Field, Handshake, HandshakeError, InvalidHead, OriginPolicy,
+    Rejection, ServerEvent, ServerHandshake,
 };
-use websocket_proto::{ConnectionError, Event, Input, Transport};
+use websocket_proto::{Config, ConnectionError, Event, Input, Transport};
 
 use crate::driving::{
     Peer, assert_over, connection_events, drive, events_to_the_end, receive, receive_all,
@@ -68,6 +68,26 @@ fn output_of_an_accepted_connection_begins_with_the_response() {
             .escape_ascii()
             .to_string()
     );
+}
+
+#[test]
+fn statistics_do_not_count_the_opening_handshake() {
+    static CONFIG: Config = Config::new().with_origin_policy(OriginPolicy::any()).with_statistics();
+    let mut handshake = ServerHandshake::new(&CONFIG);
+    let mut bytes = [REQUEST.as_bytes(), b"\x81\x82\0\0\0\0Hi"].concat();
+    let mut input = Input::with_bytes(&mut bytes);
+    assert_eq!(handshake.receive(&mut input), Some(ServerEvent::Upgrade));
+    let mut connection = handshake.accept(&Acceptance::new()).unwrap();
+    let response_len = connection.output().len();
+    assert!(connection.receive(&mut input).is_some());
+    connection.send("Hello").unwrap();
+    // A part of the response is written, the response, a part of the frame, and the frame.
+    for (written, counted) in [(5, 0), (response_len - 5, 0), (3, 3), (4, 7)] {
+        connection.output().advance(written);
+        let statistics = connection.statistics().unwrap();
+        assert_eq!(statistics.sent.wire_bytes, counted);
+        assert_eq!(statistics.received.wire_bytes, 8);
+    }
 }
 
 #[test]

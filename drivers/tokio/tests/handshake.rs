@@ -8,8 +8,12 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 use tokio::task::coop::consume_budget;
 use tokio::time::Instant;
+use tokio_websocket_proto::proto::Config;
 use tokio_websocket_proto::proto::handshake::{Acceptance, ClientRequest, HandshakeError};
-use tokio_websocket_proto::{DEFAULT_CONFIG, Error, Incoming, Response, accept, client};
+use tokio_websocket_proto::{
+    DEFAULT_CONFIG, Error, Incoming, Response, WebSocket, accept, client, client_with,
+    default_config,
+};
 
 use script::{Script, poll};
 
@@ -157,6 +161,25 @@ async fn response_is_flushed_although_the_client_has_ended_its_stream() {
     let start = Instant::now();
     respond(script).await.unwrap();
     assert_eq!(start.elapsed(), Duration::from_secs(10));
+}
+
+#[tokio::test]
+async fn statistics_of_both_roles_count_frames_only() {
+    static CONFIG: Config = default_config().with_statistics();
+    let (ours, theirs) = duplex(1024);
+    let server =
+        async { Incoming::receive(theirs, &CONFIG).await?.accept(&Acceptance::new()).await };
+    let (client, server) = tokio::join!(client_with(ours, &REQUEST, &CONFIG), server);
+    let (mut client, mut server) = (client.unwrap().0, server.unwrap());
+    let wire_bytes = |socket: &WebSocket<_>| {
+        let statistics = socket.connection().statistics().unwrap();
+        (statistics.sent.wire_bytes, statistics.received.wire_bytes)
+    };
+    assert_eq!((wire_bytes(&client), wire_bytes(&server)), ((0, 0), (0, 0)));
+    client.send("Hello").await.unwrap();
+    server.send("Hi").await.unwrap();
+    assert!(client.recv().await.unwrap().is_some() && server.recv().await.unwrap().is_some());
+    assert_eq!((wire_bytes(&client), wire_bytes(&server)), ((11, 4), (4, 11)));
 }
 
 #[tokio::test]
