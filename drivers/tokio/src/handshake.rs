@@ -29,7 +29,8 @@ use crate::websocket::WebSocket;
 pub static DEFAULT_CONFIG: Config = default_config();
 
 /// Returns the configuration [`DEFAULT_CONFIG`]. A program that needs another one starts from it:
-/// [`Config::new`] has no timeouts.
+/// [`Config::new`] has no timeouts. With the feature `deflate`,
+/// `default_config().with_deflate(proto::Deflate::new())` also offers or accepts compression.
 ///
 /// ```
 /// use tokio_websocket_proto::default_config;
@@ -99,7 +100,8 @@ pub struct Incoming<IO> {
 impl<IO: AsyncRead + AsyncWrite + Unpin> Incoming<IO> {
     /// Receives a request over `io`, on which a client has just connected.
     ///
-    /// [`set_config`](Self::set_config) changes the configuration when the path is known.
+    /// `config` has the limits, the timeouts, the compression (`proto::Deflate`) and others; start from
+    /// [`default_config`]. When the path is known, [`set_config`](Self::set_config) can replace it.
     ///
     /// The configuration's origin policy applies to a request for a WebSocket: a page of another origin is
     /// rejected with 403 before the program sees the request. It does not apply to plain HTTP.
