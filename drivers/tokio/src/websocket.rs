@@ -115,7 +115,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
     /// [`Delivery::Chunks`](websocket_proto::Delivery::Chunks). Returns `None` after the closing
     /// handshake.
     ///
-    /// With `Delivery::Messages`, each message is one piece.
+    /// With `Delivery::Messages`, each message is one piece. `Delivery::Chunks` bounds the length of a piece: 256 KiB
+    /// if the message is compressed, and otherwise one read, which is at most 128 KiB.
     ///
     /// # Errors
     ///
