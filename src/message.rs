@@ -118,7 +118,7 @@ impl Message<'_> {
 /// [`Delivery::Chunks`](crate::Delivery::Chunks) delivers chunks, and
 /// [`send_chunk`](crate::Connection::send_chunk) sends them. The payloads of the chunks of a
 /// message, in order, make up its payload. Text is cut between characters only. The sizes of
-/// received chunks depend on how the bytes arrive.
+/// received chunks depend on how the bytes arrive, and are [bounded](crate::Delivery::Chunks).
 ///
 /// ```
 /// use websocket_proto::{Chunk, Fragment};

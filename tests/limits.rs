@@ -113,3 +113,27 @@ fn chunks_have_no_message_limit_unless_configured() {
         assert_eq!(client.error().is_some(), limited);
     }
 }
+
+#[test]
+fn uncompressed_chunk_is_no_longer_than_one_read_or_one_character() {
+    let text = "a€😀ß".repeat(100);
+    for role in ROLES {
+        let (first, last) = text.as_bytes().split_at(500);
+        let frames = [peer_frame(role, 0x01, first), peer_frame(role, 0x80, last)].concat();
+        for read_len in [1, 2, 3, 4, 5, 7, 100, 300, frames.len()] {
+            let mut connection = connection(role, Config::new().with_delivery(Delivery::Chunks));
+            let mut received = String::new();
+            for read in frames.chunks(read_len) {
+                for event in receive(&mut connection, read) {
+                    let Event::Chunk(chunk) = event else { panic!("{event:?}") };
+                    let piece = chunk.payload.as_text().unwrap();
+                    let is_character = piece.chars().count() == 1;
+                    assert!(piece.len() <= read_len || is_character, "{piece} of {read_len} bytes");
+                    assert!(piece.len() <= last.len(), "a chunk is of one frame");
+                    received.push_str(piece);
+                }
+            }
+            assert_eq!(received, text);
+        }
+    }
+}

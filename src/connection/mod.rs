@@ -140,6 +140,9 @@ impl Connection {
     /// Adds the state that a handshake passes on: its unwritten `output`, and the number of unread
     /// bytes in the [`Input`](crate::Input).
     pub(crate) fn after_handshake(mut self, output: Output, expected_unread: usize) -> Self {
+        if let Some(timers) = &mut self.timers {
+            timers.completed_handshake(output.end());
+        }
         self.output = output;
         self.expected_unread = expected_unread as u32;
         self

@@ -10,8 +10,8 @@ pub struct DirectionStatistics {
     pub messages: u64,
     /// The number of payload bytes of messages: before compression, if permessage-deflate was agreed.
     pub payload_bytes: u64,
-    /// The number of bytes of frames, read from the input or written from the output. The sent bytes
-    /// include the part of the opening handshake with which the output of the connection began.
+    /// The number of bytes of frames, read from the input or written from the output. The opening handshake
+    /// does not count, although a server's response is the beginning of the output.
     pub wire_bytes: u64,
     /// The number of Ping frames.
     pub pings: u64,
@@ -34,4 +34,12 @@ pub struct Statistics {
     pub sent: DirectionStatistics,
     /// The traffic from the peer to this endpoint.
     pub received: DirectionStatistics,
+}
+
+/// The counters of a connection. Its sent wire bytes are not counted: they follow from offsets in the output.
+#[derive(Debug, Default)]
+pub(super) struct Counters {
+    pub(super) statistics: Statistics,
+    /// The offset in the output after the opening handshake.
+    pub(super) handshake_end: u64,
 }

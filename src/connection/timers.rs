@@ -37,7 +37,7 @@ use alloc::boxed::Box;
 use core::num::NonZeroU64;
 use core::time::Duration;
 
-use super::statistics::Statistics;
+use super::statistics::{Counters, Statistics};
 use crate::clock::{Clock, Suspicion, Time};
 use crate::{Config, ControlRate, Fragment, Timeout};
 
@@ -136,7 +136,7 @@ pub(super) struct Timers {
     /// The number of control frames received in the current span of the [`ControlRate`], minus the
     /// credit for spans that passed without a report.
     control_frames: i32,
-    statistics: Option<Box<Statistics>>,
+    counters: Option<Box<Counters>>,
 }
 
 impl Timers {
@@ -157,7 +157,7 @@ impl Timers {
                 refused: false,
                 late_progress: 0,
                 control_frames: 0,
-                statistics: config.statistics.then(Box::default),
+                counters: config.statistics.then(Box::default),
             })
         })
     }
@@ -170,12 +170,19 @@ impl Timers {
 
     /// Returns the statistics, if they are enabled.
     pub(super) fn statistics(&self, snapshot: &Snapshot) -> Option<Statistics> {
-        let mut statistics = **self.statistics.as_ref()?;
-        statistics.sent.wire_bytes = snapshot.written;
+        let Counters { mut statistics, handshake_end } = **self.counters.as_ref()?;
+        statistics.sent.wire_bytes = snapshot.written.saturating_sub(handshake_end);
         Some(statistics)
     }
 
     // --- Events ----------------------------------------------------------------------------------
+
+    /// Records that the opening handshake ends at the offset `end` of the output.
+    pub(super) fn completed_handshake(&mut self, end: u64) {
+        if let Some(counters) = &mut self.counters {
+            counters.handshake_end = end;
+        }
+    }
 
     /// Records that `bytes` bytes were read from the input, of any frame.
     pub(super) fn received(&mut self, bytes: usize) {
@@ -248,8 +255,8 @@ impl Timers {
     }
 
     fn count(&mut self, add: impl FnOnce(&mut Statistics)) {
-        if let Some(statistics) = &mut self.statistics {
-            add(statistics);
+        if let Some(counters) = &mut self.counters {
+            add(&mut counters.statistics);
         }
     }
 

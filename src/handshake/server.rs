@@ -129,6 +129,38 @@ impl ServerHandshake {
         self.explanation.as_deref()
     }
 
+    /// Replaces the configuration, after the request and before the response: one port may have different
+    /// limits, delivery, compression and timeouts for each path.
+    ///
+    /// The request is not checked again. Its [`HeadLimits`](super::HeadLimits), the
+    /// [`OriginPolicy`](super::OriginPolicy) and [`Timeouts::opening`](crate::Timeouts::opening) are those of the
+    /// configuration before. If a path needs a stricter policy, the application calls
+    /// [`RequestHead::upgrade`] with it, and rejects the request if that fails. A call before the request is
+    /// complete replaces the origin policy, too. A call after the response has no effect.
+    ///
+    /// ```
+    /// use websocket_proto::handshake::{Acceptance, Handshake, ServerHandshake};
+    /// use websocket_proto::{Config, Delivery, Input, Limits};
+    ///
+    /// static CHAT: Config = Config::new().with_limits(Limits::DEFAULT.with_max_message(64 << 10));
+    /// static UPLOAD: Config = Config::new().with_delivery(Delivery::Chunks);
+    ///
+    /// let mut handshake = ServerHandshake::new(&CHAT);
+    /// let mut request = *b"GET /upload HTTP/1.1\r\nHost: example.com\r\nConnection: Upgrade\r\n\
+    ///     Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+    ///     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    /// handshake.receive(&mut Input::with_bytes(&mut request));
+    /// if handshake.request().is_some_and(|request| request.path() == "/upload") {
+    ///     handshake.set_config(&UPLOAD);
+    /// }
+    /// let connection = handshake.accept(&Acceptance::new())?;
+    /// assert_eq!(connection.config().delivery(), Delivery::Chunks);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn set_config(&mut self, config: impl Into<SharedConfig>) {
+        self.config = config.into();
+    }
+
     /// Accepts the upgrade and returns the connection. Its output begins with the response.
     ///
     /// If the configuration enables permessage-deflate (feature `deflate`), the response accepts the

@@ -22,7 +22,7 @@
 //!
 //! - An idle server connection has at most 160 bytes. Without timeouts, statistics and a
 //!   [`ControlRate`](crate::ControlRate) it owns no heap; with any of them it owns one block of at most
-//!   128 bytes, and with statistics another of 64 bytes. A client adds a block of masking keys of 264
+//!   128 bytes, and with statistics another of 72 bytes. A client adds a block of masking keys of 264
 //!   bytes. Context takeover adds a window or a compressor: the page `deflate` has their sizes.
 //! - A message that is whole in the input is borrowed from it. A message that is reassembled touches
 //!   at most twice the bytes received plus 64 KiB. It reserves at most eight times the bytes received,

@@ -163,7 +163,7 @@ fn chunks_of_a_gigabyte_take_constant_memory() {
     for agreed in AGREED {
         let config = Config::new().with_delivery(Delivery::Chunks);
         let mut server = endpoint(Role::Server, config, agreed());
-        let mut received = 0;
+        let (mut received, mut longest) = (0, 0);
         let (_, held, peak) = measure(|| {
             for i in 0..64 {
                 let first = if i == 0 { 0x42 } else { 0x00 };
@@ -171,12 +171,14 @@ fn chunks_of_a_gigabyte_take_constant_memory() {
                 let mut input = Input::with_bytes(&mut bytes);
                 while let Some(event) = server.receive(&mut input) {
                     let Event::Chunk(chunk) = event else { panic!("{event:?}") };
-                    received += chunk.payload.as_bytes().len();
+                    received += chunk.payload.len();
+                    longest = longest.max(chunk.payload.len());
                 }
             }
             assert_eq!(count_events(&mut server, &mut peer_frame(Role::Server, 0x80, &[0])), 1);
         });
         assert_eq!(received, 1 << 30);
+        assert_eq!(longest, 256 << 10, "the bound that `Delivery::Chunks` documents");
         assert_eq!(server.error(), None);
         // The frame of the peer, a chunk of one step, and a window.
         let bound = part.len() as isize + (256 << 10) + SLACK;

@@ -507,6 +507,30 @@ fn handshakes_end_in_connections_that_compress_if_both_configure_it() {
 }
 
 #[test]
+fn configuration_set_before_accept_negotiates_compression() {
+    for (before, after) in [(false, true), (true, false)] {
+        let config = |on: bool| match on {
+            true => Config::new().with_deflate(Deflate::new()),
+            false => Config::new(),
+        };
+        let request = ClientRequest::to("a", "/");
+        let mut client = ClientHandshake::new(client_config(Deflate::new()), &request).unwrap();
+        let mut server = ServerHandshake::new(config(before));
+        let mut bytes = written(client.output());
+        assert_eq!(server.receive(&mut Input::with_bytes(&mut bytes)), Some(ServerEvent::Upgrade));
+        server.set_config(config(after));
+        let mut server = server.accept(&Acceptance::new()).unwrap();
+        let mut bytes = written(server.output());
+        assert_eq!(client.receive(&mut Input::with_bytes(&mut bytes)), Some(ClientEvent::Accepted));
+        let mut client = client.establish().unwrap();
+        assert_eq!(server.deflate_parameters().is_some(), after);
+        assert_eq!(server.deflate_parameters(), client.deflate_parameters());
+        assert_eq!(exchange(&mut client, &mut server), after);
+        assert_eq!(exchange(&mut server, &mut client), after);
+    }
+}
+
+#[test]
 fn adopted_connection_compresses_as_negotiated() {
     let request = ClientRequest::to("a", "/").with_deflate(TAKEOVER);
     let mut buffer = [0; 256];

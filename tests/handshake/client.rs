@@ -5,7 +5,9 @@ use websocket_proto::handshake::{
     AcceptError, BodyEnd, ClientEvent, ClientHandshake, ClientRequest, Field, Handshake,
     HandshakeError, HeadLimits, InvalidHead, Uri, accept_key,
 };
-use websocket_proto::{CloseCode, Config, ConnectionError, EntropyError, Event, Input, Transport};
+use websocket_proto::{
+    CloseCode, Config, Connection, ConnectionError, EntropyError, Event, Input, Transport,
+};
 
 use crate::driving::{
     Peer, assert_over, connection_events, drive, events_to_the_end, receive, receive_all,
@@ -163,6 +165,33 @@ fn frames_and_eof_in_the_read_of_the_response_reach_the_connection() {
         let outcome = connection.outcome().unwrap();
         assert!(outcome.clean, "{piece}");
         assert_eq!(outcome.code, CloseCode::NORMAL);
+    }
+}
+
+#[test]
+fn statistics_do_not_count_the_opening_handshake() {
+    // The driver has written the request before the response arrives, or writes a part of it later.
+    for later in [0, 5] {
+        let config = client_config().with_statistics();
+        let request = ClientRequest::to("example.com", "/");
+        let mut handshake = ClientHandshake::new(config, &request).unwrap();
+        let request_len = handshake.output().len();
+        handshake.output().advance(request_len - later);
+        let mut bytes = [ACCEPTED, b"\x81\x02Hi"].concat();
+        let mut input = Input::with_bytes(&mut bytes);
+        assert_eq!(handshake.receive(&mut input), Some(ClientEvent::Accepted));
+        let mut connection = handshake.establish().unwrap();
+        let wire_bytes = |connection: &Connection| {
+            let statistics = connection.statistics().unwrap();
+            (statistics.sent.wire_bytes, statistics.received.wire_bytes)
+        };
+        assert_eq!(wire_bytes(&connection), (0, 0));
+        assert!(connection.receive(&mut input).is_some());
+        connection.send("Hello").unwrap();
+        connection.output().advance(later);
+        assert_eq!(wire_bytes(&connection), (0, 4));
+        connection.output().advance(11);
+        assert_eq!(wire_bytes(&connection), (11, 4));
     }
 }
 

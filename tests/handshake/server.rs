@@ -2,10 +2,10 @@
 
 use bytes::Buf;
 use websocket_proto::handshake::{
-    AcceptError, Acceptance, Field, Handshake, HandshakeError, InvalidHead, Rejection, ServerEvent,
-    ServerHandshake,
+    AcceptError, Acceptance, Field, Handshake, HandshakeError, InvalidHead, OriginPolicy,
+    Rejection, ServerEvent, ServerHandshake,
 };
-use websocket_proto::{ConnectionError, Event, Input, Transport};
+use websocket_proto::{Config, ConnectionError, Delivery, Event, Input, Limit, Limits, Transport};
 
 use crate::driving::{
     Peer, assert_over, connection_events, drive, events_to_the_end, receive, receive_all,
@@ -68,6 +68,73 @@ fn output_of_an_accepted_connection_begins_with_the_response() {
             .escape_ascii()
             .to_string()
     );
+}
+
+#[test]
+fn configuration_set_before_accept_is_that_of_the_connection() {
+    static STRICT: Config =
+        Config::new().with_limits(Limits::DEFAULT.with_max_message(4)).with_statistics();
+    let mut handshake = received(REQUEST, ServerEvent::Upgrade);
+    // The origin policy of `CONFIG` has allowed the request, which that of `STRICT` would reject.
+    assert_eq!(
+        handshake.request().unwrap().upgrade(STRICT.origin_policy()).err(),
+        Some(HandshakeError::ForbiddenOrigin)
+    );
+    handshake.set_config(&STRICT);
+    let mut connection = handshake.accept(&Acceptance::new()).unwrap();
+    assert!(connection.statistics().is_some());
+    let mut bytes = *b"\x81\x84\0\0\0\0Hell\x81\x85\0\0\0\0Hello";
+    let mut input = Input::with_bytes(&mut bytes);
+    assert!(matches!(connection.receive(&mut input), Some(Event::Message(_))));
+    let failed = connection.receive(&mut input).map(Event::into_owned);
+    assert_eq!(failed, Some(Event::Failed(Limit::Message.into())));
+}
+
+#[test]
+fn configuration_set_before_the_request_is_complete_has_its_origin_policy() {
+    static STRICT: Config = Config::new();
+    let (first, second) = REQUEST.split_at(100);
+    let mut handshake = ServerHandshake::new(&CONFIG);
+    assert_eq!(receive(&mut handshake, first.as_bytes()), (None, 0));
+    handshake.set_config(&STRICT);
+    let failed = ServerEvent::Failed(HandshakeError::ForbiddenOrigin);
+    assert_eq!(receive(&mut handshake, second.as_bytes()).0, Some(failed));
+}
+
+#[test]
+fn last_configuration_set_before_accept_applies() {
+    static WHOLE: Config = Config::new();
+    static CHUNKS: Config = Config::new().with_delivery(Delivery::Chunks);
+    for (configs, delivery) in
+        [([&WHOLE, &CHUNKS], Delivery::Chunks), ([&CHUNKS, &WHOLE], Delivery::Messages)]
+    {
+        let mut handshake = received(REQUEST, ServerEvent::Upgrade);
+        for config in configs {
+            handshake.set_config(config);
+        }
+        let connection = handshake.accept(&Acceptance::new()).unwrap();
+        assert_eq!(connection.config().delivery(), delivery);
+    }
+}
+
+#[test]
+fn statistics_do_not_count_the_opening_handshake() {
+    static CONFIG: Config = Config::new().with_origin_policy(OriginPolicy::any()).with_statistics();
+    let mut handshake = ServerHandshake::new(&CONFIG);
+    let mut bytes = [REQUEST.as_bytes(), b"\x81\x82\0\0\0\0Hi"].concat();
+    let mut input = Input::with_bytes(&mut bytes);
+    assert_eq!(handshake.receive(&mut input), Some(ServerEvent::Upgrade));
+    let mut connection = handshake.accept(&Acceptance::new()).unwrap();
+    let response_len = connection.output().len();
+    assert!(connection.receive(&mut input).is_some());
+    connection.send("Hello").unwrap();
+    // A part of the response is written, the response, a part of the frame, and the frame.
+    for (written, counted) in [(5, 0), (response_len - 5, 0), (3, 3), (4, 7)] {
+        connection.output().advance(written);
+        let statistics = connection.statistics().unwrap();
+        assert_eq!(statistics.sent.wire_bytes, counted);
+        assert_eq!(statistics.received.wire_bytes, 8);
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Buf;
 use websocket_proto::handshake::{
     Acceptance, BodyEnd, ClientEvent, ClientHandshake, ClientRequest, Handshake, HandshakeError,
-    ServerEvent, ServerHandshake, Uri,
+    Rejection, ServerEvent, ServerHandshake, Uri,
 };
 use websocket_proto::{Config, EntropyError, Timeouts, Transport};
 
@@ -245,6 +245,30 @@ fn client_that_does_not_end_its_stream_is_cut_off_within_one_timeout_of_the_resp
     }
     assert_eq!(now, seconds(2 + 8 + 1));
     assert_over(&mut server, Transport::Close);
+}
+
+#[test]
+fn closing_timeout_of_the_configuration_set_before_the_response_bounds_it() {
+    let other = Timeouts::NONE.with_closing(Some(seconds(2)));
+    // A configuration that is set after the response has no effect.
+    for (sets_before, limit) in [(true, 2), (false, 8)] {
+        let mut server = ServerHandshake::new(config());
+        report(&mut server, 0);
+        assert_eq!(receive(&mut server, REQUEST).0, Some(ServerEvent::Upgrade));
+        if sets_before {
+            server.set_config(Config::new().with_timeouts(other));
+        }
+        server.reject(Rejection::NotFound).unwrap();
+        server.set_config(Config::new().with_timeouts(other));
+        write_all(&mut server);
+        let mut now = seconds(0);
+        while let Some(due) = server.poll_timeout() {
+            now = now.max(due);
+            server.handle_timeout(now);
+        }
+        assert!(now >= seconds(limit) && now <= seconds(limit + 1), "{now:?}");
+        assert_over(&mut server, Transport::Close);
+    }
 }
 
 #[test]

@@ -119,8 +119,8 @@ impl<S: Sync> FromRequestParts<S> for WebSocketUpgrade {
 }
 
 impl WebSocketUpgrade {
-    /// Sets the configuration of the connection: limits, timeouts, compression, and the policy on
-    /// origins. Call it before [`origin_policy`](Self::origin_policy) and
+    /// Sets the configuration of the connection: limits, timeouts, compression (`proto::Deflate`), and the
+    /// policy on origins. Call it before [`origin_policy`](Self::origin_policy) and
     /// [`max_message_size`](Self::max_message_size), which change it.
     pub fn config(mut self, config: impl Into<SharedConfig>) -> Self {
         self.config = config.into();

@@ -86,7 +86,7 @@ impl ClientBuilder {
         self
     }
 
-    /// Sets the configuration: limits, timeouts, compression and others. Start from
+    /// Sets the configuration: limits, timeouts, compression (`proto::Deflate`) and others. Start from
     /// [`default_config`](crate::default_config), because `Config::new()` has no timeouts.
     ///
     /// [`Timeouts::opening`](websocket_proto::Timeouts::opening) bounds everything that

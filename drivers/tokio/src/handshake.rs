@@ -29,7 +29,8 @@ use crate::websocket::WebSocket;
 pub static DEFAULT_CONFIG: Config = default_config();
 
 /// Returns the configuration [`DEFAULT_CONFIG`]. A program that needs another one starts from it:
-/// [`Config::new`] has no timeouts.
+/// [`Config::new`] has no timeouts. With the feature `deflate`,
+/// `default_config().with_deflate(proto::Deflate::new())` also offers or accepts compression.
 ///
 /// ```
 /// use tokio_websocket_proto::default_config;
@@ -99,6 +100,9 @@ pub struct Incoming<IO> {
 impl<IO: AsyncRead + AsyncWrite + Unpin> Incoming<IO> {
     /// Receives a request over `io`, on which a client has just connected.
     ///
+    /// `config` has the limits, the timeouts, the compression (`proto::Deflate`) and others; start from
+    /// [`default_config`]. When the path is known, [`set_config`](Self::set_config) can replace it.
+    ///
     /// The configuration's origin policy applies to a request for a WebSocket: a page of another origin is
     /// rejected with 403 before the program sees the request. It does not apply to plain HTTP.
     ///
@@ -125,6 +129,45 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Incoming<IO> {
             None => return Err(Error::Io(io::ErrorKind::UnexpectedEof.into())),
         };
         Ok(Self { exchange, is_upgrade })
+    }
+
+    /// Replaces the configuration of [`receive`](Self::receive): one port may have different limits, delivery,
+    /// compression and timeouts for each path.
+    ///
+    /// The request is not checked again. The limits on its head, the origin policy and [`Timeouts::opening`] are
+    /// those of the configuration before. If a path needs a stricter origin policy, call [`RequestHead::upgrade`]
+    /// with it, and reject the request if that fails.
+    ///
+    /// ```
+    /// use tokio::net::TcpStream;
+    /// use tokio_websocket_proto::proto::handshake::{Acceptance, Rejection};
+    /// use tokio_websocket_proto::proto::{Config, Delivery, Limits};
+    /// use tokio_websocket_proto::{DEFAULT_CONFIG, Error, Incoming, default_config};
+    ///
+    /// static CHAT: Config =
+    ///     default_config().with_limits(Limits::DEFAULT.with_max_message(64 << 10));
+    /// static UPLOAD: Config = default_config()
+    ///     .with_limits(Limits::DEFAULT.with_max_message(4 << 30))
+    ///     .with_delivery(Delivery::Chunks);
+    ///
+    /// async fn serve(tcp: TcpStream) -> Result<(), Error> {
+    ///     let mut incoming = Incoming::receive(tcp, &DEFAULT_CONFIG).await?;
+    ///     match incoming.request().path() {
+    ///         "/chat" => incoming.set_config(&CHAT),
+    ///         "/upload" => incoming.set_config(&UPLOAD),
+    ///         _ => return incoming.reject(Rejection::NotFound).await,
+    ///     }
+    ///     let mut socket = incoming.accept(&Acceptance::new()).await?;
+    ///     while let Some(piece) = socket.recv_chunk().await? {
+    ///         println!("{} bytes", piece.payload.len());
+    ///     }
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn set_config(&mut self, config: impl Into<SharedConfig>) {
+        let config: SharedConfig = config.into();
+        self.exchange.closing = config.timeouts().closing;
+        self.exchange.handshake.set_config(config);
     }
 
     /// Accepts the upgrade, and writes the response.

@@ -145,7 +145,7 @@
 //! | `max_message_size` | [`Limits::with_max_message`](crate::proto::Limits::with_max_message), 64 MiB |
 //! | `max_frame_size` | [`Limits::with_max_frame`](crate::proto::Limits::with_max_frame), the limit of messages |
 //! | `accept_unmasked_frames` | none: RFC 6455, section 5.1, forbids them |
-//! | none | [`with_deflate`](crate::proto::Config), [`with_timeouts`](crate::proto::Config::with_timeouts), [`with_origin_policy`](crate::proto::Config::with_origin_policy) |
+//! | none | [`with_deflate(proto::Deflate::new())`](crate::proto::Config), [`with_timeouts`](crate::proto::Config::with_timeouts), [`with_origin_policy`](crate::proto::Config::with_origin_policy) |
 //!
 //! # Features
 //!

@@ -140,6 +140,39 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Sender<IO> {
         self.flush().await
     }
 
+    /// Queues a message without compressing it, as [`WebSocket::feed_uncompressed`] does, and wakes the receiving
+    /// half, as [`feed`](Self::feed) does.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of [`WebSocket::feed`].
+    #[cfg(feature = "deflate")]
+    pub async fn feed_uncompressed<'m>(
+        &mut self,
+        message: impl Into<Outgoing<'m>>,
+    ) -> Result<(), Error> {
+        self.queue(message.into(), |connection, message| connection.send_uncompressed(message))
+            .await?;
+        self.0.wake_receiver();
+        Ok(())
+    }
+
+    /// Queues a message without compressing it if the output has room, as [`WebSocket::try_feed_uncompressed`]
+    /// does, and wakes the receiving half, as [`try_feed`](Self::try_feed) does.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of [`WebSocket::try_feed`].
+    #[cfg(feature = "deflate")]
+    pub fn try_feed_uncompressed<'m>(
+        &mut self,
+        message: impl Into<Outgoing<'m>>,
+    ) -> Result<(), Unsent<Outgoing<'m>>> {
+        self.0.engine().connection.send_uncompressed(message)?;
+        self.0.wake_receiver();
+        Ok(())
+    }
+
     /// Sends one piece of a message, as [`WebSocket::send_chunk`] does.
     ///
     /// # Errors
@@ -147,6 +180,17 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Sender<IO> {
     /// Returns the errors of [`WebSocket::send_chunk`].
     pub async fn send_chunk(&mut self, chunk: Chunk<'_>) -> Result<(), Error> {
         self.queue(chunk, |connection, chunk| connection.send_chunk(chunk)).await?;
+        self.flush().await
+    }
+
+    /// Sends one piece of a message without compressing it, as [`WebSocket::send_chunk_uncompressed`] does.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of [`WebSocket::send_chunk`].
+    #[cfg(feature = "deflate")]
+    pub async fn send_chunk_uncompressed(&mut self, chunk: Chunk<'_>) -> Result<(), Error> {
+        self.queue(chunk, |connection, chunk| connection.send_chunk_uncompressed(chunk)).await?;
         self.flush().await
     }
 

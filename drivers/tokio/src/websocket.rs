@@ -115,7 +115,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
     /// [`Delivery::Chunks`](websocket_proto::Delivery::Chunks). Returns `None` after the closing
     /// handshake.
     ///
-    /// With `Delivery::Messages`, each message is one piece.
+    /// With `Delivery::Messages`, each message is one piece. `Delivery::Chunks` bounds the length of a piece: 256 KiB
+    /// if the message is compressed, and otherwise one read, which is at most 128 KiB.
     ///
     /// # Errors
     ///
@@ -242,6 +243,33 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
         self.flush().await
     }
 
+    /// Queues a message as [`feed`](Self::feed) does, but never compresses it.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of [`send`](Self::send).
+    #[cfg(feature = "deflate")]
+    pub async fn feed_uncompressed<'m>(
+        &mut self,
+        message: impl Into<Outgoing<'m>>,
+    ) -> Result<(), Error> {
+        self.queue(message.into(), |connection, message| connection.send_uncompressed(message))
+            .await
+    }
+
+    /// Queues a message as [`try_feed`](Self::try_feed) does, but never compresses it.
+    ///
+    /// # Errors
+    ///
+    /// Returns the message with the errors of [`try_feed`](Self::try_feed).
+    #[cfg(feature = "deflate")]
+    pub fn try_feed_uncompressed<'m>(
+        &mut self,
+        message: impl Into<Outgoing<'m>>,
+    ) -> Result<(), Unsent<Outgoing<'m>>> {
+        self.engine.connection.send_uncompressed(message)
+    }
+
     /// Sends one piece of a message. Completes when the transport has accepted it.
     ///
     /// # Errors
@@ -251,6 +279,18 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
     /// message in progress.
     pub async fn send_chunk(&mut self, chunk: Chunk<'_>) -> Result<(), Error> {
         self.queue(chunk, |connection, chunk| connection.send_chunk(chunk)).await?;
+        self.flush().await
+    }
+
+    /// Sends one piece of a message as [`send_chunk`](Self::send_chunk) does. If it is the first piece of its
+    /// message, the message is not compressed; all other pieces follow the first.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of [`send_chunk`](Self::send_chunk).
+    #[cfg(feature = "deflate")]
+    pub async fn send_chunk_uncompressed(&mut self, chunk: Chunk<'_>) -> Result<(), Error> {
+        self.queue(chunk, |connection, chunk| connection.send_chunk_uncompressed(chunk)).await?;
         self.flush().await
     }
 

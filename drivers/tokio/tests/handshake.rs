@@ -8,8 +8,16 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 use tokio::task::coop::consume_budget;
 use tokio::time::Instant;
-use tokio_websocket_proto::proto::handshake::{Acceptance, ClientRequest, HandshakeError};
-use tokio_websocket_proto::{DEFAULT_CONFIG, Error, Incoming, Response, accept, client};
+use tokio_websocket_proto::proto::handshake::{
+    Acceptance, ClientRequest, HandshakeError, Rejection,
+};
+use tokio_websocket_proto::proto::{
+    Chunk, Config, ConnectionError, Delivery, Fragment, Limit, Limits, Timeouts,
+};
+use tokio_websocket_proto::{
+    DEFAULT_CONFIG, Error, Incoming, Response, WebSocket, accept, client, client_with,
+    default_config,
+};
 
 use script::{Script, poll};
 
@@ -157,6 +165,78 @@ async fn response_is_flushed_although_the_client_has_ended_its_stream() {
     let start = Instant::now();
     respond(script).await.unwrap();
     assert_eq!(start.elapsed(), Duration::from_secs(10));
+}
+
+/// The delivery and the message limit depend on the path.
+#[tokio::test(start_paused = true)]
+async fn paths_of_one_server_have_different_configurations() {
+    static CHAT: Config = default_config().with_limits(Limits::DEFAULT.with_max_message(10));
+    static UPLOAD: Config = default_config().with_delivery(Delivery::Chunks);
+    for path in ["/chat", "/upload"] {
+        let (ours, theirs) = duplex(1024);
+        let server = async {
+            let mut incoming = Incoming::receive(theirs, &DEFAULT_CONFIG).await?;
+            match incoming.request().path() {
+                "/chat" => incoming.set_config(&CHAT),
+                _ => incoming.set_config(&UPLOAD),
+            }
+            incoming.accept(&Acceptance::new()).await
+        };
+        let request = ClientRequest::to("localhost", path);
+        let (client, server) = tokio::join!(client(ours, &request), server);
+        let (mut client, mut server) = (client.unwrap(), server.unwrap());
+        for (piece, fragment) in [("Hello", Fragment::First), ("Hello!", Fragment::Last)] {
+            client.send_chunk(Chunk::new(piece, fragment)).await.unwrap();
+        }
+        if path == "/chat" {
+            drop(client);
+            let received = server.recv().await;
+            let limit = ConnectionError::Limit(Limit::Message);
+            assert!(matches!(received, Err(Error::Connection(e)) if e == limit), "{received:?}");
+        } else {
+            let first = server.recv_chunk().await.unwrap().unwrap();
+            assert_eq!((first.payload, first.fragment), ("Hello".into(), Fragment::First));
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn closing_timeout_of_the_configuration_set_before_a_rejection_bounds_it() {
+    let timeouts = Timeouts::RECOMMENDED.with_closing(Some(Duration::from_secs(2)));
+    // The first client keeps its stream open. The response to the second one is not flushed.
+    for is_ended in [false, true] {
+        let script = Script::default();
+        script.push("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        if is_ended {
+            script.push("");
+            script.buffer_writes();
+        }
+        let mut incoming = Incoming::receive(script, &DEFAULT_CONFIG).await.unwrap();
+        incoming.set_config(default_config().with_timeouts(timeouts));
+        let start = Instant::now();
+        incoming.reject(Rejection::NotFound).await.unwrap();
+        let waited = start.elapsed();
+        assert!(waited >= Duration::from_secs(2) && waited <= Duration::from_secs(3), "{waited:?}");
+    }
+}
+
+#[tokio::test]
+async fn statistics_of_both_roles_count_frames_only() {
+    static CONFIG: Config = default_config().with_statistics();
+    let (ours, theirs) = duplex(1024);
+    let server =
+        async { Incoming::receive(theirs, &CONFIG).await?.accept(&Acceptance::new()).await };
+    let (client, server) = tokio::join!(client_with(ours, &REQUEST, &CONFIG), server);
+    let (mut client, mut server) = (client.unwrap().0, server.unwrap());
+    let wire_bytes = |socket: &WebSocket<_>| {
+        let statistics = socket.connection().statistics().unwrap();
+        (statistics.sent.wire_bytes, statistics.received.wire_bytes)
+    };
+    assert_eq!((wire_bytes(&client), wire_bytes(&server)), ((0, 0), (0, 0)));
+    client.send("Hello").await.unwrap();
+    server.send("Hi").await.unwrap();
+    assert!(client.recv().await.unwrap().is_some() && server.recv().await.unwrap().is_some());
+    assert_eq!((wire_bytes(&client), wire_bytes(&server)), ((11, 4), (4, 11)));
 }
 
 #[tokio::test]

@@ -93,11 +93,14 @@ fn select<T: Clone + std::fmt::Debug + 'static>(values: &[T]) -> impl Strategy<V
 
 fn sending() -> impl Strategy<Value = Sending> {
     use SendCall::*;
-    let messages = [Borrowed, Owned, Feed, TryFeed, Uncompressed, Prepared, Sink, SlowSink];
-    let pieces = [Piece { is_last: false }, Piece { is_last: true }];
+    let messages = [Borrowed, Owned, Feed, TryFeed, Prepared, Sink, SlowSink];
+    let uncompressed = [Uncompressed, FeedUncompressed, TryFeedUncompressed];
+    let pieces =
+        [false, true].map(|is_last| [Piece { is_last }, PieceUncompressed { is_last }]).concat();
     let call = prop_oneof![
-        30 => select(&messages),
-        10 => select(&pieces),
+        24 => select(&messages),
+        8 => select(&uncompressed),
+        12 => select(&pieces),
         4 => select(&[Ping, Flush, Flush]),
         1 => select(&[StartClose, Close]),
     ];

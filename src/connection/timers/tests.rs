@@ -8,8 +8,9 @@ use super::*;
 use crate::Timeouts;
 
 #[test]
-fn timers_have_at_most_128_bytes() {
+fn timers_have_at_most_128_bytes_and_counters_72() {
     assert!(size_of::<Timers>() <= 128, "{}", size_of::<Timers>());
+    assert!(size_of::<Counters>() <= 72, "{}", size_of::<Counters>());
 }
 
 // --- Connections that must survive ----------------------------------------------------------------

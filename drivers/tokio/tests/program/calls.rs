@@ -28,12 +28,17 @@ pub(crate) enum SendCall {
     Feed,
     TryFeed,
     Uncompressed,
+    FeedUncompressed,
+    TryFeedUncompressed,
     Prepared,
     Sink,
     /// Sends a message some time after the sink was ready.
     SlowSink,
     /// Sends a piece of a message, perhaps the last one.
     Piece {
+        is_last: bool,
+    },
+    PieceUncompressed {
         is_last: bool,
     },
     Ping,
@@ -45,6 +50,11 @@ pub(crate) enum SendCall {
 impl SendCall {
     pub(super) fn has_message(self) -> bool {
         !matches!(self, Self::Ping | Self::Flush | Self::StartClose | Self::Close)
+    }
+
+    /// Returns whether the call never waits, and fails while the output is full.
+    pub(super) fn needs_room(self) -> bool {
+        matches!(self, Self::TryFeed | Self::TryFeedUncompressed)
     }
 }
 
@@ -108,6 +118,8 @@ macro_rules! impl_sends {
                     SendCall::Feed => self.feed(message).await,
                     SendCall::TryFeed => Ok(self.try_feed(message)?),
                     SendCall::Uncompressed => self.send_uncompressed(message).await,
+                    SendCall::FeedUncompressed => self.feed_uncompressed(message).await,
+                    SendCall::TryFeedUncompressed => Ok(self.try_feed_uncompressed(message)?),
                     SendCall::Prepared => self.send(&PreparedMessage::new(message)).await,
                     SendCall::Sink => SinkExt::send(self, chunk.payload).await,
                     SendCall::SlowSink => {
@@ -117,6 +129,7 @@ macro_rules! impl_sends {
                         SinkExt::flush(self).await
                     }
                     SendCall::Piece { .. } => self.send_chunk(chunk).await,
+                    SendCall::PieceUncompressed { .. } => self.send_chunk_uncompressed(chunk).await,
                     SendCall::Ping => self.ping(b"Hello").await,
                     SendCall::Flush => self.flush().await,
                     SendCall::StartClose => self.start_close(CloseCode::NORMAL),
