@@ -8,7 +8,6 @@ use core::num::NonZeroU8;
 
 use super::parameters::{CLIENT_MAX_WINDOW_BITS, NAME};
 use super::{Deflate, DeflateParameters};
-use crate::Role;
 use crate::handshake::HandshakeError;
 use crate::handshake::extensions::Extensions;
 
@@ -89,7 +88,7 @@ impl Offer {
 impl fmt::Display for Offer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self(offer) = *self;
-        let is_unlimited = offer.window_bits(Role::Client) == 15;
+        let is_unlimited = offer.client_max_window_bits.is_some_and(|bits| bits.get() == 15);
         let written = DeflateParameters {
             client_max_window_bits: offer.client_max_window_bits.filter(|_| !is_unlimited),
             ..offer
@@ -136,13 +135,14 @@ impl Deflate {
             None => None,
         };
         // Without the parameter, the client may use 15 bits: only its context can be limited.
-        let is_unlimited = offer.client_max_window_bits.is_none() && self.incoming_window_bits < 15;
+        let client_has_no_limit =
+            offer.client_max_window_bits.is_none() && self.incoming_window_bits < 15;
         DeflateParameters {
             server_no_context_takeover: offer.server_no_context_takeover
                 || !self.outgoing_context_takeover,
             client_no_context_takeover: offer.client_no_context_takeover
                 || !self.incoming_context_takeover
-                || is_unlimited,
+                || client_has_no_limit,
             server_max_window_bits,
             client_max_window_bits,
         }
@@ -167,6 +167,7 @@ mod tests {
 
     use super::super::parameters::ParameterText;
     use super::*;
+    use crate::Role;
 
     fn accept(deflate: Deflate, lists: &[&str]) -> Option<std::string::String> {
         let lists = lists.iter().map(|list| list.as_bytes());
@@ -390,5 +391,18 @@ mod tests {
             base.with_incoming_context_takeover().with_outgoing_context_takeover(),
         ]
         .into_iter()
+    }
+
+    #[test]
+    fn received_offer_is_written_as_it_was_read() {
+        for list in [
+            "permessage-deflate",
+            "permessage-deflate; client_max_window_bits",
+            "permessage-deflate; client_max_window_bits=10",
+            "permessage-deflate; server_no_context_takeover; server_max_window_bits=15",
+        ] {
+            let offers = Offer::all_in([list.as_bytes()]).map(|offer| offer.to_string());
+            assert!(offers.eq([list]), "{list}");
+        }
     }
 }
