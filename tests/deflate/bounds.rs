@@ -6,8 +6,8 @@ use websocket_proto::{
 };
 
 use crate::blocks::{Block, compressed, flushed, message};
+use crate::endpoints::{endpoint, json, no_takeover, noise};
 use crate::memory::{heap_of, measure};
-use crate::messages::{endpoint, json, noise};
 use crate::support::{
     ROLES, connection, count_events, discard_output, peer_close, peer_frame, peer_of, take_output,
 };
@@ -17,10 +17,6 @@ const SLACK: isize = 64 << 10;
 
 /// The bytes that the pool of codecs holds at most, as its documentation says.
 const MAX_POOL: isize = 5 << 20;
-
-fn no_takeover() -> DeflateParameters {
-    DeflateParameters::new().with_client_no_context_takeover().with_server_no_context_takeover()
-}
 
 const AGREED: [fn() -> DeflateParameters; 2] = [no_takeover, DeflateParameters::new];
 

@@ -9,37 +9,12 @@ use websocket_proto::{
 };
 
 use crate::cuts::{offsets, seen};
+use crate::endpoints::{endpoint, json, no_takeover, noise};
 use crate::naive::{Inflater, Seen, join};
 use crate::support::{
     ROLES, connection, counting_entropy, frames::pieces, negotiated_connection, parse_frames,
     peer_of, receive, sample_text, take_output,
 };
-
-pub(crate) fn endpoint(role: Role, config: Config, agreed: DeflateParameters) -> Connection {
-    negotiated_connection(role, config, &Negotiated::default().with_deflate_parameters(agreed))
-}
-
-/// Text that compresses to less than half.
-pub(crate) fn json(len: usize) -> String {
-    (0..)
-        .map(|i| format!("{{\"id\":{i},\"name\":\"user{}\"}},", i * 7 % 13))
-        .flat_map(|s| s.into_bytes())
-        .take(len)
-        .map(char::from)
-        .collect()
-}
-
-/// Bytes that no compressor makes smaller.
-pub(crate) fn noise(len: usize) -> Vec<u8> {
-    let mut state = 0x2545_f491_4f6c_dd1d_u64 ^ len as u64;
-    let bytes = std::iter::repeat_with(|| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state >> 24) as u8
-    });
-    bytes.take(len).collect()
-}
 
 #[derive(Clone, Copy, Debug)]
 enum Content {
@@ -383,7 +358,7 @@ fn messages_of_any_length_arrive() {
         if has_takeover {
             deflate = deflate.with_outgoing_context_takeover();
         } else {
-            agreed = agreed.with_server_no_context_takeover().with_client_no_context_takeover();
+            agreed = no_takeover();
         }
         let mut sender = endpoint(role, Config::new().with_deflate(deflate), agreed);
         let mut receiver = endpoint(peer_of(role), Config::new(), agreed);
@@ -530,6 +505,32 @@ fn empty_message_is_sent_uncompressed_in_any_context() {
             assert_eq!(read_sent(&output, &mut inflater), [Message::from(json(len))]);
         }
     }
+}
+
+#[test]
+fn short_messages_build_a_context_although_the_first_one_grows() {
+    let deflate = Deflate::new().with_min_len(1).with_outgoing_context_takeover();
+    let agreed = DeflateParameters::new();
+    let mut server = endpoint(Role::Server, Config::new().with_deflate(deflate), agreed);
+    let mut client = endpoint(Role::Client, Config::new().with_deflate(deflate), agreed);
+    for i in 0..20 {
+        let text = format!("{{\"id\":{i:05},\"user\":\"mira\"}}");
+        server.send(text.as_str()).unwrap();
+        let frame = take_output(&mut server);
+        // The header has two bytes.
+        let most = if i == 0 { text.len() + 4 } else { text.len() / 2 };
+        assert!(frame.len() <= most, "{i}: {} bytes", frame.len());
+        assert_eq!(receive(&mut client, &frame), [Event::Message(Message::from(text.as_str()))]);
+    }
+}
+
+#[test]
+fn a_first_message_that_grows_further_is_sent_uncompressed() {
+    let deflate = Deflate::new().with_min_len(1).with_outgoing_context_takeover();
+    let agreed = DeflateParameters::new();
+    let mut server = endpoint(Role::Server, Config::new().with_deflate(deflate), agreed);
+    server.send(noise(100)).unwrap();
+    assert_eq!(take_output(&mut server)[0], 0x82);
 }
 
 #[test]
