@@ -310,7 +310,8 @@ proptest! {
                 prop_assert!(events == [Event::Message(message)], "{:?}", sent);
                 *len = parse_frames(&output).iter().map(|(_, payload)| payload.len()).sum();
             }
-            prop_assert!(lens[1] < 20, "the second probe has {} bytes", lens[1]);
+            // At level 1, the codec does not find all of the first probe if its buffer ends within the second.
+            prop_assert!(level == 1 || lens[1] < 20, "the second probe has {} bytes", lens[1]);
         }
         // The context after the last message.
         send(&mut sender, &probe);
