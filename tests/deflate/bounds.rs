@@ -313,7 +313,8 @@ fn idle_connection_without_context_owns_no_more_than_one_without_deflate() {
 
 #[test]
 fn context_of_the_peer_owns_the_bytes_that_have_come_and_at_most_the_window() {
-    const BOX: usize = 200;
+    // The boxed `DeflateState` of the connection.
+    const STATE: usize = 200;
     // The pooled inflater has a large window of another connection.
     warm();
     for bits in 8..=15 {
@@ -332,7 +333,7 @@ fn context_of_the_peer_owns_the_bytes_that_have_come_and_at_most_the_window() {
                 let without = heap_of(connection(Role::Server, Config::new()));
                 let owned = heap_of(server) - without;
                 let received: usize = lens.iter().sum();
-                let bound = window.min(2 * received) + BOX;
+                let bound = window.min(2 * received) + STATE;
                 assert!(owned <= bound, "{bits} bits, {lens:?}: {owned} bytes");
             }
         }
