@@ -16,7 +16,7 @@ mod support;
 mod blocks;
 mod bounds;
 mod compressed_cuts;
-mod context;
+mod endpoints;
 #[cfg(feature = "http")]
 mod http_types;
 mod messages;

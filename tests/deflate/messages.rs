@@ -9,37 +9,12 @@ use websocket_proto::{
 };
 
 use crate::cuts::{offsets, seen};
+use crate::endpoints::{endpoint, json, no_takeover, noise};
 use crate::naive::{Inflater, Seen, join};
 use crate::support::{
     ROLES, connection, counting_entropy, frames::pieces, negotiated_connection, parse_frames,
     peer_of, receive, sample_text, take_output,
 };
-
-pub(crate) fn endpoint(role: Role, config: Config, agreed: DeflateParameters) -> Connection {
-    negotiated_connection(role, config, &Negotiated::default().with_deflate_parameters(agreed))
-}
-
-/// Text that compresses to less than half.
-pub(crate) fn json(len: usize) -> String {
-    (0..)
-        .map(|i| format!("{{\"id\":{i},\"name\":\"user{}\"}},", i * 7 % 13))
-        .flat_map(|s| s.into_bytes())
-        .take(len)
-        .map(char::from)
-        .collect()
-}
-
-/// Bytes that no compressor makes smaller.
-pub(crate) fn noise(len: usize) -> Vec<u8> {
-    let mut state = 0x2545_f491_4f6c_dd1d_u64 ^ len as u64;
-    let bytes = std::iter::repeat_with(|| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state >> 24) as u8
-    });
-    bytes.take(len).collect()
-}
 
 #[derive(Clone, Copy, Debug)]
 enum Content {
@@ -335,7 +310,8 @@ proptest! {
                 prop_assert!(events == [Event::Message(message)], "{:?}", sent);
                 *len = parse_frames(&output).iter().map(|(_, payload)| payload.len()).sum();
             }
-            prop_assert!(lens[1] < 20, "the second probe has {} bytes", lens[1]);
+            // At level 1, the codec does not find all of the first probe if its buffer ends within the second.
+            prop_assert!(level == 1 || lens[1] < 20, "the second probe has {} bytes", lens[1]);
         }
         // The context after the last message.
         send(&mut sender, &probe);
@@ -383,7 +359,7 @@ fn messages_of_any_length_arrive() {
         if has_takeover {
             deflate = deflate.with_outgoing_context_takeover();
         } else {
-            agreed = agreed.with_server_no_context_takeover().with_client_no_context_takeover();
+            agreed = no_takeover();
         }
         let mut sender = endpoint(role, Config::new().with_deflate(deflate), agreed);
         let mut receiver = endpoint(peer_of(role), Config::new(), agreed);
@@ -399,23 +375,6 @@ fn messages_of_any_length_arrive() {
             assert!(len < 500 || compressed.len() < len / 2, "{len} bytes");
             assert!(uncompressed.len() <= len + 14, "{len} bytes");
         }
-    }
-}
-
-#[test]
-fn prepared_message_has_the_encoding_of_each_setting() {
-    let message = json(5000);
-    let prepared = PreparedMessage::new(message.as_str());
-    let settings = [(1, 15), (9, 15), (1, 9), (9, 9), (1, 15)];
-    for (level, window_bits) in settings {
-        let deflate = Deflate::new().with_level(level).with_outgoing_window_bits(window_bits);
-        let config = Config::new().with_deflate(deflate);
-        let sender = || endpoint(Role::Server, config.clone(), DeflateParameters::new());
-        let (mut own, mut shared) = (sender(), sender());
-        own.send(message.as_str()).unwrap();
-        shared.send(&prepared).unwrap();
-        let (own, shared) = (take_output(&mut own), take_output(&mut shared));
-        assert!(own == shared, "level {level}, {window_bits} bits");
     }
 }
 
@@ -441,7 +400,6 @@ fn prepared_message_has_an_encoding_for_each_window_in_use() {
         let message = PreparedMessage::new(noise((1 << bits) - 300).repeat(2));
         // The first connection decides nothing for the others.
         let (shorter_first, longer_first) = (8..=15_u8, (8..=15_u8).rev());
-        let mut encodings = std::collections::HashMap::new();
         for window in shorter_first.chain(longer_first) {
             let agreed = DeflateParameters::new().with_server_max_window_bits(window);
             let config = Config::new().with_deflate(Deflate::new());
@@ -452,28 +410,29 @@ fn prepared_message_has_an_encoding_for_each_window_in_use() {
             assert_eq!(is_compressed, window >= bits, "{bits} bits, a window of {window}");
             let read = read_sent(&output, &mut Inflater::strict(window, false));
             assert!(read == [Message::from(message.payload())], "{bits} bits, {window}");
-            let before = encodings.entry(window).or_insert_with(|| output.clone());
-            assert!(*before == output, "{bits} bits, {window}");
+            sender.send(message.payload()).unwrap();
+            assert!(take_output(&mut sender) == output, "{bits} bits, {window}");
         }
     }
 }
 
 #[test]
 fn level_of_the_configuration_applies_to_every_way_to_send() {
-    let (text, pieces) = (json(20_000), [Fragment::First, Fragment::Last]);
-    let sizes = [1, 6, 9].map(|level| {
+    let text = json(20_000);
+    let prepared = PreparedMessage::new(text.as_str());
+    let sizes = [1, 6, 9, 1].map(|level| {
         let config = Config::new().with_deflate(Deflate::new().with_level(level));
         let mut sender = endpoint(Role::Server, config, DeflateParameters::new());
         sender.send(text.as_str()).unwrap();
-        let whole = take_output(&mut sender).len();
-        sender.send(&PreparedMessage::new(text.as_str())).unwrap();
-        assert_eq!(take_output(&mut sender).len(), whole);
-        for fragment in pieces {
+        let whole = take_output(&mut sender);
+        sender.send(&prepared).unwrap();
+        assert!(take_output(&mut sender) == whole, "level {level}");
+        for fragment in [Fragment::First, Fragment::Last] {
             sender.send_chunk(Chunk::new(text.as_str(), fragment)).unwrap();
         }
-        [whole, take_output(&mut sender).len()]
+        [whole.len(), take_output(&mut sender).len()]
     });
-    for [fast, default, small] in [0, 1].map(|way| sizes.map(|size| size[way])) {
+    for [fast, default, small, _] in [0, 1].map(|way| sizes.map(|size| size[way])) {
         assert!(fast > default && default > small, "{fast}, {default} and {small} bytes");
     }
 }
@@ -530,6 +489,32 @@ fn empty_message_is_sent_uncompressed_in_any_context() {
             assert_eq!(read_sent(&output, &mut inflater), [Message::from(json(len))]);
         }
     }
+}
+
+#[test]
+fn short_messages_build_a_context_although_the_first_one_grows() {
+    let deflate = Deflate::new().with_min_len(1).with_outgoing_context_takeover();
+    let agreed = DeflateParameters::new();
+    let mut server = endpoint(Role::Server, Config::new().with_deflate(deflate), agreed);
+    let mut client = endpoint(Role::Client, Config::new().with_deflate(deflate), agreed);
+    for i in 0..20 {
+        let text = format!("{{\"id\":{i:05},\"user\":\"mira\"}}");
+        server.send(text.as_str()).unwrap();
+        let frame = take_output(&mut server);
+        // The header has two bytes.
+        let most = if i == 0 { text.len() + 4 } else { text.len() / 2 };
+        assert!(frame.len() <= most, "{i}: {} bytes", frame.len());
+        assert_eq!(receive(&mut client, &frame), [Event::Message(Message::from(text.as_str()))]);
+    }
+}
+
+#[test]
+fn a_first_message_that_grows_further_is_sent_uncompressed() {
+    let deflate = Deflate::new().with_min_len(1).with_outgoing_context_takeover();
+    let agreed = DeflateParameters::new();
+    let mut server = endpoint(Role::Server, Config::new().with_deflate(deflate), agreed);
+    server.send(noise(100)).unwrap();
+    assert_eq!(take_output(&mut server)[0], 0x82);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use websocket_proto::handshake::{
     ResponseParser, ServerEvent, ServerHandshake, Unaccepted, accept_key,
 };
 use websocket_proto::{
-    Config, Connection, Deflate, DeflateParameters, Event, Input, Message, Negotiated, Output,
+    Config, Connection, Deflate, DeflateParameters, Event, Input, Message, Negotiated, Output, Role,
 };
 
 pub(crate) use crate::nonce::NONCE;
@@ -190,85 +190,106 @@ pub(crate) fn offered(output: &mut Output) -> Option<String> {
 fn server_accepts_the_first_valid_offer() {
     let narrow = TAKEOVER.with_outgoing_window_bits(11).with_incoming_window_bits(10);
     for (deflate, lists, expected) in [
-        (TAKEOVER, &["permessage-deflate"][..], Some("permessage-deflate")),
-        (Deflate::new(), &["permessage-deflate"], Some(BOTH_NO_TAKEOVER)),
+        (TAKEOVER, &["permessage-deflate"][..], "permessage-deflate"),
+        (Deflate::new(), &["permessage-deflate"], BOTH_NO_TAKEOVER),
         (
             TAKEOVER,
             &["permessage-deflate; server_no_context_takeover"],
-            Some("permessage-deflate; server_no_context_takeover"),
+            "permessage-deflate; server_no_context_takeover",
         ),
         (
             TAKEOVER,
             &["permessage-deflate; client_no_context_takeover"],
-            Some("permessage-deflate; client_no_context_takeover"),
+            "permessage-deflate; client_no_context_takeover",
         ),
-        (TAKEOVER, &["permessage-deflate; client_max_window_bits"], Some("permessage-deflate")),
-        (TAKEOVER, &["permessage-deflate; client_max_window_bits=15"], Some("permessage-deflate")),
+        (TAKEOVER, &["permessage-deflate; client_max_window_bits"], "permessage-deflate"),
+        (TAKEOVER, &["permessage-deflate; client_max_window_bits=15"], "permessage-deflate"),
         (
             TAKEOVER,
             &["permessage-deflate; client_max_window_bits=9"],
-            Some("permessage-deflate; client_max_window_bits=9"),
+            "permessage-deflate; client_max_window_bits=9",
         ),
         (
             TAKEOVER,
             &["permessage-deflate; client_max_window_bits=8; server_max_window_bits=8"],
-            Some("permessage-deflate; server_max_window_bits=8; client_max_window_bits=8"),
+            "permessage-deflate; server_max_window_bits=8; client_max_window_bits=8",
         ),
         (
             TAKEOVER,
             &["permessage-deflate; server_max_window_bits=15"],
-            Some("permessage-deflate; server_max_window_bits=15"),
+            "permessage-deflate; server_max_window_bits=15",
         ),
         (
             narrow,
             &["permessage-deflate; client_max_window_bits; server_max_window_bits=15"],
-            Some("permessage-deflate; server_max_window_bits=11; client_max_window_bits=10"),
+            "permessage-deflate; server_max_window_bits=11; client_max_window_bits=10",
         ),
         (
             narrow,
+            &["permessage-deflate; client_max_window_bits=9; server_max_window_bits=10"],
+            "permessage-deflate; server_max_window_bits=10; client_max_window_bits=9",
+        ),
+        // Without the parameter in the offer, only the context of the client can be limited.
+        (
+            narrow,
             &["permessage-deflate"],
-            Some("permessage-deflate; client_no_context_takeover; server_max_window_bits=11"),
+            "permessage-deflate; client_no_context_takeover; server_max_window_bits=11",
         ),
         // Whitespace, quoted values and escapes.
         (
             TAKEOVER,
             &["permessage-deflate ;\tserver_max_window_bits = \"1\\0\""],
-            Some("permessage-deflate; server_max_window_bits=10"),
+            "permessage-deflate; server_max_window_bits=10",
         ),
         // Declined offers before an acceptable one, in one field and in several.
         (
             TAKEOVER,
             &["x-other; a=1, permessage-deflate; unknown, permessage-deflate; \
                 server_max_window_bits=12, permessage-deflate"],
-            Some("permessage-deflate; server_max_window_bits=12"),
+            "permessage-deflate; server_max_window_bits=12",
         ),
         (
             TAKEOVER,
             &["permessage-deflate; server_max_window_bits=010", ",x-other,", "permessage-deflate"],
-            Some("permessage-deflate"),
+            "permessage-deflate",
         ),
-        // Declined.
-        (TAKEOVER, &[], None),
-        (TAKEOVER, &["x-webkit-deflate-frame"], None),
-        (TAKEOVER, &["Permessage-Deflate"], None),
-        (TAKEOVER, &["permessage-deflate; server_no_context_takeover=1"], None),
-        (TAKEOVER, &["permessage-deflate; client_no_context_takeover=\"1\""], None),
-        (TAKEOVER, &["permessage-deflate; server_max_window_bits"], None),
-        (TAKEOVER, &["permessage-deflate; server_max_window_bits=7"], None),
-        (TAKEOVER, &["permessage-deflate; server_max_window_bits=16"], None),
-        (TAKEOVER, &["permessage-deflate; server_max_window_bits=08"], None),
-        (TAKEOVER, &["permessage-deflate; client_max_window_bits=7"], None),
-        (TAKEOVER, &["permessage-deflate; client_max_window_bits=16"], None),
-        (TAKEOVER, &["permessage-deflate; client_max_window_bits=015"], None),
-        (TAKEOVER, &["permessage-deflate; client_max_window_bits; client_max_window_bits"], None),
-        (
-            TAKEOVER,
-            &["permessage-deflate; server_no_context_takeover; server_no_context_takeover"],
-            None,
-        ),
-        (TAKEOVER, &["permessage-deflate; client_max_window_bits=10.0"], None),
     ] {
-        assert_eq!(serve(deflate, lists), Ok(expected.map(str::to_owned)), "{lists:?}");
+        assert_eq!(serve(deflate, lists), Ok(Some(expected.to_owned())), "{lists:?}");
+    }
+}
+
+#[test]
+fn server_declines_invalid_offers() {
+    for lists in [&[][..], &["x-webkit-deflate-frame"], &["Permessage-Deflate"]] {
+        assert_eq!(serve(TAKEOVER, lists), Ok(None), "{lists:?}");
+    }
+    for parameters in [
+        "unknown",
+        "Server_No_Context_Takeover",
+        "server_no_context_takeover=1",
+        "client_no_context_takeover=\"1\"",
+        "client_no_context_takeover=true",
+        "server_no_context_takeover; server_no_context_takeover",
+        "client_no_context_takeover; client_no_context_takeover",
+        "server_max_window_bits",
+        "server_max_window_bits=1",
+        "server_max_window_bits=7",
+        "server_max_window_bits=08",
+        "server_max_window_bits=09",
+        "server_max_window_bits=010",
+        "server_max_window_bits=16",
+        "server_max_window_bits=100",
+        "server_max_window_bits=x",
+        "server_max_window_bits=10; server_max_window_bits=10",
+        "client_max_window_bits=7",
+        "client_max_window_bits=015",
+        "client_max_window_bits=16",
+        "client_max_window_bits=10.0",
+        "client_max_window_bits; client_max_window_bits",
+        "client_max_window_bits=10; client_max_window_bits",
+    ] {
+        let list = format!("permessage-deflate; {parameters}");
+        assert_eq!(serve(TAKEOVER, &[&list]), Ok(None), "{list}");
     }
 }
 
@@ -297,6 +318,16 @@ fn client_verifies_every_field_of_the_response() {
     for (deflate, lists, expected) in [
         (Some(TAKEOVER), &[][..], Ok(None)),
         (Some(TAKEOVER), &["permessage-deflate"], Ok(Some(agreed))),
+        (
+            Some(TAKEOVER),
+            &["permessage-deflate; server_no_context_takeover"],
+            Ok(Some(agreed.with_server_no_context_takeover())),
+        ),
+        (
+            Some(TAKEOVER),
+            &["permessage-deflate; client_no_context_takeover"],
+            Ok(Some(agreed.with_client_no_context_takeover())),
+        ),
         (
             Some(TAKEOVER),
             &["permessage-deflate; server_no_context_takeover; client_no_context_takeover"],
@@ -330,6 +361,7 @@ fn client_verifies_every_field_of_the_response() {
         (Some(TAKEOVER), &["permessage-deflate; client_max_window_bits=16"], parameters),
         (Some(TAKEOVER), &["permessage-deflate; server_max_window_bits"], parameters),
         (Some(TAKEOVER), &["permessage-deflate; server_max_window_bits=7"], parameters),
+        (Some(TAKEOVER), &["permessage-deflate; server_max_window_bits=08"], parameters),
         (
             Some(TAKEOVER),
             &["permessage-deflate; server_max_window_bits=9; server_max_window_bits=9"],
@@ -340,6 +372,7 @@ fn client_verifies_every_field_of_the_response() {
         (Some(TAKEOVER), &["x-other"], Err(UnrequestedExtension)),
         (Some(TAKEOVER), &["permessage-deflate, x-other"], Err(UnrequestedExtension)),
         (Some(TAKEOVER), &["permessage-deflate", "x-other"], Err(UnrequestedExtension)),
+        (Some(TAKEOVER), &["permessage-deflate, permessage-deflate"], Err(UnrequestedExtension)),
         (Some(TAKEOVER), &["permessage-deflate", "permessage-deflate"], Err(UnrequestedExtension)),
         (Some(TAKEOVER), &[""], Err(InvalidExtensions)),
         (Some(TAKEOVER), &["permessage-deflate;"], Err(InvalidExtensions)),
@@ -361,6 +394,10 @@ fn client_verifies_every_field_of_the_response() {
 fn client_offers_its_configuration_unless_the_request_says_so_itself() {
     let plain = ClientRequest::to("a", "/");
     let (offer, other) = (Some("permessage-deflate; client_max_window_bits"), TAKEOVER);
+    let both = Some(
+        "permessage-deflate; server_no_context_takeover; client_no_context_takeover; \
+        client_max_window_bits",
+    );
     let narrow = TAKEOVER.with_outgoing_window_bits(9);
     for (config, request, expected) in [
         (client_config(None), plain, None),
@@ -368,6 +405,7 @@ fn client_offers_its_configuration_unless_the_request_says_so_itself() {
         (client_config(narrow), plain.with_deflate(other), offer),
         (client_config(None), plain.with_deflate(other), offer),
         (client_config(narrow), plain, Some("permessage-deflate; client_max_window_bits=9")),
+        (client_config(Deflate::new()), plain, both),
         (client_config(other), plain.with_deflate(None), None),
     ] {
         let mut handshake = ClientHandshake::new(config, &request).unwrap();
@@ -615,7 +653,7 @@ proptest! {
     }
 
     #[test]
-    fn client_accepts_every_response_to_its_own_offer(
+    fn client_accepts_the_response_to_its_offer_and_both_settings_apply(
         client in deflate(),
         server in deflate(),
         before in lists(extension("x-before"), 0..3),
@@ -635,5 +673,14 @@ proptest! {
         let list = serve(server, &lists).unwrap().expect("the offer is valid");
         let agreed = verify(client, &[&list]).unwrap().expect("the server accepts");
         prop_assert_eq!(agreed.to_string(), list);
+        for (sender, outgoing, incoming) in
+            [(Role::Client, client, server), (Role::Server, server, client)]
+        {
+            let bits = outgoing.outgoing_window_bits().min(incoming.incoming_window_bits());
+            prop_assert_eq!(agreed.window_bits(sender), bits);
+            let has_takeover =
+                outgoing.outgoing_context_takeover() && incoming.incoming_context_takeover();
+            prop_assert_eq!(agreed.has_context_takeover(sender), has_takeover);
+        }
     }
 }

@@ -6,14 +6,10 @@ use websocket_proto::{
 };
 
 use crate::blocks::{Block, Symbol, compressed, message};
-use crate::messages::{endpoint, json, noise};
+use crate::endpoints::{endpoint, json, no_takeover, noise};
 use crate::naive::Inflater;
 use crate::rfc_examples::HELLO;
 use crate::support::{ROLES, connection, parse_frames, peer_frame, receive, take_output};
-
-fn agreed() -> DeflateParameters {
-    DeflateParameters::new().with_client_no_context_takeover().with_server_no_context_takeover()
-}
 
 /// Asserts that the connection fails with `error` and sends its close code, and returns the events before.
 #[track_caller]
@@ -47,7 +43,7 @@ fn assert_corrupt(payload: &[u8]) {
     assert!(Inflater::receiver(0).message(payload).is_err());
     for role in ROLES {
         let bytes = peer_frame(role, 0xc2, payload);
-        let server = endpoint(role, Config::new(), agreed());
+        let server = endpoint(role, Config::new(), no_takeover());
         let events = assert_fails(server, &bytes, Violation::InvalidCompression, 1007);
         assert_eq!(events, []);
     }
@@ -58,17 +54,21 @@ fn empty_payload_with_rsv1_is_refused() {
     assert_corrupt(b"");
     for role in ROLES {
         let bytes = [peer_frame(role, 0x41, b""), peer_frame(role, 0x80, b"")].concat();
-        let end = endpoint(role, Config::new(), agreed());
+        let end = endpoint(role, Config::new(), no_takeover());
         assert_fails(end, &bytes, Violation::InvalidCompression, 1007);
     }
 }
 
 #[test]
 fn each_proper_prefix_of_a_compressed_message_is_refused() {
-    let samples = [HELLO.to_vec(), compressed(json(700).as_bytes()), compressed(&[b'a'; 5000])];
-    for payload in samples {
+    let stored = compressed(&noise(300));
+    let text = json(700);
+    for payload in [&HELLO, &stored[..], &compressed(text.as_bytes()), &compressed(&[b'a'; 5000])] {
         for len in 0..payload.len() {
-            assert_corrupt(&payload[..len]);
+            // The first byte of a stored block is an empty message.
+            if payload[..len] != [0x00] {
+                assert_corrupt(&payload[..len]);
+            }
         }
     }
 }
@@ -90,7 +90,7 @@ fn prefix_of_a_message_in_several_blocks_is_refused_unless_it_is_a_message() {
             Err(_) => assert_corrupt(&payload[..len]),
             Ok(expected) => {
                 accepted += 1;
-                let mut server = endpoint(Role::Server, Config::new(), agreed());
+                let mut server = endpoint(Role::Server, Config::new(), no_takeover());
                 let frame = peer_frame(Role::Server, 0xc2, &payload[..len]);
                 let events = receive(&mut server, &frame);
                 assert_eq!(events, [Event::Message(expected.into())], "{len} bytes");
@@ -155,7 +155,7 @@ fn reference_to_the_previous_message_is_refused_without_context_takeover() {
     let second = [0xf2, 0x00, 0x11, 0x00, 0x00];
     for role in ROLES {
         let bytes = [peer_frame(role, 0xc1, &HELLO), peer_frame(role, 0xc1, &second)].concat();
-        let end = endpoint(role, Config::new(), agreed());
+        let end = endpoint(role, Config::new(), no_takeover());
         let events = assert_fails(end, &bytes, Violation::InvalidCompression, 1007);
         assert_eq!(events.len(), 1);
     }
@@ -186,12 +186,12 @@ fn reserved_bits_are_refused_wherever_permessage_deflate_does_not_use_them() {
     for role in ROLES {
         // RSV2 and RSV3 on a first frame, RSV1 on a continuation and on control frames.
         for first in [0xa1, 0x91, 0xe1, 0xd1, 0xc8, 0xc9, 0xca, 0x49] {
-            let end = endpoint(role, Config::new(), agreed());
+            let end = endpoint(role, Config::new(), no_takeover());
             let bytes = peer_frame(role, first, &HELLO);
             assert_fails(end, &bytes, Violation::ReservedBits, 1002);
         }
         for begun in [0x42, 0x02] {
-            let end = endpoint(role, Config::new(), agreed());
+            let end = endpoint(role, Config::new(), no_takeover());
             let bytes = [peer_frame(role, begun, &HELLO), peer_frame(role, 0xc0, &HELLO)].concat();
             assert_fails(end, &bytes, Violation::ReservedBits, 1002);
         }
@@ -214,7 +214,7 @@ fn invalid_text_fails_at_its_first_impossible_byte() {
             // The message is not complete.
             let bytes =
                 [peer_frame(role, 0xc1, &payload), peer_frame(role, 0x41, &stored)].concat();
-            let end = endpoint(role, config(delivery), agreed());
+            let end = endpoint(role, config(delivery), no_takeover());
             let events = assert_fails(end, &bytes, Violation::InvalidUtf8, 1007);
             assert_eq!(events.len(), if delivery == Delivery::Chunks { 2 } else { 1 });
             if let Some(Event::Chunk(chunk)) = events.last() {
@@ -223,16 +223,16 @@ fn invalid_text_fails_at_its_first_impossible_byte() {
             }
             // The byte that makes the character impossible is the last one that arrived.
             let fault = stored.len() - " and more".len();
-            let end = endpoint(role, config(delivery), agreed());
+            let end = endpoint(role, config(delivery), no_takeover());
             let bytes = peer_frame(role, 0x41, &stored[..fault]);
             assert_fails(end, &bytes, Violation::InvalidUtf8, 1007);
-            let mut end = endpoint(role, config(delivery), agreed());
+            let mut end = endpoint(role, config(delivery), no_takeover());
             receive(&mut end, &peer_frame(role, 0x41, &stored[..fault - 1]));
             assert_eq!(end.error(), None);
         }
         // A text message that ends within a character.
         let payload = compressed(b"\xe6\xbc");
-        let end = endpoint(role, Config::new(), agreed());
+        let end = endpoint(role, Config::new(), no_takeover());
         assert_fails(end, &peer_frame(role, 0xc1, &payload), Violation::InvalidUtf8, 1007);
     }
 }
@@ -243,7 +243,7 @@ fn chunks_before_a_corrupt_block_are_delivered() {
     *payload.last_mut().unwrap() = 0x06;
     for role in ROLES {
         let config = Config::new().with_delivery(Delivery::Chunks);
-        let end = endpoint(role, config, agreed());
+        let end = endpoint(role, config, no_takeover());
         let bytes = peer_frame(role, 0xc1, &payload);
         let events = assert_fails(end, &bytes, Violation::InvalidCompression, 1007);
         assert_eq!(events, [Event::Chunk(websocket_proto::Chunk::new("漢漢", Fragment::First))]);
@@ -256,7 +256,7 @@ fn message_limit_counts_inflated_bytes_and_is_inclusive() {
     for role in ROLES {
         for (limit, fits) in [(100_000, true), (99_999, false), (1000, false), (0, false)] {
             let limits = Limits::DEFAULT.with_max_message(limit).with_max_frame(1000);
-            let mut end = endpoint(role, Config::new().with_limits(limits), agreed());
+            let mut end = endpoint(role, Config::new().with_limits(limits), no_takeover());
             let bytes = peer_frame(role, 0xc1, &payload);
             if fits {
                 assert_eq!(receive(&mut end, &bytes).len(), 1);
@@ -284,7 +284,7 @@ fn compressed_payload_without_output_is_limited_to_a_multiple_of_the_message_lim
     for delivery in [Delivery::Messages, Delivery::Chunks] {
         let limits = Limits::DEFAULT.with_max_message(LIMIT as u64);
         let config = Config::new().with_delivery(delivery).with_limits(limits);
-        let server = || endpoint(Role::Server, config.clone(), agreed());
+        let server = || endpoint(Role::Server, config.clone(), no_takeover());
         for bytes in [fragments(MAX, MAX), fragments(MAX, 999)] {
             let mut server = server();
             assert_eq!(receive(&mut server, &bytes), []);
@@ -305,6 +305,6 @@ fn compressed_payload_without_output_is_limited_to_a_multiple_of_the_message_lim
     }
     // Without a limit, chunks take any payload.
     let config = Config::new().with_delivery(Delivery::Chunks);
-    let mut server = endpoint(Role::Server, config, agreed());
+    let mut server = endpoint(Role::Server, config, no_takeover());
     assert_eq!(receive(&mut server, &fragments(1 << 20, 999)), []);
 }

@@ -3,7 +3,7 @@
 use websocket_proto::{Config, DeflateParameters, Delivery, Event, Message, Role};
 
 use crate::blocks::{Block, Symbol, message};
-use crate::messages::endpoint;
+use crate::endpoints::endpoint;
 use crate::naive::Inflater;
 use crate::support::{ROLES, binary, peer_frame, receive, text};
 

@@ -211,8 +211,8 @@ pub(crate) struct ParameterText {
 }
 
 impl ParameterText {
-    /// The length of [`NAME`] with all parameters.
-    const MAX_LEN: usize = 132;
+    /// The length of [`NAME`] with all parameters, each window of two digits.
+    const MAX_LEN: usize = 128;
 
     pub(crate) fn new(text: impl fmt::Display) -> Self {
         let mut result = Self { bytes: [0; Self::MAX_LEN], len: 0 };
@@ -243,5 +243,22 @@ impl fmt::Write for ParameterText {
 impl fmt::Debug for ParameterText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.as_ref().fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn longest_text_fills_the_buffer() {
+        let longest = DeflateParameters::new()
+            .with_server_no_context_takeover()
+            .with_client_no_context_takeover()
+            .with_server_max_window_bits(15)
+            .with_client_max_window_bits(15);
+        let text = ParameterText::new(longest);
+        assert_eq!(text.as_ref(), std::string::ToString::to_string(&longest));
+        assert_eq!(text.as_ref().len(), ParameterText::MAX_LEN);
     }
 }
