@@ -308,3 +308,23 @@ fn compressed_payload_without_output_is_limited_to_a_multiple_of_the_message_lim
     let mut server = endpoint(Role::Server, config, no_takeover());
     assert_eq!(receive(&mut server, &fragments(1 << 20, 999)), []);
 }
+
+/// The last byte of a piece stays unread while the output buffer is full: it must count once.
+#[test]
+fn full_output_buffer_at_the_limit_on_compressed_payload_changes_nothing() {
+    const OUTPUT: usize = 256 << 10;
+    for text in [json(OUTPUT), json(2 * OUTPUT)] {
+        let message = compressed(text.as_bytes());
+        let max = |limit: usize| 16 * limit + (64 << 10);
+        // Empty blocks of 5 bytes fill the payload up to the limit.
+        let fits = |limit: &usize| (max(*limit) - message.len()).is_multiple_of(5);
+        let limit = (text.len()..).find(fits).expect("one of five");
+        let empty = [0x00, 0x00, 0x00, 0xff, 0xff].repeat((max(limit) - message.len()) / 5);
+        let payload = [empty, message].concat();
+        assert_eq!(payload.len(), max(limit));
+        let limits = Limits::DEFAULT.with_max_message(limit as u64);
+        let mut server = endpoint(Role::Server, Config::new().with_limits(limits), no_takeover());
+        let events = receive(&mut server, &peer_frame(Role::Server, 0xc1, &payload));
+        assert!(events == [Event::Message(text.into())], "{limit}: {:?}", server.error());
+    }
+}
