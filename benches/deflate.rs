@@ -1,6 +1,6 @@
 //! Compressed JSON through a connection, driven by the loop of the crate's front page, with and without
-//! context takeover. Beside each row, `codec` is `zlib-rs` driven directly with this crate's level and
-//! memory level, and with window 15.
+//! context takeover. Beside the rows of `compress` and `inflate`, `codec` is `zlib-rs` driven directly with
+//! this crate's level and memory level, and with window 15.
 //!
 //! A read copies at most 16 KiB into the input. A write copies nothing.
 

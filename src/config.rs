@@ -20,8 +20,8 @@ pub enum Delivery {
     /// Each message as a sequence of [`Event::Chunk`](crate::Event::Chunk), as its bytes arrive.
     /// This needs constant memory.
     ///
-    /// An uncompressed chunk is the payload of one frame in the current [`Input`](crate::Input), and so no longer
-    /// than what one read delivered. A character that was split between reads or frames is a chunk of its own, of
+    /// An uncompressed chunk is the part of one frame's payload that the current [`Input`](crate::Input) holds, and
+    /// so no longer than one read. A character that was split between reads or frames is a chunk of its own, of
     /// 2 to 4 bytes. A compressed message is inflated in chunks of at most 256 KiB: one read may become many.
     Chunks,
 }

@@ -90,6 +90,9 @@ pub enum Limit {
     Frame,
     /// A message is longer than [`Limits::max_message`](crate::Limits::max_message).
     Message,
+    /// The compressed payload of a message is longer than 16 times
+    /// [`Limits::max_message`](crate::Limits::max_message) plus 64 KiB.
+    CompressedPayload,
     /// A message has more empty fragments than
     /// [`Limits::max_empty_fragments`](crate::Limits::max_empty_fragments).
     EmptyFragments,
@@ -126,7 +129,9 @@ impl ConnectionError {
                 | Violation::InvalidCompression,
             ) => CloseCode::INVALID_PAYLOAD,
             Self::Protocol(_) => CloseCode::PROTOCOL_ERROR,
-            Self::Limit(Limit::Frame | Limit::Message) => CloseCode::MESSAGE_TOO_BIG,
+            Self::Limit(Limit::Frame | Limit::Message | Limit::CompressedPayload) => {
+                CloseCode::MESSAGE_TOO_BIG
+            }
             Self::Limit(Limit::EmptyFragments | Limit::ControlFrames) => {
                 CloseCode::POLICY_VIOLATION
             }
@@ -240,6 +245,10 @@ impl fmt::Display for Limit {
         f.write_str(match self {
             Self::Frame => "the peer sent a longer frame than Limits::with_max_frame allows",
             Self::Message => "the peer sent a longer message than Limits::with_max_message allows",
+            Self::CompressedPayload => {
+                "the peer sent more compressed payload in one message than \
+                 Limits::with_max_message allows"
+            }
             Self::EmptyFragments => {
                 "the peer sent more empty fragments in one message than \
                  Limits::with_max_empty_fragments allows"
@@ -275,7 +284,7 @@ mod tests {
     #[test]
     fn each_connection_error_has_its_close_code_and_wording() {
         use Violation::*;
-        let table: [(ConnectionError, u16, &str); 28] = [
+        let table: [(ConnectionError, u16, &str); 29] = [
             (
                 ReservedBits.into(),
                 1002,
@@ -328,6 +337,12 @@ mod tests {
                 Limit::Message.into(),
                 1009,
                 "the peer sent a longer message than Limits::with_max_message allows",
+            ),
+            (
+                Limit::CompressedPayload.into(),
+                1009,
+                "the peer sent more compressed payload in one message than \
+                 Limits::with_max_message allows",
             ),
             (
                 Limit::EmptyFragments.into(),

@@ -5,6 +5,7 @@
 /// | limit | default | close code if exceeded |
 /// |---|---|---|
 /// | [`max_message`](Self::max_message) | 64 MiB for whole messages; none for chunks | 1009 |
+/// | compressed payload of a message | 16 times the message limit, plus 64 KiB | 1009 |
 /// | [`max_frame`](Self::max_frame) | none; the message limit applies | 1009 |
 /// | [`max_empty_fragments`](Self::max_empty_fragments) | 1,024 in a message | 1008 |
 ///
@@ -55,7 +56,7 @@ impl Limits {
     /// Sets the maximum payload of an incoming message in bytes, over all its fragments.
     ///
     /// Of a compressed message, it limits the inflated payload. The compressed payload may have 16 times as
-    /// many bytes plus 64 KiB: blocks that inflate to nothing end there.
+    /// many bytes plus 64 KiB, so that a message of blocks that inflate to nothing is bounded, too.
     ///
     /// With [`Delivery::Messages`](crate::Delivery::Messages), values above `isize::MAX / 2` are
     /// clamped to it.
@@ -76,7 +77,7 @@ impl Limits {
     /// Sets the maximum number of empty fragments of an incoming message. The last fragment does not
     /// count.
     ///
-    /// Fragments with payload need no such limit: the limit on the message bounds their number.
+    /// Fragments with payload are bounded by the limit on the message, if there is one.
     #[must_use]
     pub const fn with_max_empty_fragments(mut self, fragments: u32) -> Self {
         self.max_empty_fragments = fragments;

@@ -1,8 +1,9 @@
 //! Sent compressed messages (RFC 7692): their payload through a compressor to the frame encoder.
 //!
 //! A compressor with context refers to the messages that the peer received. The connection therefore
-//! gives it back if a message that it made is not sent, and if a compressed message that it did not make is
-//! sent. The next message then refers to none before it, which is valid in any context.
+//! returns the compressor to the pool when a message from this compressor is not sent, or when a compressed
+//! message from another one is sent. The next message then refers to none before it, which is valid in any
+//! context.
 
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
@@ -43,7 +44,7 @@ impl Connection {
     }
 
     /// Queues one piece of a message as [`send_chunk`](Self::send_chunk) does. If it is the first piece
-    /// of its message, the message is not compressed; all other pieces follow the first.
+    /// of its message, the message is not compressed; the other pieces are sent as the first one was.
     ///
     /// # Errors
     ///
@@ -93,7 +94,7 @@ impl Connection {
                 self.queue_payload(message_type, whole, COMPRESSED, payload).map(|()| true)
             }
             Ok(None) => Ok(false),
-            Err(broken) => Err(self.fail_compressor(broken)),
+            Err(broken) => return Err(self.fail_compressor(broken)),
         };
         pool::give_scratch(scratch);
         if sent == Ok(true) {
@@ -153,11 +154,12 @@ impl Connection {
                 let payload = Payload::Copied(&compressed);
                 self.queue_payload(message_type, fragment, COMPRESSED, payload)
             }
-            Ok(None) => Err(self.fail_compressor(Broken("no result exceeds `usize::MAX`"))),
-            Err(broken) => Err(self.fail_compressor(broken)),
+            Ok(None) => return Err(self.fail_compressor(Broken("no result exceeds `usize::MAX`"))),
+            Err(broken) => return Err(self.fail_compressor(broken)),
         };
         pool::give_scratch(scratch);
-        if fragment.ends()
+        if sent.is_ok()
+            && fragment.ends()
             && let Some(compressor) =
                 self.deflate.as_mut().and_then(|state| state.take_compressor())
         {
@@ -166,8 +168,12 @@ impl Connection {
         sent.map(|()| true)
     }
 
+    /// Fails the connection, and drops its compressor: no other connection may use it.
     #[cold]
     fn fail_compressor(&mut self, Broken(invariant): Broken) -> SendError {
+        if let Some(deflate) = &mut self.deflate {
+            drop(deflate.take_compressor());
+        }
         self.fail_internally(invariant);
         SendError::Closed
     }

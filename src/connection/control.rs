@@ -110,8 +110,8 @@ impl Connection {
     }
 
     /// Queues the pending Close frame, if there is one. RFC 6455, section 5.5.1: a reply typically
-    /// echoes the code of the peer's Close. For 1009 the reason tells the peer the limit, for 1007 whether
-    /// the compression was at fault.
+    /// echoes the code of the peer's Close. For 1009 the reason states the limit, and for invalid
+    /// compressed data it says so. Other failures have none.
     #[cold]
     pub(super) fn queue_pending_close(&mut self) {
         if let Some(code) = self.machine.pending_close() {
@@ -122,6 +122,10 @@ impl Connection {
                 }
                 Some(ConnectionError::Limit(Limit::Message)) => {
                     format!("message exceeds {} bytes", limits.max_message)
+                }
+                #[cfg(feature = "deflate")]
+                Some(ConnectionError::Limit(Limit::CompressedPayload)) => {
+                    format!("compressed message exceeds {} bytes", limits.max_compressed())
                 }
                 Some(ConnectionError::Protocol(Violation::InvalidCompression)) => {
                     String::from("invalid compressed data")

@@ -99,17 +99,16 @@ impl Connection {
         // One byte more than allowed shows that the message is too long.
         let room = usize::try_from(remaining).unwrap_or(usize::MAX).saturating_add(1);
         let room = room.min(output.len());
-        let (mut len, mut ends, mut is_corrupt, mut is_too_long) = (0, false, false, false);
-        while let Some(output) = output.get_mut(len..room)
+        let mut inflated = Inflated { len: 0, ends: false, failure: None };
+        while let Some(output) = output.get_mut(inflated.len..room)
             && !output.is_empty()
-            && !is_corrupt
-            && !is_too_long
+            && inflated.failure.is_none()
             && self.machine.is_compressed_next(unread)
         {
             let allowed = max_compressed.saturating_sub(inflater.consumed());
             let max_input = usize::try_from(allowed).unwrap_or(usize::MAX).min(MAX_INPUT);
             let mut progress = Ok(Progress::default());
-            ends = self.machine.consume_compressed(unread, max_input, |payload| {
+            let ends = self.machine.consume_compressed(unread, max_input, |payload| {
                 progress = inflater.inflate_ahead(payload, output);
                 progress.map_or(0, |progress| progress.consumed)
             });
@@ -121,20 +120,19 @@ impl Connection {
                 let new = output.get(progress.remembered..progress.produced);
                 inflater.remember(new.ok_or(Broken::OUT_OF_BOUNDS)?, max);
             }
-            len += progress.produced;
-            is_corrupt = progress.corrupt || (ends && inflater.finish().is_err());
-            is_too_long = allowed == 0 && self.machine.is_compressed_next(unread);
+            inflated.len += progress.produced;
+            if progress.corrupt || (ends && inflater.finish().is_err()) {
+                inflated.failure = Some(Violation::InvalidCompression.into());
+            } else if allowed == 0 && self.machine.is_compressed_next(unread) {
+                inflated.failure = Some(Limit::CompressedPayload.into());
+            }
+            inflated.ends = ends && inflated.failure.is_none();
         }
-        let exceeds = len as u64 > remaining;
-        len -= usize::from(exceeds);
-        let failure = if exceeds || is_too_long {
-            Some(Limit::Message.into())
-        } else if is_corrupt {
-            Some(Violation::InvalidCompression.into())
-        } else {
-            None
-        };
-        Ok(Inflated { len, ends: ends && failure.is_none(), failure })
+        if inflated.len as u64 > remaining {
+            let failure = Some(Limit::Message.into());
+            inflated = Inflated { len: inflated.len - 1, ends: false, failure };
+        }
+        Ok(inflated)
     }
 
     /// Returns the number of bytes of its previous messages to which the peer may refer, or `None`
@@ -159,7 +157,10 @@ impl Connection {
     /// Keeps the inflater within a message. After a message, keeps the context if the peer may refer to
     /// it.
     fn give_inflater(&mut self, mut inflater: Box<Inflater>) {
-        if self.machine.error().is_some() {
+        if self.machine.error() == Some(ConnectionError::Internal) {
+            // No other connection may use it.
+            drop(inflater);
+        } else if self.machine.error().is_some() {
             pool::give_inflater(inflater);
         } else if self.machine.is_receiving_compressed() {
             self.deflate_state().inflater = Some(inflater);

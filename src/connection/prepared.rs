@@ -136,7 +136,9 @@ impl PreparedMessage {
             |payload: Cow<'_, [u8]>| Encoded::new(self.message_type, ReservedBits::RSV1, &payload);
         let encoded = compressed.map(|compressed| compressed.map(encode));
         pool::give_scratch(scratch);
-        pool::give_compressor(compressor);
+        if encoded.is_ok() {
+            pool::give_compressor(compressor);
+        }
         Compressed { setting, encoded, next: Box::default() }
     }
 }

@@ -23,7 +23,7 @@ impl Connection {
     /// A client copies every payload, and masks it in the same pass. If permessage-deflate was agreed,
     /// a message of the configured minimum length is compressed if that makes it smaller; the first message
     /// of a context may grow by 2 bytes. A prepared message is compressed once for all
-    /// connections with the same window.
+    /// connections with the same window, level and memory level.
     ///
     /// # Errors
     ///

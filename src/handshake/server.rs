@@ -129,7 +129,7 @@ impl ServerHandshake {
         self.explanation.as_deref()
     }
 
-    /// Replaces the configuration, after the request and before the response: one port may have different
+    /// Replaces the configuration. Call it between the request and the response: one port may have different
     /// limits, delivery, compression and timeouts for each path.
     ///
     /// The request is not checked again. Its [`HeadLimits`](super::HeadLimits), the

@@ -42,5 +42,5 @@
 //! - A server answers with a window below 15 bits for the client only if the offer permits it
 //!   (section 7.1.2.2).
 //! - A whole message is compressed only if it is long enough and becomes smaller; the first message of
-//!   a context may grow by 2 bytes. Pieces of a message are always compressed, except a single piece that
-//!   is the whole message (section 6). If the peer demands a window of 8 bits, nothing is compressed.
+//!   a context may grow by 2 bytes. Pieces of a message are always compressed; a single piece that is
+//!   the whole message counts as a whole message (section 6). If the peer demands a window of 8 bits, nothing is compressed.

@@ -21,8 +21,9 @@
 //!
 //! # When to use it
 //!
-//! Compression exchanges processor time for bytes. JSON of 1 KiB shrinks to a third, of 16 KiB to a
-//! fifth, at 7 to 10 µs for each KiB (10 to 14 µs with context). It pays on slow or metered paths, and
+//! Compression exchanges processor time for bytes. Except in the table of levels, the figures of this page
+//! are of `benches/peers`. JSON of 1 KiB shrinks to a third, of 16 KiB to a
+//! fifth, at 7 to 11 µs for each KiB (10 to 15 µs with context). It pays on slow or metered paths, and
 //! where the same state is sent to many clients ([`PreparedMessage`](crate::PreparedMessage) compresses
 //! once for all of them). It does not pay on a fast local network, for messages that are compressed already
 //! (images, video, archives), and for very short messages:
@@ -34,7 +35,7 @@
 //! # The level
 //!
 //! Times relative to the default, level 6, and compressed sizes, both of the benchmark `deflate`, whose
-//! JSON has more random digits than that of `benches/peers`:
+//! JSON has more random digits:
 //!
 //! | [level](crate::Deflate::with_level) | 128 B with context: time | size | 16 KiB without: time | size |
 //! |---|--:|--:|--:|--:|
@@ -63,23 +64,26 @@
 //! | in the middle of an incoming compressed message | an inflater, 47 KiB, and its window, 32 KiB |
 //! | in the middle of an outgoing message that is sent in pieces | a compressor, 135 to 484 KiB |
 //!
-//! The pool of a thread keeps what its messages used: at most 16 inflaters, 7 compressors and an output
-//! buffer, less than 5 MiB, until the thread ends: a process keeps at most 5 MiB for each of its threads.
-//! A program with a thread for each connection has a pool for each connection, too. With the default
-//! configuration and messages that are sent whole and arrive one by one, it keeps 1.1 MiB. A codec is
-//! created for a message only if more than 16 compressed messages arrive at once, if more than 7 are sent
-//! in pieces at once, or if configurations set many different memory levels. `benches/README.md` has the
-//! memory of each window and memory level, and the times beside other implementations.
+//! The pool of a thread keeps at most 16 inflaters, 7 compressors and an output buffer, less than 5 MiB,
+//! until the thread ends. A process keeps at most 5 MiB for each of its threads; a program with a thread
+//! for each connection has a pool for each connection, too. With the default configuration and messages
+//! that are sent whole and arrive one by one, a pool keeps 1.1 MiB. After the first messages of a thread,
+//! a codec is created only for a connection that keeps its context, or if more than 16 compressed
+//! messages arrive at once, more than 7 are sent in pieces at once, configurations set many different
+//! memory levels, or tasks move between threads within a message. `benches/README.md` has the memory of
+//! each window and memory level, and the times beside other implementations.
 //!
-//! Each piece of [`send_chunk`](crate::Connection::send_chunk) is flushed: in pieces of 1 KiB, JSON of
-//! 16 KiB takes 50 % more time and 11 % more bytes than in one, in pieces of 4 KiB 9 % and 1 %.
+//! Each piece of [`send_chunk`](crate::Connection::send_chunk) is flushed, which costs time and bytes: pieces
+//! of 4 KiB and more compress well.
 //!
 //! Context takeover lets a message refer to those before it. It helps with short messages that resemble
 //! each other: 128 bytes of JSON shrink to 27 % with context and to 84 % without, and 32 bytes to a third
 //! if [`with_min_len`](crate::Deflate::with_min_len) admits them. Each direction has its own context.
 //! Allowing the peer's costs little; keeping our own costs a compressor for each connection. A compressed
 //! [`PreparedMessage`](crate::PreparedMessage) refers to no other message, and the next message to none
-//! before it: with prepared messages alone, leave outgoing context takeover off.
+//! before it: with prepared messages alone, leave outgoing context takeover off. A message that does not become
+//! smaller also ends the context: send what is compressed already with
+//! [`send_uncompressed`](crate::Connection::send_uncompressed), which keeps it.
 //!
 //! Both sides must agree to keep a context:
 //!
@@ -96,11 +100,11 @@
 //! # Limits
 //!
 //! The [message limit](crate::Limits::with_max_message) applies to inflated bytes, before they are
-//! allocated: a compressed message of any ratio fails with 1009 at the first byte beyond the limit. The
-//! compressed payload may have 16 times the message limit plus 64 KiB: a message cannot go on for ever with
-//! blocks that inflate to nothing. The [frame limit](crate::Limits::with_max_frame) applies to frames as they
-//! are on the wire. With [`Delivery::Chunks`](crate::Delivery::Chunks), a message of any length is inflated
-//! in constant memory. A message that is not a DEFLATE stream fails the connection with
+//! allocated: a compressed message of any ratio fails with 1009 at the first byte beyond the limit. With a
+//! message limit, the compressed payload may have 16 times as many bytes plus 64 KiB, so that a message of
+//! blocks that inflate to nothing ends. With [`Delivery::Chunks`](crate::Delivery::Chunks) and no limit, such
+//! a message causes no event and never ends: set one. The [frame limit](crate::Limits::with_max_frame) applies to frames as they
+//! are on the wire. In chunks, a message of any length is inflated in constant memory. A message that is not a DEFLATE stream fails the connection with
 //! [`InvalidCompression`](crate::Violation::InvalidCompression), and the peer receives the code 1007 with the
 //! reason "invalid compressed data".
 //!

@@ -28,6 +28,9 @@ fn assert_fails(
         (ConnectionError::Limit(Limit::Message), Some(max)) => {
             format!("message exceeds {max} bytes")
         }
+        (ConnectionError::Limit(Limit::CompressedPayload), Some(max)) => {
+            format!("compressed message exceeds {} bytes", 16 * max + (64 << 10))
+        }
         (ConnectionError::Protocol(Violation::InvalidCompression), _) => {
             "invalid compressed data".into()
         }
@@ -298,7 +301,11 @@ fn compressed_payload_without_output_is_limited_to_a_multiple_of_the_message_lim
             for cut in [1, 4096, usize::MAX] {
                 let mut server = server();
                 let mut read = bytes.chunks(cut).flat_map(|bytes| receive(&mut server, bytes));
-                assert_eq!(read.next(), Some(Event::Failed(Limit::Message.into())), "{cut}");
+                assert_eq!(
+                    read.next(),
+                    Some(Event::Failed(Limit::CompressedPayload.into())),
+                    "{cut}"
+                );
                 assert_eq!(read.next(), None);
             }
         }

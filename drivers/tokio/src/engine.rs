@@ -256,8 +256,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Engine<IO> {
         has_event
     }
 
-    /// Keeps the piece that `next` has found if the connection has failed after it, as in a compressed
-    /// message. A half that sends may meet the failure before `receive`, and drops what is not kept.
+    /// Keeps the piece before a failure, if the connection has failed: in a compressed message, `next` meets
+    /// both. The sending half may handle the failure before the receiving half calls `receive`, and would drop
+    /// the piece.
     fn keep_last(&mut self, reading: &mut Reading) {
         if self.has_failed()
             && let Some(chunk) = self.receive_read(&mut reading.input).map(Chunk::into_owned)

@@ -334,6 +334,7 @@ mod tests {
             (HandshakeError::HeadTooLong.into(), "HeadLimits::with_max_head"),
             (ConnectionError::from(Limit::Frame).into(), "Limits::with_max_frame"),
             (ConnectionError::from(Limit::Message).into(), "Limits::with_max_message"),
+            (ConnectionError::from(Limit::CompressedPayload).into(), "Limits::with_max_message"),
             (
                 ConnectionError::from(Limit::EmptyFragments).into(),
                 "Limits::with_max_empty_fragments",

@@ -283,7 +283,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> WebSocket<IO> {
     }
 
     /// Sends one piece of a message as [`send_chunk`](Self::send_chunk) does. If it is the first piece of its
-    /// message, the message is not compressed; all other pieces follow the first.
+    /// message, the message is not compressed; the other pieces are sent as the first one was.
     ///
     /// # Errors
     ///

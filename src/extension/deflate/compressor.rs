@@ -32,8 +32,8 @@ impl Setting {
     /// Returns the setting for a message of `len` bytes without context; `usize::MAX` if the length is
     /// unknown or the context continues.
     ///
-    /// A window that exceeds the context by 262 bytes is as good as a longer one: the compressed size is
-    /// the same (test `window_that_suits_the_length_compresses_as_well_as_the_longest`). A lower memory level
+    /// A window of the message and 262 bytes is as good as a longer one: the compressed size is the same
+    /// (test `window_that_suits_the_length_compresses_as_well_as_the_longest`). A lower memory level
     /// costs less to clear. The codec takes 147, 220 or 372 KiB.
     ///
     /// The memory level follows from the window, so that a configuration has seven settings, whatever
@@ -55,6 +55,16 @@ impl Setting {
     pub(super) const fn level(self) -> u8 {
         self.level
     }
+}
+
+/// The result of one call of the codec.
+struct Flushed {
+    /// The number of input bytes that were consumed.
+    consumed: usize,
+    /// The number of output bytes that were written.
+    produced: usize,
+    /// Whether the flush has ended. If its output fills the buffer exactly, another call adds an empty block.
+    complete: bool,
 }
 
 /// A compressor.
@@ -87,8 +97,8 @@ impl Compressor {
         self.codec.total_in() == 0
     }
 
-    /// Forgets the context, and sets the level. Returns whether the codec accepted the level, as each one
-    /// does at its start.
+    /// Forgets the context, and sets the level. Returns whether the codec accepted the level, which it does
+    /// before its first input.
     pub(super) fn restart(&mut self, level: u8) -> bool {
         self.codec.reset();
         if self.setting.level != level {
@@ -119,10 +129,8 @@ impl Compressor {
         let max = max.saturating_add(removed.len());
         let (mut remaining, mut output) = (input, Vec::new());
         loop {
-            let (consumed, produced) = self.flush(remaining, scratch)?;
+            let Flushed { consumed, produced, complete } = self.flush(remaining, scratch)?;
             remaining = remaining.get(consumed..).ok_or(Broken::OUT_OF_BOUNDS)?;
-            // Output that fills the buffer exactly is flushed once more, which adds an empty block.
-            let complete = produced < scratch.len();
             if output.len() + produced > max {
                 if !complete {
                     self.end_block(scratch)?;
@@ -142,9 +150,8 @@ impl Compressor {
         }
     }
 
-    /// Compresses `input` and flushes, as far as the output has room. Returns the numbers of bytes that were
-    /// consumed and produced.
-    fn flush(&mut self, input: &[u8], output: &mut [u8]) -> Result<(usize, usize), Broken> {
+    /// Compresses `input` and flushes, as far as the output has room.
+    fn flush(&mut self, input: &[u8], output: &mut [u8]) -> Result<Flushed, Broken> {
         let (consumed, produced) = (self.codec.total_in(), self.codec.total_out());
         let status = self.codec.compress(input, output, DeflateFlush::SyncFlush);
         if status.is_err() {
@@ -152,13 +159,13 @@ impl Compressor {
         }
         let consumed = (self.codec.total_in() - consumed) as usize;
         let produced = (self.codec.total_out() - produced) as usize;
-        Ok((consumed, produced))
+        Ok(Flushed { consumed, produced, complete: produced < output.len() })
     }
 
     /// Ends the block in which the codec is, and drops the output. A reset does not end it: at level 1,
     /// the next message would continue the block.
     fn end_block(&mut self, scratch: &mut [u8]) -> Result<(), Broken> {
-        while self.flush(&[], scratch)?.1 == scratch.len() {}
+        while !self.flush(&[], scratch)?.complete {}
         Ok(())
     }
 }
@@ -167,17 +174,17 @@ impl Compressor {
 mod tests {
     use super::*;
 
-    /// Bytes that do not shrink, and then the same bytes: the second half refers to the first one, over
-    /// the longest distance.
+    /// Bytes that do not shrink, and at their end the first 64 of them: a reference over the longest
+    /// distance.
     fn repeated(len: usize) -> Vec<u8> {
         let mut state = 6455_u32;
-        let mut payload: Vec<u8> = (0..len / 2)
+        let mut payload: Vec<u8> = (0..len - 64)
             .map(|_| {
                 state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
                 (state >> 24) as u8
             })
             .collect();
-        payload.extend_from_within(..);
+        payload.extend_from_within(..64);
         payload
     }
 
@@ -192,7 +199,7 @@ mod tests {
                     let mut scratch = [0; 8192];
                     let compressed =
                         Compressor::new(setting).compress(&payload, true, &mut scratch, len);
-                    compressed.unwrap().expect("half of the payload is repeated").into_owned()
+                    compressed.unwrap().expect("a part of the payload is repeated").into_owned()
                 });
             assert_eq!(suited, longest, "{len}");
         }

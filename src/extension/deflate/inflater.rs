@@ -23,7 +23,7 @@ pub(crate) struct Progress {
     /// The number of output bytes that were written. If the output is not full and all input is
     /// consumed, no further output is pending.
     pub(crate) produced: usize,
-    /// The number of output bytes, the first ones, that are in the window already.
+    /// The number of leading output bytes that are already in the window.
     pub(crate) remembered: usize,
     /// Whether the next bytes of the input are corrupt.
     pub(crate) corrupt: bool,
@@ -115,7 +115,7 @@ impl Window {
 }
 
 impl MessageId {
-    /// Creates the identifiers of another inflater.
+    /// Returns the first identifier of a new inflater.
     fn new() -> Self {
         // Some targets have no atomic integers of 64 bits.
         static INFLATERS: Mutex<u64> = Mutex::new(0);
@@ -164,13 +164,12 @@ impl Inflater {
         input: &[u8],
         output: &mut [u8],
     ) -> Result<Progress, Broken> {
-        let before = usize::from(mem::take(&mut self.holds_last_byte));
-        let after = input.get(before..).ok_or(Broken("the last byte was not consumed"))?;
-        let progress = self.inflate(after, output)?;
-        let inflated = before + progress.consumed;
-        self.holds_last_byte =
-            inflated > 0 && inflated == input.len() && progress.produced == output.len();
-        let consumed = inflated - usize::from(self.holds_last_byte);
+        let held = usize::from(mem::take(&mut self.holds_last_byte));
+        let new = input.get(held..).ok_or(Broken("the input begins with the byte that is held"))?;
+        let progress = self.inflate(new, output)?;
+        let end = held + progress.consumed;
+        self.holds_last_byte = end > 0 && end == input.len() && progress.produced == output.len();
+        let consumed = end - usize::from(self.holds_last_byte);
         self.consumed += consumed as u64;
         Ok(Progress { consumed, ..progress })
     }
@@ -273,7 +272,8 @@ impl Inflater {
     /// Takes the window of the message out, at most `max` bytes, for the next message.
     pub(crate) fn take_window(&mut self, max: usize) -> Window {
         self.window.shrink(max);
-        // The codec remembers 32 KiB: with fewer, the sender could refer to bytes that the window lost.
+        // The codec has 32 KiB. If the window keeps less, the codec is not resumed: it would accept references
+        // that another codec with this window refuses.
         let has_same = self.state == State::Stream && max == Window::MAX;
         let end = has_same.then_some(self.message);
         Window { bytes: mem::take(&mut self.window.bytes), end }

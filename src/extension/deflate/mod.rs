@@ -18,7 +18,7 @@ pub(crate) use negotiation::Offer;
 pub use parameters::DeflateParameters;
 pub(crate) use parameters::ParameterText;
 
-/// A codec broke this invariant of the crate.
+/// This invariant of the crate does not hold. The caller fails the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Broken(pub(crate) &'static str);
 
@@ -110,7 +110,8 @@ impl Deflate {
     /// [memory levels](Self::with_memory_level).
     ///
     /// A compressed [`PreparedMessage`](crate::PreparedMessage) refers to no other message, and the next
-    /// message to none before it: with prepared messages alone, leave this off.
+    /// message to none before it: with prepared messages alone, leave this off. A message that does not become
+    /// smaller also ends the context; [`send_uncompressed`](crate::Connection::send_uncompressed) keeps it.
     #[must_use]
     pub const fn with_outgoing_context_takeover(mut self) -> Self {
         self.outgoing_context_takeover = true;

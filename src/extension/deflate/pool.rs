@@ -87,6 +87,7 @@ pub(crate) fn take_compressor(setting: Setting) -> Box<Compressor> {
     );
     let restarted = pooled.flatten().and_then(|mut compressor| {
         let is_restarted = compressor.restart(setting.level());
+        debug_assert!(is_restarted, "a codec accepts a level before its first input");
         is_restarted.then_some(compressor)
     });
     restarted.unwrap_or_else(|| Box::new(Compressor::new(setting)))
