@@ -38,7 +38,7 @@ pub struct PreparedMessage {
     message_type: MessageType,
     encoded: Encoded,
     #[cfg(feature = "deflate")]
-    compressed: Arc<OnceLock<Compressed>>,
+    compressed: Arc<OnceLock<Box<Compressed>>>,
 }
 
 /// An encoding of a message.
@@ -57,7 +57,7 @@ struct Compressed {
     setting: Setting,
     /// `None` if it is not smaller.
     encoded: Result<Option<Encoded>, Broken>,
-    next: Box<OnceLock<Self>>,
+    next: OnceLock<Box<Self>>,
 }
 
 impl Encoded {
@@ -119,7 +119,7 @@ impl PreparedMessage {
     pub(super) fn compressed(&self, setting: Setting) -> Result<Option<&Encoded>, Broken> {
         let mut next = &*self.compressed;
         loop {
-            let compressed = next.get_or_init(|| self.compress(setting));
+            let compressed = next.get_or_init(|| Box::new(self.compress(setting)));
             if compressed.setting == setting {
                 return compressed.encoded.as_ref().map(Option::as_ref).map_err(|broken| *broken);
             }
@@ -139,7 +139,7 @@ impl PreparedMessage {
         if encoded.is_ok() {
             pool::give_compressor(compressor);
         }
-        Compressed { setting, encoded, next: Box::default() }
+        Compressed { setting, encoded, next: OnceLock::new() }
     }
 }
 
